@@ -1,0 +1,93 @@
+#include <gtest/gtest.h>
+
+#include "base/json_writer.h"
+#include "base/random.h"
+#include "base/sha256.h"
+#include "base/strings.h"
+#include "base/time_format.h"
+
+namespace gw {
+namespace {
+
+std::string json(double v) {
+  std::string out;
+  append_json_double(out, v);
+  return out;
+}
+
+std::string json(std::string_view s, JsonEscape e = JsonEscape::html) {
+  std::string out;
+  append_json_string(out, s, e);
+  return out;
+}
+
+TEST(JsonWriter, WritesFloatsInTheShortestFormOfTheContract) {
+  EXPECT_EQ(json(0.0), "0");
+  EXPECT_EQ(json(1.0), "1");
+  EXPECT_EQ(json(0.003), "0.003");
+  EXPECT_EQ(json(0.0000001), "1e-7");
+  EXPECT_EQ(json(0.00000015), "1.5e-7");
+  EXPECT_EQ(json(1e20), "100000000000000000000");
+  EXPECT_EQ(json(1e21), "1e+21");
+  EXPECT_EQ(json(-0.5), "-0.5");
+}
+
+TEST(JsonWriter, EscapesStringsAsTheContractSays) {
+  EXPECT_EQ(json("a\"b\\c/\x7f"), "\"a\\\"b\\\\c/\x7f\"");
+  EXPECT_EQ(json("<&>"), "\"\\u003c\\u0026\\u003e\"");
+  EXPECT_EQ(json("<&>", JsonEscape::logs), "\"<&>\"");
+  EXPECT_EQ(json("\b\f\n\r\t\x01"), "\"\\b\\f\\n\\r\\t\\u0001\"");
+  EXPECT_EQ(json("\xE2\x80\xA8"), "\"\\u2028\"");
+  EXPECT_EQ(json("gr\xC3\xBC\xC3\x9F \xF0\x9F\x98\x80"), "\"gr\xC3\xBC\xC3\x9F \xF0\x9F\x98\x80\"");
+  EXPECT_EQ(json("\xFFx\xC3"), "\"\\ufffdx\\ufffd\"");
+}
+
+TEST(JsonWriter, PlacesCommas) {
+  std::string out;
+  JsonWriter w(out);
+  w.begin_object().field("a", 1).key("b").begin_array().value(true).value("x").end_array().field("c", 1.5).end_object();
+  EXPECT_EQ(out, R"({"a":1,"b":[true,"x"],"c":1.5})");
+}
+
+TEST(StorableText, ReplacesEachInvalidByteAndDropsNul) {
+  EXPECT_EQ(storable_text("plain ascii that is long enough"), "plain ascii that is long enough");
+  EXPECT_EQ(storable_text(std::string_view("a\0b", 3)), "ab");
+  EXPECT_EQ(storable_text("\xC3("), "\xEF\xBF\xBD(");
+  EXPECT_EQ(storable_text("\xED\xA0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
+  EXPECT_TRUE(is_storable_text("gr\xC3\xBC\xC3\x9F eight bytes and more"));
+  EXPECT_FALSE(is_storable_text(std::string_view("12345678\0", 9)));
+}
+
+TEST(TimeFormat, RoundTripsAndTrimsZeros) {
+  const auto t = parse_rfc3339("2026-02-12T02:00:01.5Z");
+  ASSERT_TRUE(t);
+  EXPECT_EQ(format_rfc3339(*t), "2026-02-12T02:00:01.5Z");
+  EXPECT_EQ(format_db_time(*t), "2026-02-12 02:00:01.5 +0000 UTC");
+  EXPECT_EQ(format_rfc3339_seconds(*t), "2026-02-12T02:00:01Z");
+  EXPECT_EQ(parse_rfc3339("2026-02-12T03:00:01.5+01:00"), t);
+  EXPECT_EQ(parse_db_time("2026-02-12 02:00:01.5 +0000 UTC"), t);
+  EXPECT_EQ(parse_db_time("2026-02-12 03:00:01.5+01:00"), t);
+  EXPECT_EQ(parse_db_time("2026-02-12T02:00:01.500"), t);
+  EXPECT_EQ(format_rfc3339(*parse_date("2024-02-29")), "2024-02-29T00:00:00Z");
+}
+
+TEST(TimeFormat, RefusesWhatIsNoTime) {
+  for (const char* s : {"", "2026-02-30T00:00:00Z", "2026-02-12", "2026-02-12T24:00:00Z", "2026-02-12T02:00:01.Z", "2026-02-12T02:00:01",
+                        "2026-02-12T02:00:01Zx", "2026-2-12T02:00:01Z"})
+    EXPECT_FALSE(parse_rfc3339(s)) << s;
+  EXPECT_FALSE(parse_date("2026-13-01"));
+  EXPECT_FALSE(parse_db_time("yesterday"));
+}
+
+TEST(TraceId, LaterIdsSortLater) {
+  const TraceId a = make_trace_id(1'700'000'000'000'000'000);
+  const TraceId b = make_trace_id(1'700'000'000'002'000'000);
+  EXPECT_LT(a, b);
+}
+
+TEST(Sha256, KnownAnswer) {
+  EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+}  // namespace
+}  // namespace gw

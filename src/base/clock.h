@@ -1,0 +1,23 @@
+#pragma once
+#include <cstdint>
+#include <ctime>
+
+namespace gw {
+
+inline std::int64_t clock_ns(clockid_t id) {
+  timespec t{};
+  ::clock_gettime(id, &t);
+  return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
+}
+/// Nanoseconds since the Unix epoch, UTC.
+inline std::int64_t wall_now_ns() { return clock_ns(CLOCK_REALTIME); }
+/// Nanoseconds since an arbitrary point; never goes back.
+inline std::int64_t mono_now_ns() { return clock_ns(CLOCK_MONOTONIC); }
+
+/// Injected wherever a decision depends on time, so that tests set it.
+struct Clock {
+  std::int64_t (*wall_ns)() = wall_now_ns;
+  std::int64_t (*mono_ns)() = mono_now_ns;
+};
+
+}  // namespace gw
