@@ -1,0 +1,127 @@
+#include "net/resolver.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pthread.h>
+
+#include <cstring>
+
+#include "base/clock.h"
+
+namespace gw::net {
+namespace {
+
+ResolutionPtr literal(const std::string& host, int port) {
+  auto r = std::make_shared<Resolution>();
+  Address a;
+  auto& four = reinterpret_cast<sockaddr_in&>(a.storage);
+  auto& six = reinterpret_cast<sockaddr_in6&>(a.storage);
+  if (::inet_pton(AF_INET, host.c_str(), &four.sin_addr) == 1) {
+    four.sin_family = AF_INET;
+    four.sin_port = htons(static_cast<std::uint16_t>(port));
+    a.size = sizeof four;
+  } else if (::inet_pton(AF_INET6, host.c_str(), &six.sin6_addr) == 1) {
+    six.sin6_family = AF_INET6;
+    six.sin6_port = htons(static_cast<std::uint16_t>(port));
+    a.size = sizeof six;
+  } else {
+    return nullptr;
+  }
+  r->addresses.push_back(a);
+  return r;
+}
+
+}  // namespace
+
+bool operator==(const Address& a, const Address& b) { return a.size == b.size && std::memcmp(&a.storage, &b.storage, a.size) == 0; }
+
+Resolver::Resolver() : thread_([this] { work(); }) { ::pthread_setname_np(thread_.native_handle(), "resolver"); }
+
+Resolver::~Resolver() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wanted_.notify_all();
+  thread_.join();
+}
+
+ResolutionPtr Resolver::cached(const std::string& host, int port, std::int64_t now_ns) {
+  if (auto r = literal(host, port)) return r;
+  const std::lock_guard lock(mutex_);
+  const auto it = cache_.find({host, port});
+  if (it == cache_.end()) return nullptr;
+  const std::int64_t age = now_ns - it->second->at_ns;
+  if (age > kFreshNs) {
+    if (auto& busy = refreshing_[it->first]; !busy) {
+      busy = true;
+      jobs_.push_back({host, port, nullptr, nullptr});
+      wanted_.notify_one();
+    }
+    if (age > kStaleNs) return nullptr;
+  }
+  return it->second;
+}
+
+std::shared_ptr<Resolver::Question> Resolver::request(const std::string& host, int port, Wakeable& waiter) {
+  auto q = std::make_shared<Question>();
+  q->waiter = &waiter;
+  const std::lock_guard lock(mutex_);
+  jobs_.push_back({host, port, &waiter.loop(), q});
+  wanted_.notify_one();
+  return q;
+}
+
+ResolutionPtr Resolver::resolve(const std::string& host, int port) {
+  auto r = std::make_shared<Resolution>();
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  const int rc = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
+  if (rc != 0) {
+    r->error = "lookup " + host + ": " + ::gai_strerror(rc);
+  } else {
+    for (const addrinfo* a = found; a != nullptr; a = a->ai_next) {
+      Address address;
+      std::memcpy(&address.storage, a->ai_addr, a->ai_addrlen);
+      address.size = a->ai_addrlen;
+      r->addresses.push_back(address);
+    }
+    ::freeaddrinfo(found);
+  }
+  r->at_ns = mono_now_ns();
+  return r;
+}
+
+void Resolver::work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wanted_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
+    if (stopping_) return;
+    Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    const auto key = std::make_pair(job.host, job.port);
+    ResolutionPtr answer;
+    // Many connections ask at once after an idle time: one lookup serves them all.
+    if (const auto it = cache_.find(key); job.question && it != cache_.end() && mono_now_ns() - it->second->at_ns < kFreshNs / 10)
+      answer = it->second;
+    if (!answer) {
+      lock.unlock();
+      answer = resolve(job.host, job.port);
+      lock.lock();
+      if (answer->error.empty()) cache_[key] = answer;
+      refreshing_.erase(key);
+    }
+    if (job.question) {
+      job.loop->post([q = job.question, answer] {
+        q->answer = answer;
+        if (q->waiter != nullptr) q->waiter->loop().ready(*q->waiter);
+      });
+    }
+  }
+}
+
+}  // namespace gw::net

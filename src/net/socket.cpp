@@ -1,0 +1,155 @@
+#include "net/socket.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace gw::net {
+
+bool Socket::open(Loop& loop, UniqueFd fd, Wakeable* owner) {
+  close();
+  source_ = IoSource{};
+  source_.owner = owner;
+  errno_ = 0;
+  tls_error_ = 0;
+  verify_error_ = 0;
+  fd_ = std::move(fd);
+  if (loop.add(fd_.get(), source_)) return true;
+  const int saved = errno;
+  fd_.reset();
+  errno = saved;
+  return false;
+}
+
+void Socket::start_tls(SSL* ssl) {
+  ssl_ = ssl;
+  ::SSL_set_fd(ssl_, fd_.get());
+}
+
+void Socket::close() {
+  if (ssl_ != nullptr) {
+    ::SSL_free(ssl_);
+    ssl_ = nullptr;
+  }
+  fd_.reset();  // leaves the epoll set by itself
+  source_.owner = nullptr;
+}
+
+void Socket::abort() {
+  if (!fd_) return;
+  const linger now{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  close();
+}
+
+void Socket::shutdown_write() {
+  if (!fd_) return;
+  if (ssl_ != nullptr) {
+    ::ERR_clear_error();
+    ::SSL_shutdown(ssl_);
+  }
+  ::shutdown(fd_.get(), SHUT_WR);
+}
+
+IoResult Socket::plain_result(ssize_t n, std::size_t wanted, bool& flag) {
+  if (n >= 0) {
+    // Less than asked for: the queue is empty (or full), and the next change is an edge. After a FIN there is no further edge.
+    if (static_cast<std::size_t>(n) < wanted && !source_.peer_closed) flag = false;
+    return {static_cast<std::size_t>(n), IoStatus::ok};
+  }
+  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
+    if (errno != EINTR) flag = false;
+    return {0, IoStatus::again};
+  }
+  errno_ = errno;
+  return {0, IoStatus::error};
+}
+
+IoResult Socket::tls_result(int ret, bool reading) {
+  switch (::SSL_get_error(ssl_, ret)) {
+    case SSL_ERROR_WANT_READ: source_.readable = false; return {0, IoStatus::again};
+    case SSL_ERROR_WANT_WRITE: source_.writable = false; return {0, IoStatus::again};
+    case SSL_ERROR_ZERO_RETURN: return {0, reading ? IoStatus::eof : IoStatus::error};
+    case SSL_ERROR_SYSCALL: errno_ = errno != 0 ? errno : ECONNRESET; break;
+    default:
+      errno_ = EPROTO;
+      tls_error_ = ::ERR_peek_error();
+      verify_error_ = ::SSL_get_verify_result(ssl_);
+  }
+  ::ERR_clear_error();
+  return {0, IoStatus::error};
+}
+
+IoStatus Socket::handshake() {
+  ::ERR_clear_error();
+  errno = 0;
+  const int r = ::SSL_do_handshake(ssl_);
+  return r == 1 ? IoStatus::ok : tls_result(r, false).status;
+}
+
+IoResult Socket::read(char* to, std::size_t size) {
+  if (!source_.readable) return {0, IoStatus::again};
+  if (ssl_ != nullptr) {
+    ::ERR_clear_error();
+    errno = 0;
+    std::size_t n = 0;
+    const int r = ::SSL_read_ex(ssl_, to, size, &n);
+    return r == 1 ? IoResult{n, IoStatus::ok} : tls_result(r, true);
+  }
+  const ssize_t n = ::recv(fd_.get(), to, size, 0);
+  if (n == 0) return {0, IoStatus::eof};
+  return plain_result(n, size, source_.readable);
+}
+
+IoResult Socket::write(std::string_view data) {
+  if (!source_.writable) return {0, IoStatus::again};
+  if (ssl_ != nullptr) {
+    ::ERR_clear_error();
+    errno = 0;
+    std::size_t n = 0;
+    const int r = ::SSL_write_ex(ssl_, data.data(), data.size(), &n);
+    return r == 1 ? IoResult{n, IoStatus::ok} : tls_result(r, false);
+  }
+  const ssize_t n = ::send(fd_.get(), data.data(), data.size(), MSG_NOSIGNAL);
+  return plain_result(n, data.size(), source_.writable);
+}
+
+IoResult Socket::writev(const iovec* parts, int count) {
+  if (count == 1) return write({static_cast<const char*>(parts[0].iov_base), parts[0].iov_len});
+  if (!source_.writable) return {0, IoStatus::again};
+  if (ssl_ != nullptr) {
+    // One record for small messages: a head and its body leave together.
+    char together[16 * 1024];
+    std::size_t n = 0;
+    for (int i = 0; i < count && n + parts[i].iov_len <= sizeof together; ++i) {
+      std::memcpy(together + n, parts[i].iov_base, parts[i].iov_len);
+      n += parts[i].iov_len;
+    }
+    if (n > 0) return write({together, n});
+    return write({static_cast<const char*>(parts[0].iov_base), parts[0].iov_len});
+  }
+  msghdr m{};
+  m.msg_iov = const_cast<iovec*>(parts);
+  m.msg_iovlen = static_cast<std::size_t>(count);
+  std::size_t wanted = 0;
+  for (int i = 0; i < count; ++i) wanted += parts[i].iov_len;
+  const ssize_t n = ::sendmsg(fd_.get(), &m, MSG_NOSIGNAL);
+  return plain_result(n, wanted, source_.writable);
+}
+
+std::string Socket::error_text() const {
+  if (verify_error_ != X509_V_OK && verify_error_ != 0)
+    return std::string("tls: certificate not accepted: ") + ::X509_verify_cert_error_string(verify_error_);
+  if (tls_error_ != 0) {
+    char text[256];
+    ::ERR_error_string_n(tls_error_, text, sizeof text);
+    return std::string("tls: ") + text;
+  }
+  return std::strerror(errno_);
+}
+
+}  // namespace gw::net
