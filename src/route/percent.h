@@ -1,0 +1,39 @@
+#pragma once
+#include <string>
+#include <string_view>
+
+namespace gw::route {
+
+/// Value of a hex digit, or -1.
+constexpr int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+/// The byte that `%XX` at the start of `s` stands for, or -1.
+constexpr int escaped_byte(std::string_view s) {
+  if (s.size() < 3 || s[0] != '%') return -1;
+  const int hi = hex_value(s[1]);
+  const int lo = hex_value(s[2]);
+  return hi < 0 || lo < 0 ? -1 : hi * 16 + lo;
+}
+
+/// Appends `s` decoded; false at the first bad escape.
+inline bool percent_decode(std::string_view s, std::string& out) {
+  while (!s.empty()) {
+    if (s[0] != '%') {
+      out += s[0];
+      s.remove_prefix(1);
+      continue;
+    }
+    const int byte = escaped_byte(s);
+    if (byte < 0) return false;
+    out += static_cast<char>(byte);
+    s.remove_prefix(3);
+  }
+  return true;
+}
+
+}  // namespace gw::route

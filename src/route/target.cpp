@@ -1,0 +1,104 @@
+#include "route/target.h"
+
+#include "base/strings.h"
+#include "route/percent.h"
+
+namespace gw::route {
+namespace {
+
+constexpr bool is_control(char c) {
+  const auto u = static_cast<unsigned char>(c);
+  return u < 0x20 || u == 0x7f;
+}
+
+bool any_dot_segment(std::string_view path) {
+  // Backslash and `;` are what Windows and Java servers behind an upstream would normalise.
+  std::size_t start = 0;
+  for (std::size_t i = 0; i <= path.size(); ++i) {
+    if (i < path.size() && path[i] != '/' && path[i] != '\\') continue;
+    std::string_view segment = path.substr(start, i - start);
+    segment = segment.substr(0, segment.find(';'));
+    if (segment == "." || segment == "..") return true;
+    start = i + 1;
+  }
+  return false;
+}
+
+}  // namespace
+
+const char* message(TargetFault fault) {
+  switch (fault) {
+    case TargetFault::none:
+      return "";
+    case TargetFault::malformed:
+      return "malformed request target";
+    case TargetFault::bad_escape:
+      return "invalid percent-escape in request path";
+    case TargetFault::control_byte:
+      return "control byte in request target";
+  }
+  return "malformed request target";
+}
+
+TargetFault Target::parse(std::string_view raw) {
+  form = TargetForm::origin;
+  has_dot_segment = has_query = escaped_ = false;
+  authority = raw_path = raw_query = {};
+  if (const TargetFault fault = split(raw); fault != TargetFault::none) return fault;
+  return decode();
+}
+
+TargetFault Target::split(std::string_view raw) {
+  if (raw.empty()) return TargetFault::malformed;
+  if (raw == "*") {
+    form = TargetForm::asterisk;
+    return TargetFault::none;
+  }
+  if (raw[0] != '/') {
+    const std::size_t scheme = raw.find("://");
+    if (scheme == std::string_view::npos) return TargetFault::malformed;
+    const std::string_view name = raw.substr(0, scheme);
+    if (!iequals(name, "http") && !iequals(name, "https")) return TargetFault::malformed;
+    form = TargetForm::absolute;
+    raw.remove_prefix(scheme + 3);
+    const std::size_t end = raw.find_first_of("/?#");
+    authority = raw.substr(0, end);
+    if (authority.empty()) return TargetFault::malformed;
+    for (char c : authority)
+      if (is_control(c) || c == ' ') return TargetFault::control_byte;
+    raw = end == std::string_view::npos ? std::string_view() : raw.substr(end);
+  }
+  const std::size_t question = raw.find('?');
+  raw_path = raw.substr(0, question);
+  if (question != std::string_view::npos) {
+    has_query = true;
+    raw_query = raw.substr(question + 1);
+    for (char c : raw_query)
+      if (is_control(c) || c == ' ') return TargetFault::control_byte;
+  }
+  if (raw_path.empty()) raw_path = "/";
+  // A fragment never belongs in a request; an upstream that cuts it off would see another path than we decided on.
+  if (raw_path[0] != '/' || raw_path.find('#') != std::string_view::npos) return TargetFault::malformed;
+  return TargetFault::none;
+}
+
+TargetFault Target::decode() {
+  bool dots = false;
+  for (char c : raw_path) {
+    if (is_control(c) || c == ' ') return TargetFault::control_byte;
+    dots |= c == '.';
+    escaped_ |= c == '%';
+  }
+  if (escaped_) {
+    decoded_.clear();
+    if (!percent_decode(raw_path, decoded_)) return TargetFault::bad_escape;
+    for (char c : decoded_) {
+      if (is_control(c)) return TargetFault::control_byte;
+      dots |= c == '.';
+    }
+  }
+  has_dot_segment = dots && any_dot_segment(path());
+  return TargetFault::none;
+}
+
+}  // namespace gw::route
