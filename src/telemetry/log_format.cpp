@@ -1,0 +1,118 @@
+#include "telemetry/log_format.h"
+
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+
+#include "base/json_writer.h"
+
+namespace gw::telemetry {
+namespace {
+
+constexpr std::uint64_t kOnes = 0x0101010101010101ULL;
+constexpr std::uint64_t kHighs = 0x8080808080808080ULL;
+
+/// Has a high bit in some byte iff that byte of `w` is zero (exact when asked for "any").
+constexpr std::uint64_t zero_bytes(std::uint64_t w) { return (w - kOnes) & ~w & kHighs; }
+
+constexpr bool needs_escape(std::uint64_t w) {
+  const std::uint64_t controls = (w - kOnes * 0x20) & ~w & kHighs;
+  return ((w & kHighs) | controls | zero_bytes(w ^ (kOnes * '"')) | zero_bytes(w ^ (kOnes * '\\'))) != 0;
+}
+
+char* two_digits(char* p, int v) {
+  *p++ = static_cast<char>('0' + v / 10);
+  *p++ = static_cast<char>('0' + v % 10);
+  return p;
+}
+
+char* fraction(char* p, std::uint32_t ns) {
+  if (ns == 0) return p;
+  char digits[10] = {'.', '0', '0', '0', '0', '0', '0', '0', '0', '0'};
+  for (int i = 9; i >= 1; --i, ns /= 10) digits[i] = static_cast<char>('0' + ns % 10);
+  std::size_t n = sizeof digits;
+  while (digits[n - 1] == '0') --n;
+  std::memcpy(p, digits, sizeof digits);  // the fixed size is one store pair; what is behind n gets overwritten
+  return p + n;
+}
+
+}  // namespace
+
+void TimeText::refresh(std::int64_t second) {
+  second_ = second;
+  const auto t = static_cast<std::time_t>(second);
+  std::tm local{};
+  if (::localtime_r(&t, &local) == nullptr) local = {};
+  char* p = head_;
+  const int year = local.tm_year + 1900;
+  p = two_digits(p, year / 100 % 100);
+  p = two_digits(p, year % 100);
+  *p++ = '-';
+  p = two_digits(p, local.tm_mon + 1);
+  *p++ = '-';
+  p = two_digits(p, local.tm_mday);
+  *p++ = 'T';
+  p = two_digits(p, local.tm_hour);
+  *p++ = ':';
+  p = two_digits(p, local.tm_min);
+  *p++ = ':';
+  p = two_digits(p, local.tm_sec);
+  head_size_ = static_cast<std::size_t>(p - head_);
+
+  const long offset_minutes = local.tm_gmtoff / 60;
+  p = zone_;
+  if (offset_minutes == 0) {
+    *p++ = 'Z';
+  } else {
+    const int minutes = static_cast<int>(std::labs(offset_minutes));
+    *p++ = offset_minutes < 0 ? '-' : '+';
+    p = two_digits(p, minutes / 60 % 100);
+    *p++ = ':';
+    p = two_digits(p, minutes % 60);
+  }
+  zone_size_ = static_cast<std::size_t>(p - zone_);
+}
+
+char* TimeText::write(char* out, std::int64_t unix_ns) {
+  std::int64_t second = unix_ns / 1'000'000'000;
+  std::int64_t ns = unix_ns % 1'000'000'000;
+  if (ns < 0) {
+    ns += 1'000'000'000;
+    --second;
+  }
+  if (second != second_) refresh(second);
+  std::memcpy(out, head_, head_size_);
+  out = fraction(out + head_size_, static_cast<std::uint32_t>(ns));
+  std::memcpy(out, zone_, zone_size_);
+  return out + zone_size_;
+}
+
+void append_head(std::string& out, TimeText& time, std::int64_t unix_ns, std::string_view level, std::string_view msg) {
+  char text[TimeText::kMax];
+  const char* end = time.write(text, unix_ns);
+  out += R"({"time":")";
+  out.append(text, static_cast<std::size_t>(end - text));
+  out += R"(","level":")";
+  out += level;
+  out += R"(","msg":)";
+  append_json_string(out, msg, JsonEscape::logs);
+}
+
+bool is_plain_json(std::string_view s) {
+  const char* p = s.data();
+  std::size_t n = s.size();
+  std::uint64_t w;
+  for (; n >= 8; p += 8, n -= 8) {
+    std::memcpy(&w, p, 8);
+    if (needs_escape(w)) return false;
+  }
+  if (n == 0) return true;
+  w = kOnes * ' ';
+  std::memcpy(&w, p, n);
+  return !needs_escape(w);
+}
+
+char* write_int(char* out, std::int64_t v) { return std::to_chars(out, out + 20, v).ptr; }
+
+}  // namespace gw::telemetry
