@@ -1,3 +1,8 @@
+option(GW_PLANT_BUG "Plant a bug in what each fuzz target exercises, to prove that the targets can find one" OFF)
+if(GW_PLANT_BUG)
+  add_compile_definitions(GW_PLANT_BUG)
+endif()
+
 # gw_layer(NAME [TARGET suffix] DEPS ...): one static library per folder of src/, its unit tests (*_test.cpp), benchmarks (*_bench.cpp)
 # and fuzz targets (*_fuzz.cpp) beside the code. Files are found by glob, so that adding one needs no edit here.
 function(gw_layer FOLDER)

@@ -1,0 +1,136 @@
+# ./dev test: every suite, each counted; a failing suite does not keep the others from running.
+. dev.d/fuzz.sh
+
+all_suites="unit asan tsan e2e fuzz planted"
+
+test_command() {
+  local suites=${*:-$all_suites} suite
+  for suite in $suites; do
+    case " $all_suites " in *" $suite "*) ;; *) die "there is no suite '$suite': $all_suites" ;; esac
+  done
+  need_packages build clang check bench test
+  begin_results
+  for suite in $suites; do "suite_$suite" || true; done
+  finish_results
+}
+
+# build_once PRESET: brought up to date by the first suite that needs it.
+build_once() {
+  case $built in *" $1:yes "*) return 0 ;; *" $1:no "*) return 1 ;; esac
+  if attempt "build $1" build "$1"; then built+="$1:yes "; else built+="$1:no "; return 1; fi
+}
+built=" "
+
+# ---- unit tests under three builds -----------------------------------------------------------------------------------
+
+suite_unit() { unit_tests release; }
+suite_asan() { unit_tests dev; }
+suite_tsan() { unit_tests tsan; }
+
+unit_tests() {
+  local preset=$1 from log=build/$1/ctest.log
+  build_once "$preset" || return 1
+  from=$SECONDS
+  say "unit tests, $preset"
+  rm -rf "build/$preset/results"
+  mkdir -p "build/$preset/results"
+  GTEST_OUTPUT="json:$PWD/build/$preset/results/" $(sanitizer_environment) \
+    ctest --test-dir "build/$preset" -j "$JOBS" --output-on-failure --no-tests=error </dev/null 2>&1 | tee "$log" | indent
+  count_ctest "$preset" "$log" $((SECONDS - from))
+}
+
+# Reports with names and lines need the symbolizer, which Debian installs under a versioned name. `env` alone when it is not there.
+sanitizer_environment() {
+  local symbolizer
+  symbolizer=$(command -v llvm-symbolizer-19) || symbolizer=
+  echo env "ASAN_SYMBOLIZER_PATH=$symbolizer" "TSAN_OPTIONS=external_symbolizer_path=$symbolizer:halt_on_error=1:second_deadlock_stack=1" \
+    "UBSAN_OPTIONS=print_stacktrace=1"
+}
+
+indent() { sed -u 's/^/   /'; }
+
+# count_ctest PRESET LOG SECONDS: a GoogleTest program counts its cases (from its own report), any other test counts as one; a
+# program that failed without a failing case (a crash, a leak report at exit) counts as one failure.
+count_ctest() {
+  local preset=$1 log=$2 took=$3 passed=0 failed=0 name verdict report cases failures
+  while read -r name verdict; do
+    report=build/$preset/results/test_${name#unit_}.json
+    cases=1 failures=0
+    if [ -e "$report" ]; then
+      cases=$(json_number tests "$report")
+      failures=$(json_number failures "$report")
+    fi
+    if [ "$verdict" != Passed ] && [ "$failures" -eq 0 ]; then
+      failures=1
+      [ -e "$report" ] || cases=1
+    fi
+    passed=$((passed + (cases > failures ? cases - failures : 0)))
+    failed=$((failed + failures))
+  done < <(sed -nE 's/^ *[0-9]+\/[0-9]+ Test +#[0-9]+: ([^ ]+) \.*( *Passed|.*\*\*\*).*/\1 \2/p' "$log" | sed 's/ \+/ /g')
+  [ $((passed + failed)) -gt 0 ] || failed=1
+  record "unit tests, $preset" $passed $failed "$took"
+  [ $failed -eq 0 ]
+}
+
+# json_number KEY FILE: the first "KEY": N, which in GoogleTest's report is the total.
+json_number() { grep -m1 -oE "\"$1\": *[0-9]+" "$2" | grep -oE '[0-9]+$'; }
+
+# ---- end to end --------------------------------------------------------------------------------------------------------
+
+suite_e2e() {
+  local from=$SECONDS log=build/e2e.log status=0
+  if [ ! -e tests/e2e/run.sh ]; then
+    note "tests/e2e/run.sh is not there: no end-to-end tests were run"
+    record "end to end" 0 1 0
+    return 1
+  fi
+  build_once release || return 1
+  attempt "npm packages" install_node_packages || return 1
+  from=$SECONDS
+  say "end-to-end tests"
+  ONGOINGAI_BINARY="$PWD/build/release/ongoingai" tests/e2e/run.sh </dev/null 2>&1 | tee "$log" | indent || status=$?
+  local passed failed
+  passed=$(tap_count pass "$log")
+  failed=$(tap_count fail "$log")
+  [ $status -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
+  [ $((passed + failed)) -gt 0 ] || failed=1
+  record "end to end" "$passed" "$failed" $((SECONDS - from))
+  [ "$failed" -eq 0 ]
+}
+
+# Node's runner ends with `# pass 12` or, when it prints for people, `ℹ pass 12`; a suite run in parts prints several.
+tap_count() { awk -v what="$1" '($1 == "#" || $1 == "ℹ") && $2 == what && $3 ~ /^[0-9]+$/ { n += $3 } END { print n + 0 }' "$2"; }
+
+install_node_packages() {
+  local major stamp=tests/e2e/node_modules/.installed-for lock
+  major=$(node --version | sed 's/^v//; s/\..*//')
+  [ "$major" -ge 18 ] || die "node is $(node --version), the tests need 18 or newer (Debian 12: apt-get install nodejs npm)"
+  lock=$(sha256sum <tests/e2e/package-lock.json)
+  if [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$lock" ]; then
+    note "tests/e2e/node_modules is up to date"
+    return 0
+  fi
+  quiet build/npm.log npm --prefix tests/e2e ci --ignore-scripts --no-audit --no-fund --fetch-retries=3 || return 1
+  mkdir -p "$(dirname "$stamp")"
+  echo "$lock" >"$stamp"
+}
+
+# ---- fuzzing -----------------------------------------------------------------------------------------------------------
+
+suite_fuzz() { fuzz_suite fuzz 30 clean; }
+
+# The proof that the fuzz targets can find something: the same targets, built with a bug planted in what each of them exercises.
+suite_planted() { fuzz_suite fuzz-planted 60 find; }
+
+fuzz_suite() {
+  local preset=$1 secs=$2 want=$3 sources=()
+  mapfile -t sources < <(fuzz_targets)
+  if [ ${#sources[@]} -eq 0 ]; then
+    note "there is no fuzz target (src/*/*_fuzz.cpp)"
+    record "$preset" 0 1 0
+    return 1
+  fi
+  attempt "build $preset" fuzz_build "$preset" "${sources[@]}" || return 1
+  say "$preset: ${#sources[@]} targets, at most $secs s each"
+  fuzz_run "$preset" "$secs" "$want" "${sources[@]}"
+}
