@@ -66,6 +66,7 @@ export class Gateway {
     const base = {
       server: { host: '127.0.0.1', port: this.port },
       storage: { driver: 'sqlite', path: path.join(this.dir, 'data', 'ongoingai.db') },
+      trace: { ring_bytes: 8 * 1024 * 1024 },
       providers: {
         openai: { upstream: this.options.openai ?? 'http://127.0.0.1:9' },
         anthropic: { upstream: this.options.anthropic ?? this.options.openai ?? 'http://127.0.0.1:9' },
