@@ -1,0 +1,98 @@
+#pragma once
+// Gateway authentication and authorization. One immutable Authorizer belongs to one configuration snapshot and is
+// shared by all workers; a Decision points into it, so an exchange keeps the snapshot it was decided with.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "auth/policy.h"
+#include "base/result.h"
+#include "base/sha256.h"
+#include "model/exchange_record.h"
+
+namespace gw::auth {
+
+/// A gateway key as configured; blank fields take their defaults in the Authorizer.
+struct KeyOptions {
+  std::string id;
+  std::string token;  ///< plaintext; the Authorizer keeps only its digest
+  std::string org_id, workspace_id, team;
+  std::string role;
+  std::vector<std::string> permissions;
+};
+
+struct Options {
+  bool enabled = false;
+  std::vector<KeyOptions> keys;
+  std::vector<ProviderPrefix> providers;
+};
+
+struct Identity {
+  std::string key_id;
+  std::string org_id, workspace_id;  ///< never empty
+  std::string team;
+  std::string role;  ///< lowercase
+  PermissionSet permissions = 0;
+
+  IdentityView view() const { return {key_id, org_id, workspace_id, team, role}; }
+};
+
+struct AuthRequest {
+  std::string_view method = {};
+  std::string_view path = {};            ///< decoded, without query
+  std::string_view gateway_key = {};     ///< first value of the gateway header, empty without one
+  bool has_provider_credential = false;  ///< a non-blank provider credential header (credential_headers.h)
+  bool from_loopback = false;            ///< the peer's address is this machine's loopback
+  bool has_origin = false;               ///< an Origin header: sent by a browser page
+};
+
+enum class Verdict : std::uint8_t {
+  bypass,     ///< nobody was asked; there is no identity
+  preflight,  ///< answer OPTIONS here (204), forward nothing
+  allow,
+  deny,
+};
+
+/// Everything a refusal's answer and its audit line need. The views are static or live as long as the Authorizer.
+struct Decision {
+  Verdict verdict = Verdict::bypass;
+  bool api = false;                    ///< the path lies under /api: a refusal carries CORS headers
+  std::uint16_t status = 0;            ///< of a refusal
+  std::string_view body;               ///< of a refusal: JSON with its newline
+  std::string_view reason;             ///< audit_reason of a refusal
+  Requirement requirement;             ///< resource, action, scope, provider, permission
+  const Identity* identity = nullptr;  ///< once the key is known, also when it is then refused
+};
+
+class Authorizer {
+ public:
+  /// Fails on a blank token or one token given twice. No keys at all is fine: everything protected is then denied.
+  static Result<Authorizer> build(const Options& options);
+
+  Decision authorize(const AuthRequest& request) const;
+
+  bool enabled() const { return enabled_; }
+  std::size_t key_count() const { return entries_.size(); }
+
+ private:
+  struct Entry {
+    Sha256 digest;
+    Identity identity;
+  };
+
+  Authorizer(bool enabled, std::vector<ProviderPrefix> providers) : enabled_(enabled), policy_(std::move(providers)) {}
+  const Identity* find(std::string_view token) const;
+  Decision authorize_open(const AuthRequest& request, Decision decision) const;
+
+  bool enabled_;
+  Policy policy_;
+  std::vector<Entry> entries_;  // sorted by digest
+};
+
+/// What the operator must be told at start: auth on without any key; auth off on an address that others can reach.
+/// Empty when all is well.
+std::string startup_warning(const Authorizer& authorizer, std::string_view listen_host);
+
+}  // namespace gw::auth

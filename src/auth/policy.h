@@ -1,0 +1,58 @@
+#pragma once
+// Which permission a request needs: the policy table, as data. The first row that fits decides.
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gw::auth {
+
+enum class Permission : std::uint8_t { none = 0, proxy_write = 1, analytics_read = 2, keys_manage = 4 };
+
+/// A set of permissions, one bit each.
+using PermissionSet = std::uint8_t;
+constexpr bool holds(PermissionSet set, Permission p) { return (set & static_cast<PermissionSet>(p)) != 0; }
+
+/// Name as configured and logged (`proxy:write`); empty for none.
+std::string_view to_string(Permission p);
+/// Unknown names are Permission::none.
+Permission permission_from(std::string_view name);
+/// What a role grants by itself; an unknown role grants nothing, an empty one what `developer` does.
+PermissionSet role_permissions(std::string_view role);
+
+enum class Access : std::uint8_t {
+  open,        ///< nobody is asked
+  preflight,   ///< OPTIONS on a provider prefix: answered here, never sent upstream
+  protected_,  ///< a gateway key with the permission
+  refused,     ///< under /api but in no row
+};
+
+/// What the table says about one request; the views are static or live as long as the Policy.
+struct Requirement {
+  Access access = Access::open;
+  Permission permission = Permission::none;
+  std::string_view provider = {};  ///< route name, empty unless under a provider prefix
+  std::string_view resource = {}, action = {}, scope = {};
+};
+
+struct ProviderPrefix {
+  std::string name;
+  std::string prefix;  ///< normalised: leading '/', no trailing one
+};
+
+class Policy {
+ public:
+  explicit Policy(std::vector<ProviderPrefix> providers) : providers_(std::move(providers)) {}
+
+  /// `path` is percent-decoded and not cleaned; the method counts in any case.
+  Requirement requirement(std::string_view method, std::string_view path) const;
+
+  /// /api or below.
+  static bool is_api(std::string_view path);
+
+ private:
+  std::vector<ProviderPrefix> providers_;
+};
+
+}  // namespace gw::auth
