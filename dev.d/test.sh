@@ -2,11 +2,12 @@
 . dev.d/fuzz.sh
 
 all_suites="unit asan tsan e2e fuzz planted"
+more_suites="e2e_asan e2e_tsan"
 
 test_command() {
   local suites=${*:-$all_suites} suite
   for suite in $suites; do
-    case " $all_suites " in *" $suite "*) ;; *) die "there is no suite '$suite': $all_suites" ;; esac
+    case " $all_suites $more_suites " in *" $suite "*) ;; *) die "there is no suite '$suite': $all_suites $more_suites" ;; esac
   done
   need_packages build clang check bench test
   begin_results
@@ -77,43 +78,33 @@ json_number() { grep -m1 -oE "\"$1\": *[0-9]+" "$2" | grep -oE '[0-9]+$'; }
 
 # ---- end to end --------------------------------------------------------------------------------------------------------
 
-suite_e2e() {
-  local from=$SECONDS log=build/e2e.log status=0
+suite_e2e() { end_to_end release; }
+
+# The same tests on binaries that report what they see of data races, bad accesses and leaks; a report ends the gateway, and the test with it.
+suite_e2e_asan() { GW_SANITIZED=1 GW_PATIENCE=6 end_to_end dev; }
+suite_e2e_tsan() { GW_SANITIZED=1 GW_PATIENCE=10 end_to_end tsan; }
+
+end_to_end() {
+  local preset=$1 from log=build/$1/e2e.log status=0 passed failed
   if [ ! -e tests/e2e/run.sh ]; then
     note "tests/e2e/run.sh is not there: no end-to-end tests were run"
-    record "end to end" 0 1 0
+    record "end to end, $preset" 0 1 0
     return 1
   fi
-  build_once release || return 1
-  attempt "npm packages" install_node_packages || return 1
+  build_once "$preset" || return 1
   from=$SECONDS
-  say "end-to-end tests"
-  ONGOINGAI_BINARY="$PWD/build/release/ongoingai" tests/e2e/run.sh </dev/null 2>&1 | tee "$log" | indent || status=$?
-  local passed failed
+  say "end-to-end tests, $preset"
+  GW_BINARY="$PWD/build/$preset/ongoingai" $(sanitizer_environment) tests/e2e/run.sh </dev/null 2>&1 | tee "$log" | indent || status=$?
   passed=$(tap_count pass "$log")
   failed=$(tap_count fail "$log")
   [ $status -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
   [ $((passed + failed)) -gt 0 ] || failed=1
-  record "end to end" "$passed" "$failed" $((SECONDS - from))
+  record "end to end, $preset" "$passed" "$failed" $((SECONDS - from))
   [ "$failed" -eq 0 ]
 }
 
 # Node's runner ends with `# pass 12` or, when it prints for people, `ℹ pass 12`; a suite run in parts prints several.
 tap_count() { awk -v what="$1" '($1 == "#" || $1 == "ℹ") && $2 == what && $3 ~ /^[0-9]+$/ { n += $3 } END { print n + 0 }' "$2"; }
-
-install_node_packages() {
-  local major stamp=tests/e2e/node_modules/.installed-for lock
-  major=$(node --version | sed 's/^v//; s/\..*//')
-  [ "$major" -ge 18 ] || die "node is $(node --version), the tests need 18 or newer (Debian 12: apt-get install nodejs npm)"
-  lock=$(sha256sum <tests/e2e/package-lock.json)
-  if [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$lock" ]; then
-    note "tests/e2e/node_modules is up to date"
-    return 0
-  fi
-  quiet build/npm.log npm --prefix tests/e2e ci --ignore-scripts --no-audit --no-fund --fetch-retries=3 || return 1
-  mkdir -p "$(dirname "$stamp")"
-  echo "$lock" >"$stamp"
-}
 
 # ---- fuzzing -----------------------------------------------------------------------------------------------------------
 
