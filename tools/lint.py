@@ -39,7 +39,7 @@ TEXT_EXEMPT = {"tools/lint.py", "tools/lint_test.py"}
 
 
 def is_test(path):
-    return path.endswith("_test.cpp") or path.startswith("tests/")
+    return bool(re.search(r"_test(_\w+)?\.(cpp|h)$", path)) or path.startswith("tests/")
 
 
 def tracked(root):
