@@ -1,0 +1,186 @@
+#pragma once
+// The whole configuration as plain data, mirroring the YAML file key for key; every member holds its default. Built
+// once by load() and then only read: copies are cheap enough to hand one to whoever outlives the loader.
+// docs/configuration.md explains each key to users.
+//
+// Integers are int64 as in the file, in the unit that the name says (`_ms` milliseconds, `_bytes` bytes); what is out
+// of bounds is refused by validate(), not here. Strings are kept as written, untrimmed: take derived values from
+// effective.h.
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace gw::config {
+
+struct TlsConfig {
+  std::string cert;  ///< PEM chain, leaf first; empty: plain HTTP
+  std::string key;   ///< PEM private key without passphrase; set exactly when cert is
+};
+
+struct ServerConfig {
+  std::string host = "0.0.0.0";
+  std::int64_t port = 8080;
+  std::int64_t max_header_bytes = 65'536;   ///< request line and headers of one request, 1 KiB .. 1 MiB
+  std::int64_t header_timeout_ms = 10'000;  ///< from the first byte of a request to the end of its headers, 1 ms .. 1 h
+  std::int64_t idle_timeout_ms = 120'000;   ///< a client connection without a request, 1 ms .. 24 h
+  std::int64_t max_connections = 10'000;    ///< client connections of the whole process, 1 .. 1,000,000
+  std::int64_t workers = 0;                ///< threads that relay; 0: one per CPU available to the process; at most 256
+  std::int64_t drain_timeout_ms = 25'000;  ///< how long shutdown waits for exchanges in flight, 0 .. 1 h
+  std::int64_t drain_delay_ms = 0;         ///< readiness fails this long before the listener closes, 0 .. 1 h
+  TlsConfig tls;
+};
+
+struct StorageConfig {
+  std::string driver = "sqlite";  ///< sqlite or postgres
+  std::string path = "./data/ongoingai.db";
+  std::string dsn;  ///< secret: may hold a password
+};
+
+struct ProviderConfig {
+  std::string upstream;  ///< http(s) URL; its path is prepended, its query merged
+  std::string prefix;
+  std::int64_t connect_timeout_ms = 30'000;    ///< name, TCP and TLS together, 1 ms .. 1 h
+  std::int64_t idle_timeout_ms = 900'000;      ///< an exchange without a byte in either direction, 1 ms .. 24 h
+  std::int64_t pool_idle_timeout_ms = 60'000;  ///< an unused upstream connection, 0 (never kept) .. 24 h
+  std::int64_t max_idle_connections = 1'024;   ///< per worker, 0 .. 65,536
+};
+
+struct ProvidersConfig {
+  ProviderConfig openai{.upstream = "https://api.openai.com", .prefix = "/openai"};
+  ProviderConfig anthropic{.upstream = "https://api.anthropic.com", .prefix = "/anthropic"};
+};
+
+struct TracingConfig {
+  bool capture_bodies = false;
+  std::int64_t body_max_size = 1'048'576;  ///< bytes; see effective_body_max_size()
+};
+
+/// Where traces wait until they are stored.
+struct TraceConfig {
+  std::string ring_path;                     ///< folder; empty: beside the SQLite database
+  std::int64_t ring_bytes = 67'108'864;      ///< per worker, 1 MiB .. 64 GiB
+  std::int64_t spill_bytes = 1'073'741'824;  ///< overflow files of the whole process, 0 (no spilling) .. 16 TiB
+  std::int64_t sync_interval_ms =
+      1'000;  ///< traces of this long may be lost by a power cut; 0: the kernel decides; at most 1 h
+};
+
+struct OtelConfig {
+  bool enabled = false;
+  std::string endpoint = "localhost:4318";  ///< host:port or an http(s) URL, whose scheme overrides `insecure`
+  bool insecure = true;
+  std::string service_name = "ongoingai-gateway";
+  bool traces_enabled = true;
+  bool metrics_enabled = true;
+  bool prometheus_enabled = false;  ///< only effective when `enabled`
+  std::string prometheus_path = "/metrics";
+  double sampling_ratio = 1.0;
+  std::int64_t export_timeout_ms = 3'000;
+  std::int64_t metric_export_interval_ms = 10'000;
+  /// The endpoint came from OTEL_EXPORTER_OTLP_ENDPOINT: its path is kept as the base path (one from YAML is dropped).
+  /// Not a key.
+  bool endpoint_from_environment = false;
+};
+
+struct ObservabilityConfig {
+  OtelConfig otel;
+};
+
+struct PiiStagesConfig {
+  bool request_headers = true;
+  bool request_body = true;
+  bool response_headers = true;
+  bool response_body = true;
+};
+
+struct PiiDetectorsConfig {
+  bool email = true;
+  bool phone = true;
+  bool ssn = true;
+  bool token_like = true;
+};
+
+struct PiiHeadersConfig {
+  /// Added to the built-in list, which cannot be shortened.
+  std::vector<std::string> denylist{"authorization", "cookie", "set-cookie", "x-api-key", "x-ongoingai-gateway-key"};
+};
+
+struct PiiBodyConfig {
+  /// Empty: no redaction by field name.
+  std::vector<std::string> key_denylist{"email",  "phone", "password", "token",
+                                        "secret", "ssn",   "api_key",  "authorization"};
+};
+
+struct PiiReplacementConfig {
+  std::string format = "[{type}_REDACTED:{hash}]";  ///< blank counts as the default
+  std::string hash_salt;                            ///< secret, used verbatim
+};
+
+struct PiiScopeMatchConfig {
+  std::string org_id;
+  std::string workspace_id;
+  std::string key_id;
+  std::string provider;
+  std::string route_prefix;
+};
+
+struct PiiScopeConfig {
+  PiiScopeMatchConfig match;
+  std::string mode;
+  std::string policy_id;
+};
+
+struct PiiConfig {
+  std::string mode;  ///< see effective_pii_mode()
+  std::string policy_id = "default/v1";
+  PiiStagesConfig stages;
+  PiiDetectorsConfig detectors;
+  PiiHeadersConfig headers;
+  PiiBodyConfig body;
+  PiiReplacementConfig replacement;
+  std::vector<PiiScopeConfig> scopes;
+};
+
+struct GatewayKeyConfig {
+  std::string id;
+  std::string token;  ///< secret, plaintext
+  std::string org_id;
+  std::string workspace_id;
+  std::string team;
+  std::string name;
+  std::string description;
+  std::string created_by;
+  std::string role;
+  std::vector<std::string> permissions;
+};
+
+struct AuthConfig {
+  bool enabled = false;
+  std::string header = "X-OngoingAI-Gateway-Key";
+  std::vector<GatewayKeyConfig> keys;
+};
+
+/// Zero or less switches a limit off.
+struct UsageLimitConfig {
+  std::int64_t requests_per_minute = 0;
+  std::int64_t max_tokens_per_day = 0;
+  double max_cost_usd_per_day = 0;
+};
+
+struct LimitsConfig {
+  UsageLimitConfig per_key;
+  UsageLimitConfig per_workspace;
+};
+
+struct Config {
+  ServerConfig server;
+  StorageConfig storage;
+  ProvidersConfig providers;
+  TracingConfig tracing;
+  TraceConfig trace;
+  ObservabilityConfig observability;
+  PiiConfig pii;
+  AuthConfig auth;
+  LimitsConfig limits;
+};
+
+}  // namespace gw::config

@@ -1,0 +1,173 @@
+#include "config/environment.h"
+
+#include <cstdint>
+#include <cstdlib>
+
+#include "base/strings.h"
+#include "config/numbers.h"
+
+namespace gw::config {
+namespace {
+
+std::string parse_fault(std::string_view function, std::string_view value, NumberError error) {
+  return "strconv." + std::string(function) + ": parsing " + quoted(value) +
+         (error == NumberError::range ? ": value out of range" : ": invalid syntax");
+}
+
+/// Applies variables one by one; after the first fault nothing more is applied.
+class Applier {
+ public:
+  explicit Applier(const EnvLookup& env) : env_(env) {}
+
+  /// Verbatim; nothing when unset or empty.
+  std::optional<std::string> raw(std::string_view name) const {
+    if (fault_) return std::nullopt;
+    auto value = env_(name);
+    if (value && value->empty()) value.reset();
+    return value;
+  }
+  /// Trimmed; nothing when unset or blank.
+  std::optional<std::string> trimmed(std::string_view name) const {
+    const auto value = raw(name);
+    if (!value || trim(*value).empty()) return std::nullopt;
+    return std::string(trim(*value));
+  }
+
+  void text(std::string_view name, std::string& target) const {
+    if (auto value = raw(name)) target = std::move(*value);
+  }
+  void integer(std::string_view name, const std::optional<std::string>& value, std::int64_t& target) {
+    if (!value) return;
+    if (const auto parsed = parse_decimal_int(*value))
+      target = *parsed;
+    else
+      refuse(name, parse_fault("Atoi", *value, parsed.error()));
+  }
+  void boolean(std::string_view name, const std::optional<std::string>& value, bool& target) {
+    if (!value) return;
+    if (const auto parsed = parse_bool(*value))
+      target = *parsed;
+    else
+      refuse(name, parse_fault("ParseBool", *value, NumberError::syntax));
+  }
+  void number(std::string_view name, const std::optional<std::string>& value, double& target) {
+    if (!value) return;
+    if (const auto parsed = parse_float(*value))
+      target = *parsed;
+    else
+      refuse(name, parse_fault("ParseFloat", *value, parsed.error()));
+  }
+  void refuse(std::string_view name, const std::string& why) {
+    if (!fault_) fault_ = "invalid " + std::string(name) + ": " + why;
+  }
+
+  const std::optional<std::string>& fault() const { return fault_; }
+
+ private:
+  const EnvLookup& env_;
+  std::optional<std::string> fault_;
+};
+
+void apply_server_and_storage(Config& c, Applier& a) {
+  a.text("ONGOINGAI_HOST", c.server.host);
+  a.integer("ONGOINGAI_PORT", a.raw("ONGOINGAI_PORT"), c.server.port);
+  a.text("ONGOINGAI_STORAGE_DRIVER", c.storage.driver);
+  a.text("ONGOINGAI_STORAGE_PATH", c.storage.path);
+  a.text("ONGOINGAI_STORAGE_DSN", c.storage.dsn);
+  a.text("ONGOINGAI_OPENAI_UPSTREAM", c.providers.openai.upstream);
+  a.text("ONGOINGAI_ANTHROPIC_UPSTREAM", c.providers.anthropic.upstream);
+  a.boolean("ONGOINGAI_CAPTURE_BODIES", a.raw("ONGOINGAI_CAPTURE_BODIES"), c.tracing.capture_bodies);
+  a.integer("ONGOINGAI_BODY_MAX_SIZE", a.raw("ONGOINGAI_BODY_MAX_SIZE"), c.tracing.body_max_size);
+}
+
+/// True when the variable is set to something other than switching traces off.
+bool apply_traces_exporter(OtelConfig& otel, Applier& a) {
+  constexpr std::string_view kName = "OTEL_TRACES_EXPORTER";
+  const auto value = a.trimmed(kName);
+  if (!value) return false;
+  const bool otlp = iequals(*value, "otlp");
+  if (!otlp && !iequals(*value, "none")) a.refuse(kName, "must be one of otlp, none (got " + quoted(*value) + ")");
+  otel.traces_enabled = otlp;
+  return otlp;
+}
+
+bool apply_metrics_exporter(OtelConfig& otel, Applier& a) {
+  constexpr std::string_view kName = "OTEL_METRICS_EXPORTER";
+  const auto value = a.trimmed(kName);
+  if (!value) return false;
+  const bool prometheus = iequals(*value, "prometheus");
+  const bool otlp = iequals(*value, "otlp");
+  if (!prometheus && !otlp && !iequals(*value, "none"))
+    a.refuse(kName, "must be one of otlp, none (got " + quoted(*value) + ")");
+  otel.metrics_enabled = otlp;
+  if (prometheus) otel.prometheus_enabled = true;
+  return prometheus || otlp;
+}
+
+void apply_telemetry(OtelConfig& otel, Applier& a) {
+  const auto sdk_disabled = a.trimmed("OTEL_SDK_DISABLED");
+  bool disabled = false;
+  a.boolean("OTEL_SDK_DISABLED", sdk_disabled, disabled);
+  if (sdk_disabled) otel.enabled = !disabled;
+
+  bool wanted = false;  // some variable is set that does not switch something off
+  if (const auto endpoint = a.trimmed("OTEL_EXPORTER_OTLP_ENDPOINT")) {
+    otel.endpoint = *endpoint;
+    otel.endpoint_from_environment = true;
+    wanted = true;
+  }
+  const auto insecure = a.trimmed("OTEL_EXPORTER_OTLP_INSECURE");
+  a.boolean("OTEL_EXPORTER_OTLP_INSECURE", insecure, otel.insecure);
+  wanted |= insecure.has_value();  // false asks for TLS, which switches nothing off
+  if (const auto name = a.trimmed("OTEL_SERVICE_NAME")) {
+    otel.service_name = *name;
+    wanted = true;
+  }
+  wanted |= apply_traces_exporter(otel, a);
+  wanted |= apply_metrics_exporter(otel, a);
+  const auto ratio = a.trimmed("OTEL_TRACES_SAMPLER_ARG");
+  a.number("OTEL_TRACES_SAMPLER_ARG", ratio, otel.sampling_ratio);
+  wanted |= ratio && otel.sampling_ratio != 0;
+  const auto timeout = a.trimmed("OTEL_EXPORTER_OTLP_TIMEOUT");
+  a.integer("OTEL_EXPORTER_OTLP_TIMEOUT", timeout, otel.export_timeout_ms);
+  const auto interval = a.trimmed("OTEL_METRIC_EXPORT_INTERVAL");
+  a.integer("OTEL_METRIC_EXPORT_INTERVAL", interval, otel.metric_export_interval_ms);
+  wanted |= timeout || interval;
+  const auto prometheus = a.trimmed("ONGOINGAI_PROMETHEUS_ENABLED");
+  a.boolean("ONGOINGAI_PROMETHEUS_ENABLED", prometheus, otel.prometheus_enabled);
+  wanted |= prometheus && otel.prometheus_enabled;
+  if (const auto path = a.trimmed("ONGOINGAI_PROMETHEUS_PATH")) {
+    otel.prometheus_path = *path;
+    wanted = true;
+  }
+  if (wanted && !sdk_disabled) otel.enabled = true;
+}
+
+void apply_privacy_and_access(Config& c, Applier& a) {
+  a.text("ONGOINGAI_PII_MODE", c.pii.mode);
+  a.text("ONGOINGAI_PII_POLICY_ID", c.pii.policy_id);
+  a.text("ONGOINGAI_PII_HASH_SALT", c.pii.replacement.hash_salt);
+  a.boolean("ONGOINGAI_AUTH_ENABLED", a.raw("ONGOINGAI_AUTH_ENABLED"), c.auth.enabled);
+  a.text("ONGOINGAI_AUTH_HEADER", c.auth.header);
+}
+
+}  // namespace
+
+EnvLookup process_environment() {
+  return [](std::string_view name) -> std::optional<std::string> {
+    const char* value = std::getenv(std::string(name).c_str());  // NOLINT(concurrency-mt-unsafe): see the header
+    if (value == nullptr) return std::nullopt;
+    return std::string(value);
+  };
+}
+
+Result<void> apply_environment(Config& config, const EnvLookup& env) {
+  Applier applier(env);
+  apply_server_and_storage(config, applier);
+  apply_telemetry(config.observability.otel, applier);
+  apply_privacy_and_access(config, applier);
+  if (applier.fault()) return fail(*applier.fault());
+  return {};
+}
+
+}  // namespace gw::config

@@ -1,0 +1,284 @@
+#include "config/schema.h"
+
+#include <array>
+#include <cstdint>
+#include <type_traits>
+
+#include "config/config.h"
+
+namespace gw::config {
+namespace {
+
+/// Specialised below for each struct, children before parents.
+template <class S>
+constexpr Section kSection{};
+
+template <class C, class M>
+C owner_of(M C::*);
+template <class C, class M>
+M type_of(M C::*);
+
+template <class T>
+struct is_list : std::false_type {};
+template <class T>
+struct is_list<std::vector<T>> : std::true_type {};
+
+template <class M>
+constexpr KeyType key_type() {
+  if constexpr (std::is_same_v<M, std::int64_t>) return KeyType::integer;
+  if constexpr (std::is_same_v<M, double>) return KeyType::number;
+  if constexpr (std::is_same_v<M, bool>) return KeyType::boolean;
+  if constexpr (std::is_same_v<M, std::string>) return KeyType::text;
+  if constexpr (std::is_same_v<M, std::vector<std::string>>) return KeyType::text_list;
+  if constexpr (is_list<M>::value) return KeyType::section_list;
+  return KeyType::section;
+}
+
+constexpr std::string_view type_name(KeyType type) {
+  switch (type) {
+    case KeyType::integer:
+      return "int";
+    case KeyType::number:
+      return "float64";
+    case KeyType::boolean:
+      return "bool";
+    case KeyType::text:
+      return "string";
+    case KeyType::text_list:
+      return "[]string";
+    default:
+      return "";  // sections print their label
+  }
+}
+
+template <auto Member>
+constexpr Field field(std::string_view key, std::string_view printed = {}) {
+  using Owner = decltype(owner_of(Member));
+  using M = decltype(type_of(Member));
+  constexpr KeyType type = key_type<M>();
+  Field out{key, type, printed.empty() ? type_name(type) : printed,
+            [](void* section) -> void* { return &(static_cast<Owner*>(section)->*Member); }};
+  if constexpr (type == KeyType::section) out.child = &kSection<M>;
+  if constexpr (type == KeyType::section_list) {
+    out.child = &kSection<typename M::value_type>;
+    out.append = [](void* list) -> void* { return &static_cast<M*>(list)->emplace_back(); };
+    out.clear = [](void* list) { static_cast<M*>(list)->clear(); };
+  }
+  return out;
+}
+
+constexpr std::array kTls{field<&TlsConfig::cert>("cert"), field<&TlsConfig::key>("key")};
+template <>
+constexpr Section kSection<TlsConfig>{"config.ServerTLSConfig", kTls};
+
+constexpr std::array kServer{
+    field<&ServerConfig::host>("host"),
+    field<&ServerConfig::port>("port"),
+    field<&ServerConfig::max_header_bytes>("max_header_bytes"),
+    field<&ServerConfig::header_timeout_ms>("header_timeout_ms"),
+    field<&ServerConfig::idle_timeout_ms>("idle_timeout_ms"),
+    field<&ServerConfig::max_connections>("max_connections"),
+    field<&ServerConfig::workers>("workers"),
+    field<&ServerConfig::drain_timeout_ms>("drain_timeout_ms"),
+    field<&ServerConfig::drain_delay_ms>("drain_delay_ms"),
+    field<&ServerConfig::tls>("tls"),
+};
+template <>
+constexpr Section kSection<ServerConfig>{"config.ServerConfig", kServer};
+
+constexpr std::array kStorage{
+    field<&StorageConfig::driver>("driver"),
+    field<&StorageConfig::path>("path"),
+    field<&StorageConfig::dsn>("dsn"),
+};
+template <>
+constexpr Section kSection<StorageConfig>{"config.StorageConfig", kStorage};
+
+constexpr std::array kProvider{
+    field<&ProviderConfig::upstream>("upstream"),
+    field<&ProviderConfig::prefix>("prefix"),
+    field<&ProviderConfig::connect_timeout_ms>("connect_timeout_ms"),
+    field<&ProviderConfig::idle_timeout_ms>("idle_timeout_ms"),
+    field<&ProviderConfig::pool_idle_timeout_ms>("pool_idle_timeout_ms"),
+    field<&ProviderConfig::max_idle_connections>("max_idle_connections"),
+};
+template <>
+constexpr Section kSection<ProviderConfig>{"config.ProviderConfig", kProvider};
+
+constexpr std::array kProviders{
+    field<&ProvidersConfig::openai>("openai"),
+    field<&ProvidersConfig::anthropic>("anthropic"),
+};
+template <>
+constexpr Section kSection<ProvidersConfig>{"config.ProvidersConfig", kProviders};
+
+constexpr std::array kTracing{
+    field<&TracingConfig::capture_bodies>("capture_bodies"),
+    field<&TracingConfig::body_max_size>("body_max_size"),
+};
+template <>
+constexpr Section kSection<TracingConfig>{"config.TracingConfig", kTracing};
+
+constexpr std::array kTrace{
+    field<&TraceConfig::ring_path>("ring_path"),
+    field<&TraceConfig::ring_bytes>("ring_bytes"),
+    field<&TraceConfig::spill_bytes>("spill_bytes"),
+    field<&TraceConfig::sync_interval_ms>("sync_interval_ms"),
+};
+template <>
+constexpr Section kSection<TraceConfig>{"config.TraceConfig", kTrace};
+
+constexpr std::array kOtel{
+    field<&OtelConfig::enabled>("enabled"),
+    field<&OtelConfig::endpoint>("endpoint"),
+    field<&OtelConfig::insecure>("insecure"),
+    field<&OtelConfig::service_name>("service_name"),
+    field<&OtelConfig::traces_enabled>("traces_enabled"),
+    field<&OtelConfig::metrics_enabled>("metrics_enabled"),
+    field<&OtelConfig::prometheus_enabled>("prometheus_enabled"),
+    field<&OtelConfig::prometheus_path>("prometheus_path"),
+    field<&OtelConfig::sampling_ratio>("sampling_ratio"),
+    field<&OtelConfig::export_timeout_ms>("export_timeout_ms"),
+    field<&OtelConfig::metric_export_interval_ms>("metric_export_interval_ms"),
+};
+template <>
+constexpr Section kSection<OtelConfig>{"config.OTelConfig", kOtel};
+
+constexpr std::array kObservability{field<&ObservabilityConfig::otel>("otel")};
+template <>
+constexpr Section kSection<ObservabilityConfig>{"config.ObservabilityConfig", kObservability};
+
+constexpr std::array kPiiStages{
+    field<&PiiStagesConfig::request_headers>("request_headers"),
+    field<&PiiStagesConfig::request_body>("request_body"),
+    field<&PiiStagesConfig::response_headers>("response_headers"),
+    field<&PiiStagesConfig::response_body>("response_body"),
+};
+template <>
+constexpr Section kSection<PiiStagesConfig>{"config.PIIStagesConfig", kPiiStages};
+
+constexpr std::array kPiiDetectors{
+    field<&PiiDetectorsConfig::email>("email"),
+    field<&PiiDetectorsConfig::phone>("phone"),
+    field<&PiiDetectorsConfig::ssn>("ssn"),
+    field<&PiiDetectorsConfig::token_like>("token_like"),
+};
+template <>
+constexpr Section kSection<PiiDetectorsConfig>{"config.PIIDetectorsConfig", kPiiDetectors};
+
+constexpr std::array kPiiHeaders{field<&PiiHeadersConfig::denylist>("denylist")};
+template <>
+constexpr Section kSection<PiiHeadersConfig>{"config.PIIHeadersConfig", kPiiHeaders};
+constexpr std::array kPiiBody{field<&PiiBodyConfig::key_denylist>("key_denylist")};
+template <>
+constexpr Section kSection<PiiBodyConfig>{"config.PIIBodyConfig", kPiiBody};
+constexpr std::array kPiiReplacement{
+    field<&PiiReplacementConfig::format>("format"),
+    field<&PiiReplacementConfig::hash_salt>("hash_salt"),
+};
+template <>
+constexpr Section kSection<PiiReplacementConfig>{"config.PIIReplacementConfig", kPiiReplacement};
+
+constexpr std::array kPiiScopeMatch{
+    field<&PiiScopeMatchConfig::org_id>("org_id"),
+    field<&PiiScopeMatchConfig::workspace_id>("workspace_id"),
+    field<&PiiScopeMatchConfig::key_id>("key_id"),
+    field<&PiiScopeMatchConfig::provider>("provider"),
+    field<&PiiScopeMatchConfig::route_prefix>("route_prefix"),
+};
+template <>
+constexpr Section kSection<PiiScopeMatchConfig>{"config.PIIScopeMatchConfig", kPiiScopeMatch};
+
+constexpr std::array kPiiScope{
+    field<&PiiScopeConfig::match>("match"),
+    field<&PiiScopeConfig::mode>("mode"),
+    field<&PiiScopeConfig::policy_id>("policy_id"),
+};
+template <>
+constexpr Section kSection<PiiScopeConfig>{"config.PIIScopeConfig", kPiiScope};
+
+constexpr std::array kPii{
+    field<&PiiConfig::mode>("mode"),
+    field<&PiiConfig::policy_id>("policy_id"),
+    field<&PiiConfig::stages>("stages"),
+    field<&PiiConfig::detectors>("detectors"),
+    field<&PiiConfig::headers>("headers"),
+    field<&PiiConfig::body>("body"),
+    field<&PiiConfig::replacement>("replacement"),
+    field<&PiiConfig::scopes>("scopes", "[]config.PIIScopeConfig"),
+};
+template <>
+constexpr Section kSection<PiiConfig>{"config.PIIConfig", kPii};
+
+constexpr std::array kGatewayKey{
+    field<&GatewayKeyConfig::id>("id"),
+    field<&GatewayKeyConfig::token>("token"),
+    field<&GatewayKeyConfig::org_id>("org_id"),
+    field<&GatewayKeyConfig::workspace_id>("workspace_id"),
+    field<&GatewayKeyConfig::team>("team"),
+    field<&GatewayKeyConfig::name>("name"),
+    field<&GatewayKeyConfig::description>("description"),
+    field<&GatewayKeyConfig::created_by>("created_by"),
+    field<&GatewayKeyConfig::role>("role"),
+    field<&GatewayKeyConfig::permissions>("permissions"),
+};
+template <>
+constexpr Section kSection<GatewayKeyConfig>{"config.GatewayKeyConfig", kGatewayKey};
+
+constexpr std::array kAuth{
+    field<&AuthConfig::enabled>("enabled"),
+    field<&AuthConfig::header>("header"),
+    field<&AuthConfig::keys>("keys", "[]config.GatewayKeyConfig"),
+};
+template <>
+constexpr Section kSection<AuthConfig>{"config.AuthConfig", kAuth};
+
+constexpr std::array kUsageLimit{
+    field<&UsageLimitConfig::requests_per_minute>("requests_per_minute"),
+    field<&UsageLimitConfig::max_tokens_per_day>("max_tokens_per_day", "int64"),
+    field<&UsageLimitConfig::max_cost_usd_per_day>("max_cost_usd_per_day"),
+};
+template <>
+constexpr Section kSection<UsageLimitConfig>{"config.UsageLimitConfig", kUsageLimit};
+
+constexpr std::array kLimits{
+    field<&LimitsConfig::per_key>("per_key"),
+    field<&LimitsConfig::per_workspace>("per_workspace"),
+};
+template <>
+constexpr Section kSection<LimitsConfig>{"config.LimitsConfig", kLimits};
+
+constexpr std::array kRoot{
+    field<&Config::server>("server"),
+    field<&Config::storage>("storage"),
+    field<&Config::providers>("providers"),
+    field<&Config::tracing>("tracing"),
+    field<&Config::trace>("trace"),
+    field<&Config::observability>("observability"),
+    field<&Config::pii>("pii"),
+    field<&Config::auth>("auth"),
+    field<&Config::limits>("limits"),
+};
+template <>
+constexpr Section kSection<Config>{"config.Config", kRoot};
+
+void collect(const Section& section, const std::string& prefix, std::vector<KeyPath>& out) {
+  for (const Field& f : section.fields) {
+    const std::string path = prefix + std::string(f.key);
+    out.push_back({path, f.type});
+    if (f.type == KeyType::section) collect(*f.child, path + ".", out);
+    if (f.type == KeyType::section_list) collect(*f.child, path + "[].", out);
+  }
+}
+
+}  // namespace
+
+const Section& root_section() { return kSection<Config>; }
+
+std::vector<KeyPath> all_keys() {
+  std::vector<KeyPath> out;
+  collect(root_section(), "", out);
+  return out;
+}
+
+}  // namespace gw::config

@@ -1,0 +1,44 @@
+#pragma once
+// Every key that the file may hold, as tables: what the binder writes through, what messages and the documentation test
+// list.
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gw::config {
+
+enum class KeyType { integer, number, boolean, text, text_list, section, section_list };
+
+struct Section;
+
+/// One key of a section. `member` takes the section's struct and gives its member: int64, double, bool, string,
+/// vector<string> or a struct by `type`; for a section_list the vector, to which `append` adds one default element and
+/// gives its address.
+struct Field {
+  std::string_view key;
+  KeyType type;
+  std::string_view type_name;  ///< as messages print it
+  void* (*member)(void* section);
+  const Section* child = nullptr;  ///< section, section_list
+  void* (*append)(void* list) = nullptr;
+  void (*clear)(void* list) = nullptr;
+};
+
+struct Section {
+  std::string_view label;  ///< as messages print it: `config.ServerConfig`
+  std::span<const Field> fields;
+};
+
+/// The schema of gw::config::Config.
+const Section& root_section();
+
+struct KeyPath {
+  std::string path;  ///< server.port, auth.keys[].id
+  KeyType type;
+};
+
+/// Every key with its full path, sections included, in schema order.
+std::vector<KeyPath> all_keys();
+
+}  // namespace gw::config

@@ -1,0 +1,162 @@
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/strings.h"
+#include "config/effective.h"
+#include "config/validate.h"
+
+namespace gw::config {
+namespace {
+
+constexpr std::int64_t kHourMs = 3'600'000;
+constexpr std::int64_t kDayMs = 24 * kHourMs;
+constexpr std::int64_t kMiB = std::int64_t{1} << 20;
+
+struct Bound {
+  std::string path;
+  std::int64_t value;
+  std::int64_t min;
+  std::int64_t max;
+};
+
+std::array<Bound, 18> bounds_of(const Config& c) {
+  const ServerConfig& s = c.server;
+  const ProviderConfig& o = c.providers.openai;
+  const ProviderConfig& a = c.providers.anthropic;
+  const TraceConfig& t = c.trace;
+  return {{
+      {"server.max_header_bytes", s.max_header_bytes, 1'024, kMiB},
+      {"server.header_timeout_ms", s.header_timeout_ms, 1, kHourMs},
+      {"server.idle_timeout_ms", s.idle_timeout_ms, 1, kDayMs},
+      {"server.max_connections", s.max_connections, 1, 1'000'000},
+      {"server.workers", s.workers, 0, 256},
+      {"server.drain_timeout_ms", s.drain_timeout_ms, 0, kHourMs},
+      {"server.drain_delay_ms", s.drain_delay_ms, 0, kHourMs},
+      {"providers.openai.connect_timeout_ms", o.connect_timeout_ms, 1, kHourMs},
+      {"providers.openai.idle_timeout_ms", o.idle_timeout_ms, 1, kDayMs},
+      {"providers.openai.pool_idle_timeout_ms", o.pool_idle_timeout_ms, 0, kDayMs},
+      {"providers.openai.max_idle_connections", o.max_idle_connections, 0, 65'536},
+      {"providers.anthropic.connect_timeout_ms", a.connect_timeout_ms, 1, kHourMs},
+      {"providers.anthropic.idle_timeout_ms", a.idle_timeout_ms, 1, kDayMs},
+      {"providers.anthropic.pool_idle_timeout_ms", a.pool_idle_timeout_ms, 0, kDayMs},
+      {"providers.anthropic.max_idle_connections", a.max_idle_connections, 0, 65'536},
+      {"trace.ring_bytes", t.ring_bytes, kMiB, 64 * 1024 * kMiB},
+      {"trace.spill_bytes", t.spill_bytes, 0, 16 * 1024 * 1024 * kMiB},
+      {"trace.sync_interval_ms", t.sync_interval_ms, 0, kHourMs},
+  }};
+}
+
+Result<void> check_bounds(const Config& c) {
+  for (const Bound& b : bounds_of(c))
+    if (b.value < b.min || b.value > b.max)
+      return fail(fmt::format("{} must be between {} and {} (got {})", b.path, b.min, b.max, b.value));
+  return {};
+}
+
+bool is_address(int family, std::string_view text) {
+  std::array<unsigned char, sizeof(in6_addr)> out;
+  return ::inet_pton(family, std::string(text).c_str(), out.data()) == 1;
+}
+
+Result<void> check_host(const Config& c) {
+  const std::string& host = c.server.host;
+  const std::string got = " (got " + quoted(host) + ")";
+  if (host.empty()) return {};  // every address
+  if (host.front() == '[' || host.back() == ']') {
+    const std::string inner = listen_host(c);
+    if (inner.size() + 2 == host.size() && is_address(AF_INET6, inner.substr(0, inner.find('%')))) return {};
+    return fail("server.host must be an IPv6 address when in brackets" + got);
+  }
+  if (host.find(':') != std::string::npos)
+    return fail("server.host must put an IPv6 address in brackets and must not hold a port" + got);
+  const auto usable = [](char ch) {
+    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || ch == '-' || ch == '_' ||
+           ch == '.';
+  };
+  if (!std::all_of(host.begin(), host.end(), usable))
+    return fail("server.host must be an address or a host name" + got);
+  const bool numeric = host.find_first_not_of("0123456789.") == std::string::npos;
+  if (numeric && !is_address(AF_INET, host)) return fail("server.host must be an address or a host name" + got);
+  return {};
+}
+
+Result<void> check_driver(const Config& c) {
+  if (c.storage.driver == trim(c.storage.driver)) return {};
+  return fail("unsupported storage.driver " + quoted(c.storage.driver) + ": remove the spaces");
+}
+
+Result<void> check_prefix(std::string_view name, const ProviderConfig& p) {
+  const std::string key = "providers." + std::string(name) + ".prefix";
+  const std::string got = " (got " + quoted(p.prefix) + ")";
+  const std::string prefix = normalised_prefix(p.prefix);
+  if (prefix == "/")
+    return fail(key + " must not be root ('/'): the API and the other provider could not be reached" + got);
+  if (prefixes_overlap(prefix, "/api")) return fail(key + " must not overlap with /api" + got);
+  const auto never_in_a_path = [](char ch) {
+    return ch == '?' || ch == '#' || static_cast<unsigned char>(ch) < 0x20 || ch == 0x7f;
+  };
+  if (std::any_of(prefix.begin(), prefix.end(), never_in_a_path))
+    return fail(key + " must be a path without '?', '#' and control characters" + got);
+  if ((prefix + "/").find("/../") != std::string::npos) return fail(key + " must not hold a '..' segment" + got);
+  return {};
+}
+
+Result<void> check_routes(const Config& c) {
+  const ProvidersConfig& p = c.providers;
+  if (auto ok = check_prefix("openai", p.openai); !ok) return ok;
+  if (auto ok = check_prefix("anthropic", p.anthropic); !ok) return ok;
+  if (!prefixes_overlap(p.openai.prefix, p.anthropic.prefix)) return {};
+  return fail(fmt::format("providers.openai.prefix and providers.anthropic.prefix must not overlap (got {} and {})",
+                          quoted(p.openai.prefix), quoted(p.anthropic.prefix)));
+}
+
+Result<void> check_auth_header(const Config& c) {
+  constexpr std::string_view kPunctuation = "!#$%&'*+-.^_`|~";
+  const std::string_view header = trim(c.auth.header);
+  const bool token = std::all_of(header.begin(), header.end(), [&](char ch) {
+    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
+           kPunctuation.find(ch) != std::string_view::npos;
+  });
+  if (token) return {};
+  return fail("auth.header must be a header name (got " + quoted(c.auth.header) + ")");
+}
+
+/// Without any key the gateway starts and denies everything; a wrong key is a mistake.
+Result<void> check_auth_keys(const Config& c) {
+  if (!c.auth.enabled) return {};
+  std::unordered_map<std::string_view, std::size_t> seen;
+  for (std::size_t i = 0; i < c.auth.keys.size(); ++i) {
+    const std::string_view token = trim(c.auth.keys[i].token);
+    if (token.empty()) return fail(fmt::format("auth.keys[{}].token: gateway key token cannot be empty", i));
+    const auto [at, fresh] = seen.emplace(token, i);
+    if (!fresh)
+      return fail(fmt::format("auth.keys[{}].token: duplicate gateway key token in auth config (same as auth.keys[{}])",
+                              i, at->second));
+  }
+  return {};
+}
+
+Result<void> check_tls(const Config& c) {
+  const TlsConfig& tls = c.server.tls;
+  if (tls.cert.empty() && !tls.key.empty()) return fail("server.tls.cert is required when server.tls.key is set");
+  if (!tls.cert.empty() && tls.key.empty()) return fail("server.tls.key is required when server.tls.cert is set");
+  return {};
+}
+
+}  // namespace
+
+Result<void> validate_for_serve(const Config& config) {
+  for (const auto check :
+       {check_host, check_driver, check_routes, check_auth_header, check_auth_keys, check_tls, check_bounds})
+    if (auto ok = check(config); !ok) return ok;
+  return {};
+}
+
+}  // namespace gw::config

@@ -1,0 +1,232 @@
+#include <fcntl.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/test_support.h"
+#include "config/validate.h"
+
+namespace gw::config {
+namespace {
+
+using testing::contains;
+using testing::error_of;
+
+const std::string kNone = "(no error)";
+
+std::string verdict(const std::function<void(Config&)>& change) {
+  Config config;
+  change(config);
+  EXPECT_EQ(error_of(validate_values(config)), kNone) << "the contract's own table must let it pass";
+  EXPECT_EQ(error_of(validate(config)), error_of(validate_for_serve(config)));
+  return error_of(validate_for_serve(config));
+}
+
+TEST(ListenHost, MustBeSomethingThatCanBeListenedOn) {
+  for (const char* host :
+       {"", "0.0.0.0", "127.0.0.1", "localhost", "gateway-1.internal", "[::]", "[::1]", "[fe80::1%eth0]"})
+    EXPECT_EQ(verdict([&](Config& c) { c.server.host = host; }), kNone) << host;
+  for (const char* host : {"::1", "::", "127.0.0.1:80", "[::1", "::1]", "[x]", "[127.0.0.1]", "999.1.1.1", "1.2.3", " ",
+                           "a b", "a/b", "http://h"})
+    EXPECT_TRUE(contains(verdict([&](Config& c) { c.server.host = host; }), "server.host must")) << host;
+}
+
+TEST(PaddedDriver, IsRefusedBecauseServeWouldRefuseIt) {
+  EXPECT_TRUE(
+      contains(verdict([](Config& c) { c.storage.driver = " sqlite"; }), "unsupported storage.driver \" sqlite\""));
+}
+
+TEST(Prefixes, ThatHideRoutesAreRefused) {
+  const auto prefixes = [](const std::string& openai, const std::string& anthropic) {
+    return verdict([&](Config& c) {
+      c.providers.openai.prefix = openai;
+      c.providers.anthropic.prefix = anthropic;
+    });
+  };
+  EXPECT_EQ(prefixes("/llm/openai", "/llm/anthropic/"), kNone);
+  EXPECT_EQ(prefixes("/apiary", "/a"), kNone);
+  EXPECT_TRUE(contains(prefixes("/", "/a"), "providers.openai.prefix must not be root"));
+  EXPECT_TRUE(contains(prefixes("/o", " // "), "providers.anthropic.prefix must not be root"));
+  EXPECT_TRUE(contains(prefixes("/api", "/a"), "providers.openai.prefix must not overlap with /api"));
+  EXPECT_TRUE(contains(prefixes("/o", "/api/a/"), "providers.anthropic.prefix must not overlap with /api"));
+  EXPECT_EQ(
+      prefixes("/ai", "/ai/claude/"),
+      "providers.openai.prefix and providers.anthropic.prefix must not overlap (got \"/ai\" and \"/ai/claude/\")");
+  EXPECT_TRUE(contains(prefixes("/ai", "/ai"), "must not overlap (got"));
+  EXPECT_TRUE(contains(prefixes("/o?x", "/a"), "providers.openai.prefix must be a path"));
+  EXPECT_TRUE(contains(prefixes("/o/..", "/a"), "providers.openai.prefix must not hold a '..' segment"));
+}
+
+TEST(AuthHeader, MustBeAHeaderName) {
+  EXPECT_EQ(verdict([](Config& c) { c.auth.header = " X-Key_1 "; }), kNone);
+  for (const char* bad : {"X Key", "X-Key:", "Schlüssel", "X\nY"})
+    EXPECT_TRUE(contains(verdict([&](Config& c) { c.auth.header = bad; }), "auth.header must be a header name")) << bad;
+}
+
+TEST(AuthKeys, MustHaveTokensOfTheirOwn) {
+  const auto tokens = [](const std::vector<std::string>& list, bool enabled = true) {
+    return verdict([&](Config& c) {
+      c.auth.enabled = enabled;
+      for (const auto& token : list) c.auth.keys.emplace_back().token = token;
+    });
+  };
+  EXPECT_EQ(tokens({}), kNone) << "auth without any key starts and denies everything";
+  EXPECT_EQ(tokens({"one", "two"}), kNone);
+  EXPECT_EQ(tokens({"one", " "}), "auth.keys[1].token: gateway key token cannot be empty");
+  const std::string twice = tokens({"same-secret", "other", " same-secret "});
+  EXPECT_TRUE(contains(twice, "auth.keys[2].token: duplicate gateway key token in auth config (same as auth.keys[0])"));
+  EXPECT_EQ(twice.find("same-secret"), std::string::npos) << "an error must not show a token";
+  EXPECT_EQ(tokens({"", ""}, false), kNone);
+}
+
+TEST(Tls, NeedsBothFiles) {
+  EXPECT_EQ(verdict([](Config& c) { c.server.tls.cert = "c.pem"; }),
+            "server.tls.key is required when server.tls.cert is set");
+  EXPECT_EQ(verdict([](Config& c) { c.server.tls.key = "k.pem"; }),
+            "server.tls.cert is required when server.tls.key is set");
+}
+
+TEST(Bounds, HoldForEveryNumberOfOurs) {
+  struct Case {
+    std::string path;
+    std::function<std::int64_t&(Config&)> member;
+    std::int64_t min, max;
+  };
+  constexpr std::int64_t kHour = 3'600'000;
+  constexpr std::int64_t kDay = 24 * kHour;
+  std::vector<Case> cases = {
+      {"server.max_header_bytes", [](Config& c) -> std::int64_t& { return c.server.max_header_bytes; }, 1'024,
+       1'048'576},
+      {"server.header_timeout_ms", [](Config& c) -> std::int64_t& { return c.server.header_timeout_ms; }, 1, kHour},
+      {"server.idle_timeout_ms", [](Config& c) -> std::int64_t& { return c.server.idle_timeout_ms; }, 1, kDay},
+      {"server.max_connections", [](Config& c) -> std::int64_t& { return c.server.max_connections; }, 1, 1'000'000},
+      {"server.workers", [](Config& c) -> std::int64_t& { return c.server.workers; }, 0, 256},
+      {"server.drain_timeout_ms", [](Config& c) -> std::int64_t& { return c.server.drain_timeout_ms; }, 0, kHour},
+      {"server.drain_delay_ms", [](Config& c) -> std::int64_t& { return c.server.drain_delay_ms; }, 0, kHour},
+      {"trace.ring_bytes", [](Config& c) -> std::int64_t& { return c.trace.ring_bytes; }, 1'048'576,
+       std::int64_t{64} << 30},
+      {"trace.spill_bytes", [](Config& c) -> std::int64_t& { return c.trace.spill_bytes; }, 0, std::int64_t{16} << 40},
+      {"trace.sync_interval_ms", [](Config& c) -> std::int64_t& { return c.trace.sync_interval_ms; }, 0, kHour},
+  };
+  using Member = std::int64_t ProviderConfig::*;
+  const std::tuple<std::string, Member, std::int64_t, std::int64_t> provider[] = {
+      {"connect_timeout_ms", &ProviderConfig::connect_timeout_ms, 1, kHour},
+      {"idle_timeout_ms", &ProviderConfig::idle_timeout_ms, 1, kDay},
+      {"pool_idle_timeout_ms", &ProviderConfig::pool_idle_timeout_ms, 0, kDay},
+      {"max_idle_connections", &ProviderConfig::max_idle_connections, 0, 65'536},
+  };
+  for (const auto& [name, member, min, max] : provider) {
+    const Member m = member;
+    cases.push_back(
+        {"providers.openai." + name, [m](Config& c) -> std::int64_t& { return c.providers.openai.*m; }, min, max});
+    cases.push_back({"providers.anthropic." + name,
+                     [m](Config& c) -> std::int64_t& { return c.providers.anthropic.*m; }, min, max});
+  }
+  for (const Case& c : cases) {
+    for (std::int64_t good : {c.min, c.max})
+      EXPECT_EQ(verdict([&](Config& config) { c.member(config) = good; }), kNone) << c.path << " = " << good;
+    for (std::int64_t bad : {c.min - 1, c.max + 1})
+      EXPECT_EQ(verdict([&](Config& config) { c.member(config) = bad; }),
+                c.path + " must be between " + std::to_string(c.min) + " and " + std::to_string(c.max) + " (got " +
+                    std::to_string(bad) + ")");
+  }
+}
+
+/// A folder of its own for each test, removed at its end.
+class Files : public ::testing::Test {
+ protected:
+  Files() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "gw-config-XXXXXX").string();
+    folder_ = ::mkdtemp(pattern.data());
+  }
+  ~Files() override { std::filesystem::remove_all(folder_); }
+
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+  std::string write(const std::string& name, const std::string& content) const {
+    std::ofstream(path(name), std::ios::binary) << content;
+    return path(name);
+  }
+
+  using Key = std::unique_ptr<EVP_PKEY, decltype(&::EVP_PKEY_free)>;
+  static Key make_key() { return Key(::EVP_EC_gen("P-256"), ::EVP_PKEY_free); }
+
+  std::string write_key(const std::string& name, const Key& key, const char* passphrase = nullptr) const {
+    std::FILE* file = std::fopen(path(name).c_str(), "wb");
+    const auto* cipher = passphrase != nullptr ? ::EVP_aes_256_cbc() : nullptr;
+    const auto* phrase = reinterpret_cast<const unsigned char*>(passphrase);
+    EXPECT_EQ(::PEM_write_PrivateKey(file, key.get(), cipher, phrase, passphrase != nullptr ? 6 : 0, nullptr, nullptr),
+              1);
+    std::fclose(file);
+    return path(name);
+  }
+  std::string write_cert(const std::string& name, const Key& key) const {
+    const std::unique_ptr<X509, decltype(&::X509_free)> cert(::X509_new(), ::X509_free);
+    ::X509_gmtime_adj(X509_getm_notBefore(cert.get()), 0);
+    ::X509_gmtime_adj(X509_getm_notAfter(cert.get()), 3600);
+    ::X509_set_pubkey(cert.get(), key.get());
+    ::X509_sign(cert.get(), key.get(), ::EVP_sha256());
+    std::FILE* file = std::fopen(path(name).c_str(), "wb");
+    EXPECT_EQ(::PEM_write_X509(file, cert.get()), 1);
+    std::fclose(file);
+    return path(name);
+  }
+  static std::string tls(const std::string& cert, const std::string& key) {
+    Config config;
+    config.server.tls = {cert, key};
+    EXPECT_EQ(error_of(validate(config)), error_of(validate_files(config)));
+    return error_of(validate_files(config));
+  }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(Files, OfTlsMayMatch) {
+  const Key key = make_key();
+  EXPECT_EQ(tls(write_cert("c.pem", key), write_key("k.pem", key)), kNone);
+}
+
+TEST_F(Files, OfTlsMustBeReadable) {
+  const Key key = make_key();
+  const std::string cert = write_cert("c.pem", key);
+  EXPECT_TRUE(contains(tls(path("absent.pem"), cert),
+                       "server.tls.cert: cannot read \"" + path("absent.pem") + "\": No such file or directory"));
+  EXPECT_TRUE(contains(tls(cert, path("absent.pem")), "server.tls.key: cannot read "));
+  EXPECT_TRUE(contains(tls(folder_.string(), cert), "server.tls.cert: \"" + folder_.string() + "\" is not a file"));
+  ASSERT_EQ(::mkfifo(path("fifo").c_str(), 0600), 0);
+  EXPECT_TRUE(contains(tls(path("fifo"), cert), "is not a file")) << "and a pipe must not block";
+}
+
+TEST_F(Files, OfTlsMustHoldACertificateAndItsKey) {
+  const Key key = make_key();
+  const std::string cert = write_cert("c.pem", key);
+  EXPECT_TRUE(
+      contains(tls(write("junk.pem", "junk"), write_key("k.pem", key)), "holds no usable PEM certificate chain"));
+  EXPECT_TRUE(contains(tls(cert, write("junk.pem", "junk")), "holds no PEM private key"));
+  EXPECT_TRUE(contains(tls(cert, write_key("other.pem", make_key())), "server.tls.key: "));
+  EXPECT_TRUE(contains(tls(cert, write_key("locked.pem", key, "secret")), "without passphrase"))
+      << "and must not ask on the terminal";
+}
+
+TEST_F(Files, OfStorageMustBeOfTheRightKind) {
+  Config config;
+  config.storage.path = folder_.string();
+  EXPECT_TRUE(contains(error_of(validate(config)), "storage.path must name a file"));
+  config.storage.path = path("new/deep.db");
+  EXPECT_EQ(error_of(validate(config)), kNone) << "folders are created at start";
+  config.trace.ring_path = write("plain", "x");
+  EXPECT_TRUE(contains(error_of(validate(config)), "trace.ring_path must name a folder"));
+  config.trace.ring_path = folder_.string();
+  EXPECT_EQ(error_of(validate(config)), kNone);
+}
+
+}  // namespace
+}  // namespace gw::config
