@@ -1,0 +1,530 @@
+#include "provider/field_scanner.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "base/strings.h"
+
+namespace gw::provider {
+namespace {
+
+constexpr std::uint8_t kTooLong = 255;
+
+bool ends_scalar(char c) { return c == ',' || c == '}' || c == ']' || scan::is_json_space(c); }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+std::size_t digits(std::string_view s, std::size_t from) {
+  std::size_t at = from;
+  while (at < s.size() && is_digit(s[at])) ++at;
+  return at - from;
+}
+
+/// The grammar of a JSON number, which from_chars is laxer about.
+bool is_json_number(std::string_view s) {
+  std::size_t at = !s.empty() && s[0] == '-' ? 1 : 0;
+  const std::size_t whole = digits(s, at);
+  if (whole == 0 || (whole > 1 && s[at] == '0')) return false;
+  at += whole;
+  if (at < s.size() && s[at] == '.') {
+    const std::size_t fraction = digits(s, at + 1);
+    if (fraction == 0) return false;
+    at += 1 + fraction;
+  }
+  if (at < s.size() && (s[at] == 'e' || s[at] == 'E')) {
+    ++at;
+    if (at < s.size() && (s[at] == '+' || s[at] == '-')) ++at;
+    const std::size_t exponent = digits(s, at);
+    if (exponent == 0) return false;
+    at += exponent;
+  }
+  return at == s.size();
+}
+
+/// A count out of a JSON number: truncated toward zero, at least 0, at most kMaxTokens.
+std::int64_t tokens_of(std::string_view number) {
+  std::int64_t whole = 0;
+  const char* const end = number.data() + number.size();
+  const auto [at, error] = std::from_chars(number.data(), end, whole);
+  if (error == std::errc{} && at == end) return std::clamp<std::int64_t>(whole, 0, kMaxTokens);
+  if (number.front() == '-') return 0;
+  double real = 0;
+  const auto parsed = std::from_chars(number.data(), end, real);
+  if (parsed.ec == std::errc::result_out_of_range) {
+    const std::size_t exponent = number.find_first_of("eE");
+    const bool tiny = exponent != std::string_view::npos && number[exponent + 1] == '-';
+    return tiny ? 0 : kMaxTokens;
+  }
+  return real >= static_cast<double>(kMaxTokens) ? kMaxTokens : static_cast<std::int64_t>(real);
+}
+
+void append_utf8(std::string& out, std::uint32_t c) {
+  if (c < 0x80) {
+    out += static_cast<char>(c);
+  } else if (c < 0x800) {
+    out += {static_cast<char>(0xc0 | c >> 6), static_cast<char>(0x80 | (c & 0x3f))};
+  } else if (c < 0x10000) {
+    out += {static_cast<char>(0xe0 | c >> 12), static_cast<char>(0x80 | (c >> 6 & 0x3f)),
+            static_cast<char>(0x80 | (c & 0x3f))};
+  } else {
+    out += {static_cast<char>(0xf0 | c >> 18), static_cast<char>(0x80 | (c >> 12 & 0x3f)),
+            static_cast<char>(0x80 | (c >> 6 & 0x3f)), static_cast<char>(0x80 | (c & 0x3f))};
+  }
+}
+
+/// Cuts to the bound without leaving half a character.
+void cut_to(std::string& s, std::size_t bound) {
+  if (s.size() <= bound) return;
+  while (bound > 0 && (static_cast<unsigned char>(s[bound]) & 0xc0) == 0x80) --bound;
+  s.resize(bound);
+}
+
+int hex_value(char c) {
+  if (is_digit(c)) return c - '0';
+  c = to_lower(c);
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+}  // namespace
+
+void FieldScanner::restart(Wanted wanted) {
+  state_ = State::start;
+  wanted_ = wanted;
+  source_ = 0;
+  level_ = 0;
+  stream_ = false;
+  escape_ = 0;
+  high_surrogate_ = 0;
+  nesting_ = {};
+  usage_closed_.fill(false);
+  for (std::string& m : models_) m.clear();
+}
+
+void FieldScanner::push(std::string_view bytes) {
+  const char* p = bytes.data();
+  const char* const end = p + bytes.size();
+  while (p != end) p = step(p, end);
+}
+
+// Takes at least one byte. One call usually takes a whole member, from its key to the comma.
+const char* FieldScanner::step(const char* p, const char* end) {
+  switch (state_) {
+    case State::failed:
+      return end;
+    case State::start:
+    case State::done:
+      return read_around(p, end);
+    case State::in_key:
+    case State::in_model:
+      return read_string(p, end);
+    case State::in_string:
+      return skip_string(p, end);
+    case State::in_scalar:
+      return read_scalar(p, end);
+    case State::in_nested:
+      return read_nested(p, end);
+    default:
+      break;
+  }
+  p = scan::skip_json_space(p, end);
+  if (p == end) return p;
+  const char c = *p;
+  switch (state_) {
+    case State::next_key:
+    case State::key_or_end:
+      if (c == '"') return read_key(p + 1, end);
+      if (c != '}' || state_ == State::next_key) return fail(end);
+      return leave(), p + 1;
+    case State::colon:
+      if (c != ':') return fail(end);
+      state_ = State::value;
+      return p + 1;
+    case State::value:
+      return start_value(p, end);
+    default:
+      if (c == '}') return leave(), p + 1;
+      if (c != ',') return fail(end);
+      state_ = State::next_key;
+      return p + 1;
+  }
+}
+
+// Before and after the document.
+const char* FieldScanner::read_around(const char* p, const char* end) {
+  while (p < end && is_space(*p)) ++p;
+  if (p == end) return p;
+  if (state_ == State::done || *p != '{') return fail(end);
+  contexts_[0] = Context::root;
+  state_ = State::key_or_end;
+  return p + 1;
+}
+
+// From behind the opening quote.
+const char* FieldScanner::read_key(const char* p, const char* end) {
+  const char* const quote = scan::find_string_special(p, end);
+  if (quote == end || *quote != '"') {
+    state_ = State::in_key;
+    text_size_ = 0;
+    return read_string(p, end);
+  }
+  on_key({p, static_cast<std::size_t>(quote - p)});
+  p = quote + 1;
+  if (end - p < 3 || *p != ':') return p;
+  state_ = State::value;
+  ++p;
+  if (*p == ' ') ++p;
+  return static_cast<unsigned char>(*p) > ' ' ? start_value(p, end) : p;
+}
+
+const char* FieldScanner::start_value(const char* p, const char* end) {
+  const char c = *p;
+  if (c == '"') {
+    state_ = action_ == Action::model ? State::in_model : State::in_string;
+    ++p;
+    return state_ == State::in_string ? skip_string(p, end) : p;
+  }
+  if (c == '{' && action_ == Action::descend) return enter(), p + 1;
+  if (c == '{' || c == '[') {
+    state_ = State::in_nested;
+    nested_open_ = c;
+    nesting_ = {.depth = 1};
+    return read_nested(p + 1, end);
+  }
+  if (is_digit(c)) return read_digits(p, end);
+  if (c != '-' && c != 't' && c != 'f' && c != 'n') return fail(end);
+  state_ = State::in_scalar;
+  text_size_ = 0;
+  return read_scalar(p, end);
+}
+
+// What nearly every number is; any other goes the long way.
+const char* FieldScanner::read_digits(const char* p, const char* end) {
+  constexpr std::ptrdiff_t kMost = 15;
+  std::int64_t value = 0;
+  const char* q = p;
+  while (q < end && is_digit(*q) && q - p < kMost) value = value * 10 + (*q++ - '0');
+  if (q == end || !ends_scalar(*q) || (*p == '0' && q - p > 1)) {
+    state_ = State::in_scalar;
+    text_size_ = 0;
+    return read_scalar(p, end);
+  }
+  if (action_ == Action::count) usages_[source_].set(field_, value);
+  return after_value(q, end);
+}
+
+const char* FieldScanner::after_value(const char* p, const char* end) {
+  state_ = State::comma_or_end;
+  if (p == end || *p != ',') return p;
+  state_ = State::next_key;
+  return p + 1;
+}
+
+const char* FieldScanner::read_scalar(const char* p, const char* end) {
+  const char* const from = p;
+  while (p < end && !ends_scalar(*p)) ++p;
+  const std::string_view part(from, static_cast<std::size_t>(p - from));
+  if (p < end && text_size_ == 0 && part.size() <= text_.size()) {
+    on_scalar(part);
+    return p;
+  }
+  append_text(part);
+  if (p < end) on_scalar(text_size_ == kTooLong ? std::string_view() : std::string_view(text_.data(), text_size_));
+  return p;
+}
+
+// The empty view stands for a number too long to keep: no provider writes one, and it gives no count.
+void FieldScanner::on_scalar(std::string_view text) {
+  const bool literal = text == "true" || text == "false" || text == "null";
+  if (!text.empty() && !literal && !is_json_number(text)) {
+    state_ = State::failed;
+    return;
+  }
+  if (action_ == Action::stream) stream_ = text == "true";
+  if (action_ == Action::count && !literal && !text.empty()) usages_[source_].set(field_, tokens_of(text));
+  state_ = State::comma_or_end;
+}
+
+const char* FieldScanner::read_nested(const char* p, const char* end) {
+  p = kernel_->skip_nested(p, end, nesting_);
+  if (nesting_.depth != 0) return p;
+  if ((nested_open_ == '{') != (p[-1] == '}')) return fail(end);
+  return after_value(p, end);
+}
+
+const char* FieldScanner::skip_string(const char* p, const char* end) {
+  if (nesting_.escaped) ++p;
+  nesting_.escaped = false;
+  while (true) {
+    p = scan::find_string_special(p, end);
+    if (p == end) return end;
+    if (*p == '"') return after_value(p + 1, end);
+    if (p + 1 == end) {
+      nesting_.escaped = true;
+      return end;
+    }
+    p += 2;
+  }
+}
+
+// A key or a model name.
+const char* FieldScanner::read_string(const char* p, const char* end) {
+  if (escape_ != 0) return read_escape(p, end);
+  const char* const special = scan::find_string_special(p, end);
+  const std::string_view part(p, static_cast<std::size_t>(special - p));
+  if (special == end) {
+    append_text(part);
+    return end;
+  }
+  if (*special == '\\') {
+    append_text(part);
+    escape_ = 1;
+    return special + 1;
+  }
+  if (state_ == State::in_key && text_size_ == 0 && high_surrogate_ == 0) {  // the common case: nothing to copy
+    on_key(part);
+  } else {
+    append_text(part);
+    end_string();
+  }
+  return special + 1;
+}
+
+const char* FieldScanner::read_escape(const char* p, const char* end) {
+  const char c = *p;
+  if (escape_ > 1) {
+    const int digit = hex_value(c);
+    if (digit < 0) return fail(end);
+    code_unit_ = code_unit_ << 4 | static_cast<std::uint32_t>(digit);
+    if (--escape_ == 1) {
+      escape_ = 0;
+      append_code_unit(code_unit_);
+    }
+    return p + 1;
+  }
+  if (c == 'u') {
+    escape_ = 5;
+    code_unit_ = 0;
+    return p + 1;
+  }
+  constexpr std::string_view kNames = "\"\\/bfnrt";
+  constexpr std::string_view kBytes = "\"\\/\b\f\n\r\t";
+  const std::size_t at = kNames.find(c);
+  if (at == std::string_view::npos) return fail(end);
+  escape_ = 0;
+  append_text(kBytes.substr(at, 1));
+  return p + 1;
+}
+
+void FieldScanner::append_code_unit(std::uint32_t unit) {
+  if (high_surrogate_ != 0 && unit >= 0xdc00 && unit <= 0xdfff) {
+    const std::uint32_t c = 0x10000 + ((high_surrogate_ - 0xd800) << 10) + (unit - 0xdc00);
+    high_surrogate_ = 0;
+    std::string utf8;
+    append_utf8(utf8, c);
+    append_text(utf8);
+    return;
+  }
+  flush_surrogate();
+  if (unit >= 0xd800 && unit <= 0xdbff) {
+    high_surrogate_ = unit;
+    return;
+  }
+  std::string utf8;
+  append_utf8(utf8, unit >= 0xdc00 && unit <= 0xdfff ? 0xfffd : unit);
+  append_text(utf8);
+}
+
+/// A half without its other half is written as U+FFFD.
+void FieldScanner::flush_surrogate() {
+  if (high_surrogate_ == 0) return;
+  high_surrogate_ = 0;
+  append_text("\xef\xbf\xbd");
+}
+
+void FieldScanner::append_text(std::string_view text) {
+  if (text.empty()) return;
+  flush_surrogate();
+  if (state_ == State::in_model) {
+    std::string& model = models_[source_];
+    while (model.empty() && !text.empty() && is_space(text.front())) text.remove_prefix(1);
+    // A few bytes over the bound show whether the cut falls inside a character.
+    model.append(text.substr(0, kMaxModelBytes + 4 - std::min(model.size(), kMaxModelBytes + 4)));
+    return;
+  }
+  if (text_size_ == kTooLong || text_size_ + text.size() > text_.size()) {
+    text_size_ = kTooLong;
+    return;
+  }
+  std::copy(text.begin(), text.end(), text_.begin() + text_size_);
+  text_size_ = static_cast<std::uint8_t>(text_size_ + text.size());
+}
+
+void FieldScanner::end_string() {
+  flush_surrogate();
+  if (state_ == State::in_key) {
+    on_key(text_size_ == kTooLong ? std::string_view() : std::string_view(text_.data(), text_size_));
+    return;
+  }
+  std::string& model = models_[source_];
+  cut_to(model, kMaxModelBytes);
+  model.resize(trim(model).size());
+  state_ = State::comma_or_end;
+}
+
+void FieldScanner::enter() {
+  contexts_[++level_] = target_;
+  if (target_ == Context::message) source_ = 1;
+  if (target_ == Context::response) source_ = 2;
+  if (target_ == Context::usage) usages_[source_].clear();
+  state_ = State::key_or_end;
+}
+
+void FieldScanner::leave() {
+  if (context() == Context::usage) usage_closed_[source_] = true;
+  if (level_ == 0) {
+    state_ = State::done;
+    return;
+  }
+  --level_;
+  if (level_ == 0) source_ = 0;
+  state_ = State::comma_or_end;
+}
+
+void FieldScanner::on_key(std::string_view key) {
+  state_ = State::colon;
+  action_ = Action::skip;
+  switch (context()) {
+    case Context::root:
+    case Context::message:
+    case Context::response:
+      on_object_key(key);
+      break;
+    case Context::usage:
+      on_usage_key(key);
+      break;
+    default:
+      on_details_key(key);
+      break;
+  }
+}
+
+// The last duplicate wins, so each key first takes back what an earlier one of its name said.
+void FieldScanner::on_object_key(std::string_view key) {
+  const bool root = level_ == 0;
+  const auto descend = [this](Context into) {
+    action_ = Action::descend;
+    target_ = into;
+  };
+  const auto forget = [this](std::size_t source) {
+    models_[source].clear();
+    usage_closed_[source] = false;
+  };
+  if (wanted_.model && key == "model") {
+    models_[source_].clear();
+    action_ = Action::model;
+  } else if (wanted_.usage && key == "usage") {
+    usage_closed_[source_] = false;
+    descend(Context::usage);
+  } else if (root && wanted_.stream && key == "stream") {
+    stream_ = false;
+    action_ = Action::stream;
+  } else if (root && key == "message") {
+    forget(1);
+    descend(Context::message);
+  } else if (root && wanted_.usage && key == "response") {
+    forget(2);
+    descend(Context::response);
+  }
+}
+
+void FieldScanner::count_key(UsageField field) {
+  usages_[source_].set(field, RawUsage::kAbsent);
+  field_ = field;
+  action_ = Action::count;
+}
+
+void FieldScanner::details_key(Context details, UsageField first, UsageField last) {
+  usages_[source_].set(first, RawUsage::kAbsent);
+  usages_[source_].set(last, RawUsage::kAbsent);
+  target_ = details;
+  action_ = Action::descend;
+}
+
+void FieldScanner::on_usage_key(std::string_view key) {
+  using F = UsageField;
+  switch (key.size()) {
+    case 12:
+      if (key == "input_tokens") return count_key(F::input_tokens);
+      if (key == "total_tokens") return count_key(F::total_tokens);
+      return;
+    case 13:
+      if (key == "prompt_tokens") return count_key(F::prompt_tokens);
+      if (key == "output_tokens") return count_key(F::output_tokens);
+      return;
+    case 14:
+      if (key == "cache_creation") details_key(Context::cache_creation, F::cache_creation_5m, F::cache_creation_1h);
+      return;
+    case 17:
+      if (key == "completion_tokens") count_key(F::completion_tokens);
+      return;
+    case 20:
+      if (key == "input_tokens_details") details_key(Context::input_details, F::input_cached, F::input_cached);
+      return;
+    case 21:
+      if (key == "prompt_tokens_details")
+        return details_key(Context::prompt_details, F::prompt_cached, F::prompt_cached);
+      if (key == "output_tokens_details")
+        details_key(Context::output_details, F::output_reasoning, F::output_reasoning);
+      return;
+    case 23:
+      if (key == "cache_read_input_tokens") count_key(F::cache_read_input_tokens);
+      return;
+    case 25:
+      if (key == "completion_tokens_details")
+        details_key(Context::completion_details, F::completion_reasoning, F::completion_reasoning);
+      return;
+    case 27:
+      if (key == "cache_creation_input_tokens") count_key(F::cache_creation_input_tokens);
+      return;
+    default:
+      return;
+  }
+}
+
+void FieldScanner::on_details_key(std::string_view key) {
+  using F = UsageField;
+  switch (context()) {
+    case Context::cache_creation:
+      if (key == "ephemeral_5m_input_tokens") count_key(F::cache_creation_5m);
+      if (key == "ephemeral_1h_input_tokens") count_key(F::cache_creation_1h);
+      return;
+    case Context::prompt_details:
+      if (key == "cached_tokens") count_key(F::prompt_cached);
+      return;
+    case Context::input_details:
+      if (key == "cached_tokens") count_key(F::input_cached);
+      return;
+    case Context::completion_details:
+      if (key == "reasoning_tokens") count_key(F::completion_reasoning);
+      return;
+    case Context::output_details:
+      if (key == "reasoning_tokens") count_key(F::output_reasoning);
+      return;
+    default:
+      return;
+  }
+}
+
+std::string_view FieldScanner::model() const {
+  for (const std::string& m : models_)
+    if (!m.empty()) return m;
+  return {};
+}
+
+const RawUsage* FieldScanner::usage() const {
+  for (std::size_t i = 0; i < kSources; ++i)
+    if (usage_closed_[i]) return &usages_[i];
+  return nullptr;
+}
+
+}  // namespace gw::provider

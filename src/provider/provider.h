@@ -1,0 +1,31 @@
+#pragma once
+#include <cstdint>
+#include <string_view>
+
+namespace gw::provider {
+
+/// Whose prices apply. Which provider an exchange belongs to is decided by its route; reading model and usage is the
+/// same for all.
+enum class Provider : std::uint8_t { openai, anthropic, unknown };
+
+/// The name that traces, metrics and the API show. Static storage.
+constexpr std::string_view to_string(Provider p) {
+  switch (p) {
+    case Provider::openai:
+      return "openai";
+    case Provider::anthropic:
+      return "anthropic";
+    case Provider::unknown:
+      break;
+  }
+  return "unknown";
+}
+
+/// The inverse of to_string; `unknown` for any other text.
+constexpr Provider provider_from_name(std::string_view name) {
+  if (name == "openai") return Provider::openai;
+  if (name == "anthropic") return Provider::anthropic;
+  return Provider::unknown;
+}
+
+}  // namespace gw::provider

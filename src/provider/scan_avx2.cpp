@@ -1,0 +1,51 @@
+#include "provider/scan.h"
+
+#if defined(__SSE2__)
+
+#include <immintrin.h>
+
+// Only what stands between these pragmas is compiled for AVX2; scan::best() asks the CPU before it is called.
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,bmi,pclmul,popcnt"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,bmi,pclmul,popcnt")
+#endif
+
+namespace gw::provider::scan {
+namespace {
+
+struct Vec {
+  static constexpr std::ptrdiff_t kWidth = 32;
+  __m256i v;
+  static Vec load(const char* p) { return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))}; }
+  Vec eq(char c) const { return {_mm256_cmpeq_epi8(v, _mm256_set1_epi8(c))}; }
+  Vec fold() const { return {_mm256_or_si256(v, _mm256_set1_epi8(0x20))}; }
+  std::uint32_t bits() const { return static_cast<std::uint32_t>(_mm256_movemask_epi8(v)); }
+};
+inline Vec both(Vec a, Vec b) { return {_mm256_and_si256(a.v, b.v)}; }
+inline Vec either(Vec a, Vec b) { return {_mm256_or_si256(a.v, b.v)}; }
+inline Vec and_not(Vec a, Vec b) { return {_mm256_andnot_si256(b.v, a.v)}; }
+
+inline std::uint64_t prefix_xor(std::uint64_t x) {
+  const __m128i product =
+      _mm_clmulepi64_si128(_mm_set_epi64x(0, static_cast<long long>(x)), _mm_set1_epi8(static_cast<char>(0xff)), 0);
+  return static_cast<std::uint64_t>(_mm_cvtsi128_si64(product));
+}
+
+#include "provider/scan_impl.h"
+
+}  // namespace
+}  // namespace gw::provider::scan
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+namespace gw::provider::scan {
+const Kernel kAvx2 = {"avx2", find_usage, skip_nested};
+}
+
+#endif

@@ -1,0 +1,122 @@
+// The vector form of scan::Kernel, included once by each scan_<cpu>.cpp inside its own unnamed namespace, after it has
+// defined
+//   Vec         kWidth bytes: static load(p), eq(byte) and, and_not; bits() as the lowest kWidth bits
+//   prefix_xor  bit i of the result = xor of the bits 0..i
+// No include guard and no includes on purpose: it is text that is compiled once for every instruction set.
+
+// `"usage":{` is looked for by two of its bytes that rarely stand five apart, and not by those that follow with `null`:
+// an OpenAI stream says
+// `"usage":null` in every event and must not stop here each time.
+constexpr std::ptrdiff_t kShortest = 9;  // "usage":{
+constexpr std::ptrdiff_t kLookahead = 8;
+constexpr std::ptrdiff_t kWidth = Vec::kWidth;
+
+inline Vec usage_hits(const char* p) {
+  return and_not(both(Vec::load(p + 1).eq('u'), Vec::load(p + 6).eq('"')), Vec::load(p + 8).eq('n'));
+}
+
+inline const char* first_usage(const char* p, std::uint32_t bits, const char* end) {
+  for (; bits != 0; bits &= bits - 1) {
+    const char* at = p + __builtin_ctz(bits);
+    if (is_usage_object(at, end)) return at;
+  }
+  return nullptr;
+}
+
+const char* find_usage(const char* p, const char* end) {
+  if (end - p < kWidth + kLookahead) return kPortable.find_usage(p, end);
+  const char* const last = end - kWidth - kLookahead;  // the last place where a whole Vec of positions can be tested
+  for (; last - p >= 3 * kWidth; p += 4 * kWidth) {
+    const Vec a = usage_hits(p);
+    const Vec b = usage_hits(p + kWidth);
+    const Vec c = usage_hits(p + 2 * kWidth);
+    const Vec d = usage_hits(p + 3 * kWidth);
+    if (either(either(a, b), either(c, d)).bits() == 0) continue;
+    const std::uint32_t bits[4] = {a.bits(), b.bits(), c.bits(), d.bits()};
+    for (int i = 0; i < 4; ++i)
+      if (const char* hit = first_usage(p + i * kWidth, bits[i], end)) return hit;
+  }
+  for (; p <= last; p += kWidth)
+    if (const char* hit = first_usage(p, usage_hits(p).bits(), end)) return hit;
+  if (end - p < kShortest) return end;
+  // The rest is shorter than a Vec: test the last one again. Positions before p were no hit, so finding the first one
+  // stays right.
+  const char* hit = first_usage(last, usage_hits(last).bits(), end);
+  return hit != nullptr ? hit : end;
+}
+
+struct Masks {
+  std::uint64_t quote = 0;
+  std::uint64_t backslash = 0;
+  std::uint64_t open = 0;
+  std::uint64_t close = 0;
+};
+
+inline Masks masks_of(const char* p) {
+  Masks m;
+  for (int i = 0; i < 64 / kWidth; ++i) {
+    const Vec v = Vec::load(p + i * kWidth);
+    const Vec folded = v.fold();  // [ ] become { }, nothing else becomes { or }
+    const int shift = i * static_cast<int>(kWidth);
+    m.quote |= static_cast<std::uint64_t>(v.eq('"').bits()) << shift;
+    m.backslash |= static_cast<std::uint64_t>(v.eq('\\').bits()) << shift;
+    m.open |= static_cast<std::uint64_t>(folded.eq('{').bits()) << shift;
+    m.close |= static_cast<std::uint64_t>(folded.eq('}').bits()) << shift;
+  }
+  return m;
+}
+
+// Which of the 64 bytes follow an odd run of backslashes; sets `carry` to whether the byte after the block does.
+inline std::uint64_t escaped_bytes(std::uint64_t backslash, bool& carry) {
+  constexpr std::uint64_t kEven = 0x5555555555555555ULL;
+  const std::uint64_t before = carry ? 1 : 0;
+  if (backslash == 0) {
+    carry = false;
+    return before;
+  }
+  backslash &= ~before;
+  const std::uint64_t follows = (backslash << 1) | before;
+  const std::uint64_t odd_starts = backslash & ~kEven & ~follows;
+  unsigned long long ends_of_runs = 0;
+  carry = __builtin_uaddll_overflow(odd_starts, backslash, &ends_of_runs);
+  return (kEven ^ (static_cast<std::uint64_t>(ends_of_runs) << 1)) & follows;
+}
+
+const char* skip_nested(const char* p, const char* end, Nesting& n) {
+  Nesting s = n;
+  while (p < end) {
+    const std::ptrdiff_t left = end - p;
+    const char* block = p;
+    char padded[64];
+    if (left < 64) {  // blanks mean nothing, inside strings and outside
+      std::memset(padded, ' ', sizeof padded);
+      std::memcpy(padded, p, static_cast<std::size_t>(left));
+      block = padded;
+    }
+    const Masks m = masks_of(block);
+    bool carry = s.escaped;
+    const std::uint64_t escaped = escaped_bytes(m.backslash, carry);
+    s.escaped = left < 64 ? ((escaped >> left) & 1) != 0 : carry;
+    const std::uint64_t strings = prefix_xor(m.quote & ~escaped) ^ (s.in_string ? ~std::uint64_t{0} : 0);
+    s.in_string = (strings >> 63) != 0;
+    const std::uint64_t open = m.open & ~strings;
+    const std::uint64_t close = m.close & ~strings;
+    const auto closing = static_cast<std::uint64_t>(__builtin_popcountll(close));
+    if (closing < s.depth) {  // cannot end here
+      s.depth += static_cast<std::uint64_t>(__builtin_popcountll(open)) - closing;
+    } else {
+      for (std::uint64_t rest = open | close; rest != 0; rest &= rest - 1) {
+        const std::uint64_t bit = rest & (~rest + 1);
+        if ((open & bit) != 0) {
+          ++s.depth;
+        } else if (--s.depth == 0) {
+          n = Nesting{};
+          return p + __builtin_ctzll(bit) + 1;
+        }
+      }
+    }
+    p += left < 64 ? left : 64;
+  }
+  n = s;
+  return end;
+}

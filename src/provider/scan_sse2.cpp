@@ -1,0 +1,33 @@
+#include "provider/scan.h"
+
+#if defined(__SSE2__)
+
+namespace gw::provider::scan {
+namespace {
+
+struct Vec {
+  static constexpr std::ptrdiff_t kWidth = 16;
+  __m128i v;
+  static Vec load(const char* p) { return {_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))}; }
+  Vec eq(char c) const { return {_mm_cmpeq_epi8(v, _mm_set1_epi8(c))}; }
+  Vec fold() const { return {_mm_or_si128(v, _mm_set1_epi8(0x20))}; }
+  std::uint32_t bits() const { return static_cast<std::uint32_t>(_mm_movemask_epi8(v)); }
+};
+inline Vec both(Vec a, Vec b) { return {_mm_and_si128(a.v, b.v)}; }
+inline Vec either(Vec a, Vec b) { return {_mm_or_si128(a.v, b.v)}; }
+inline Vec and_not(Vec a, Vec b) { return {_mm_andnot_si128(b.v, a.v)}; }
+
+inline std::uint64_t prefix_xor(std::uint64_t x) {
+  for (int shift = 1; shift < 64; shift *= 2) x ^= x << shift;
+  return x;
+}
+
+#include "provider/scan_impl.h"
+
+}  // namespace
+
+const Kernel kSse2 = {"sse2", find_usage, skip_nested};
+
+}  // namespace gw::provider::scan
+
+#endif

@@ -1,0 +1,126 @@
+#include "provider/scan.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "provider/provider_test_util.h"
+
+namespace gw::provider::scan {
+namespace {
+
+using test::Random;
+
+std::vector<const Kernel*> kernels() {
+  std::vector<const Kernel*> all;
+#if defined(__SSE2__)
+  all.push_back(&kSse2);
+  if (&best() == &kAvx2) all.push_back(&kAvx2);
+#endif
+  return all;
+}
+
+/// On a heap block of exactly this size, so that ASan sees a read beyond it.
+std::ptrdiff_t find(const Kernel& k, std::string_view text) {
+  const std::vector<char> block(text.begin(), text.end());
+  return k.find_usage(block.data(), block.data() + block.size()) - block.data();
+}
+
+std::ptrdiff_t skip(const Kernel& k, std::string_view text, Nesting& n) {
+  const std::vector<char> block(text.begin(), text.end());
+  return k.skip_nested(block.data(), block.data() + block.size(), n) - block.data();
+}
+
+/// Text of the bytes that matter, so that every combination turns up.
+std::string random_text(Random& random, std::string_view alphabet, std::size_t most) {
+  std::string s(random.below(most), ' ');
+  for (char& c : s) c = alphabet[random.below(alphabet.size())];
+  return s;
+}
+
+TEST(FindUsage, FindsTheObjectAtEveryOffsetAndLength) {
+  for (const Kernel* k : kernels()) {
+    for (std::size_t before = 0; before < 200; ++before) {
+      for (std::size_t after = 0; after < 80; after += 7) {
+        const std::string text = std::string(before, 'u') + "\"usage\":{" + std::string(after, '"');
+        ASSERT_EQ(find(*k, text), static_cast<std::ptrdiff_t>(before))
+            << k->name << " before " << before << " after " << after;
+      }
+    }
+  }
+}
+
+TEST(FindUsage, AcceptsWhiteSpaceAndNothingElseAroundTheColon) {
+  const std::string pad(150, 'x');
+  std::vector<const Kernel*> all = kernels();
+  all.push_back(&kPortable);
+  for (const Kernel* k : all) {
+    for (const char* hit : {"\"usage\":{", "\"usage\": {", "\"usage\" :{", "\"usage\" \t: \t\r{"})
+      EXPECT_EQ(find(*k, pad + hit + pad), 150) << k->name << " " << hit;
+    for (const char* miss :
+         {"\"usage\":null", "\"usage\":[", "\"usage\\\":{", "\\\"usage\\\":{", "\"usage\",{", "\"Usage\":{",
+          "\"usage\":\n{", "'usage':{", "usage:{", "\"usages\":{", "\"usage\"", "\"usage\":", "\"usage\": "})
+      EXPECT_EQ(find(*k, pad + miss + pad), static_cast<std::ptrdiff_t>(300 + std::string_view(miss).size()))
+          << k->name << " " << miss;
+    EXPECT_EQ(find(*k, pad + "\"usage\":"), 158) << k->name << ": the brace lies beyond the end";
+  }
+}
+
+TEST(FindUsage, EveryKernelAgreesWithThePortableOneOnRandomText) {
+  Random random(1);
+  for (int round = 0; round < 20'000; ++round) {
+    std::string text = random_text(random, "u\"sage:{n ", 400);
+    if (!text.empty() && random.one_in(2))
+      text.insert(random.below(text.size()), random.one_in(2) ? "\"usage\":{" : "\"usage\":null");
+    const std::ptrdiff_t expected = find(kPortable, text);
+    for (const Kernel* k : kernels()) ASSERT_EQ(find(*k, text), expected) << k->name << " in " << text;
+  }
+}
+
+TEST(SkipNested, EveryKernelAgreesWithThePortableOneHoweverItIsCut) {
+  Random random(2);
+  for (int round = 0; round < 20'000; ++round) {
+    const std::string text = random_text(random, random.one_in(2) ? "{}[]\"\\a ,:" : "\\\\\\\"{}x", 300);
+    Nesting whole{.depth = 1 + random.below(4)};
+    const Nesting start = whole;
+    const std::ptrdiff_t expected = skip(kPortable, text, whole);
+    for (const Kernel* k : kernels()) {
+      Nesting n = start;
+      std::ptrdiff_t at = 0;
+      std::vector<std::size_t> cuts = test::random_cuts(random, text.size());
+      cuts.push_back(text.size());
+      for (std::size_t cut : cuts) {
+        const auto from = static_cast<std::size_t>(at);
+        if (n.depth == 0 || cut <= from) continue;
+        at += skip(*k, std::string_view(text).substr(from, cut - from), n);
+      }
+      ASSERT_EQ(at, expected) << k->name << " in " << text;
+      ASSERT_EQ(n.depth, whole.depth) << k->name << " in " << text;
+      ASSERT_EQ(n.in_string, whole.in_string) << k->name << " in " << text;
+      ASSERT_EQ(n.escaped, whole.escaped) << k->name << " in " << text;
+    }
+  }
+}
+
+TEST(SkipNested, BracketsAndEscapedQuotesInStringsDoNotCount) {
+  const std::string_view text = R"({"a":"}]\"}","b":["\\",{"c":"\\\"]"}]} ,next)";
+  for (const Kernel* k : {&kPortable, &best()}) {
+    Nesting n{.depth = 1};
+    EXPECT_EQ(skip(*k, text.substr(1), n), static_cast<std::ptrdiff_t>(text.find(" ,next") - 1)) << k->name;
+    EXPECT_EQ(n.depth, 0U) << k->name;
+  }
+}
+
+TEST(SkipNested, DepthIsOnlyACounter) {
+  const std::string open(1'000'000, '[');
+  Nesting n{.depth = 1};
+  EXPECT_EQ(skip(best(), open, n), 1'000'000);
+  EXPECT_EQ(n.depth, 1'000'001U);
+  const std::string close(1'000'001, ']');
+  EXPECT_EQ(skip(best(), close, n), 1'000'001);
+  EXPECT_EQ(n.depth, 0U);
+}
+
+}  // namespace
+}  // namespace gw::provider::scan

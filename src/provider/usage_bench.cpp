@@ -1,0 +1,212 @@
+// Costs of the readers: per event of a stream, per body, and beside them memchr over the same bytes as the floor of
+// looking at every byte.
+#include <benchmark/benchmark.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "provider/price.h"
+#include "provider/request_reader.h"
+#include "provider/usage_reader.h"
+
+namespace {
+
+using gw::provider::RequestReader;
+using gw::provider::UsageReader;
+
+constexpr std::string_view kUsage =
+    R"({"prompt_tokens":42,"completion_tokens":88,"total_tokens":130,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},)"
+    R"("completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,)"
+    R"("rejected_prediction_tokens":0}})";
+constexpr int kEvents = 200;
+
+std::string openai_event(int i, std::string_view usage) {
+  return R"(data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1760000000,"model":"gpt-4o-mini-2024-07-18",)"
+         R"("system_fingerprint":"fp_1","choices":[{"index":0,"delta":{"content":" token)" +
+         std::to_string(100 + i % 900) + R"("},"logprobs":null,"finish_reason":null}],"usage":)" + std::string(usage) +
+         "}\n\n";
+}
+
+std::string openai_stream() {
+  std::string s;
+  for (int i = 0; i < kEvents; ++i) s += openai_event(i, "null");
+  return s + openai_event(0, kUsage) + "data: [DONE]\n\n";
+}
+
+std::string anthropic_stream() {
+  std::string s =
+      "event: message_start\ndata: "
+      "{\"type\":\"message_start\",\"message\":{\"model\":\"claude-sonnet-4-5\",\"id\":\"msg_1\","
+      "\"type\":\"message\",\"role\":\"assistant\",\"content\":[],\"usage\":{\"input_tokens\":25,\"cache_read_input_"
+      "tokens\":7,"
+      "\"output_tokens\":1}}}\n\n";
+  for (int i = 0; i < kEvents; ++i) {
+    s += "event: content_block_delta\ndata: "
+         "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\","
+         "\"text\":\" token" +
+         std::to_string(i) + "\"}}\n\n";
+  }
+  return s +
+         "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":"
+         "{\"output_tokens\":15}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+}
+
+std::string repeated(std::string_view text, int times) {
+  std::string s;
+  for (int i = 0; i < times; ++i) s += text;
+  return s;
+}
+
+std::string chat_completion(bool pretty) {
+  const std::string nl = pretty ? "\n  " : "";
+  const std::string sp = pretty ? " " : "";
+  std::string usage(kUsage);
+  if (pretty) {
+    std::string spread;
+    for (char c : usage) {
+      spread += c;
+      if (c == ',' || c == '{') spread += "\n      ";
+      if (c == ':') spread += ' ';
+    }
+    usage = spread;
+  }
+  return "{" + nl + R"("id":)" + sp + R"("chatcmpl-AbCdEf0123456789",)" + nl + R"("object":)" + sp +
+         R"("chat.completion",)" + nl + R"("created":)" + sp + "1760000000," + nl + R"("model":)" + sp +
+         R"("gpt-4o-mini-2024-07-18",)" + nl + R"("choices":)" + sp +
+         R"([{"index":0,"message":{"role":"assistant","content":")" + repeated("word ", 90) +
+         R"(","refusal":null},"logprobs":null,"finish_reason":"stop"}],)" + nl + R"("usage":)" + sp + usage + "," + nl +
+         R"("service_tier":)" + sp + R"("default",)" + nl + R"("system_fingerprint":)" + sp + R"("fp_0123456789"})";
+}
+
+std::string agent_request() {
+  std::string s = R"({"model":"claude-sonnet-4-5","max_tokens":32000,"stream":true,"system":[{"type":"text","text":")" +
+                  repeated("You are a helpful agent.\\n", 600) + R"("}],"tools":[)";
+  for (int i = 0; i < 20; ++i) {
+    s += R"({"name":"tool)" + std::to_string(i) + R"(","description":")" + repeated("Runs a command. ", 60) +
+         R"(","input_schema":{"type":"object","properties":{"path":{"type":"string","description":"where"},"count":)"
+         R"({"type":"integer"}},"required":["path"]}},)";
+  }
+  s.back() = ']';
+  return s + R"(,"messages":[{"role":"user","content":")" + repeated("line \\\"quoted\\\"\\n", 2000) + R"("}]})";
+}
+
+void report(benchmark::State& state, std::size_t bytes, int items) {
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(bytes));
+  state.SetItemsProcessed(state.iterations() * items);
+  state.counters["ns_each"] = benchmark::Counter(static_cast<double>(state.iterations()) * items * 1e-9,
+                                                 benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+
+void read_stream(benchmark::State& state, const std::string& body, bool by_event) {
+  UsageReader reader;
+  const auto piece = static_cast<std::size_t>(state.range(0));
+  for (auto _ : state) {
+    reader.begin("text/event-stream", "");
+    std::string_view rest = body;
+    while (!rest.empty()) {
+      std::size_t n = std::min(piece, rest.size());
+      if (by_event) n = std::min(rest.find("\n\n"), rest.size() - 2) + 2;
+      reader.push(rest.substr(0, n));
+      rest.remove_prefix(n);
+    }
+    reader.finish();
+    benchmark::DoNotOptimize(reader.usage().total_tokens);
+  }
+  report(state, body.size(), kEvents);
+}
+
+void BM_OpenAiStream_Pieces(benchmark::State& state) { read_stream(state, openai_stream(), false); }
+BENCHMARK(BM_OpenAiStream_Pieces)->Arg(64)->Arg(250)->Arg(1460)->Arg(4096)->Arg(16384)->Arg(65536);
+
+void BM_OpenAiStream_EventByEvent(benchmark::State& state) { read_stream(state, openai_stream(), true); }
+BENCHMARK(BM_OpenAiStream_EventByEvent)->Arg(0);
+
+void BM_AnthropicStream_Pieces(benchmark::State& state) { read_stream(state, anthropic_stream(), false); }
+BENCHMARK(BM_AnthropicStream_Pieces)->Arg(250)->Arg(16384);
+
+void BM_AnthropicStream_EventByEvent(benchmark::State& state) { read_stream(state, anthropic_stream(), true); }
+BENCHMARK(BM_AnthropicStream_EventByEvent)->Arg(0);
+
+void BM_Floor_MemchrOverStream(benchmark::State& state) {
+  const std::string body = openai_stream();
+  const auto piece = static_cast<std::size_t>(state.range(0));
+  for (auto _ : state) {
+    for (std::size_t at = 0; at < body.size(); at += piece)
+      benchmark::DoNotOptimize(std::memchr(body.data() + at, '\x01', std::min(piece, body.size() - at)));
+  }
+  report(state, body.size(), kEvents);
+}
+BENCHMARK(BM_Floor_MemchrOverStream)->Arg(250)->Arg(16384);
+
+void read_body(benchmark::State& state, const std::string& body, const char* encoding) {
+  UsageReader reader;
+  for (auto _ : state) {
+    reader.begin("application/json", encoding);
+    reader.push(body);
+    reader.finish();
+    benchmark::DoNotOptimize(reader.usage().total_tokens);
+  }
+  report(state, body.size(), 1);
+}
+
+void BM_ChatCompletion(benchmark::State& state) { read_body(state, chat_completion(state.range(0) != 0), ""); }
+BENCHMARK(BM_ChatCompletion)->ArgName("pretty")->Arg(0)->Arg(1);
+
+void BM_ChatCompletion_Gzip(benchmark::State& state) {
+  const std::string plain = chat_completion(false);
+  std::string packed(plain.size() + 100, '\0');
+  z_stream z{};
+  deflateInit2(&z, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY);
+  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(plain.data()));
+  z.avail_in = static_cast<uInt>(plain.size());
+  z.next_out = reinterpret_cast<Bytef*>(packed.data());
+  z.avail_out = static_cast<uInt>(packed.size());
+  deflate(&z, Z_FINISH);
+  packed.resize(z.total_out);
+  deflateEnd(&z);
+  read_body(state, packed, "gzip");
+}
+BENCHMARK(BM_ChatCompletion_Gzip);
+
+void BM_Floor_MemchrOverBody(benchmark::State& state) {
+  const std::string body = chat_completion(false);
+  for (auto _ : state) benchmark::DoNotOptimize(std::memchr(body.data(), '\x01', body.size()));
+  report(state, body.size(), 1);
+}
+BENCHMARK(BM_Floor_MemchrOverBody);
+
+void read_request(benchmark::State& state, const std::string& body) {
+  RequestReader reader;
+  for (auto _ : state) {
+    reader.reset();
+    for (std::size_t at = 0; at < body.size(); at += 16384) reader.push(std::string_view(body).substr(at, 16384));
+    reader.finish();
+    benchmark::DoNotOptimize(reader.model().data());
+  }
+  report(state, body.size(), 1);
+}
+
+void BM_Request_Chat(benchmark::State& state) {
+  read_request(
+      state,
+      R"({"model": "gpt-4o-mini", "stream": true, "temperature": 0.7, "max_tokens": 256, "messages": [{"role": "system",)"
+      R"( "content": "You are a helpful assistant."}, {"role": "user", "content": "Tell me something about rivers."}]})");
+}
+BENCHMARK(BM_Request_Chat);
+
+void BM_Request_Agent(benchmark::State& state) { read_request(state, agent_request()); }
+BENCHMARK(BM_Request_Agent);
+
+void BM_Price(benchmark::State& state) {
+  gw::Usage usage{
+      .input_tokens = 1000, .output_tokens = 500, .total_tokens = 1500, .cache_read_tokens = 300, .seen = true};
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(usage);
+    benchmark::DoNotOptimize(gw::provider::price(gw::provider::Provider::anthropic, "claude-3-5-haiku-latest", usage));
+  }
+}
+BENCHMARK(BM_Price);
+
+}  // namespace

@@ -1,0 +1,191 @@
+#include "provider/usage_reader.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/strings.h"
+
+namespace gw::provider {
+namespace {
+
+constexpr std::string_view kDataPrefix = "data:";
+constexpr std::string_view kEventStream = "text/event-stream";
+
+bool names_event_stream(std::string_view content_type) {
+  const auto same = [](char a, char b) { return to_lower(a) == b; };
+  return std::search(content_type.begin(), content_type.end(), kEventStream.begin(), kEventStream.end(), same) !=
+         content_type.end();
+}
+
+const char* find_newline(const char* p, const char* end) {
+  const void* at = std::memchr(p, '\n', static_cast<std::size_t>(end - p));
+  return at != nullptr ? static_cast<const char*>(at) : end;
+}
+
+/// Where the last line begins that is not ended in [p, end).
+const char* last_line(const char* p, const char* end) {
+  const void* at = ::memrchr(p, '\n', static_cast<std::size_t>(end - p));
+  return at != nullptr ? static_cast<const char*>(at) + 1 : p;
+}
+
+std::string_view between(const char* p, const char* end) { return {p, static_cast<std::size_t>(end - p)}; }
+
+}  // namespace
+
+void UsageReader::reset() {
+  usage_ = {};
+  totals_.reset();
+  streaming_ = want_model_ = given_up_ = false;
+  line_ = Line::start;
+  held_size_ = 0;
+  model_.clear();
+  decoder_.close();
+  scanner_.restart({});
+}
+
+void UsageReader::begin(std::string_view content_type, std::string_view content_encoding, bool want_model) {
+  reset();
+  streaming_ = names_event_stream(content_type);
+  want_model_ = want_model;
+  if (!decoder_.open(content_encoding)) give_up();
+  scanner_.restart({.model = want_model, .usage = true});
+}
+
+void UsageReader::push(std::string_view bytes) {
+  if (given_up_ || bytes.empty()) return;
+  if (!decoder_.active()) {
+    decoded(bytes);
+    return;
+  }
+  const auto take = [](void* reader, std::string_view text) { static_cast<UsageReader*>(reader)->decoded(text); };
+  if (!decoder_.push(bytes, {take, this})) give_up();
+}
+
+void UsageReader::give_up() {
+  given_up_ = true;
+  usage_.estimated = true;
+  decoder_.close();
+}
+
+void UsageReader::finish() {
+  decoder_.close();
+  if (streaming_) {
+    end_line();
+  } else if (!scanner_.failed()) {
+    take_model();
+    take_usage();
+  }
+}
+
+void UsageReader::decoded(std::string_view bytes) {
+  if (!streaming_) {
+    scanner_.push(bytes);
+  } else if (model_missing()) {
+    push_lines(bytes);
+  } else {
+    push_events(bytes);
+  }
+}
+
+// Complete lines are only searched. The one that is cut off at the end is held while it is short, else read as it
+// comes.
+void UsageReader::push_events(std::string_view bytes) {
+  const char* p = bytes.data();
+  const char* const end = p + bytes.size();
+  if (line_open()) {
+    const char* newline = find_newline(p, end);
+    hold_line(between(p, newline));
+    if (newline == end) return;
+    end_line();
+    p = newline + 1;
+  }
+  const char* const open_line = last_line(p, end);
+  while (p < open_line) {
+    const char* const hit = scanner_.kernel().find_usage(p, open_line);
+    if (hit == open_line) break;
+    const char* const newline = find_newline(hit, open_line);
+    push_line(between(last_line(p, hit), newline));
+    end_line();
+    p = newline + 1;
+  }
+  if (open_line < end) hold_line(between(open_line, end));
+}
+
+// Every line is read: the model may be in any.
+void UsageReader::push_lines(std::string_view bytes) {
+  const char* p = bytes.data();
+  const char* const end = p + bytes.size();
+  while (p < end) {
+    const char* newline = find_newline(p, end);
+    hold_line(between(p, newline));
+    if (newline == end) return;
+    end_line();
+    p = newline + 1;
+    if (!model_missing()) return push_events(between(p, end));
+  }
+}
+
+void UsageReader::hold_line(std::string_view part) {
+  if (line_ == Line::start && held_size_ + part.size() <= held_.size()) {
+    std::memcpy(held_.data() + held_size_, part.data(), part.size());
+    held_size_ = static_cast<std::uint16_t>(held_size_ + part.size());
+    return;
+  }
+  push_line({held_.data(), held_size_});
+  held_size_ = 0;
+  push_line(part);
+}
+
+void UsageReader::push_line(std::string_view part) {
+  while (!part.empty()) {
+    switch (line_) {
+      case Line::ignored:
+        return;
+      case Line::payload:
+        return scanner_.push(part);
+      case Line::start:
+        if (is_space(part.front())) break;
+        line_ = Line::prefix;
+        prefix_size_ = 0;
+        [[fallthrough]];
+      case Line::prefix:
+        if (part.front() != kDataPrefix[prefix_size_]) {
+          line_ = Line::ignored;
+          return;
+        }
+        if (++prefix_size_ == kDataPrefix.size()) {
+          line_ = Line::payload;
+          scanner_.restart({.model = model_missing(), .usage = true});
+        }
+        break;
+    }
+    part.remove_prefix(1);
+  }
+}
+
+void UsageReader::end_line() {
+  const char* const end = held_.data() + held_size_;
+  if (held_size_ > 0 && (model_missing() || scanner_.kernel().find_usage(held_.data(), end) != end))
+    push_line(between(held_.data(), end));
+  held_size_ = 0;
+  if (line_ == Line::payload && scanner_.complete()) {
+    take_model();
+    take_usage();
+  }
+  line_ = Line::start;
+}
+
+void UsageReader::take_model() {
+  if (model_missing()) model_.assign(scanner_.model());
+}
+
+void UsageReader::take_usage() {
+  const RawUsage* raw = scanner_.usage();
+  if (raw == nullptr) return;
+  totals_.add(*raw);
+  const bool estimated = usage_.estimated;
+  usage_ = totals_.result();
+  usage_.estimated = estimated;
+}
+
+}  // namespace gw::provider

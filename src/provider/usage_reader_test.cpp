@@ -1,0 +1,479 @@
+#include "provider/usage_reader.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "provider/provider_test_util.h"
+#include "provider/slow_usage_model.h"
+
+namespace gw::provider {
+namespace {
+
+using test::kEvents;
+using test::kJson;
+using test::Random;
+using test::read_usage;
+
+Usage usage(std::int64_t input, std::int64_t output, std::int64_t total) {
+  return {.input_tokens = input, .output_tokens = output, .total_tokens = total, .seen = true};
+}
+
+std::string events(const std::vector<std::string>& payloads) {
+  std::string s;
+  for (const std::string& p : payloads) s += "data: " + p + "\n\n";
+  return s;
+}
+
+Usage of_events(const std::vector<std::string>& payloads) { return read_usage(kEvents, events(payloads)); }
+
+std::string model_of(std::string_view type, std::string_view body, bool want = true, std::size_t step = 1 << 20) {
+  UsageReader reader;
+  reader.begin(type, "", want);
+  test::push_cut(reader, body, test::cuts_every(step, body.size()));
+  reader.finish();
+  return std::string(reader.model());
+}
+
+TEST(UsageReaderJson, ReadsTheKeysInTheirOrder) {
+  EXPECT_EQ(read_usage(kJson, R"({"usage":{"prompt_tokens":11,"completion_tokens":7,"total_tokens":20}})"),
+            usage(11, 7, 20));
+  EXPECT_EQ(read_usage(kJson, R"({"usage":{"input_tokens":13,"output_tokens":5}})"), usage(13, 5, 18));
+  EXPECT_EQ(
+      read_usage(kJson, R"({"usage":{"input_tokens":13,"prompt_tokens":11,"output_tokens":5,"completion_tokens":0}})"),
+      usage(11, 0, 11));
+  EXPECT_EQ(
+      read_usage(kJson,
+                 R"({"usage":{"prompt_tokens":"11","input_tokens":13,"completion_tokens":null,"output_tokens":5}})"),
+      usage(13, 5, 18));
+  EXPECT_EQ(read_usage(kJson, R"({"usage":{"prompt_tokens":0,"input_tokens":13}})"), usage(0, 0, 0));
+  EXPECT_EQ(read_usage(kJson, R"({"usage":{"prompt_tokens":10,"completion_tokens":10,"total_tokens":5}})"),
+            usage(10, 10, 20));
+  EXPECT_EQ(read_usage(kJson, R"({"usage":{}})"), usage(0, 0, 0));
+}
+
+TEST(UsageReaderJson, UsageStandsAtTheRootOrInMessageOrInResponse) {
+  EXPECT_EQ(read_usage(kJson, R"({"message":{"usage":{"input_tokens":3}}})"), usage(3, 0, 3));
+  EXPECT_EQ(read_usage(kJson, R"({"response":{"usage":{"input_tokens":3}}})"), usage(3, 0, 3));
+  EXPECT_EQ(read_usage(kJson, R"({"message":{"usage":{"input_tokens":3}},"usage":{"input_tokens":4}})"),
+            usage(4, 0, 4));
+  EXPECT_EQ(read_usage(kJson, R"({"usage":null,"message":{"usage":{"input_tokens":3}}})"), usage(3, 0, 3));
+  EXPECT_EQ(read_usage(kJson, R"({"usage":[1],"message":7,"response":{"usage":{"input_tokens":3}}})"), usage(3, 0, 3));
+}
+
+TEST(UsageReaderJson, UsageElsewhereIsNotCounted) {
+  for (const char* body : {
+           R"({"choices":[{"usage":{"prompt_tokens":9}}]})",
+           R"({"metadata":{"usage":{"prompt_tokens":9}}})",
+           R"({"message":{"message":{"usage":{"prompt_tokens":9}}}})",
+           R"({"message":{"response":{"usage":{"prompt_tokens":9}}}})",
+           R"({"content":[{"type":"tool_use","input":{"usage":{"input_tokens":9}}}]})",
+           R"({"content":"\"usage\":{\"prompt_tokens\":9}"})",
+           R"({"content":"\\\"usage\\\":{\\\"prompt_tokens\\\":9}"})",
+           R"({"a":"usage","b":{"prompt_tokens":9}})",
+           R"({"Usage":{"prompt_tokens":9}})",
+           R"({"x_usage":{"prompt_tokens":9},"usages":{"prompt_tokens":9}})",
+           R"([{"usage":{"prompt_tokens":9}}])",
+       })
+    EXPECT_EQ(read_usage(kJson, body), Usage{}) << body;
+  EXPECT_EQ(
+      read_usage(kJson, R"({"usage":{"nested":{"prompt_tokens":9},"list":[{"prompt_tokens":8}],"prompt_tokens":1}})"),
+      usage(1, 0, 1));
+}
+
+TEST(UsageReaderJson, TheLastDuplicateWins) {
+  EXPECT_EQ(read_usage(kJson, R"({"usage":{"prompt_tokens":1,"completion_tokens":2},"usage":{"prompt_tokens":5}})"),
+            usage(5, 0, 5));
+  EXPECT_EQ(read_usage(kJson, R"({"usage":{"prompt_tokens":1,"prompt_tokens":5}})"), usage(5, 0, 5));
+  EXPECT_EQ(read_usage(kJson, R"({"usage":{"prompt_tokens":1,"prompt_tokens":"x","input_tokens":2}})"), usage(2, 0, 2));
+  EXPECT_EQ(read_usage(kJson, R"({"usage":{"prompt_tokens":1},"usage":null})"), Usage{});
+  EXPECT_EQ(read_usage(kJson, R"({"message":{"usage":{"prompt_tokens":1}},"message":{}})"), Usage{});
+  EXPECT_EQ(
+      read_usage(
+          kJson,
+          R"({"usage":{"prompt_tokens":9,"prompt_tokens_details":{"cached_tokens":4},"prompt_tokens_details":{}}})"),
+      usage(9, 0, 9));
+}
+
+TEST(UsageReaderJson, NumbersAreTruncatedAndKeptWithinWhatCanBeCounted) {
+  struct Case {
+    const char* number;
+    std::int64_t tokens;
+  };
+  for (const Case& c :
+       {Case{"0", 0}, Case{"7.999", 7}, Case{"1.9e1", 19}, Case{"-5", 0}, Case{"-0.0", 0}, Case{"1e-9", 0},
+        Case{"1e-400", 0}, Case{"3000000000", 3'000'000'000}, Case{"9007199254740991", kMaxTokens},
+        Case{"9007199254740992", kMaxTokens}, Case{"9223372036854775807", kMaxTokens},
+        Case{"99999999999999999999999999", kMaxTokens}, Case{"1e300", kMaxTokens}, Case{"1e999", kMaxTokens},
+        Case{"-1e999", 0}, Case{"123456789012345", 123456789012345}}) {
+    const std::string body = std::string(R"({"usage":{"output_tokens":)") + c.number + "}}";
+    EXPECT_EQ(read_usage(kJson, body), usage(0, c.tokens, c.tokens)) << c.number;
+    EXPECT_EQ(read_usage(kJson, body, test::cuts_every(1, body.size())), usage(0, c.tokens, c.tokens))
+        << c.number << " byte by byte";
+  }
+  for (const char* bad : {"01", "1.", ".5", "+1", "-", "1e", "0x10", "1,,", "NaN", "tru", "nulll", "1 2"})
+    EXPECT_EQ(read_usage(kJson, std::string(R"({"usage":{"output_tokens":)") + bad + "}}"), Usage{}) << bad;
+}
+
+TEST(UsageReaderJson, SumsOfHugeCountsStayInRange) {
+  const Usage u =
+      read_usage(kJson, R"({"usage":{"input_tokens":1e300,"cache_read_input_tokens":1e300,"output_tokens":1e300}})");
+  EXPECT_EQ(u.input_tokens, kMaxTokens);
+  EXPECT_EQ(u.total_tokens, kMaxTokens);
+}
+
+TEST(UsageReaderJson, OpenAiInputIncludesItsCachedPart) {
+  Usage u = usage(100, 50, 150);
+  u.cache_read_tokens = 60;
+  u.reasoning_tokens = 20;
+  EXPECT_EQ(read_usage(kJson, R"({"usage":{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,)"
+                              R"("prompt_tokens_details":{"cached_tokens":60,"audio_tokens":0},)"
+                              R"("completion_tokens_details":{"reasoning_tokens":20}}})"),
+            u);
+  EXPECT_EQ(
+      read_usage(kJson,
+                 R"({"response":{"usage":{"input_tokens":100,"output_tokens":50,"total_tokens":150,)"
+                 R"("input_tokens_details":{"cached_tokens":60},"output_tokens_details":{"reasoning_tokens":20}}}})"),
+      u);
+}
+
+TEST(UsageReaderJson, AnthropicInputIsMadeToIncludeItsCachedParts) {
+  Usage u = usage(10 + 200 + 3000, 7, 3217);
+  u.cache_write_5m_tokens = 200;
+  u.cache_read_tokens = 3000;
+  EXPECT_EQ(
+      read_usage(kJson,
+                 R"({"usage":{"input_tokens":10,"cache_creation_input_tokens":200,"cache_read_input_tokens":3000,)"
+                 R"("output_tokens":7}})"),
+      u);
+  u.cache_write_5m_tokens = 150;
+  u.cache_write_1h_tokens = 50;
+  EXPECT_EQ(
+      read_usage(
+          kJson,
+          R"({"usage":{"input_tokens":10,"cache_creation_input_tokens":200,"cache_read_input_tokens":3000,)"
+          R"("cache_creation":{"ephemeral_5m_input_tokens":150,"ephemeral_1h_input_tokens":50},"output_tokens":7}})"),
+      u);
+  EXPECT_EQ(read_usage(kJson, R"({"usage":{"input_tokens":10,"cache_read_input_tokens":3000,"output_tokens":7,)"
+                              R"("cache_creation":{"ephemeral_5m_input_tokens":150,"ephemeral_1h_input_tokens":50}}})"),
+            u);
+}
+
+TEST(UsageReaderJson, ABodyThatBreaksOffAfterItsUsageStillCounts) {
+  const std::string body = R"({"id":"x","usage":{"prompt_tokens":3,"completion_tokens":4},"service_tier":"default"})";
+  const std::size_t closed = body.find("},\"service") + 1;
+  for (std::size_t cut = 0; cut <= body.size(); ++cut)
+    EXPECT_EQ(read_usage(kJson, body.substr(0, cut)), cut < closed ? Usage{} : usage(3, 4, 7))
+        << "broken off at " << cut;
+}
+
+TEST(UsageReaderJson, MalformedBodiesGiveNothing) {
+  for (const char* after : {"} x", "}}", "]", ",}", " \"a\":1}", ",\"a\":[}}", ",\"a\"}"})
+    EXPECT_EQ(read_usage(kJson, std::string(R"({"usage":{"prompt_tokens":3})") + after), Usage{}) << after;
+  EXPECT_EQ(read_usage("audio/mpeg", "ID3\x04 anything \"usage\":{\"prompt_tokens\":3}"), Usage{});
+  EXPECT_EQ(read_usage("", R"({"usage":{"prompt_tokens":3}})"), usage(3, 0, 3));
+}
+
+TEST(UsageReaderEvents, ExamplesOfTheContract) {
+  EXPECT_EQ(of_events({R"({"usage":{"prompt_tokens":11}})", R"({"message":{"usage":{"input_tokens":13}}})",
+                       R"({"usage":{"output_tokens":5}})"}),
+            usage(13, 5, 18));
+  EXPECT_EQ(of_events({R"({"type":"message_start","message":{"usage":{"input_tokens":9}}})",
+                       R"({"type":"message_delta","usage":{"output_tokens":6}})"}),
+            usage(9, 6, 15));
+}
+
+TEST(UsageReaderEvents, NullUsageIsNothingAndTheLastChunkCounts) {
+  EXPECT_EQ(of_events({R"({"choices":[],"usage":null})", R"({"choices":[],"usage": null})"}), Usage{});
+  EXPECT_EQ(of_events({R"({"choices":[{"delta":{"content":"a"}}],"usage":null})",
+                       R"({"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}})", "[DONE]"}),
+            usage(1, 2, 3));
+}
+
+TEST(UsageReaderEvents, LaterEventsReplaceFieldByFieldAndNeverSum) {
+  Usage u = usage(6 + 3337 + 6289, 500, 10132);
+  u.cache_write_5m_tokens = 3337;
+  u.cache_read_tokens = 6289;
+  const std::string start =
+      R"({"message":{"usage":{"input_tokens":2,"cache_creation_input_tokens":3068,"cache_read_input_tokens":0,)"
+      R"("cache_creation":{"ephemeral_5m_input_tokens":3068,"ephemeral_1h_input_tokens":0},"output_tokens":1}}})";
+  const std::string delta =
+      R"({"usage":{"input_tokens":6,"cache_creation_input_tokens":3337,"cache_read_input_tokens":6289,"output_tokens":500}})";
+  EXPECT_EQ(of_events({start, delta}), u);
+  EXPECT_EQ(of_events({start, start, delta, delta}), u);
+  EXPECT_EQ(of_events({start, delta, R"({"usage":{"input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0}})"}),
+            u);
+  EXPECT_EQ(of_events({delta, R"({"usage":{"output_tokens":501}})"}).output_tokens, 501);
+}
+
+TEST(UsageReaderEvents, TheSplitOfCacheWritesOutlivesAFlatSum) {
+  const std::string split = R"({"message":{"usage":{"input_tokens":1,"cache_creation_input_tokens":300,)"
+                            R"("cache_creation":{"ephemeral_5m_input_tokens":100,"ephemeral_1h_input_tokens":200}}}})";
+  const auto flat = [](int n) {
+    return R"({"usage":{"output_tokens":1,"cache_creation_input_tokens":)" + std::to_string(n) + "}}";
+  };
+  Usage u = of_events({split, flat(300)});
+  EXPECT_EQ(u.cache_write_5m_tokens, 100);
+  EXPECT_EQ(u.cache_write_1h_tokens, 200);
+  u = of_events({split, flat(350)});
+  EXPECT_EQ(u.cache_write_5m_tokens, 150);
+  EXPECT_EQ(u.cache_write_1h_tokens, 200);
+  EXPECT_EQ(u.input_tokens, 351);
+  u = of_events({R"({"usage":{"cache_creation":{"ephemeral_1h_input_tokens":200}}})", flat(250)});
+  EXPECT_EQ(u.cache_write_5m_tokens, 0);
+  EXPECT_EQ(u.cache_write_1h_tokens, 250);
+}
+
+TEST(UsageReaderEvents, AWrittenTotalHoldsUntilALaterEventCountsWithoutOne) {
+  EXPECT_EQ(of_events({R"({"usage":{"prompt_tokens":10,"completion_tokens":2,"total_tokens":99}})"}), usage(10, 2, 99));
+  EXPECT_EQ(of_events({R"({"usage":{"prompt_tokens":10,"total_tokens":99}})", R"({"usage":{"completion_tokens":3}})"}),
+            usage(10, 3, 13));
+  EXPECT_EQ(of_events({R"({"usage":{"prompt_tokens":10,"total_tokens":99}})", R"({"usage":{}})"}), usage(10, 0, 99));
+}
+
+TEST(UsageReaderEvents, LinesAreTakenAsTheContractSays) {
+  const std::string payload = R"({"usage":{"prompt_tokens":1}})";
+  for (const std::string& body :
+       {"data:" + payload, "data: " + payload + "\r\n\r\n", "  \tdata:  \t " + payload + "  \n",
+        "event: x\nid: 1\ndata: " + payload + "\n", ": comment\n\n\ndata: " + payload,
+        "data: [DONE]\ndata:\n\ndata: " + payload, "\n\n\ndata: " + payload + "\v\f\n"}) {
+    EXPECT_EQ(read_usage(kEvents, body), usage(1, 0, 1)) << body;
+    EXPECT_EQ(read_usage(kEvents, body, test::cuts_every(1, body.size())), usage(1, 0, 1)) << body;
+  }
+  for (const std::string& body :
+       {"event: " + payload + "\n", payload + "\n", "dat: " + payload + "\n", "data " + payload + "\n",
+        "xdata: " + payload + "\n", "Data: " + payload + "\n", "data: " + payload + payload + "\n",
+        "data: x" + payload + "\n", "data: [" + payload + "]\n"})
+    EXPECT_EQ(read_usage(kEvents, body), Usage{}) << body;
+  // The lines of one event are not joined.
+  EXPECT_EQ(read_usage(kEvents, "data: {\"usage\":\ndata: {\"prompt_tokens\":1}}\n"), Usage{});
+}
+
+TEST(UsageReaderEvents, BrokenPayloadsCountNothingAndStopNothing) {
+  EXPECT_EQ(of_events({R"({"usage":{"prompt_tokens":7,)", R"({"usage":{"prompt_tokens":7}} trailing)",
+                       R"({"usage":{"prompt_tokens":7})", R"("usage":{"prompt_tokens":7}})",
+                       R"({"a":"unclosed,"usage":{"prompt_tokens":7}})", R"({"usage":{"prompt_tokens":2}})"}),
+            usage(2, 0, 2));
+}
+
+TEST(UsageReaderEvents, UsageInsideContentOrArgumentsIsNotCounted) {
+  EXPECT_EQ(
+      of_events(
+          {R"({"choices":[{"delta":{"content":"\"usage\":{\"prompt_tokens\":9}"}}]})",
+           R"({"choices":[{"delta":{"tool_calls":[{"function":{"arguments":{"usage":{"prompt_tokens":9}}}}]}}]})",
+           R"({"type":"content_block_start","content_block":{"type":"tool_use","input":{"usage":{"input_tokens":9}}}})",
+           R"({"delta":{"usage":{"output_tokens":9}}})", R"({"x_groq":{"usage":{"prompt_tokens":9}}})"}),
+      Usage{});
+}
+
+TEST(UsageReaderEvents, InvalidUtf8BesideTheUsageDoesNotHideIt) {
+  EXPECT_EQ(of_events({"{\"a\":\"\xff\xc3\",\"usage\":{\"prompt_tokens\":2}}"}), usage(2, 0, 2));
+}
+
+TEST(UsageReaderEvents, ALineOfTenMegabytesIsReadWithoutBeingKept) {
+  const std::string filler(10 << 20, 'x');
+  const std::string body =
+      events({R"({"response":{"output":")" + filler + R"(","usage":{"input_tokens":4,"output_tokens":5}}})",
+              R"({"x":")" + filler + "\"}", R"({"type":"done"})"});
+  EXPECT_EQ(read_usage(kEvents, body, test::cuts_every(16384, body.size())), usage(4, 5, 9));
+  EXPECT_EQ(read_usage(kEvents, body), usage(4, 5, 9));
+  EXPECT_EQ(read_usage(kEvents, std::string(10 << 20, ' ') + "data:" + R"({"usage":{"input_tokens":4}})"),
+            usage(4, 0, 4));
+}
+
+TEST(UsageReaderEvents, ABombOfDepthIsHarmless) {
+  const std::string deep(5 << 20, '[');
+  EXPECT_EQ(of_events({"{\"a\":" + deep + ",\"usage\":{\"prompt_tokens\":1}}", R"({"usage":{"prompt_tokens":2}})"}),
+            usage(2, 0, 2));
+  const std::string balanced = std::string(1 << 20, '[') + std::string(1 << 20, ']');
+  EXPECT_EQ(of_events({"{\"a\":" + balanced + ",\"usage\":{\"prompt_tokens\":1}}"}), usage(1, 0, 1));
+}
+
+TEST(UsageReader, KnowsAStreamByItsContentType) {
+  UsageReader reader;
+  for (const char* type :
+       {"text/event-stream", "TEXT/Event-Stream; charset=utf-8", "application/x; text/event-stream"}) {
+    reader.begin(type, "");
+    EXPECT_TRUE(reader.streaming()) << type;
+  }
+  for (const char* type : {"", "application/json", "text/plain", "text/event-strea"}) {
+    reader.begin(type, "");
+    EXPECT_FALSE(reader.streaming()) << type;
+  }
+}
+
+TEST(UsageReader, ModelIsReadOnlyWhenWanted) {
+  const std::string json = R"({"id":"x","model":" gpt-4o-2024 ","usage":{"prompt_tokens":1}})";
+  EXPECT_EQ(model_of(kJson, json), "gpt-4o-2024");
+  EXPECT_EQ(model_of(kJson, json, false), "");
+  const std::string stream =
+      events({"{}", "[DONE]", R"({"model":" ","message":{"model":"claude"}})", R"({"model":"second"})"});
+  for (std::size_t step : {1, 5, 10'000}) EXPECT_EQ(model_of(kEvents, stream, true, step), "claude") << step;
+  EXPECT_EQ(model_of(kEvents, stream, false), "");
+  EXPECT_EQ(model_of(kEvents, events({R"({"response":{"model":"gpt-5"}})"})), "gpt-5");
+}
+
+TEST(UsageReader, WantingTheModelChangesNoCount) {
+  const std::string stream =
+      events({"{}", R"({"usage":{"prompt_tokens":1},"model":"m"})", R"({"usage":{"completion_tokens":2}})"});
+  for (std::size_t step : {1, 7, 10'000}) {
+    UsageReader reader;
+    reader.begin(kEvents, "", true);
+    test::push_cut(reader, stream, test::cuts_every(step, stream.size()));
+    reader.finish();
+    EXPECT_EQ(reader.usage(), usage(1, 2, 3)) << step;
+  }
+}
+
+TEST(UsageReader, IsReusableAfterAnyEnd) {
+  UsageReader reader;
+  reader.begin(kEvents, "gzip");
+  reader.push("no gzip at all");
+  EXPECT_TRUE(reader.usage().estimated);
+  reader.begin(kEvents, "");
+  reader.push("data: {\"usage\":{\"prompt_tokens\":1},\"a\":\"\\u12");
+  reader.begin(kJson, "");
+  EXPECT_EQ(reader.usage(), Usage{});
+  reader.push(R"({"usage":{"prompt_tokens":3}})");
+  reader.finish();
+  EXPECT_EQ(reader.usage(), usage(3, 0, 3));
+  reader.reset();
+  EXPECT_EQ(reader.usage(), Usage{});
+  EXPECT_LE(sizeof(UsageReader), 1152U);
+}
+
+TEST(UsageReader, CountsAreKnownWhileTheStreamStillRuns) {
+  UsageReader reader;
+  reader.begin(kEvents, "");
+  reader.push(events({R"({"message":{"usage":{"input_tokens":9,"output_tokens":1}}})"}));
+  EXPECT_EQ(reader.usage(), usage(9, 1, 10));
+  reader.push(events({R"({"usage":{"output_tokens":6}})"}));
+  EXPECT_EQ(reader.usage(), usage(9, 6, 15));
+}
+
+/// JSON of random shape around keys that matter and keys that do not.
+class RandomJson {
+ public:
+  explicit RandomJson(Random& random, bool one_line) : random_(random), one_line_(one_line) {}
+
+  std::string document() { return space() + object(0) + space(); }
+
+ private:
+  std::string space() {
+    if (!random_.one_in(6)) return "";
+    static constexpr const char* kSpaces[] = {" ", "  ", "\t", "\r", "\n", "                    "};
+    return kSpaces[random_.below(one_line_ ? 4 : 6)];
+  }
+
+  std::string key(int depth) {
+    static constexpr const char* kKeys[] = {"usage",
+                                            "usage",
+                                            "message",
+                                            "response",
+                                            "model",
+                                            "prompt_tokens",
+                                            "input_tokens",
+                                            "completion_tokens",
+                                            "output_tokens",
+                                            "total_tokens",
+                                            "cache_read_input_tokens",
+                                            "cache_creation_input_tokens",
+                                            "cache_creation",
+                                            "ephemeral_5m_input_tokens",
+                                            "ephemeral_1h_input_tokens",
+                                            "prompt_tokens_details",
+                                            "input_tokens_details",
+                                            "completion_tokens_details",
+                                            "output_tokens_details",
+                                            "cached_tokens",
+                                            "reasoning_tokens",
+                                            "choices",
+                                            "a",
+                                            "Usage",
+                                            "usag",
+                                            "\\\"usage",
+                                            ""};
+    return kKeys[random_.below(depth == 0 ? 6 : std::size(kKeys))];
+  }
+
+  std::string number() {
+    static constexpr const char* kNumbers[] = {
+        "0", "-3", "1.75", "2e2", "12345678901", "0.0", "-0", "1E+1", "1234567890123456", "5e-1"};
+    return random_.one_in(3) ? kNumbers[random_.below(std::size(kNumbers))] : std::to_string(random_.below(100'000));
+  }
+
+  std::string text() {
+    static constexpr const char* kTexts[] = {
+        "",
+        "x",
+        "usage",
+        "\\\"usage\\\":{\\\"prompt_tokens\\\":5}",
+        "\\\\",
+        "}{][",
+        "\\u00e9\\ud83d\\ude00",
+        "long text that "
+        "is over sixty-four bytes so that it spans a block of the scanner \\\" and on",
+        "\\\\\\\"",
+        " m "};
+    return "\"" + std::string(kTexts[random_.below(std::size(kTexts))]) + "\"";
+  }
+
+  std::string value(int depth) {
+    const std::size_t kind = random_.below(depth > 4 ? 6 : 10);
+    if (kind < 3) return number();
+    if (kind < 5) return text();
+    if (kind == 5) return random_.one_in(2) ? "null" : "true";
+    if (kind < 9) return object(depth + 1);
+    std::string list = "[";
+    for (std::size_t i = random_.below(4); i > 0; --i)
+      list += space() + value(depth + 1) + space() + (i > 1 ? "," : "");
+    return list + "]";
+  }
+
+  std::string object(int depth) {
+    std::string s = "{" + space();
+    for (std::size_t i = random_.below(7); i > 0; --i)
+      s += space() + "\"" + key(depth) + "\"" + space() + ":" + space() + value(depth) + space() + (i > 1 ? "," : "");
+    return s + "}";
+  }
+
+  Random& random_;
+  bool one_line_;
+};
+
+TEST(UsageReaderProperty, RandomDocumentsReadAsTheSlowModelSaysHoweverCut) {
+  Random random(11);
+  int seen = 0;
+  for (int round = 0; round < 6000; ++round) {
+    const std::string body = RandomJson(random, false).document();
+    const slow::Answer expected = slow::read_json(body);
+    seen += expected.usage.seen ? 1 : 0;
+    ASSERT_EQ(read_usage(kJson, body), expected.usage) << body;
+    ASSERT_EQ(read_usage(kJson, body, test::random_cuts(random, body.size())), expected.usage) << body;
+    ASSERT_EQ(model_of(kJson, body, true, 1 + random.below(40)), expected.model) << body;
+  }
+  EXPECT_GT(seen, 1000);
+}
+
+TEST(UsageReaderProperty, RandomStreamsReadAsTheSlowModelSaysHoweverCut) {
+  Random random(12);
+  for (int round = 0; round < 3000; ++round) {
+    std::string body;
+    for (std::size_t i = random.below(6); i > 0; --i) {
+      std::string payload = RandomJson(random, true).document();
+      if (random.one_in(4)) payload.resize(random.below(payload.size()));
+      if (random.one_in(12)) payload += "}";
+      if (random.one_in(5)) body += random.one_in(2) ? "event: usage\n" : "\"usage\":{\"prompt_tokens\":1}}\n";
+      body += (random.one_in(9) ? " data:" : "data: ") + payload + (random.one_in(5) ? "\r\n\r\n" : "\n\n");
+    }
+    if (random.one_in(5) && !body.empty()) body.resize(random.below(body.size()));
+    const slow::Answer expected = slow::read_events(body);
+    ASSERT_EQ(read_usage(kEvents, body), expected.usage) << body;
+    ASSERT_EQ(read_usage(kEvents, body, test::random_cuts(random, body.size())), expected.usage) << body;
+    ASSERT_EQ(read_usage(kEvents, body, test::cuts_every(1 + random.below(9), body.size())), expected.usage) << body;
+    ASSERT_EQ(model_of(kEvents, body, true, 1 + random.below(90)), expected.model) << body;
+  }
+}
+
+}  // namespace
+}  // namespace gw::provider
