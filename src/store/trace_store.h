@@ -19,25 +19,33 @@ struct TenantScope {
   bool everything = false;
 
   static TenantScope all() { return {.org_id = {}, .workspace_id = {}, .everything = true}; }
-  static TenantScope of(std::string org, std::string workspace) { return {std::move(org), std::move(workspace), false}; }
+  static TenantScope of(std::string org, std::string workspace) {
+    return {std::move(org), std::move(workspace), false};
+  }
 };
 
 /// The five of trace-model §6.
 enum class ErrorClass { timeout, connection, contention, constraint, unknown };
 constexpr const char* to_string(ErrorClass c) {
   switch (c) {
-    case ErrorClass::timeout: return "timeout";
-    case ErrorClass::connection: return "connection";
-    case ErrorClass::contention: return "contention";
-    case ErrorClass::constraint: return "constraint";
-    case ErrorClass::unknown: return "unknown";
+    case ErrorClass::timeout:
+      return "timeout";
+    case ErrorClass::connection:
+      return "connection";
+    case ErrorClass::contention:
+      return "contention";
+    case ErrorClass::constraint:
+      return "constraint";
+    case ErrorClass::unknown:
+      return "unknown";
   }
   return "unknown";
 }
 
 struct WriteError {
   ErrorClass cls = ErrorClass::unknown;
-  /// The store said that these rows can never be stored (as against: cannot be stored now). Only then is a batch bisected.
+  /// The store said that these rows can never be stored (as against: cannot be stored now). Only then is a batch
+  /// bisected.
   bool invalid_data = false;
   std::string message;
 };
@@ -55,13 +63,16 @@ class TraceWriter {
   virtual tl::expected<WriteReport, WriteError> write(std::span<const Trace> batch) = 0;
   /// After a failure: try to get a usable connection again. True when it answers and accepts writes.
   virtual bool probe() = 0;
+  /// The caller has nothing to write for now: bounded house-keeping, such as moving the log into the main file.
+  /// Optional to call.
+  virtual void idle() {}
 };
 
 struct TraceFilter {
-  std::optional<std::int64_t> from_ns, to_ns;  ///< inclusive, on timestamp
-  std::string trace_group_id, thread_id, run_id, provider, model, api_key_hash;  ///< exact; empty: any
-  int status = 0;                                                               ///< 0: any
-  std::int64_t min_tokens = 0, max_tokens = 0;                                  ///< on total_tokens; 0: no bound
+  std::optional<std::int64_t> from_ns{}, to_ns{};  ///< inclusive, on timestamp
+  std::string trace_group_id{}, thread_id{}, run_id{}, provider{}, model{}, api_key_hash{};  ///< exact; empty: any
+  int status = 0;                                                                            ///< 0: any
+  std::int64_t min_tokens = 0, max_tokens = 0;  ///< on total_tokens; 0: no bound
 };
 
 /// Position after an item in (created_at desc, id desc) order.
@@ -80,8 +91,8 @@ class TraceReader {
  public:
   virtual ~TraceReader() = default;
   /// Newest first. Bodies, headers and metadata are not filled in (list items do not show them).
-  virtual Result<TracePage> list(const TenantScope& scope, const TraceFilter& filter, const std::optional<TraceCursor>& after,
-                                 int limit) = 0;
+  virtual Result<TracePage> list(const TenantScope& scope, const TraceFilter& filter,
+                                 const std::optional<TraceCursor>& after, int limit) = 0;
   virtual Result<std::optional<Trace>> find(const TenantScope& scope, std::string_view id) = 0;
   /// All rows of all tenants; constant time.
   virtual Result<std::int64_t> count() = 0;

@@ -1,0 +1,194 @@
+#include "store/sqlite/batch_source.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "base/time_format.h"
+#include "store/sqlite/columns.h"
+#include "store/trace_defaults.h"
+
+namespace gw::store::sqlite {
+namespace {
+
+// SQLite's C interface: the base struct comes first, ours follows.
+struct Table {
+  sqlite3_vtab base{};
+  const BatchSource* source = nullptr;
+};
+struct Cursor {
+  sqlite3_vtab_cursor base{};
+  const BatchSource* source = nullptr;
+  std::size_t row = 0;
+  DbTimeText started, ended;
+};
+
+Cursor& self(sqlite3_vtab_cursor* c) { return *reinterpret_cast<Cursor*>(c); }
+
+int connect(sqlite3* db, void* source, int, const char* const*, sqlite3_vtab** out, char**) {
+  const std::string declaration = "CREATE TABLE x(" + column_list() + ")";
+  if (const int rc = sqlite3_declare_vtab(db, declaration.c_str()); rc != SQLITE_OK) return rc;
+  auto* table = new (std::nothrow) Table;
+  if (table == nullptr) return SQLITE_NOMEM;
+  table->source = static_cast<const BatchSource*>(source);
+  *out = &table->base;
+  return SQLITE_OK;
+}
+int disconnect(sqlite3_vtab* t) {
+  delete reinterpret_cast<Table*>(t);
+  return SQLITE_OK;
+}
+int best_index(sqlite3_vtab*, sqlite3_index_info* info) {
+  info->estimatedCost = 1;
+  return SQLITE_OK;
+}
+int open_cursor(sqlite3_vtab* t, sqlite3_vtab_cursor** out) {
+  auto* cursor = new (std::nothrow) Cursor;
+  if (cursor == nullptr) return SQLITE_NOMEM;
+  cursor->source = reinterpret_cast<Table*>(t)->source;
+  *out = &cursor->base;
+  return SQLITE_OK;
+}
+int close_cursor(sqlite3_vtab_cursor* c) {
+  delete &self(c);
+  return SQLITE_OK;
+}
+int filter(sqlite3_vtab_cursor* c, int, const char*, int, sqlite3_value**) {
+  self(c).row = 0;
+  return SQLITE_OK;
+}
+int next(sqlite3_vtab_cursor* c) {
+  ++self(c).row;
+  return SQLITE_OK;
+}
+int eof(sqlite3_vtab_cursor* c) { return self(c).row >= self(c).source->size(); }
+int column(sqlite3_vtab_cursor* c, sqlite3_context* out, int i) {
+  Cursor& cursor = self(c);
+  cursor.source->value(cursor.row, i, out, cursor.started, cursor.ended);
+  return SQLITE_OK;
+}
+int rowid(sqlite3_vtab_cursor* c, sqlite3_int64* out) {
+  *out = static_cast<sqlite3_int64>(self(c).row);
+  return SQLITE_OK;
+}
+
+sqlite3_module make_module() {
+  sqlite3_module m{};  // no xCreate: it can only be selected from
+  m.xConnect = connect;
+  m.xBestIndex = best_index;
+  m.xDisconnect = disconnect;
+  m.xOpen = open_cursor;
+  m.xClose = close_cursor;
+  m.xFilter = filter;
+  m.xNext = next;
+  m.xEof = eof;
+  m.xColumn = column;
+  m.xRowid = rowid;
+  return m;
+}
+const sqlite3_module kModule = make_module();
+
+void text(sqlite3_context* out, std::string_view s) {
+  sqlite3_result_text64(out, s.data() == nullptr ? "" : s.data(), s.size(), SQLITE_STATIC, SQLITE_UTF8);
+}
+
+}  // namespace
+
+std::string_view DbTimeText::format(std::int64_t unix_ns) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  constexpr std::size_t kDigits = 19;  // YYYY-MM-DD HH:MM:SS
+  constexpr std::string_view kZone = " +0000 UTC";
+  std::int64_t second = unix_ns / kSecond;
+  std::int64_t nanos = unix_ns % kSecond;
+  if (nanos < 0) {
+    --second;
+    nanos += kSecond;
+  }
+  if (second != second_) {
+    const std::string whole = format_db_time(second * kSecond);
+    std::memcpy(buffer_, whole.data(), std::min(whole.size(), kDigits));
+    second_ = second;
+  }
+  char* p = buffer_ + kDigits;
+  if (nanos != 0) {
+    *p = '.';
+    for (int i = 9; i > 0; --i, nanos /= 10) p[i] = static_cast<char>('0' + nanos % 10);
+    p += 10;
+    while (p[-1] == '0') --p;
+  }
+  std::memcpy(p, kZone.data(), kZone.size());
+  return {buffer_, static_cast<std::size_t>(p - buffer_) + kZone.size()};
+}
+
+int BatchSource::attach(Connection& db) { return sqlite3_create_module(db.db(), "gw_batch", &kModule, this); }
+
+void BatchSource::widen_spans(std::int64_t& least_ns, std::int64_t& most_ns) const {
+  for (const Trace& t : rows_) {
+    const std::int64_t span = ended_ns(t) - started_ns(t);
+    least_ns = std::min(least_ns, span);
+    most_ns = std::max(most_ns, span);
+  }
+}
+
+void BatchSource::value(std::size_t row, int column_index, sqlite3_context* out, DbTimeText& started,
+                        DbTimeText& ended) const {
+  const Trace& t = rows_[row];
+  switch (static_cast<Col>(column_index)) {
+    case Col::id:
+      return text(out, t.id);
+    case Col::timestamp:
+      return text(out, started.format(started_ns(t)));
+    case Col::created_at:
+      return text(out, ended.format(ended_ns(t)));
+    case Col::org_id:
+      return text(out, or_default(t.org_id, "default"));
+    case Col::workspace_id:
+      return text(out, or_default(t.workspace_id, "default"));
+    case Col::trace_group_id:
+      return text(out, t.trace_group_id);
+    case Col::provider:
+      return text(out, or_default(t.provider, "unknown"));
+    case Col::model:
+      return text(out, or_default(t.model, "unknown"));
+    case Col::request_method:
+      return text(out, or_default(t.request_method, "UNKNOWN"));
+    case Col::request_path:
+      return text(out, or_default(t.request_path, "/"));
+    case Col::response_status:
+      return sqlite3_result_int(out, t.response_status);
+    case Col::input_tokens:
+      return sqlite3_result_int64(out, t.input_tokens);
+    case Col::output_tokens:
+      return sqlite3_result_int64(out, t.output_tokens);
+    case Col::total_tokens:
+      return sqlite3_result_int64(out, effective_total_tokens(t));
+    case Col::latency_ms:
+      return sqlite3_result_int64(out, t.latency_ms);
+    case Col::latency_us:
+      return sqlite3_result_int64(out, t.latency_us);
+    case Col::time_to_first_token_ms:
+      return sqlite3_result_int64(out, effective_ttft_ms(t.time_to_first_token_ms, t.time_to_first_token_us));
+    case Col::time_to_first_token_us:
+      return sqlite3_result_int64(out, effective_ttft_us(t.time_to_first_token_ms, t.time_to_first_token_us));
+    case Col::estimated_cost_usd:
+      return sqlite3_result_double(out, t.estimated_cost_usd);
+    case Col::cost_nano_usd:
+      return sqlite3_result_int64(out, t.cost_nano_usd);
+    case Col::api_key_hash:
+      return text(out, t.api_key_hash);
+    case Col::gateway_key_id:
+      return text(out, effective_gateway_key_id(t));
+    case Col::metadata:
+      return text(out, t.metadata);
+    case Col::request_headers:
+      return text(out, t.request_headers);
+    case Col::response_headers:
+      return text(out, t.response_headers);
+    case Col::request_body:
+      return text(out, t.request_body);
+    case Col::response_body:
+      return text(out, t.response_body);
+  }
+}
+
+}  // namespace gw::store::sqlite

@@ -1,0 +1,70 @@
+#include "store/sqlite/connection.h"
+
+#include <sys/stat.h>
+
+#include <cstring>
+
+namespace gw::store::sqlite {
+
+std::optional<FileId> file_id(const std::string& path) {
+  struct stat st{};
+  if (::stat(path.c_str(), &st) != 0) return std::nullopt;
+  return FileId{st.st_dev, st.st_ino};
+}
+
+std::string plain_path(const std::string& path) {
+  // Debian's SQLite takes `file:…` as a URI and `:memory:` as no file; neither starts with a slash or a dot.
+  return path.starts_with('/') ? path : "./" + path;
+}
+
+Connection::Opened Connection::open(const std::string& path, int flags, Clock clock) {
+  if (path.find('\0') != std::string::npos) return {nullptr, "the path contains a NUL byte"};
+  sqlite3* db = nullptr;
+  const int rc =
+      sqlite3_open_v2(plain_path(path).c_str(), &db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  if (rc != SQLITE_OK) {
+    std::string why = db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
+    const int os = db != nullptr ? sqlite3_system_errno(db) : 0;
+    if (os != 0) why += std::string(" (") + std::strerror(os) + ")";
+    sqlite3_close_v2(db);
+    return {nullptr, std::move(why)};
+  }
+  return {std::unique_ptr<Connection>(new Connection(db, file_id(path).value_or(FileId{}), clock)), {}};
+}
+
+Connection::Connection(sqlite3* db, FileId file, Clock clock) : db_(db), file_(file), clock_(clock) {
+  constexpr int kInstructionsPerLook = 1'000;  // tens of microseconds
+  sqlite3_progress_handler(db_, kInstructionsPerLook, &Connection::on_progress, this);
+}
+
+Connection::~Connection() { sqlite3_close_v2(db_); }
+
+int Connection::on_progress(void* self) {
+  const auto* c = static_cast<const Connection*>(self);
+  return c->deadline_ns_ != 0 && c->clock_.mono_ns() > c->deadline_ns_;
+}
+
+Statement Connection::prepare(std::string_view sql, bool kept) {
+  sqlite3_stmt* s = nullptr;
+  sqlite3_prepare_v3(db_, sql.data(), static_cast<int>(sql.size()), kept ? SQLITE_PREPARE_PERSISTENT : 0, &s, nullptr);
+  return Statement(s);
+}
+
+std::int64_t Connection::query_int(std::string_view sql, std::int64_t fallback) {
+  Statement s = prepare(sql);
+  return s && s.step() == SQLITE_ROW ? s.integer(0) : fallback;
+}
+
+std::string Connection::query_text(std::string_view sql) {
+  Statement s = prepare(sql);
+  return s && s.step() == SQLITE_ROW ? std::string(s.text(0)) : std::string();
+}
+
+void Connection::rollback() {
+  if (sqlite3_get_autocommit(db_) == 0) {
+    clear_deadline();
+    exec("ROLLBACK");
+  }
+}
+
+}  // namespace gw::store::sqlite

@@ -1,0 +1,62 @@
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/strings.h"
+#include "store/sqlite/files.h"
+#include "store/sqlite/sqlite_store.h"
+
+namespace gw::store {
+namespace {
+
+std::string real_path(const std::string& path) {
+  char* p = ::realpath(path.c_str(), nullptr);
+  if (p == nullptr) return {};
+  std::string out(p);
+  std::free(p);
+  return out;
+}
+
+/// The database's one true name, also before the file exists.
+std::string canonical(const std::string& db_path) {
+  if (std::string whole = real_path(db_path); !whole.empty()) return whole;
+  const std::string folder = real_path(sqlite::parent_folder(db_path));
+  const std::size_t slash = db_path.rfind('/');
+  const std::string name = slash == std::string::npos ? db_path : db_path.substr(slash + 1);
+  return folder.empty() ? db_path : folder + (folder.ends_with('/') ? "" : "/") + name;
+}
+
+std::string holder(int fd) {
+  char text[32] = {};
+  const ssize_t n = ::pread(fd, text, sizeof text - 1, 0);
+  const std::string_view pid = trim(std::string_view(text, n > 0 ? static_cast<std::size_t>(n) : 0));
+  return pid.empty() ? "another process" : "the process with pid " + std::string(pid);
+}
+
+}  // namespace
+
+Result<FolderLock> lock_data_folder(const std::string& db_path) {
+  if (trim(db_path).empty()) return fail("sqlite path cannot be empty");
+  if (auto made = sqlite::make_parent_folder(db_path); !made) return tl::make_unexpected(made.error());
+  const std::string path = canonical(db_path) + ".lock";
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) return fail("open lock file " + quoted(path) + ": " + std::strerror(errno));
+  while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EINTR) continue;
+    if (errno != EWOULDBLOCK) return fail("lock " + quoted(path) + ": " + std::strerror(errno));
+    return fail("the database " + quoted(db_path) + " is in use by " + holder(fd.get()) + " (it holds " + quoted(path) +
+                "); stop that process or set storage.path to another file");
+  }
+  // The pid is for people; the lock does not depend on it, so a full disk does not keep us from starting.
+  const std::string pid = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(fd.get(), 0) == 0) [[maybe_unused]]
+    const ssize_t written = ::pwrite(fd.get(), pid.data(), pid.size(), 0);
+  return FolderLock(std::move(fd));
+}
+
+}  // namespace gw::store

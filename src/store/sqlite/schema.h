@@ -1,0 +1,34 @@
+#pragma once
+// Brings a database to the schema of this binary: creates it, migrates an older one, refuses a newer one.
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "store/sqlite/connection.h"
+
+namespace gw::store::sqlite {
+
+inline constexpr std::string_view kMigrationCreate = "sqlite/001_create_traces.sql";
+inline constexpr std::string_view kMigrationGatewayKeyId = "sqlite/002_add_gateway_key_id.sql";
+inline constexpr std::string_view kMigrationIngestSequence = "sqlite/003_ingest_sequence.sql";
+
+/// Keys of store_meta. trace_count is kept by the writer in the transaction of the rows, and by triggers for rows that
+/// others insert or delete. The spans bound created_at - timestamp over all rows, so that a time filter on `timestamp`
+/// can use the index on `created_at`; NULL when unknown, because somebody else wrote rows.
+inline constexpr const char* kMetaCount = "trace_count";
+inline constexpr const char* kMetaMinSpan = "min_span_ns";
+inline constexpr const char* kMetaMaxSpan = "max_span_ns";
+
+using Progress = std::function<void(std::string_view)>;
+
+/// On return the database has our schema, incremental auto-vacuum and the journal mode WAL. Errors read as in
+/// storage-schema §1. Crash-safe: the schema changes in one transaction; killed before its end, the database is as it
+/// was.
+Result<bool> ensure_schema(Connection& db, const std::string& path, const Progress& progress);
+
+/// Names of the columns of `traces`; empty when there is no such table.
+std::vector<std::string> trace_columns(Connection& db);
+
+}  // namespace gw::store::sqlite

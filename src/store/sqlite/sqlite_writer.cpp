@@ -1,0 +1,205 @@
+#include "store/sqlite/sqlite_writer.h"
+
+#include "base/strings.h"
+#include "store/sqlite/columns.h"
+#include "store/sqlite/files.h"
+#include "store/sqlite/schema.h"
+
+namespace gw::store {
+namespace sqlite {
+namespace {
+
+// A log that could not be restarted because readers kept using it is waited for once it is this many times its size.
+constexpr std::int64_t kRestartFactor = 4;
+constexpr std::int64_t kRestartInterval = 10'000'000'000;
+
+ErrorClass class_of(int code) {
+  switch (code & 0xFF) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:
+      return ErrorClass::contention;
+    case SQLITE_INTERRUPT:
+      return ErrorClass::timeout;
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+      return ErrorClass::connection;
+    case SQLITE_CONSTRAINT:
+      return ErrorClass::constraint;
+    default:
+      return ErrorClass::unknown;
+  }
+}
+
+bool is_invalid_data(int code) {
+  const int primary = code & 0xFF;
+  return primary == SQLITE_CONSTRAINT || primary == SQLITE_TOOBIG || primary == SQLITE_MISMATCH;
+}
+
+}  // namespace
+
+SqliteWriter::SqliteWriter(SqliteOptions options) : options_(std::move(options)), source_(options_.clock) {}
+
+Result<bool> SqliteWriter::open() {
+  statements_ = {};
+  connection_.reset();
+  if (trim(options_.path).empty()) return fail("sqlite path cannot be empty");
+  if (auto r = make_parent_folder(options_.path); !r) return r;
+  if (auto r = create_private_file(options_.path); !r) return r;
+  auto opened = Connection::open(options_.path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, options_.clock);
+  if (!opened.connection) return fail("open sqlite database " + quoted(options_.path) + ": " + opened.error);
+  connection_ = std::move(opened.connection);
+  auto ready = configure();
+  if (!ready) {
+    statements_ = {};
+    connection_.reset();
+  }
+  return ready;
+}
+
+Result<bool> SqliteWriter::configure() {
+  Connection& db = *connection_;
+  if (db.set_busy_timeout(options_.busy_timeout_ms) != SQLITE_OK)
+    return fail("set sqlite busy timeout: " + db.message());
+  if (auto r = ensure_schema(db, options_.path, options_.progress); !r) return r;
+  if (db.exec("PRAGMA synchronous=NORMAL") != SQLITE_OK) return fail("set sqlite synchronous mode: " + db.message());
+  // 2 MiB of cache: a batch larger than that goes to the log in parts, which measured no slower. The log keeps its size
+  // when it is restarted, so that its blocks are reused; after an exceptional growth it is cut.
+  db.exec("PRAGMA cache_size=-2048; PRAGMA journal_size_limit=" + std::to_string(2 * options_.checkpoint_bytes));
+  sqlite3_db_config(db.db(), SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);  // ours only count what others write
+  sqlite3_wal_hook(db.db(), &SqliteWriter::on_wal, this);
+  page_size_ = db.query_int("PRAGMA page_size", 4096);
+  least_span_ns_ = most_span_ns_ = 0;  // the first batch that is wider says so once
+  if (options_.on_open) options_.on_open(db.db());
+  if (source_.attach(db) != SQLITE_OK || !prepare_statements())
+    return fail("open sqlite database " + quoted(options_.path) + ": " + db.message());
+  return true;
+}
+
+bool SqliteWriter::prepare_statements() {
+  Connection& db = *connection_;
+  const std::string columns = column_list();
+  statements_.begin = db.prepare("BEGIN IMMEDIATE", true);
+  statements_.commit = db.prepare("COMMIT", true);
+  // `WHERE true` keeps the parser from reading ON as a join's.
+  statements_.insert = db.prepare(
+      "INSERT INTO traces(" + columns + ") SELECT " + columns + " FROM gw_batch WHERE true ON CONFLICT(id) DO NOTHING",
+      true);
+  const auto meta = [&](const char* expression, const char* key) {
+    return db.prepare(std::string("UPDATE store_meta SET value = ") + expression + " WHERE key = '" + key + "'", true);
+  };
+  statements_.count = meta("value + ?1", kMetaCount);
+  statements_.min_span = meta("min(value, ?1)", kMetaMinSpan);  // NULL, unknown, stays so
+  statements_.max_span = meta("max(value, ?1)", kMetaMaxSpan);
+  return statements_.begin && statements_.commit && statements_.insert && statements_.count && statements_.min_span &&
+         statements_.max_span;
+}
+
+bool SqliteWriter::file_in_place() const { return file_id(options_.path) == connection_->file(); }
+
+tl::expected<WriteReport, WriteError> SqliteWriter::write(std::span<const Trace> batch) {
+  if (!connection_)
+    return tl::make_unexpected(
+        WriteError{ErrorClass::connection, false, "sqlite database " + quoted(options_.path) + " is not open"});
+  if (!file_in_place()) return tl::make_unexpected(replaced());
+  if (batch.empty()) return WriteReport{};
+  std::size_t inserted = 0;
+  if (const int code = insert_batch(batch, inserted); code != SQLITE_OK) return tl::make_unexpected(failed(code));
+  if (!file_in_place()) return tl::make_unexpected(replaced());
+  checkpoint_when_due();
+  return WriteReport{inserted};
+}
+
+int SqliteWriter::insert_batch(std::span<const Trace> batch, std::size_t& inserted) {
+  if (const int rc = statements_.begin.run(); rc != SQLITE_OK) return rc;
+  connection_->set_deadline(options_.write_deadline_ms);
+  source_.set(batch);
+  int rc = statements_.insert.run();
+  std::int64_t least = least_span_ns_, most = most_span_ns_;
+  if (rc == SQLITE_OK) {
+    inserted = static_cast<std::size_t>(sqlite3_changes64(connection_->db()));
+    source_.widen_spans(least, most);
+    rc = update_meta(inserted, least, most);
+  }
+  source_.clear();
+  connection_->clear_deadline();
+  if (rc == SQLITE_OK) rc = statements_.commit.run();
+  if (rc != SQLITE_OK) return rc;
+  least_span_ns_ = least;
+  most_span_ns_ = most;
+  return SQLITE_OK;
+}
+
+int SqliteWriter::update_meta(std::size_t inserted, std::int64_t least, std::int64_t most) {
+  statements_.count.bind(1, static_cast<std::int64_t>(inserted));
+  int rc = inserted == 0 ? SQLITE_OK : statements_.count.run();
+  if (rc == SQLITE_OK && least < least_span_ns_) {
+    statements_.min_span.bind(1, least);
+    rc = statements_.min_span.run();
+  }
+  if (rc == SQLITE_OK && most > most_span_ns_) {
+    statements_.max_span.bind(1, most);
+    rc = statements_.max_span.run();
+  }
+  return rc;
+}
+
+WriteError SqliteWriter::failed(int code) {
+  WriteError e{class_of(code), is_invalid_data(code),
+               "sqlite database " + quoted(options_.path) + ": " + connection_->message()};
+  if (e.cls == ErrorClass::timeout)
+    e.message += ", the write took longer than " + std::to_string(options_.write_deadline_ms) + " ms";
+  connection_->rollback();
+  return e;
+}
+
+WriteError SqliteWriter::replaced() const {
+  return {ErrorClass::connection, false,
+          "sqlite database " + quoted(options_.path) + " was deleted or replaced; it is opened again, or created"};
+}
+
+bool SqliteWriter::probe() {
+  // Always a new connection: whatever was wrong with the old one (a file that is gone, a schema that changed) is found
+  // out now.
+  if (!open()) return false;
+  // A changed page makes the answer honest on a full or read-only disk.
+  if (statements_.begin.run() != SQLITE_OK) return false;
+  const bool writable = connection_->exec(std::string("UPDATE store_meta SET value = value WHERE key = '") +
+                                          kMetaCount + "'") == SQLITE_OK &&
+                        statements_.commit.run() == SQLITE_OK;
+  connection_->rollback();
+  return writable && file_in_place();
+}
+
+int SqliteWriter::on_wal(void* self, sqlite3*, const char*, int pages) {
+  static_cast<SqliteWriter*>(self)->wal_pages_ = pages;
+  return SQLITE_OK;
+}
+
+void SqliteWriter::checkpoint_when_due() {
+  const std::int64_t bytes = wal_pages_ * page_size_;
+  if (bytes < options_.checkpoint_bytes) return;
+  // Rows are committed: a checkpoint that fails or is cut short by readers is tried again after the next batch.
+  sqlite3_wal_checkpoint_v2(connection_->db(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  if (bytes < kRestartFactor * options_.checkpoint_bytes) return;
+  const std::int64_t now = options_.clock.mono_ns();
+  if (now < next_restart_ns_) return;
+  sqlite3_wal_checkpoint_v2(connection_->db(), nullptr, SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
+  next_restart_ns_ = now + kRestartInterval;
+}
+
+void SqliteWriter::idle() {
+  if (!connection_ || wal_pages_ == 0 || !file_in_place()) return;
+  sqlite3_wal_checkpoint_v2(connection_->db(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  wal_pages_ = 0;
+}
+
+}  // namespace sqlite
+
+Result<std::unique_ptr<TraceWriter>> open_sqlite_writer(const SqliteOptions& options) {
+  auto writer = std::make_unique<sqlite::SqliteWriter>(options);
+  if (auto r = writer->open(); !r) return tl::make_unexpected(r.error());
+  return writer;
+}
+
+}  // namespace gw::store

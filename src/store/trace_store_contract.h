@@ -1,0 +1,295 @@
+#pragma once
+// The contract suite of the trace stores, for tests only. A backend's test includes this and instantiates it:
+//   INSTANTIATE_TEST_SUITE_P(Sqlite, TraceStoreContract, testing::Values(make_sqlite_store));
+// Every test gets an empty store of its own.
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "store/test_traces.h"
+#include "store/trace_cursor.h"
+#include "store/trace_store.h"
+
+namespace gw::store {
+
+class StoreUnderTest {
+ public:
+  virtual ~StoreUnderTest() = default;
+  virtual std::unique_ptr<TraceWriter> writer() = 0;
+  virtual std::unique_ptr<TraceReader> reader() = 0;
+};
+using StoreFactory = std::function<std::unique_ptr<StoreUnderTest>()>;
+
+class TraceStoreContract : public testing::TestWithParam<StoreFactory> {
+ protected:
+  void SetUp() override {
+    store_ = GetParam()();
+    writer_ = store_->writer();
+    ASSERT_NE(writer_, nullptr);
+    reader_ = store_->reader();
+    ASSERT_NE(reader_, nullptr);
+  }
+
+  void put(const std::vector<Trace>& traces, std::size_t expected) {
+    const auto r = writer_->write(traces);
+    ASSERT_TRUE(r) << r.error().message;
+    EXPECT_EQ(r->inserted, expected);
+  }
+  void put(const std::vector<Trace>& traces) { put(traces, traces.size()); }
+
+  TracePage page(const TraceFilter& filter = {}, int limit = 50, const std::optional<TraceCursor>& after = {},
+                 const TenantScope& scope = TenantScope::all()) {
+    auto r = reader_->list(scope, filter, after, limit);
+    EXPECT_TRUE(r) << r.error().message;
+    return r ? *r : TracePage{};
+  }
+  /// Ids of a page, as one string that is readable when it differs.
+  static std::string ids(const TracePage& p) {
+    std::string out;
+    for (const Trace& t : p.items) out += (out.empty() ? "" : " ") + t.id;
+    return out;
+  }
+  std::string found(const TraceFilter& filter) { return ids(page(filter)); }
+
+  std::unique_ptr<StoreUnderTest> store_;
+  std::unique_ptr<TraceWriter> writer_;
+  std::unique_ptr<TraceReader> reader_;
+};
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(TraceStoreContract);
+
+TEST_P(TraceStoreContract, ATraceComesBackAsItWasWritten) {
+  const Trace t = test_trace(7);
+  put({t});
+  const auto got = reader_->find(TenantScope::all(), t.id);
+  ASSERT_TRUE(got) << got.error().message;
+  ASSERT_TRUE(got->has_value());
+  const Trace& g = **got;
+  EXPECT_GT(g.seq, 0);
+  EXPECT_EQ(g.id, t.id);
+  EXPECT_EQ(g.trace_group_id, t.trace_group_id);
+  EXPECT_EQ(g.org_id, t.org_id);
+  EXPECT_EQ(g.workspace_id, t.workspace_id);
+  EXPECT_EQ(g.timestamp_ns, t.timestamp_ns);
+  EXPECT_EQ(g.created_at_ns, t.created_at_ns);
+  EXPECT_EQ(g.provider, t.provider);
+  EXPECT_EQ(g.model, t.model);
+  EXPECT_EQ(g.request_method, t.request_method);
+  EXPECT_EQ(g.request_path, t.request_path);
+  EXPECT_EQ(g.request_headers, t.request_headers);
+  EXPECT_EQ(g.request_body, t.request_body);
+  EXPECT_EQ(g.response_status, t.response_status);
+  EXPECT_EQ(g.response_headers, t.response_headers);
+  EXPECT_EQ(g.response_body, t.response_body);
+  EXPECT_EQ(g.input_tokens, t.input_tokens);
+  EXPECT_EQ(g.output_tokens, t.output_tokens);
+  EXPECT_EQ(g.total_tokens, t.total_tokens);
+  EXPECT_EQ(g.latency_ms, t.latency_ms);
+  EXPECT_EQ(g.latency_us, t.latency_us);
+  EXPECT_EQ(g.time_to_first_token_ms, t.time_to_first_token_ms);
+  EXPECT_EQ(g.time_to_first_token_us, t.time_to_first_token_us);
+  EXPECT_EQ(g.api_key_hash, t.api_key_hash);
+  EXPECT_EQ(g.cost_nano_usd, t.cost_nano_usd);
+  EXPECT_EQ(g.estimated_cost_usd, t.estimated_cost_usd);
+  EXPECT_EQ(g.metadata, t.metadata);
+  EXPECT_EQ(g.gateway_key_id, t.gateway_key_id);
+}
+
+TEST_P(TraceStoreContract, AbsentValuesGetTheDefaultsOfTheTraceModel) {
+  Trace t;
+  t.id = "bare";
+  t.input_tokens = 3;
+  t.output_tokens = 4;
+  t.time_to_first_token_us = 1'001;
+  t.metadata = R"({"gateway_key_id":"from-metadata"})";
+  put({t});
+  const auto got = reader_->find(TenantScope::of("default", "default"), "bare");
+  ASSERT_TRUE(got && got->has_value());
+  const Trace& g = **got;
+  EXPECT_EQ(g.provider, "unknown");
+  EXPECT_EQ(g.model, "unknown");
+  EXPECT_EQ(g.request_method, "UNKNOWN");
+  EXPECT_EQ(g.request_path, "/");
+  EXPECT_EQ(g.total_tokens, 7);
+  EXPECT_EQ(g.time_to_first_token_ms, 2);
+  EXPECT_EQ(g.gateway_key_id, "from-metadata");
+  EXPECT_GT(g.timestamp_ns, kTestEpoch - 365 * 86'400 * kTestSecond) << "a missing time is the time of the write";
+  EXPECT_EQ(g.timestamp_ns, g.created_at_ns);
+}
+
+TEST_P(TraceStoreContract, WritingAgainInsertsNothing) {
+  put(test_traces(1, 5));
+  put(test_traces(3, 8), 3);
+  Trace changed = test_trace(4);
+  changed.model = "another";
+  put({changed}, 0);
+  put({test_trace(9), test_trace(9)}, 1);
+  EXPECT_EQ(*reader_->count(), 9);
+  EXPECT_EQ(page({.model = "another"}).items.size(), 0U) << "the first write of an id stays";
+}
+
+TEST_P(TraceStoreContract, AnEmptyBatchIsFine) { put({}); }
+
+TEST_P(TraceStoreContract, TheSequenceGrowsWithEveryBatch) {
+  put({test_trace(5)});
+  put({test_trace(1)});
+  const auto first = reader_->find(TenantScope::all(), "trace-005"),
+             second = reader_->find(TenantScope::all(), "trace-001");
+  ASSERT_TRUE(first && second && *first && *second);
+  EXPECT_LT((*first)->seq, (*second)->seq);
+}
+
+TEST_P(TraceStoreContract, ListsNewestFirstAndById) {
+  std::vector<Trace> traces = test_traces(1, 3);
+  traces.push_back(test_trace(2));
+  traces.back().id = "trace-002b";
+  put(traces);
+  EXPECT_EQ(ids(page()), "trace-003 trace-002b trace-002 trace-001");
+}
+
+TEST_P(TraceStoreContract, ListItemsLeaveTheBigColumnsOut) {
+  put({test_trace(1)});
+  const TracePage p = page();
+  ASSERT_EQ(p.items.size(), 1U);
+  EXPECT_EQ(p.items[0].model, "gpt-4o-mini");
+  EXPECT_EQ(p.items[0].request_body + p.items[0].response_body + p.items[0].request_headers + p.items[0].metadata, "");
+}
+
+TEST_P(TraceStoreContract, TheCursorWalksEveryRowOnceWhateverThePageSize) {
+  std::vector<Trace> traces = test_traces(1, 23);
+  for (Trace& t : traces)
+    t.created_at_ns = kTestEpoch + (t.output_tokens - 30) / 4 * kTestSecond / 8;  // groups of equal times
+  put(traces);
+  const std::string all = ids(page());
+  for (int limit = 1; limit <= 24; ++limit) {
+    std::string walked;
+    std::optional<TraceCursor> after;
+    for (int pages = 0; pages < 50; ++pages) {
+      const TracePage p = page({}, limit, after);
+      walked += (walked.empty() || p.items.empty() ? "" : " ") + ids(p);
+      if (!p.more) break;
+      ASSERT_EQ(p.items.size(), static_cast<std::size_t>(limit));
+      // through the text form, as clients do
+      after = *decode_cursor(encode_cursor({p.items.back().created_at_ns, p.items.back().id}));
+    }
+    EXPECT_EQ(walked, all) << "limit " << limit;
+  }
+}
+
+TEST_P(TraceStoreContract, MoreIsSaidOnlyWhenThereIsMore) {
+  put(test_traces(1, 3));
+  EXPECT_TRUE(page({}, 2).more);
+  EXPECT_FALSE(page({}, 3).more);
+  EXPECT_FALSE(page({}, 4).more);
+}
+
+TEST_P(TraceStoreContract, EveryFilterSelects) {
+  std::vector<Trace> traces = test_traces(1, 9);
+  traces[0].trace_group_id = "other";
+  traces[1].provider = "anthropic";
+  traces[2].model = "claude";
+  traces[3].api_key_hash = "beef";
+  traces[4].response_status = 429;
+  traces[5].metadata = R"({"lineage_thread_id":"t2"})";
+  traces[6].metadata = R"({"lineage_run_id":"r2"})";
+  traces[7].metadata = "not json";
+  traces[8].metadata.clear();
+  put(traces);
+  EXPECT_EQ(found({.trace_group_id = "other"}), "trace-001");
+  EXPECT_EQ(found({.provider = "anthropic"}), "trace-002");
+  EXPECT_EQ(found({.provider = "Anthropic"}), "") << "exact, case-sensitive";
+  EXPECT_EQ(found({.model = "claude"}), "trace-003");
+  EXPECT_EQ(found({.api_key_hash = "beef"}), "trace-004");
+  EXPECT_EQ(found({.status = 429}), "trace-005");
+  EXPECT_EQ(found({.thread_id = "t2"}), "trace-006");
+  EXPECT_EQ(found({.run_id = "r2"}), "trace-007");
+  EXPECT_EQ(found({.min_tokens = 50}), "trace-009 trace-008");
+  EXPECT_EQ(found({.max_tokens = 44}), "trace-002 trace-001");
+  EXPECT_EQ(found({.min_tokens = 45, .max_tokens = 46}), "trace-004 trace-003");
+  EXPECT_EQ(found({.provider = "openai", .status = 200, .max_tokens = 45}), "trace-003 trace-001");
+}
+
+TEST_P(TraceStoreContract, TimeBoundsAreInclusiveAndOnTheStart) {
+  put(test_traces(1, 9));
+  const auto at = [](int n) { return kTestEpoch + n * kTestSecond; };
+  EXPECT_EQ(found({.from_ns = at(8)}), "trace-009 trace-008");
+  EXPECT_EQ(found({.from_ns = at(8) + 1}), "trace-009");
+  EXPECT_EQ(found({.to_ns = at(2)}), "trace-002 trace-001");
+  EXPECT_EQ(found({.to_ns = at(2) - 1}), "trace-001");
+  EXPECT_EQ(found({.from_ns = at(4), .to_ns = at(5)}), "trace-005 trace-004");
+}
+
+TEST_P(TraceStoreContract, TimeBoundsHoldForRowsWhoseEndIsFarFromTheirStart) {
+  std::vector<Trace> traces = test_traces(1, 3);
+  traces[0].created_at_ns = traces[0].timestamp_ns + 7'200 * kTestSecond;  // a stream of two hours
+  traces[2].created_at_ns = traces[2].timestamp_ns - 60 * kTestSecond;     // the clock was set back
+  put(traces);
+  const auto at = [](int n) { return kTestEpoch + n * kTestSecond; };
+  EXPECT_EQ(found({.from_ns = at(3)}), "trace-003");
+  EXPECT_EQ(found({.to_ns = at(1)}), "trace-001");
+  EXPECT_EQ(found({.from_ns = at(1), .to_ns = at(3)}), "trace-001 trace-002 trace-003");
+}
+
+TEST_P(TraceStoreContract, ATenantSeesItsOwnRowsOnly) {
+  std::vector<Trace> traces = test_traces(1, 4);
+  traces[1].workspace_id = "ws-b";
+  traces[2].org_id = "org-b";
+  traces[3].org_id.clear();
+  traces[3].workspace_id.clear();
+  put(traces);
+  const auto seen = [&](const TenantScope& scope) { return ids(page({}, 50, {}, scope)); };
+  EXPECT_EQ(seen(TenantScope::of("org-a", "ws-a")), "trace-001");
+  EXPECT_EQ(seen(TenantScope::of("org-a", "ws-b")), "trace-002");
+  EXPECT_EQ(seen(TenantScope::of("default", "default")), "trace-004");
+  EXPECT_EQ(seen(TenantScope::of("", "")), "") << "an empty scope is no scope for everything";
+  EXPECT_FALSE(reader_->find(TenantScope::of("org-a", "ws-a"), "trace-002")->has_value());
+  EXPECT_TRUE(reader_->find(TenantScope::of("org-a", "ws-b"), "trace-002")->has_value());
+}
+
+TEST_P(TraceStoreContract, HostileTextIsData) {
+  Trace t = test_trace(1);
+  t.id = "x'); DROP TABLE traces; --";
+  t.model = "%_'\"\\";
+  put({t, test_trace(2)});
+  EXPECT_EQ(found({.model = t.model}), t.id);
+  EXPECT_TRUE(reader_->find(TenantScope::all(), t.id)->has_value());
+  EXPECT_EQ(found({.thread_id = "x' OR '1'='1"}), "");
+}
+
+TEST_P(TraceStoreContract, LargeBodiesAreKeptWhole) {
+  Trace t = test_trace(1);
+  t.request_body.assign(3 << 20, 'q');
+  t.response_body.assign(5 << 20, 'r');
+  put({t, test_trace(2)});
+  const auto got = reader_->find(TenantScope::all(), t.id);
+  ASSERT_TRUE(got && *got);
+  EXPECT_TRUE((*got)->request_body == t.request_body && (*got)->response_body == t.response_body);
+}
+
+TEST_P(TraceStoreContract, CountsRowsOfAllTenants) {
+  EXPECT_EQ(*reader_->count(), 0);
+  put(test_traces(1, 200));
+  put(test_traces(150, 250), 50);
+  EXPECT_EQ(*reader_->count(), 250);
+}
+
+TEST_P(TraceStoreContract, AnswersPingAndAcceptsProbes) {
+  EXPECT_TRUE(reader_->ping());
+  EXPECT_TRUE(writer_->probe());
+  put({test_trace(1)});
+  EXPECT_TRUE(writer_->probe());
+  writer_->idle();
+  put({test_trace(2)});
+  EXPECT_EQ(*reader_->count(), 2);
+}
+
+TEST_P(TraceStoreContract, AnUnknownIdIsNotFound) {
+  put({test_trace(1)});
+  const auto got = reader_->find(TenantScope::all(), "trace-00");
+  ASSERT_TRUE(got) << got.error().message;
+  EXPECT_FALSE(got->has_value());
+}
+
+}  // namespace gw::store
