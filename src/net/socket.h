@@ -47,6 +47,9 @@ class Socket {
   /// The peer has sent FIN or the connection broke, also while unread bytes wait.
   bool peer_closed() const { return source_.peer_closed; }
 
+  /// Makes the connection look as if the peer had left: how a stopping worker ends an exchange.
+  void mark_peer_closed() { source_.peer_closed = true; }
+
   IoResult read(char* to, std::size_t size);
   /// Writes what fits; `again` only when nothing was taken.
   IoResult write(std::string_view data);

@@ -1,0 +1,23 @@
+#include <string>
+#include <vector>
+
+#include "app/demo.h"
+#include "app/server.h"
+#include "cli/run.h"
+
+#ifndef GW_VERSION
+#define GW_VERSION "dev"
+#define GW_COMMIT "none"
+#define GW_DATE "unknown"
+#endif
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> args(argv + 1, argv + argc);
+  gw::cli::Handlers handlers;
+  handlers.version = std::string(GW_VERSION) + " (" GW_COMMIT ", " GW_DATE ")";
+  handlers.serve = [&](const gw::config::Config& config, const std::string& path) {
+    return gw::app::serve(config, path, handlers.version);
+  };
+  handlers.demo = [&](bool once) { return gw::app::run_demo(once, handlers.version); };
+  return gw::cli::run(args, handlers);
+}

@@ -1,0 +1,37 @@
+#include "app/pipeline_events.h"
+
+namespace gw::app {
+
+trace::PipelineEvents log_events(telemetry::LogWriter& log) {
+  trace::PipelineEvents e;
+  e.write_failed = [&log](const trace::WriteFailure& f) {
+    auto line = f.will_retry ? log.warn("trace persistence failed; traces are kept and tried again")
+                             : log.error("trace persistence failed; dropped trace records");
+    line.field("operation", f.operation)
+        .field("batch_size", static_cast<std::uint64_t>(f.batch_size))
+        .field("failed_count", static_cast<std::uint64_t>(f.failed_count))
+        .field("error_class", f.error_class)
+        .field("error_kind", "sqlite");
+  };
+  e.dropped = [&log](std::string_view reason, std::int64_t count) {
+    log.warn("traces dropped").field("reason", reason).field("count", count);
+  };
+  e.adopted = [&log](const trace::AdoptedFile& f) {
+    log.info("adopted traces of an earlier process")
+        .field("path", f.path)
+        .field("records", f.records)
+        .field("corrupt", f.corrupt)
+        .field("left_alone", f.left_alone)
+        .field("reason", f.reason);
+  };
+  e.quarantined = [&log](std::string_view id, const char* error_class, bool written) {
+    log.error("trace record quarantined").field("trace_id", id).field("error_class", error_class).field("written", written);
+  };
+  e.store_recovered = [&log](std::int64_t outage_ns) {
+    log.info("trace store recovered").field("outage_ms", outage_ns / 1'000'000);
+  };
+  e.problem = [&log](std::string_view what) { log.warn("trace pipeline problem").field("problem", what); };
+  return e;
+}
+
+}  // namespace gw::app

@@ -1,0 +1,291 @@
+#include "app/server.h"
+
+#include <pthread.h>
+#include <sys/resource.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <iostream>
+#include <thread>
+
+#include "api/router.h"
+#include "app/pipeline_events.h"
+#include "app/wiring.h"
+#include "base/clock.h"
+#include "base/strings.h"
+#include "config/effective.h"
+#include "pipeline/worker.h"
+#include "store/sqlite/sqlite_store.h"
+#include "telemetry/log.h"
+#include "trace/trace_pipeline.h"
+
+namespace gw::app {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::int64_t kMs = 1'000'000;
+constexpr std::int64_t kTraceDrainNs = 30'000 * kMs;
+constexpr int kQueryThreads = 1;
+
+sigset_t shutdown_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  return set;
+}
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+std::string ring_folder(const config::Config& c) {
+  if (!trim(c.trace.ring_path).empty()) return std::string(trim(c.trace.ring_path));
+  return c.storage.path + ".rings";
+}
+
+}  // namespace
+
+struct Server::Impl {
+  explicit Impl(ServerOptions o) : options(std::move(o)) {}
+
+  ServerOptions options;
+  std::unique_ptr<telemetry::LogWriter> log;
+  std::optional<store::FolderLock> folder_lock;
+  std::unique_ptr<store::TraceWriter> writer;
+  std::vector<std::unique_ptr<store::TraceReader>> readers;
+  std::unique_ptr<trace::TracePipeline> traces;
+  std::unique_ptr<pipeline::Services> services;
+  std::unique_ptr<net::Resolver> resolver;
+  std::vector<std::unique_ptr<api::Router>> routers;
+  std::unique_ptr<pipeline::QueryPool> queries;
+  std::vector<std::unique_ptr<pipeline::Worker>> workers;
+  std::vector<std::thread> threads;
+  std::atomic<int> running{0};
+  int port = 0;
+  bool down = false;
+
+  Result<void> open_store();
+  Result<void> open_traces();
+  Result<void> open_api();
+  Result<void> open_workers();
+  void banner();
+  void run_threads();
+  bool wait_for_workers(std::int64_t deadline_ns);
+  bool shutdown();
+};
+
+Result<void> Server::Impl::open_store() {
+  const config::Config& c = options.config;
+  if (c.storage.driver == "postgres")
+    return fail("failed to initialize postgres storage: storage.driver postgres is not available in this version: use sqlite");
+  if (c.storage.driver != "sqlite") return fail("unsupported storage.driver " + gw::quoted(c.storage.driver));
+  const std::string prefix = "failed to initialize sqlite storage: ";
+  std::error_code ignored;
+  const auto parent = std::filesystem::path(c.storage.path).parent_path();
+  if (!parent.empty()) {
+    std::filesystem::create_directories(parent, ignored);
+    if (ignored) return fail(prefix + "create sqlite directory " + gw::quoted(parent.string()) + ": " + ignored.message());
+  }
+  auto lock = store::lock_data_folder(c.storage.path);
+  if (!lock) return fail(prefix + lock.error().message);
+  folder_lock.emplace(std::move(*lock));
+  store::SqliteOptions o;
+  o.path = c.storage.path;
+  o.progress = [this](std::string_view what) { log->info("database migration").field("progress", what); };
+  auto w = store::open_sqlite_writer(o);
+  if (!w) return fail(prefix + w.error().message);
+  writer = std::move(*w);
+  for (int i = 0; i < kQueryThreads; ++i) {
+    auto r = store::open_sqlite_reader(o);
+    if (!r) return fail(prefix + r.error().message);
+    readers.push_back(std::move(*r));
+  }
+  return {};
+}
+
+Result<void> Server::Impl::open_traces() {
+  const config::Config& c = options.config;
+  trace::PipelineOptions o;
+  o.ring_dir = ring_folder(c);
+  o.workers = worker_count(c);
+  o.ring_bytes = static_cast<std::size_t>(c.trace.ring_bytes);
+  o.spill_bytes = static_cast<std::size_t>(c.trace.spill_bytes);
+  o.sync_interval_ms = static_cast<int>(c.trace.sync_interval_ms);
+  o.store_driver = c.storage.driver;
+  auto p = trace::TracePipeline::open(std::move(o), *writer, log_events(*log));
+  if (!p) return fail("failed to initialize trace ring: " + p.error().message);
+  traces = std::move(*p);
+  return {};
+}
+
+Result<void> Server::Impl::open_api() {
+  std::vector<pipeline::QueryPool::Handler> handlers;
+  for (auto& reader : readers) {
+    api::ApiDeps d;
+    d.reader = reader.get();
+    d.diagnostics = [this] { return std::optional<PipelineDiagnostics>(traces->diagnostics()); };
+    d.readiness = [this]() -> std::string { return services->draining.load() ? "draining" : ""; };
+    d.version = options.version;
+    d.started_ns = wall_now_ns();
+    d.storage_driver = options.config.storage.driver;
+    d.auth_header = options.config.auth.header;
+    routers.push_back(std::make_unique<api::Router>(std::move(d)));
+    handlers.emplace_back([router = routers.back().get()](const api::ApiRequest& r) { return router->handle(r); });
+  }
+  queries = std::make_unique<pipeline::QueryPool>(std::move(handlers));
+  services->queries = queries.get();
+  return {};
+}
+
+Result<void> Server::Impl::open_workers() {
+  const config::Config& c = options.config;
+  const int count = worker_count(c);
+  port = static_cast<int>(c.server.port);
+  for (int i = 0; i < count; ++i) {
+    auto fd = net::listen_on(config::listen_host(c), port);
+    if (!fd) return tl::make_unexpected(fd.error());
+    if (port == 0) port = net::bound_port(fd->get());  // the others share it
+    auto loop = net::Loop::create();
+    if (!loop) return tl::make_unexpected(loop.error());
+    workers.push_back(std::make_unique<pipeline::Worker>(*services, std::move(*loop), std::move(*fd), traces->ring(i), log->add_lane()));
+  }
+  return {};
+}
+
+void Server::Impl::banner() {
+  const config::Config& c = options.config;
+  if (c.observability.otel.enabled)
+    log->error("failed to initialize opentelemetry; continuing with instrumentation disabled")
+        .field("error", "observability.otel is not available in this version");
+  if (const std::string warning = auth::startup_warning(services->authorizer, c.server.host); !warning.empty()) log->warn(warning);
+  std::vector<std::string> providers;
+  const config::ProviderConfig* const configured[] = {&c.providers.openai, &c.providers.anthropic};
+  for (const route::Route& r : services->routes.routes())
+    providers.push_back(r.name + ":" + configured[r.index]->prefix + "->" + configured[r.index]->upstream);
+  log->info("startup banner")
+      .field("version", options.version)
+      .field("addr", c.server.host + ":" + std::to_string(port))
+      .field("port", port)
+      .field("storage_driver", c.storage.driver)
+      .field("providers", std::span<const std::string>(providers))
+      .field("config_path", options.config_path)
+      .field("auth_enabled", c.auth.enabled)
+      .field("prometheus_enabled", false)
+      .field("prometheus_path", c.observability.otel.prometheus_path);
+}
+
+void Server::Impl::run_threads() {
+  traces->start();
+  running = static_cast<int>(workers.size());
+  for (std::size_t i = 0; i < workers.size(); ++i) {
+    threads.emplace_back([this, i] {
+      workers[i]->run();
+      running.fetch_sub(1);
+      running.notify_all();
+    });
+    ::pthread_setname_np(threads.back().native_handle(), ("worker-" + std::to_string(i)).c_str());
+  }
+}
+
+bool Server::Impl::wait_for_workers(std::int64_t deadline_ns) {
+  while (running.load() > 0) {
+    if (mono_now_ns() >= deadline_ns) return false;
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  return true;
+}
+
+bool Server::Impl::shutdown() {
+  if (down) return true;
+  down = true;
+  const config::ServerConfig& c = options.config.server;
+  services->draining = true;  // readiness fails from here on
+  if (c.drain_delay_ms > 0) std::this_thread::sleep_for(milliseconds(c.drain_delay_ms));
+  for (auto& w : workers) w->drain();
+  const bool in_time = wait_for_workers(mono_now_ns() + c.drain_timeout_ms * kMs);
+  if (!in_time) {
+    log->error("failed to shutdown").field("error", "context deadline exceeded");
+    for (auto& w : workers) w->stop();
+    wait_for_workers(mono_now_ns() + 10'000 * kMs);
+  }
+  queries->stop();
+  if (running.load() == 0)
+    for (std::thread& t : threads) t.join();
+  const trace::DrainReport report = traces->drain_and_stop(mono_now_ns() + kTraceDrainNs);
+  const PipelineDiagnostics d = traces->diagnostics();
+  if (report.complete) {
+    log->info("flushed pending traces before shutdown")
+        .field("duration_ms", report.duration_ns / kMs)
+        .field("stored_total", d.stored_total)
+        .field("dropped_total", d.enqueue_dropped_total + d.write_dropped_total);
+  } else {
+    log->error("failed to flush pending traces before shutdown")
+        .field("error", "the store did not take them in time; they are kept for the next start")
+        .field("timeout", "30s")
+        .field("stored_total", d.stored_total)
+        .field("left", report.left)
+        .field("dropped_total", d.enqueue_dropped_total + d.write_dropped_total);
+  }
+  if (in_time) log->info("gateway stopped");
+  log->stop(milliseconds(2000));
+  return in_time;
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Server::~Server() {
+  if (impl_) impl_->shutdown();
+}
+
+int Server::port() const { return impl_->port; }
+bool Server::shutdown() { return impl_->shutdown(); }
+
+Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
+  std::signal(SIGPIPE, SIG_IGN);
+  const sigset_t set = shutdown_signals();
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  raise_descriptor_limit();
+
+  if (auto ok = refuse_unsupported(options.config); !ok) return fail("config is invalid: " + ok.error().message);
+  auto impl = std::make_unique<Impl>(std::move(options));
+  impl->log = std::make_unique<telemetry::LogWriter>(telemetry::LogOptions{.fd = impl->options.log_fd});
+  auto services = make_services(impl->options.config);
+  if (!services) return tl::make_unexpected(services.error());
+  impl->services = std::move(*services);
+  impl->resolver = std::make_unique<net::Resolver>();
+  impl->services->resolver = impl->resolver.get();
+  for (auto step : {&Impl::open_store, &Impl::open_traces, &Impl::open_api}) {
+    if (auto ok = (impl.get()->*step)(); !ok) return tl::make_unexpected(ok.error());
+  }
+  if (auto ok = impl->open_workers(); !ok) {
+    impl->log->error("gateway failed").field("error", ok.error().message);
+    impl->log->stop(milliseconds(500));
+    return fail("");  // said in the log already
+  }
+  impl->banner();
+  impl->run_threads();
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+int serve(const config::Config& config, const std::string& config_path, const std::string& version) {
+  auto server = Server::start({.config = config, .config_path = config_path, .version = version, .log_fd = 1});
+  if (!server) {
+    if (!server.error().message.empty()) std::cerr << server.error().message << '\n';
+    return 1;
+  }
+  const sigset_t set = shutdown_signals();
+  int received = 0;
+  while (::sigwait(&set, &received) != 0) {
+  }
+  return (*server)->shutdown() ? 0 : 1;
+}
+
+}  // namespace gw::app

@@ -1,0 +1,42 @@
+#pragma once
+// The gateway as one object: from a validated configuration to running threads, and back in order. The only place that knows every part.
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "config/config.h"
+
+namespace gw::app {
+
+struct ServerOptions {
+  config::Config config;
+  std::string config_path;
+  std::string version;  ///< the version line
+  int log_fd = 1;       ///< where the JSON log goes
+};
+
+class Server {
+ public:
+  /// Blocks SIGINT and SIGTERM for all threads that it starts; the caller waits for them. Errors are whole messages of the CLI contract
+  /// (`failed to initialize sqlite storage: …`).
+  static Result<std::unique_ptr<Server>> start(ServerOptions options);
+  ~Server();
+
+  /// The port that is listened on.
+  int port() const;
+
+  /// Fails readiness, waits the drain delay, stops accepting, lets exchanges finish, drains the rings, logs what was written. True when
+  /// all exchanges ended in time. Once.
+  bool shutdown();
+
+ private:
+  struct Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// `ongoingai serve`: runs until SIGINT or SIGTERM. Returns the exit code.
+int serve(const config::Config& config, const std::string& config_path, const std::string& version);
+
+}  // namespace gw::app

@@ -1,0 +1,141 @@
+#include "app/wiring.h"
+
+#include <sched.h>
+
+#include <cstdlib>
+
+#include "base/strings.h"
+#include "config/effective.h"
+#include "route/proxy_settings.h"
+
+namespace gw::app {
+namespace {
+
+constexpr std::int64_t kMs = 1'000'000;
+
+Result<route::RouteTable> make_routes(const config::Config& c) {
+  return route::RouteTable::build({{"openai", c.providers.openai.prefix, c.providers.openai.upstream},
+                                   {"anthropic", c.providers.anthropic.prefix, c.providers.anthropic.upstream}});
+}
+
+Result<pipeline::ProviderLink> make_link(const route::Route& route, const config::ProviderConfig& options, const route::ProxySettings& proxies) {
+  pipeline::ProviderLink link;
+  link.provider = provider::provider_from_name(route.name);
+  link.idle_timeout_ns = options.idle_timeout_ms * kMs;
+  net::UpstreamTarget& t = link.target;
+  t.host = route.upstream.host;
+  t.port = route.upstream.port;
+  t.tls = route.upstream.tls;
+  t.connect_timeout_ns = options.connect_timeout_ms * kMs;
+  t.pool_idle_timeout_ns = options.pool_idle_timeout_ms * kMs;
+  t.max_idle = static_cast<std::size_t>(options.max_idle_connections);
+  if (const route::ProxyUrl* proxy = proxies.proxy_for(route.upstream)) {
+    if (proxy->tls && t.tls) return fail("HTTPS_PROXY: an https:// proxy cannot carry https upstreams; use an http:// proxy");
+    t.proxy_host = proxy->host;
+    t.proxy_port = proxy->port;
+    t.proxy_tls = proxy->tls;
+    if (t.tls) {
+      t.proxy_authorization = proxy->authorization;
+    } else {
+      link.absolute_form = true;
+      link.proxy_authorization = proxy->authorization;
+    }
+  }
+  return link;
+}
+
+Result<auth::Authorizer> make_authorizer(const config::Config& c, const route::RouteTable& routes) {
+  auth::Options o;
+  o.enabled = c.auth.enabled;
+  for (const auto& k : c.auth.keys)
+    o.keys.push_back({k.id, k.token, k.org_id, k.workspace_id, k.team, k.role, k.permissions});
+  for (const route::Route& r : routes.routes()) o.providers.push_back({r.name, r.prefix});
+  return auth::Authorizer::build(o);
+}
+
+std::string cors_headers(const config::Config& c) {
+  std::string out = "Content-Type, Authorization, X-API-Key, X-OngoingAI-Gateway-Key";
+  const std::string_view own = trim(c.auth.header);
+  for (std::string_view known : {"Content-Type", "Authorization", "X-API-Key", "X-OngoingAI-Gateway-Key"})
+    if (iequals(own, known)) return out;
+  return out.append(", ").append(own);
+}
+
+guard::Policy make_policies(const config::Config& c) {
+  guard::PolicyOptions o;
+  o.mode = guard::parse_mode(config::effective_pii_mode(c)).value_or(guard::Mode::redact_storage);
+  o.policy_id = config::effective_pii_policy_id(c);
+  for (const config::PiiScopeConfig& s : c.pii.scopes)
+    o.scopes.push_back({s.match.org_id, s.match.workspace_id, s.match.key_id, s.match.provider, s.match.route_prefix, s.mode, s.policy_id});
+  return guard::Policy(o);
+}
+
+bool any_limit(const config::UsageLimitConfig& l) {
+  return l.requests_per_minute > 0 || l.max_tokens_per_day > 0 || l.max_cost_usd_per_day > 0;
+}
+
+}  // namespace
+
+Result<void> refuse_unsupported(const config::Config& c) {
+  const auto refused = [](std::string_view mode) { return mode == "redact_upstream" || mode == "block"; };
+  const std::string mode = config::effective_pii_mode(c);
+  if (refused(mode)) return fail("pii.mode " + mode + " is not available in this version: use off or redact_storage");
+  for (std::size_t i = 0; i < c.pii.scopes.size(); ++i) {
+    const std::string scoped = lowercase(trim(c.pii.scopes[i].mode));
+    if (refused(scoped))
+      return fail("pii.scopes[" + std::to_string(i) + "].mode " + scoped + " is not available in this version: use off or redact_storage");
+  }
+  if (c.auth.enabled && (any_limit(c.limits.per_key) || any_limit(c.limits.per_workspace)))
+    return fail("limits are not available in this version: remove limits.per_key and limits.per_workspace");
+  return {};
+}
+
+Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& c) {
+  auto routes = make_routes(c);
+  if (!routes) return fail("failed to configure proxy routes: " + routes.error().message);
+  const auto proxies = route::ProxySettings::from_environment([](const char* name) {
+    const char* v = std::getenv(name);
+    return std::string(v != nullptr ? v : "");
+  });
+  if (!proxies) return fail("failed to configure proxy routes: " + proxies.error().message);
+  auto authorizer = make_authorizer(c, *routes);
+  if (!authorizer) return fail("failed to initialize auth config: " + authorizer.error().message);
+
+  const std::string header(trim(c.auth.header));
+  auto s = std::make_unique<pipeline::Services>(pipeline::Stages{
+      .routes = std::move(*routes),
+      .authorizer = std::move(*authorizer),
+      .credentials = auth::CredentialHeaders(c.auth.enabled, header),
+      .request_header_redactor = guard::HeaderRedactor(c.pii.headers.denylist, c.pii.stages.request_headers, header),
+      .response_header_redactor = guard::HeaderRedactor(c.pii.headers.denylist, c.pii.stages.response_headers, header),
+      .policies = make_policies(c)});
+  s->cors_allow_headers = cors_headers(c);
+  const config::ProviderConfig* const links[] = {&c.providers.openai, &c.providers.anthropic};
+  for (const route::Route& r : s->routes.routes()) {
+    auto link = make_link(r, *links[r.index], *proxies);
+    if (!link) return fail("failed to configure proxy routes: " + link.error().message);
+    s->providers.push_back(std::move(*link));
+  }
+  s->limits = {.max_header_bytes = static_cast<std::size_t>(c.server.max_header_bytes),
+               .header_timeout_ns = c.server.header_timeout_ms * kMs,
+               .idle_timeout_ns = c.server.idle_timeout_ms * kMs,
+               .max_connections = c.server.max_connections};
+  s->capture = {.bodies = c.tracing.capture_bodies, .body_max_size = static_cast<std::size_t>(config::effective_body_max_size(c))};
+  if (!c.server.tls.cert.empty()) {
+    auto tls = net::TlsServerContext::create(c.server.tls.cert, c.server.tls.key);
+    if (!tls) return tl::make_unexpected(tls.error());
+    s->tls = std::make_unique<net::TlsServerContext>(std::move(*tls));
+  }
+  return s;
+}
+
+int worker_count(const config::Config& c) {
+  if (c.server.workers > 0) return static_cast<int>(c.server.workers);
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  const int n = CPU_COUNT(&set);
+  return n < 1 ? 1 : n;
+}
+
+}  // namespace gw::app

@@ -1,0 +1,20 @@
+#pragma once
+// From configuration to the options of the stages. Errors name the setting.
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "config/config.h"
+#include "pipeline/services.h"
+
+namespace gw::app {
+
+/// What this build cannot enforce is refused rather than left out silently.
+Result<void> refuse_unsupported(const config::Config& config);
+
+/// Everything but the resolver and the query pool.
+Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& config);
+
+int worker_count(const config::Config& config);
+
+}  // namespace gw::app

@@ -1,0 +1,189 @@
+#include "pipeline/exchange.h"
+
+#include "base/clock.h"
+#include "base/strings.h"
+#include "pipeline/connection.h"
+#include "route/correlation_id.h"
+
+namespace gw::pipeline {
+
+Exchange::Exchange(ClientConnection& connection, ExchangeBuffers& buffers)
+    : connection_(connection),
+      worker_(connection.context()),
+      services_(worker_.services),
+      buffers_(buffers),
+      head_(buffers.head),
+      first_body_(buffers.first_body),
+      correlation_id_(buffers.correlation_id) {}
+
+net::Task<bool> Exchange::run() {
+  begin();
+  // Match. Decisions are taken on the head alone.
+  if (head_.method == "OPTIONS" && head_.target == "*") co_return co_await answer(LocalAnswer{});
+  if (const auto fault = target_.parse(head_.target); fault != route::TargetFault::none)
+    co_return co_await answer(LocalAnswer::error(400, route::message(fault)));
+  const route::Match match = services_.routes.match(target_);
+  if (match.kind == route::MatchKind::refused)
+    co_return co_await answer(LocalAnswer::error(400, "request path must not contain dot segments"));
+
+  // Admit.
+  const auth::Decision decision = admit();
+  identity_ = decision.identity;
+  if (decision.verdict == auth::Verdict::deny) co_return co_await refuse(decision);
+  if (decision.verdict == auth::Verdict::preflight) co_return co_await answer(LocalAnswer{.status = 204, .headers = {}, .body = {}});
+  if (match.kind != route::MatchKind::provider) co_return co_await answer_api(decision);
+
+  // From here on the exchange owes a trace.
+  route_ = match.route;
+  link_ = &services_.providers[route_->index];
+  admitted_ = true;
+  worker_.ring.admitted();
+  policy_ = services_.policies.resolve({.org_id = identity_ != nullptr ? std::string_view(identity_->org_id) : "default",
+                                        .workspace_id = identity_ != nullptr ? std::string_view(identity_->workspace_id) : "default",
+                                        .key_id = identity_ != nullptr ? std::string_view(identity_->key_id) : "",
+                                        .provider = route_->name,
+                                        .path = target_.path()});
+  // Forward with filters; the record is settled and offered before the answer's last bytes leave.
+  co_return co_await forward();
+}
+
+void Exchange::begin() {
+  started_mono_ns_ = mono_now_ns();
+  started_wall_ns_ = wall_now_ns();
+  std::array<std::string_view, 3> candidates;
+  std::array<bool, 3> seen{};
+  for (const http::Field& f : head_.fields) {
+    std::size_t rank = 0;
+    switch (f.id) {
+      case http::FieldId::gw_correlation_id: rank = 0; break;
+      case http::FieldId::x_request_id: rank = 1; break;
+      case http::FieldId::x_correlation_id: rank = 2; break;
+      default: continue;
+    }
+    if (!seen[rank]) candidates[rank] = f.value;  // only the first value of each counts
+    seen[rank] = true;
+  }
+  for (const std::string_view c : candidates) {
+    const std::string_view usable = route::usable_correlation_id(c);
+    if (usable.empty()) continue;
+    correlation_id_.assign(usable);
+    return;
+  }
+  route::append_generated_correlation_id(correlation_id_);
+}
+
+auth::Decision Exchange::admit() {
+  auth::AuthRequest request{.method = head_.method, .path = target_.path()};
+  bool key_seen = false;
+  for (const http::Field& f : head_.fields) {
+    switch (services_.credentials.use_of(f.name)) {
+      case auth::HeaderUse::gateway_key:
+        if (!key_seen) request.gateway_key = f.value;
+        key_seen = true;
+        break;
+      case auth::HeaderUse::provider_credential: request.has_provider_credential = request.has_provider_credential || !f.value.empty(); break;
+      case auth::HeaderUse::ordinary: request.has_origin = request.has_origin || iequals(f.name, "origin"); break;
+    }
+  }
+  request.from_loopback = connection_.peer() == "::1" || connection_.peer().starts_with("127.");
+  return services_.authorizer.authorize(request);
+}
+
+/// Whether nothing of this request's body is left unread; pipelined bytes behind it are kept.
+bool Exchange::request_consumed() {
+  if (head_.body == http::BodyKind::none) {
+    excess_ = std::move(first_body_);
+    return true;
+  }
+  if (head_.body == http::BodyKind::length && head_.content_length <= first_body_.size()) {
+    excess_ = first_body_.substr(static_cast<std::size_t>(head_.content_length));
+    return true;
+  }
+  return false;
+}
+
+net::Task<bool> Exchange::answer(LocalAnswer answer) {
+  const bool keep = head_.keep_alive && !answer.close && !worker_.draining && request_consumed();
+  std::string out;
+  append_answer(out, {.answer = answer,
+                      .correlation_id = correlation_id_,
+                      .trace_id = admitted_ ? trace_id_text() : std::string_view(),
+                      .client_minor = head_.minor,
+                      .keep_alive = keep,
+                      .head_request = head_.method == "HEAD"});
+  status_ = answer.status;
+  log_access(answer.status);
+  net::Waiter& waiter = connection_.waiter();
+  std::string_view left = out;
+  while (!left.empty()) {
+    waiter.set_deadline(worker_.loop.now_ns() + services_.limits.idle_timeout_ns);
+    const net::IoResult w = connection_.socket().write(left);
+    if (w.status == net::IoStatus::error) co_return false;
+    left.remove_prefix(w.n);
+    if (w.status == net::IoStatus::again) {
+      co_await waiter.wait();
+      if (waiter.expired()) co_return false;
+    }
+  }
+  co_return keep;
+}
+
+net::Task<bool> Exchange::refuse(const auth::Decision& decision) {
+  LocalAnswer a;
+  a.status = decision.status;
+  a.headers.emplace_back("Content-Type", "application/json");
+  if (decision.api) add_cors(a, services_.cors_allow_headers);
+  a.body.assign(decision.body);
+  const auth::Requirement& r = decision.requirement;
+  worker_.log.warn("audit gateway auth deny")
+      .field("correlation_id", correlation_id_)
+      .field("audit_action", "gateway_auth")
+      .field("audit_outcome", "deny")
+      .field("audit_reason", decision.reason)
+      .field("status_code", static_cast<int>(decision.status))
+      .field("path", target_.path())
+      .field("audit_resource", r.resource)
+      .field("audit_resource_action", r.action)
+      .field("audit_scope", r.scope)
+      .field("provider", r.provider)
+      .field("required_permission", auth::to_string(r.permission))
+      .field("key_id", identity_ != nullptr ? std::string_view(identity_->key_id) : "")
+      .field("org_id", identity_ != nullptr ? std::string_view(identity_->org_id) : "")
+      .field("workspace_id", identity_ != nullptr ? std::string_view(identity_->workspace_id) : "")
+      .field("limit_code", "");
+  co_return co_await answer(std::move(a));
+}
+
+net::Task<bool> Exchange::answer_api(const auth::Decision& decision) {
+  api::ApiRequest request;
+  request.method = head_.method;
+  request.path = target_.path();
+  request.query = target_.raw_query;
+  if (decision.identity != nullptr) request.scope = store::TenantScope::of(decision.identity->org_id, decision.identity->workspace_id);
+  net::Waiter& waiter = connection_.waiter();
+  auto question = services_.queries->ask(std::move(request), waiter);
+  if (!question) {
+    LocalAnswer busy = LocalAnswer::error(503, "too many API requests wait; try again");
+    add_cors(busy, services_.cors_allow_headers);
+    co_return co_await answer(std::move(busy));
+  }
+  waiter.set_deadline(0);
+  while (!question->answered) co_await waiter.wait();
+  question->waiter = nullptr;
+  LocalAnswer a;
+  a.status = question->response.status;
+  a.headers = std::move(question->response.headers);
+  a.body = std::move(question->response.body);
+  co_return co_await answer(std::move(a));
+}
+
+void Exchange::log_access(int status) {
+  worker_.log.access({.at_ns = 0,
+                      .correlation_id = correlation_id_,
+                      .method = head_.method,
+                      .path = target_.path(),
+                      .status = status,
+                      .latency_ms = (mono_now_ns() - started_mono_ns_) / 1'000'000});
+}
+
+}  // namespace gw::pipeline

@@ -1,0 +1,104 @@
+#pragma once
+// One exchange: a client's request and everything that is done about it. START READING HERE: run() is the whole path of a request.
+// Lives in its connection's coroutine, on its worker's thread, for the length of the exchange.
+#include <array>
+#include <optional>
+#include <string>
+
+#include "auth/authorizer.h"
+#include "capture/body_capture.h"
+#include "guard/placeholder.h"
+#include "guard/policy.h"
+#include "http/parser.h"
+#include "model/exchange_record.h"
+#include "net/task.h"
+#include "pipeline/local_answer.h"
+#include "pipeline/worker.h"
+#include "provider/request_reader.h"
+#include "provider/usage_reader.h"
+#include "proxy/relay.h"
+#include "route/target.h"
+
+namespace gw::pipeline {
+
+class Exchange final : private proxy::RelayObserver {
+ public:
+  /// `buffers` hold the parsed head and what came with it; they belong to the caller and outlive the exchange.
+  Exchange(ClientConnection& connection, ExchangeBuffers& buffers);
+
+  /// Handles the request to its end, whatever that is: an answer was sent or the client is gone, the access line is written, an admitted
+  /// exchange has its trace. True when the connection can carry a next request.
+  net::Task<bool> run();
+
+  /// What was read of the next pipelined request.
+  std::string take_excess() { return std::move(excess_); }
+
+ private:
+  // exchange.cpp: the path.
+  void begin();
+  auth::Decision admit();
+  net::Task<bool> answer(LocalAnswer answer);
+  net::Task<bool> answer_api(const auth::Decision& decision);
+  net::Task<bool> refuse(const auth::Decision& decision);
+  bool request_consumed();
+  void log_access(int status);
+
+  // exchange_forward.cpp: to the provider and back.
+  net::Task<bool> forward();
+  net::Task<bool> answer_failure(int status, const char* message);
+  net::Task<bool> settle_relay(const proxy::RelayResult& result, proxy::Relay& relay);
+  void send_continue();
+  void log_proxy_failure(const std::string& error);
+  net::Task<void> offer_patiently(Outcome outcome);
+
+  // exchange_observe.cpp: what passes, and the trace made of it.
+  void on_request_body(std::string_view content) override;
+  void on_response_head(const http::ResponseHead& head) override;
+  void on_response_body(std::string_view content) override;
+  void on_response_written() override;
+  bool before_last_bytes() override;
+  bool offer(Outcome outcome);
+  void finish_readers();
+  void fill_identity(ExchangeRecord& record) const;
+  void fill_lineage(ExchangeRecord& record) const;
+  void fill_headers(ExchangeRecord& record);
+  void fill_bodies(ExchangeRecord& record);
+  void fill_provider_key(ExchangeRecord& record);
+  void add_header(std::vector<HeaderView>& to, std::string_view name, std::string_view value, bool denied);
+  std::string_view trace_id_text() const { return {trace_id_text_.data(), trace_id_text_.size()}; }
+
+  ClientConnection& connection_;
+  WorkerContext& worker_;
+  Services& services_;
+  ExchangeBuffers& buffers_;
+  const http::RequestHead& head_;
+  std::string& first_body_;
+  std::string excess_;
+
+  route::Target target_;
+  const route::Route* route_ = nullptr;
+  const ProviderLink* link_ = nullptr;
+  const auth::Identity* identity_ = nullptr;
+  std::string& correlation_id_;
+  TraceId trace_id_{};
+  std::array<char, 32> trace_id_text_{};
+  std::int64_t started_wall_ns_ = 0, started_mono_ns_ = 0;
+  std::int64_t first_token_us_ = 0;
+  std::uint32_t stream_chunks_ = 0;
+
+  provider::RequestReader request_reader_;
+  provider::UsageReader usage_reader_;
+  capture::BodyCapture request_capture_, response_capture_;
+  guard::Resolved policy_;
+  const http::ResponseHead* response_ = nullptr;  ///< the provider's answer, while its relay lives
+  const LocalAnswer* local_ = nullptr;            ///< or our own
+  std::string redacted_request_, redacted_response_;
+  guard::Counts body_redactions_{};
+  std::uint32_t header_redactions_ = 0;
+  std::array<RedactionCount, 1 + guard::kKinds> redaction_counts_{};
+  int status_ = 0;
+  int ring_refusals_ = 0;
+  bool admitted_ = false, offered_ = false, readers_finished_ = false;
+};
+
+}  // namespace gw::pipeline

@@ -1,0 +1,152 @@
+#include "base/clock.h"
+#include "base/strings.h"
+#include "pipeline/connection.h"
+#include "pipeline/exchange.h"
+#include "proxy/heads.h"
+
+namespace gw::pipeline {
+
+using proxy::RelayEnd;
+
+namespace {
+
+void to_hex(const TraceId& id, std::array<char, 32>& out) {
+  constexpr char kHex[] = "0123456789abcdef";
+  for (std::size_t i = 0; i < id.size(); ++i) {
+    out[2 * i] = kHex[id[i] >> 4];
+    out[2 * i + 1] = kHex[id[i] & 15];
+  }
+}
+
+bool refuses_capture(const http::Fields& fields) {
+  const http::Field* f = http::find(fields, http::FieldId::gw_no_capture);
+  return f != nullptr && iequals(f->value, "true");
+}
+
+}  // namespace
+
+net::Task<bool> Exchange::forward() {
+  trace_id_ = make_trace_id(started_wall_ns_);
+  to_hex(trace_id_, trace_id_text_);
+  const bool capture = services_.capture.bodies && !refuses_capture(head_.fields);
+  request_capture_.begin(capture, services_.capture.body_max_size);
+  response_capture_.begin(capture, services_.capture.body_max_size);
+
+  std::string& upstream_head = buffers_.upstream_head;
+  proxy::append_upstream_head(upstream_head, {.head = head_,
+                                              .route = *route_,
+                                              .target = target_,
+                                              .client_ip = connection_.peer(),
+                                              .correlation_id = correlation_id_,
+                                              .gateway_key_header = services_.credentials.gateway_header(),
+                                              .proxy_authorization = link_->proxy_authorization,
+                                              .absolute_form = link_->absolute_form});
+  if (head_.expect_continue && first_body_.empty()) send_continue();
+
+  net::UpstreamPool& pool = *worker_.pools[route_->index];
+  net::Waiter& waiter = connection_.waiter();
+  proxy::Relay relay({.waiter = waiter,
+                      .client = connection_.socket(),
+                      .scratch = worker_.scratch,
+                      .observer = *this,
+                      .request = head_,
+                      .response = buffers_.response,
+                      .upstream_head = upstream_head,
+                      .first_body = first_body_,
+                      .correlation_id = correlation_id_,
+                      .trace_id = trace_id_text(),
+                      .idle_timeout_ns = link_->idle_timeout_ns,
+                      .keep_alive = !worker_.draining});
+  net::UpstreamConnectionPtr upstream = pool.take(waiter);
+  proxy::RelayResult result;
+  for (;;) {
+    if (!upstream) {
+      net::ConnectResult connected = co_await pool.connect(waiter, connection_.socket());
+      if (!connected.connection) {
+        const bool left = connected.failure == net::ConnectFailure::abandoned;
+        result.end = left ? RelayEnd::client_gone : RelayEnd::upstream_failed;
+        result.error = std::move(connected.error);
+        break;
+      }
+      upstream = std::move(connected.connection);
+    }
+    result = co_await relay.run(*upstream);
+    if (result.end != RelayEnd::retry) break;
+    upstream.reset();
+  }
+  if (upstream && result.end == RelayEnd::complete && relay.upstream_reusable()) {
+    pool.put(std::move(upstream));
+    worker_.loop.need_ticks(true);
+  }
+  upstream.reset();
+  co_return co_await settle_relay(result, relay);
+}
+
+/// Every end of a relay leaves by this door: an answer where none was sent, a trace where none was offered, the access line.
+net::Task<bool> Exchange::settle_relay(const proxy::RelayResult& result, proxy::Relay& relay) {
+  if (!offered_ && result.end != RelayEnd::complete) log_proxy_failure(result.error);
+  switch (result.end) {
+    case RelayEnd::complete: break;
+    case RelayEnd::client_bad_body: co_return co_await answer_failure(400, "malformed chunked request body");
+    case RelayEnd::upstream_failed: co_return co_await answer_failure(502, "upstream request failed");
+    case RelayEnd::upstream_timeout: co_return co_await answer_failure(504, "upstream sent no response in time");
+    case RelayEnd::client_timeout:
+      if (!result.head_sent && !relay.has_response()) co_return co_await answer_failure(408, "request body did not arrive in time");
+      co_await offer_patiently(Outcome::client_aborted);
+      break;
+    case RelayEnd::client_gone:
+      if (status_ == 0) status_ = 502;
+      co_await offer_patiently(Outcome::client_aborted);
+      break;
+    case RelayEnd::upstream_aborted:
+      co_await offer_patiently(Outcome::upstream_aborted);
+      // A client that reads until the connection closes must not take the torn answer for a whole one.
+      if (head_.minor == 0) connection_.socket().abort();
+      break;
+    case RelayEnd::retry: break;  // not left to the caller
+  }
+  log_access(status_);
+  excess_ = relay.take_excess();
+  if (result.end != RelayEnd::complete) {
+    connection_.socket().close();
+    co_return false;
+  }
+  co_return result.client_reusable && !worker_.draining;
+}
+
+net::Task<bool> Exchange::answer_failure(int status, const char* message) {
+  LocalAnswer a = LocalAnswer::error(status, message);
+  a.close = status == 400 || status == 408;
+  status_ = status;
+  local_ = &a;
+  response_ = nullptr;
+  co_await offer_patiently(status == 400 || status == 408 ? Outcome::client_aborted : Outcome::upstream_error);
+  local_ = nullptr;
+  co_return co_await answer(std::move(a));
+}
+
+/// Offers until the ring takes the record or gives it up; see offer() for the bound.
+net::Task<void> Exchange::offer_patiently(Outcome outcome) {
+  while (!offer(outcome)) {
+    connection_.waiter().set_deadline(1);  // the next tick
+    co_await connection_.waiter().wait();
+  }
+}
+
+void Exchange::send_continue() {
+  constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+  // A client that does not get it sends its body after a moment anyway.
+  (void)connection_.socket().write(kContinue);
+}
+
+void Exchange::log_proxy_failure(const std::string& error) {
+  std::string path;
+  route::append_upstream_target(path, *route_, target_);
+  worker_.log.error("proxy request failed")
+      .field("provider_prefix", route_->prefix)
+      .field("path", std::string_view(path).substr(0, path.find('?')))
+      .field("error", error)
+      .field("correlation_id", correlation_id_);
+}
+
+}  // namespace gw::pipeline

@@ -1,0 +1,239 @@
+#include <charconv>
+
+#include "base/clock.h"
+#include "base/sha256.h"
+#include "base/strings.h"
+#include "pipeline/connection.h"
+#include "pipeline/exchange.h"
+#include "provider/price.h"
+#include "proxy/heads.h"
+
+namespace gw::pipeline {
+namespace {
+
+/// How often a full ring is asked again, a tick apart, before the record is given up: two seconds, while overflow files take what they can.
+constexpr int kMaxRingRefusals = 20;
+
+/// Credential of the provider: the Authorization value without its Bearer, else X-API-Key. First values only.
+std::string_view provider_key(const http::Fields& fields, const auth::CredentialHeaders& credentials) {
+  std::string_view api_key;
+  bool have_api_key = false;
+  for (const http::Field& f : fields) {
+    if (f.id != http::FieldId::authorization && f.id != http::FieldId::x_api_key) continue;
+    if (credentials.use_of(f.name) == auth::HeaderUse::gateway_key) continue;
+    if (f.id == http::FieldId::x_api_key) {
+      if (!have_api_key) api_key = trim(f.value);
+      have_api_key = true;
+      continue;
+    }
+    std::string_view v = trim(f.value);
+    if (v.empty()) continue;
+    if (v.size() >= 7 && iequals(v.substr(0, 7), "bearer ")) v = trim(v.substr(7));
+    return v;
+  }
+  return api_key;
+}
+
+std::int64_t checkpoint_seq(std::string_view text) {
+  std::string_view s = trim(text);
+  if (!s.empty() && s.front() == '+') s.remove_prefix(1);
+  std::int64_t v = -1;
+  const auto r = std::from_chars(s.data(), s.data() + s.size(), v);
+  return r.ec == std::errc() && r.ptr == s.data() + s.size() && v >= 0 ? v : -1;
+}
+
+}  // namespace
+
+void Exchange::on_request_body(std::string_view content) {
+  request_reader_.push(content);
+  request_capture_.push(content);
+}
+
+void Exchange::on_response_head(const http::ResponseHead& head) {
+  response_ = &head;
+  status_ = head.status;
+  // Nothing can be sent again now, so a long stream need not hold what its request brought.
+  if (first_body_.capacity() > 4096) std::string().swap(first_body_);
+  const http::Field* type = http::find(head.fields, http::FieldId::content_type);
+  const http::Field* encoding = http::find(head.fields, http::FieldId::content_encoding);
+  usage_reader_.begin(type != nullptr ? type->value : std::string_view(), encoding != nullptr ? encoding->value : std::string_view(),
+                      request_reader_.model().empty());
+}
+
+void Exchange::on_response_body(std::string_view content) {
+  usage_reader_.push(content);
+  response_capture_.push(content);
+}
+
+void Exchange::on_response_written() {
+  if (!usage_reader_.streaming()) return;
+  ++stream_chunks_;
+  if (first_token_us_ == 0) first_token_us_ = std::max<std::int64_t>(1, (mono_now_ns() - started_mono_ns_) / 1000);
+}
+
+bool Exchange::before_last_bytes() { return offer(Outcome::complete); }
+
+void Exchange::finish_readers() {
+  if (readers_finished_) return;
+  readers_finished_ = true;
+  request_reader_.finish();
+  usage_reader_.finish();
+}
+
+/// Makes the record and publishes it. False: the ring has no room at the moment. True: done, or given up and counted.
+bool Exchange::offer(Outcome outcome) {
+  if (!admitted_ || offered_) return true;
+  finish_readers();
+  const std::int64_t now = mono_now_ns();
+  ExchangeRecord r;
+  r.id = trace_id_;
+  r.started_at_ns = started_wall_ns_;
+  r.latency_us = (now - started_mono_ns_) / 1000;
+  r.ended_at_ns = started_wall_ns_ + (now - started_mono_ns_);
+  r.streaming = usage_reader_.streaming();
+  if (r.streaming) {
+    // An answer that is sent whole after this moment has its first token now.
+    const bool last_write_pending = outcome == Outcome::complete && first_token_us_ == 0;
+    r.time_to_first_token_us = last_write_pending ? std::max<std::int64_t>(1, r.latency_us) : first_token_us_;
+    r.stream_chunks = stream_chunks_ + (last_write_pending ? 1 : 0);
+  }
+  r.status = static_cast<std::uint16_t>(status_);
+  r.outcome = outcome;
+  r.provider = route_->name;
+  r.model = request_reader_.model();
+  if (r.model.empty()) r.model = usage_reader_.model();
+  r.method = head_.method;
+  r.path = target_.path();
+  r.correlation_id = correlation_id_;
+  r.usage = usage_reader_.usage();
+  r.cost = provider::price(link_->provider, r.model, r.usage);
+  r.price_version = provider::price_version();
+  fill_provider_key(r);
+  fill_identity(r);
+  fill_lineage(r);
+  fill_bodies(r);
+  fill_headers(r);
+
+  if (worker_.ring.append(r) == trace::TraceRing::Append::no_space) {
+    if (++ring_refusals_ <= kMaxRingRefusals) return false;
+    worker_.ring.drop(r);
+    worker_.log.warn("trace queue is full; dropping trace")
+        .field("correlation_id", correlation_id_)
+        .field("path", target_.path())
+        .field("status", status_);
+  }
+  offered_ = true;
+  return true;
+}
+
+void Exchange::fill_identity(ExchangeRecord& r) const {
+  if (identity_ != nullptr) r.identity = identity_->view();
+}
+
+void Exchange::fill_lineage(ExchangeRecord& r) const {
+  for (const http::Field& f : head_.fields) {
+    switch (f.id) {
+      case http::FieldId::gw_trace_group_id:
+        if (r.lineage.group_id.empty()) r.lineage.group_id = trim(f.value);
+        break;
+      case http::FieldId::gw_thread_id:
+        if (r.lineage.thread_id.empty()) r.lineage.thread_id = trim(f.value);
+        break;
+      case http::FieldId::gw_run_id:
+        if (r.lineage.run_id.empty()) r.lineage.run_id = trim(f.value);
+        break;
+      case http::FieldId::gw_parent_checkpoint_id:
+        if (r.lineage.parent_checkpoint_id.empty()) r.lineage.parent_checkpoint_id = trim(f.value);
+        break;
+      case http::FieldId::gw_checkpoint_seq:
+        if (r.lineage.checkpoint_seq < 0) r.lineage.checkpoint_seq = checkpoint_seq(f.value);
+        break;
+      default: break;
+    }
+  }
+}
+
+void Exchange::fill_provider_key(ExchangeRecord& r) {
+  const std::string_view key = provider_key(head_.fields, services_.credentials);
+  if (key.empty()) return;
+  KeyHashCache& cache = connection_.key_hash();
+  if (cache.key != key) {
+    cache.key.assign(key);
+    cache.hash = sha256_hex(key);
+  }
+  r.api_key_hash = cache.hash;
+  r.api_key_last4 = key.size() <= 4 ? key : key.substr(key.size() - 4);
+}
+
+void Exchange::add_header(std::vector<HeaderView>& to, std::string_view name, std::string_view value, bool denied) {
+  if (!denied) {
+    to.push_back({name, value});
+    return;
+  }
+  ++header_redactions_;
+  for (const HeaderView& h : to)  // a whole value list becomes one placeholder
+    if (iequals(h.name, name)) return;
+  to.push_back({name, guard::kRedactedHeaderValue});
+}
+
+void Exchange::fill_headers(ExchangeRecord& r) {
+  header_redactions_ = 0;
+  auto& request = worker_.request_headers;
+  request.clear();
+  const bool key_stripped = services_.authorizer.enabled();
+  for (const http::Field& f : head_.fields) {
+    if (f.id == http::FieldId::host || f.id == http::FieldId::gw_correlation_id) continue;
+    if (key_stripped && iequals(f.name, services_.credentials.gateway_header())) continue;
+    add_header(request, f.name, f.value, services_.request_header_redactor.is_denied(f.name));
+  }
+  request.push_back({proxy::kCorrelationHeader, correlation_id_});
+
+  auto& response = worker_.response_headers;
+  response.clear();
+  if (response_ != nullptr) {
+    for (const http::Field& f : response_->fields) {
+      if (f.id == http::FieldId::gw_correlation_id || f.id == http::FieldId::gw_trace_id || http::is_hop_by_hop(f.id)) continue;
+      add_header(response, f.name, f.value, services_.response_header_redactor.is_denied(f.name));
+    }
+  } else if (local_ != nullptr) {
+    for (const auto& [name, value] : local_->headers) response.push_back({name, value});
+  }
+  response.push_back({proxy::kCorrelationHeader, correlation_id_});
+  response.push_back({proxy::kTraceIdHeader, trace_id_text()});
+  r.request_headers = request;
+  r.response_headers = response;
+
+  std::size_t n = 0;
+  if (header_redactions_ > 0) redaction_counts_[n++] = {"header", header_redactions_};
+  for (std::size_t k = 0; k < guard::kKinds; ++k)
+    if (body_redactions_[k] > 0) redaction_counts_[n++] = {guard::count_key(static_cast<guard::Kind>(k)), body_redactions_[k]};
+  r.redaction_counts = {redaction_counts_.data(), n};
+  r.redaction_mode = guard::to_string(policy_.mode);
+  r.redaction_policy_id = policy_.policy_id;
+}
+
+void Exchange::fill_bodies(ExchangeRecord& r) {
+  if (!request_capture_.on()) return;
+  r.request_body = request_capture_.text();
+  r.response_body = response_capture_.text();
+  if (policy_.mode == guard::Mode::off) return;
+  const std::string_view workspace = identity_ != nullptr ? std::string_view(identity_->workspace_id) : "default";
+  const auto redact = [&](const guard::BodyRedactor* redactor, const capture::BodyCapture& body, std::string& out, std::string_view& to) {
+    if (redactor == nullptr) return true;
+    r.redaction_truncated = r.redaction_truncated || body.truncated();
+    const auto outcome = redactor->redact(body.text(), workspace, out);
+    if (outcome.failed) return false;
+    for (std::size_t k = 0; k < guard::kKinds; ++k) body_redactions_[k] += outcome.counts[k];
+    to = outcome.changed ? std::string_view(out) : body.text();
+    return true;
+  };
+  body_redactions_ = {};
+  const bool failed = !redact(services_.request_body_redactor.get(), request_capture_, redacted_request_, r.request_body) ||
+                      !redact(services_.response_body_redactor.get(), response_capture_, redacted_response_, r.response_body);
+  if (failed) {
+    r.request_body = r.response_body = {};
+    r.redaction_storage_drop = true;
+  }
+}
+
+}  // namespace gw::pipeline

@@ -1,0 +1,36 @@
+#pragma once
+// Answers that the gateway gives itself: errors, refusals, the API. Every error is JSON.
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace gw::pipeline {
+
+struct LocalAnswer {
+  int status = 200;
+  std::vector<std::pair<std::string, std::string>> headers;  ///< Content-Length, Connection and the correlation id are added when written
+  std::string body;
+  bool close = false;
+
+  static LocalAnswer error(int status, std::string_view message);
+};
+
+std::string_view reason_phrase(int status);
+
+/// CORS headers of the API router, also on its auth refusals.
+void add_cors(LocalAnswer& answer, const std::string& allow_headers);
+
+struct AnswerHeadInput {
+  const LocalAnswer& answer;
+  std::string_view correlation_id;
+  std::string_view trace_id;  ///< empty: not traced
+  int client_minor = 1;
+  bool keep_alive = true;
+  bool head_request = false;  ///< headers only
+};
+
+/// Appends the whole answer, head and body.
+void append_answer(std::string& out, const AnswerHeadInput& in);
+
+}  // namespace gw::pipeline

@@ -1,0 +1,72 @@
+#pragma once
+// What every exchange needs and no exchange changes: built once by app from the configuration, shared read-only by all workers.
+// The few counters are atomics.
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "auth/authorizer.h"
+#include "auth/credential_headers.h"
+#include "guard/body_redactor.h"
+#include "guard/header_redactor.h"
+#include "guard/policy.h"
+#include "net/resolver.h"
+#include "net/tls.h"
+#include "net/upstream.h"
+#include "pipeline/query_pool.h"
+#include "provider/provider.h"
+#include "route/route_table.h"
+
+namespace gw::pipeline {
+
+struct ServerLimits {
+  std::size_t max_header_bytes = 64 * 1024;
+  std::int64_t header_timeout_ns = 10'000'000'000;
+  std::int64_t idle_timeout_ns = 120'000'000'000;
+  std::int64_t max_connections = 10'000;
+};
+
+/// How one provider is reached; index = route index.
+struct ProviderLink {
+  net::UpstreamTarget target;
+  std::int64_t idle_timeout_ns = 900'000'000'000;
+  provider::Provider provider = provider::Provider::unknown;
+  bool absolute_form = false;       ///< plain HTTP through a forward proxy
+  std::string proxy_authorization;  ///< sent with each request then
+};
+
+struct CaptureOptions {
+  bool bodies = false;
+  std::size_t body_max_size = 1024 * 1024;
+};
+
+/// The deciding stages.
+struct Stages {
+  route::RouteTable routes;
+  auth::Authorizer authorizer;
+  auth::CredentialHeaders credentials;
+  guard::HeaderRedactor request_header_redactor;
+  guard::HeaderRedactor response_header_redactor;
+  guard::Policy policies;
+};
+
+struct Services : Stages {
+  explicit Services(Stages stages) : Stages(std::move(stages)) {}
+
+  std::vector<ProviderLink> providers;
+  std::unique_ptr<guard::BodyRedactor> request_body_redactor;   ///< null: the stage is off
+  std::unique_ptr<guard::BodyRedactor> response_body_redactor;
+  std::string cors_allow_headers;
+  ServerLimits limits;
+  CaptureOptions capture;
+  std::unique_ptr<net::TlsServerContext> tls;  ///< null: plain HTTP
+  net::Resolver* resolver = nullptr;
+  QueryPool* queries = nullptr;
+
+  std::atomic<std::int64_t> connections{0};
+  std::atomic<std::int64_t> refused_connections{0};
+  std::atomic<bool> draining{false};
+};
+
+}  // namespace gw::pipeline

@@ -1,0 +1,117 @@
+#include "pipeline/worker.h"
+
+#include "pipeline/connection.h"
+#include "pipeline/local_answer.h"
+
+namespace gw::pipeline {
+
+Worker::Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd listener, trace::TraceRing& ring, telemetry::LogLane& log)
+    : loop_(std::move(loop)),
+      read_buffer_(new char[proxy::RelayScratch::kReadSize]),
+      context_{.services = services,
+               .loop = *loop_,
+               .ring = ring,
+               .log = log,
+               .scratch = {.read = read_buffer_.get(), .head = {}},
+               .pools = {},
+               .request_headers = {},
+               .response_headers = {},
+               .spare = {}},
+      listener_(*loop_, std::move(listener), [this](UniqueFd fd, std::string peer) { accept(std::move(fd), std::move(peer)); }) {
+  for (const ProviderLink& link : services.providers)
+    context_.pools.push_back(std::make_unique<net::UpstreamPool>(*loop_, *services.resolver, tls_, link.target));
+  loop_->on_tick([this](std::int64_t now) { tick(now); });
+}
+
+Worker::~Worker() = default;
+
+void ExchangeBuffers::clear() {
+  constexpr std::size_t kKeptCapacity = 8 * 1024;  // what a usual chat request needs; larger ones give their memory back
+  for (std::string* s : {&head_bytes, &first_body, &upstream_head, &correlation_id}) {
+    s->clear();
+    if (s->capacity() > kKeptCapacity) s->shrink_to_fit();
+  }
+  head.clear();
+  response.clear();
+}
+
+ExchangeBuffersPtr WorkerContext::take_buffers() {
+  if (spare.empty()) return std::make_unique<ExchangeBuffers>();
+  ExchangeBuffersPtr b = std::move(spare.back());
+  spare.pop_back();
+  return b;
+}
+
+void WorkerContext::give_back(ExchangeBuffersPtr buffers) {
+  constexpr std::size_t kKept = 256;
+  if (spare.size() >= kKept) return;
+  buffers->clear();
+  spare.push_back(std::move(buffers));
+}
+
+void Worker::run() {
+  if (listener_.start()) loop_->run();
+}
+
+void Worker::add(ClientConnection& connection) {
+  connection.index = connections_.size();
+  connections_.push_back(&connection);
+}
+
+void Worker::remove(ClientConnection& connection) {
+  connections_[connection.index] = connections_.back();
+  connections_[connection.index]->index = connection.index;
+  connections_.pop_back();
+  finish_if_drained();
+}
+
+void Worker::accept(UniqueFd fd, std::string peer) {
+  Services& s = context_.services;
+  if (s.connections.fetch_add(1, std::memory_order_relaxed) >= s.limits.max_connections) {
+    s.connections.fetch_sub(1, std::memory_order_relaxed);
+    s.refused_connections.fetch_add(1, std::memory_order_relaxed);
+    std::string out;
+    if (!s.tls) {
+      const LocalAnswer answer = LocalAnswer::error(503, "too many connections");
+      append_answer(out, {.answer = answer, .correlation_id = "", .trace_id = {}, .keep_alive = false});
+      [[maybe_unused]] const auto n = ::write(fd.get(), out.data(), out.size());
+    }
+    return;
+  }
+  ClientConnection::start(*this, std::move(fd), std::move(peer));
+}
+
+void Worker::tick(std::int64_t now_ns) {
+  listener_.tick();
+  bool need = false;
+  for (auto& pool : context_.pools) {
+    pool->expire(now_ns);
+    need = need || pool->idle_count() > 0;
+  }
+  loop_->need_ticks(need);
+}
+
+void Worker::finish_if_drained() {
+  if (context_.draining && connections_.empty()) loop_->stop();
+}
+
+void Worker::drain() {
+  loop_->post([this] {
+    if (context_.draining) return;
+    listener_.stop();
+    context_.draining = true;
+    for (auto& pool : context_.pools) pool->close_idle();
+    for (std::size_t i = 0; i < connections_.size(); ++i) connections_[i]->drain();
+    finish_if_drained();
+  });
+}
+
+void Worker::stop() {
+  loop_->post([this] {
+    context_.draining = true;
+    for (std::size_t i = 0; i < connections_.size(); ++i) connections_[i]->cut();
+    finish_if_drained();
+  });
+}
+
+}  // namespace gw::pipeline

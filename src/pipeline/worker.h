@@ -1,0 +1,89 @@
+#pragma once
+// One worker thread: its loop, its listener, its client connections and its upstream pools. Nothing in it is shared with other workers.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/listener.h"
+#include "net/upstream.h"
+#include "pipeline/services.h"
+#include "proxy/relay.h"
+#include "telemetry/log.h"
+#include "trace/trace_ring.h"
+
+namespace gw::pipeline {
+
+class ClientConnection;
+
+/// Memory of one exchange, recycled by its worker so that a steady request allocates nothing. An idle connection holds none.
+struct ExchangeBuffers {
+  http::RequestHead head;      ///< its views point into head_bytes
+  std::string head_bytes;
+  std::string first_body;      ///< what came with the head: body, or the next pipelined request
+  std::string upstream_head;
+  std::string correlation_id;
+  http::ResponseHead response;
+
+  void clear();
+};
+using ExchangeBuffersPtr = std::unique_ptr<ExchangeBuffers>;
+
+/// What an exchange may touch of its worker, on the worker's thread.
+struct WorkerContext {
+  Services& services;
+  net::Loop& loop;
+  trace::TraceRing& ring;
+  telemetry::LogLane& log;
+  proxy::RelayScratch scratch;
+  std::vector<std::unique_ptr<net::UpstreamPool>> pools;  ///< by route index
+  std::vector<HeaderView> request_headers, response_headers;  ///< of the trace being offered
+  std::vector<ExchangeBuffersPtr> spare;
+  bool draining = false;
+
+  ExchangeBuffersPtr take_buffers();
+  void give_back(ExchangeBuffersPtr buffers);
+};
+
+class Worker {
+ public:
+  Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd listener, trace::TraceRing& ring, telemetry::LogLane& log);
+  ~Worker();
+
+  /// Runs on the calling thread until the worker is drained or stopped.
+  void run();
+
+  /// Any thread. Stops accepting, lets exchanges finish, closes idle connections; run() returns when none is left.
+  void drain();
+  /// Any thread. Cuts what is left: exchanges still open end as client_aborted, their traces are offered.
+  void stop();
+
+ private:
+  friend class ClientConnection;
+
+/// Memory of one exchange, recycled by its worker so that a steady request allocates nothing. An idle connection holds none.
+struct ExchangeBuffers {
+  http::RequestHead head;      ///< its views point into head_bytes
+  std::string head_bytes;
+  std::string first_body;      ///< what came with the head: body, or the next pipelined request
+  std::string upstream_head;
+  std::string correlation_id;
+  http::ResponseHead response;
+
+  void clear();
+};
+using ExchangeBuffersPtr = std::unique_ptr<ExchangeBuffers>;
+  void accept(UniqueFd fd, std::string peer);
+  void add(ClientConnection& connection);
+  void remove(ClientConnection& connection);
+  void tick(std::int64_t now_ns);
+  void finish_if_drained();
+
+  std::unique_ptr<net::Loop> loop_;
+  std::unique_ptr<char[]> read_buffer_;
+  net::LazyTls tls_;
+  WorkerContext context_;
+  net::Listener listener_;
+  std::vector<ClientConnection*> connections_;
+};
+
+}  // namespace gw::pipeline

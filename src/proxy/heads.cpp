@@ -1,0 +1,125 @@
+#include "proxy/heads.h"
+
+#include <charconv>
+
+#include "base/strings.h"
+
+namespace gw::proxy {
+namespace {
+
+void append_field(std::string& out, std::string_view name, std::string_view value) {
+  out.append(name).append(": ").append(value).append("\r\n");
+}
+
+/// True when a Connection field names more than the usual words: then every field must be compared with it.
+bool names_fields(const http::Fields& fields) {
+  for (const http::Field& f : fields) {
+    if (f.id != http::FieldId::connection) continue;
+    std::string_view list = f.value;
+    while (!list.empty()) {
+      const std::size_t comma = list.find(',');
+      const std::string_view token = trim(list.substr(0, comma));
+      if (!token.empty() && !iequals(token, "keep-alive") && !iequals(token, "close") && !iequals(token, "upgrade")) return true;
+      if (comma == std::string_view::npos) break;
+      list.remove_prefix(comma + 1);
+    }
+  }
+  return false;
+}
+
+/// Framing, routing and end-to-end fields that a Connection field may not take away.
+bool is_protected(http::FieldId id) {
+  return id == http::FieldId::host || id == http::FieldId::content_length || id == http::FieldId::content_type ||
+         id == http::FieldId::content_encoding;
+}
+
+bool named_by_connection(const http::Fields& fields, const http::Field& field) {
+  if (is_protected(field.id)) return false;
+  for (const http::Field& f : fields)
+    if (f.id == http::FieldId::connection && http::list_has(f.value, field.name)) return true;
+  return false;
+}
+
+bool wants_trailers(const http::Fields& fields) {
+  for (const http::Field& f : fields)
+    if (f.id == http::FieldId::te && http::list_has(f.value, "trailers")) return true;
+  return false;
+}
+
+void append_forwarded_for(std::string& out, const UpstreamHeadInput& in) {
+  out.append("X-Forwarded-For: ");
+  for (const http::Field& f : in.head.fields)
+    if (f.id == http::FieldId::x_forwarded_for && !f.value.empty()) out.append(f.value).append(", ");
+  out.append(in.client_ip).append("\r\n");
+}
+
+}  // namespace
+
+void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {
+  out.append(in.head.method).push_back(' ');
+  if (in.absolute_form) route::append_absolute_target(out, in.route, in.target);
+  else route::append_upstream_target(out, in.route, in.target);
+  out.append(" HTTP/1.1\r\n");
+  append_field(out, "Host", in.route.upstream.host_header);
+
+  const bool check_names = names_fields(in.head.fields);
+  for (const http::Field& f : in.head.fields) {
+    switch (f.id) {
+      case http::FieldId::host:
+      case http::FieldId::expect:  // answered by the gateway
+      case http::FieldId::x_forwarded_for:
+      case http::FieldId::gw_correlation_id: continue;
+      default: break;
+    }
+    if (http::is_hop_by_hop(f.id)) continue;
+    if (f.name.size() == in.gateway_key_header.size() && iequals(f.name, in.gateway_key_header)) continue;
+    if (check_names && named_by_connection(in.head.fields, f)) continue;
+    append_field(out, f.name, f.value);
+  }
+  append_forwarded_for(out, in);
+  append_field(out, kCorrelationHeader, in.correlation_id);
+  if (in.head.body == http::BodyKind::chunked) out.append("Transfer-Encoding: chunked\r\n");
+  if (wants_trailers(in.head.fields)) out.append("TE: trailers\r\n");
+  if (!in.proxy_authorization.empty()) append_field(out, "Proxy-Authorization", in.proxy_authorization);
+  if (in.head.upgrade) {
+    out.append("Connection: Upgrade\r\n");
+    for (const http::Field& f : in.head.fields)
+      if (f.id == http::FieldId::upgrade) append_field(out, f.name, f.value);
+  }
+  out.append("\r\n");
+}
+
+void append_client_head(std::string& out, const ClientHeadInput& in) {
+  char status[4];
+  std::to_chars(status, status + 3, in.head.status);
+  out.append("HTTP/1.1 ").append(status, 3).append(" ").append(in.head.reason).append("\r\n");
+
+  const bool check_names = names_fields(in.head.fields);
+  for (const http::Field& f : in.head.fields) {
+    if (f.id == http::FieldId::gw_correlation_id || f.id == http::FieldId::gw_trace_id || http::is_hop_by_hop(f.id)) continue;
+    if (check_names && named_by_connection(in.head.fields, f)) continue;
+    append_field(out, f.name, f.value);
+  }
+  append_field(out, kCorrelationHeader, in.correlation_id);
+  append_field(out, kTraceIdHeader, in.trace_id);
+  if (in.framing == ClientFraming::chunked) out.append("Transfer-Encoding: chunked\r\n");
+  if (in.upgrade) {
+    out.append("Connection: Upgrade\r\n");
+    for (const http::Field& f : in.head.fields)
+      if (f.id == http::FieldId::upgrade) append_field(out, f.name, f.value);
+  } else if (!in.keep_alive) {
+    out.append("Connection: close\r\n");
+  } else if (in.client_minor == 0) {
+    out.append("Connection: keep-alive\r\n");
+  }
+  out.append("\r\n");
+}
+
+void append_informational_head(std::string& out, const http::ResponseHead& head) {
+  out.append("HTTP/1.1 ").append(std::to_string(head.status)).append(" ").append(head.reason).append("\r\n");
+  for (const http::Field& f : head.fields)
+    if (!http::is_hop_by_hop(f.id)) append_field(out, f.name, f.value);
+  out.append("\r\n");
+}
+
+}  // namespace gw::proxy

@@ -1,0 +1,51 @@
+#pragma once
+// The two message heads that the gateway writes: the request to the provider and the answer's head to the client. Header rules of the proxy
+// contract §3 and §5. Appends to the caller's buffer; field names and values go out byte for byte as they came.
+#include <string>
+#include <string_view>
+
+#include "http/parser.h"
+#include "route/route_table.h"
+
+namespace gw::proxy {
+
+inline constexpr std::string_view kCorrelationHeader = "X-Ongoingai-Correlation-Id";
+inline constexpr std::string_view kTraceIdHeader = "X-Ongoingai-Trace-Id";
+
+struct UpstreamHeadInput {
+  const http::RequestHead& head;
+  const route::Route& route;
+  const route::Target& target;
+  std::string_view client_ip;
+  std::string_view correlation_id;
+  std::string_view gateway_key_header;   ///< never sent upstream
+  std::string_view proxy_authorization;  ///< set for plain HTTP through a forward proxy
+  bool absolute_form = false;            ///< likewise
+};
+
+void append_upstream_head(std::string& out, const UpstreamHeadInput& in);
+
+/// How the body goes to the client.
+enum class ClientFraming : std::uint8_t {
+  none,
+  length,   ///< as the upstream's Content-Length says
+  chunked,  ///< passed through or framed anew
+  close,    ///< ends with the connection
+};
+
+struct ClientHeadInput {
+  const http::ResponseHead& head;
+  ClientFraming framing = ClientFraming::none;
+  int client_minor = 1;
+  bool keep_alive = true;
+  bool upgrade = false;  ///< a 101 that is relayed
+  std::string_view correlation_id;
+  std::string_view trace_id;  ///< 32 hex digits
+};
+
+void append_client_head(std::string& out, const ClientHeadInput& in);
+
+/// An informational answer (103 and the like), relayed as it came.
+void append_informational_head(std::string& out, const http::ResponseHead& head);
+
+}  // namespace gw::proxy

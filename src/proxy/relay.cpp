@@ -1,0 +1,51 @@
+#include "proxy/relay.h"
+
+namespace gw::proxy {
+
+net::Task<RelayResult> Relay::run(net::UpstreamConnection& upstream) {
+  upstream_ = &upstream;
+  result_ = RelayResult{};
+  touch();
+  start();
+  for (;;) {
+    const Step step = turn();
+    if (step == Step::done) break;
+    if (step == Step::again) co_await in_.waiter.yield();
+    else co_await in_.waiter.wait();
+  }
+  co_return std::move(result_);
+}
+
+Relay::Step Relay::turn() {
+  if (in_.waiter.expired()) {
+    if (const Step s = on_expired(); s == Step::done) return s;
+  }
+  if (tunnel_) return pump_tunnel();
+  if (in_.client.peer_closed() && !published_) return end(RelayEnd::client_gone, "client closed the connection");
+  const Step request = pump_request();
+  if (request == Step::done) return request;
+  const Step response = pump_response();
+  return response == Step::wait ? request : response;
+}
+
+Relay::Step Relay::on_expired() {
+  if (awaiting_publish_) {
+    touch();
+    return Step::again;
+  }
+  if (tunnel_) return end(RelayEnd::complete, "idle timeout");
+  if (!pending_down_.empty()) return end(RelayEnd::client_timeout, "client took nothing for the idle time");
+  if (has_response_) return end(RelayEnd::upstream_aborted, "upstream sent nothing for the idle time");
+  if (!request_done_ && pending_up_.empty() && !request_broken_) return end(RelayEnd::client_timeout, "client sent nothing for the idle time");
+  return end(RelayEnd::upstream_timeout, "upstream sent nothing for the idle time");
+}
+
+void Relay::touch() { in_.waiter.set_deadline(in_.waiter.loop().now_ns() + in_.idle_timeout_ns); }
+
+Relay::Step Relay::end(RelayEnd why, std::string error) {
+  result_.end = why;
+  result_.error = std::move(error);
+  return Step::done;
+}
+
+}  // namespace gw::proxy

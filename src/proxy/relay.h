@@ -1,0 +1,159 @@
+#pragma once
+// The data plane of one exchange: both bodies between one client socket and one upstream socket, as fast as they come, with bounded buffers and
+// back-pressure. One coroutine drives both directions, so nothing has to be cancelled or joined. Belongs to its worker's thread.
+#include <string>
+#include <string_view>
+
+#include "http/chunked.h"
+#include "http/parser.h"
+#include "net/upstream.h"
+#include "proxy/heads.h"
+
+namespace gw::proxy {
+
+/// What the exchange wants to know of the bytes that pass. Called on the worker's thread; views are valid for the call only.
+class RelayObserver {
+ public:
+  virtual ~RelayObserver() = default;
+  virtual void on_request_body(std::string_view content) = 0;
+  /// The final answer's head (never a 1xx other than 101).
+  virtual void on_response_head(const http::ResponseHead& head) = 0;
+  virtual void on_response_body(std::string_view content) = 0;
+  /// Body bytes were handed to the client's socket.
+  virtual void on_response_written() = 0;
+  /// Everything of the answer is known and only its last bytes are left to send: the moment to publish the trace, so that a client that
+  /// holds a whole answer can find it. False: not yet possible, ask again in a moment.
+  virtual bool before_last_bytes() = 0;
+};
+
+enum class RelayEnd : std::uint8_t {
+  complete,
+  client_gone,
+  client_timeout,     ///< the client took or sent nothing for the idle time
+  client_bad_body,    ///< malformed chunked request body
+  upstream_failed,    ///< no answer head: connection lost, malformed
+  upstream_timeout,   ///< no answer head in time
+  upstream_aborted,   ///< lost in the middle of the answer
+  retry,              ///< a reused connection turned out dead; nothing was sent back, everything sent can be sent again
+};
+
+struct RelayResult {
+  RelayEnd end = RelayEnd::complete;
+  bool head_sent = false;      ///< part of an answer reached the client's socket
+  bool client_reusable = false;
+  std::string error;           ///< for logs
+};
+
+/// Buffers of a worker, used for the length of one turn only.
+struct RelayScratch {
+  static constexpr std::size_t kReadSize = 64 * 1024;
+  char* read;        ///< kReadSize bytes
+  std::string head;  ///< message heads under construction
+};
+
+struct RelayInput {
+  net::Waiter& waiter;
+  net::Socket& client;
+  RelayScratch& scratch;
+  RelayObserver& observer;
+  const http::RequestHead& request;
+  http::ResponseHead& response;    ///< filled in; recycled by the caller
+  std::string_view upstream_head;  ///< stays valid until the answer's head came
+  std::string_view first_body;     ///< body bytes that came with the head, framing included; likewise
+  std::string_view correlation_id;
+  std::string_view trace_id;
+  std::int64_t idle_timeout_ns = 0;
+  bool keep_alive = true;  ///< false: the connection closes after this answer (shutdown)
+};
+
+class Relay {
+ public:
+  explicit Relay(const RelayInput& in) : in_(in), response_(in.response) {}
+  Relay(const Relay&) = delete;
+  Relay& operator=(const Relay&) = delete;
+
+  /// Runs the exchange over `upstream`. May be called again with a fresh connection after RelayEnd::retry.
+  net::Task<RelayResult> run(net::UpstreamConnection& upstream);
+
+  bool upstream_reusable() const { return upstream_reusable_; }
+  /// Request bytes read beyond this message: the next pipelined request's.
+  std::string take_excess() { return std::move(excess_); }
+  bool request_done() const { return request_done_; }
+  /// The final answer's head; its views live in this object (or, until the turn ends, in the scratch buffer).
+  const http::ResponseHead& response() const { return response_; }
+  bool has_response() const { return has_response_; }
+
+ private:
+  enum class Step : std::uint8_t {
+    wait,   ///< nothing more to do until something happens
+    again,  ///< more could be done: after the other connections' turn
+    done,
+  };
+
+  // relay.cpp: the loop and its ends.
+  Step turn();
+  Step on_expired();
+  Step end(RelayEnd why, std::string error = {});
+  void touch();
+
+  // relay_request.cpp: client to upstream.
+  void start();
+  Step pump_request();
+  bool take_request_bytes(std::string_view in);
+  void send_up();
+  bool flush_up();
+
+  // relay_response.cpp: upstream to client.
+  Step pump_response();
+  Step take_response_bytes(std::string_view in);
+  Step take_head(std::string_view& in);
+  void relay_informational();
+  void begin_answer();
+  void keep_head();
+  bool take_content(std::string_view in);
+  bool take_chunked(std::string_view in);
+  void frame_anew(std::string_view data);
+  void queue(std::string_view data);
+  Step send_down();
+  Step flush_down();
+  Step finish_answer();
+  Step upstream_ended(net::IoStatus how);
+  bool publish();
+
+  // relay_tunnel.cpp: both ways after a 101.
+  Step pump_tunnel();
+  bool pump_one_way(net::Socket& from, net::Socket& to, std::string& pending, bool& ended, bool& progress);
+
+  const RelayInput in_;
+  net::UpstreamConnection* upstream_ = nullptr;
+  RelayResult result_;
+  http::ResponseHead& response_;
+  http::ChunkScanner request_chunks_, response_chunks_;
+  std::uint64_t request_left_ = 0, response_left_ = 0;
+  std::string pending_up_, pending_down_;  ///< what a slow reader has not taken; reading from the other side stops meanwhile
+  std::string head_bytes_;                 ///< the answer's head: unfinished, or kept beyond the turn in which it came
+  std::string excess_;
+
+  // Ranges of the present turn to send in one call; they point into the scratch buffers. More than fit are copied to pending_*.
+  static constexpr int kMaxRanges = 16;
+  iovec ranges_[kMaxRanges];
+  int range_count_ = 0;
+  std::size_t range_bytes_ = 0;
+  char chunk_line_[20];  ///< size line of a chunk that is framed anew
+
+  ClientFraming framing_ = ClientFraming::none;
+  bool replayable_ = true;  ///< all that was sent upstream is still at hand
+  bool observed_first_ = false;
+  bool request_done_ = false;
+  bool request_broken_ = false;  ///< the upstream takes no more of the body; its answer may still come
+  bool has_response_ = false;
+  bool content_queued_ = false;   ///< ranges_ hold body bytes
+  bool answer_complete_ = false;  ///< all content was received; the last bytes may wait in ranges_ or pending_down_
+  bool published_ = false;
+  bool awaiting_publish_ = false;
+  bool stray_bytes_ = false;  ///< the upstream sent more than its answer
+  bool upstream_reusable_ = false;
+  bool tunnel_ = false, up_ended_ = false, down_ended_ = false;
+};
+
+}  // namespace gw::proxy

@@ -1,0 +1,320 @@
+#include <charconv>
+#include <cstring>
+
+#include "proxy/relay.h"
+
+namespace gw::proxy {
+namespace {
+
+/// Answers up to this size go out in one call once their trace is published. Of a larger one everything but the last byte goes first, so that
+/// "published" and "sent" lie as close together as for a small one.
+constexpr std::size_t kHoldBackOver = 8 * 1024;
+constexpr std::size_t kMaxHeadBytes = 256 * 1024;
+
+}  // namespace
+
+using http::BodyKind;
+using net::IoResult;
+using net::IoStatus;
+
+Relay::Step Relay::pump_response() {
+  if (!pending_down_.empty() || answer_complete_) {
+    if (const Step s = flush_down(); s != Step::again) return s;
+  }
+  if (!upstream_->socket.can_read()) return Step::wait;
+  const IoResult r = upstream_->socket.read(in_.scratch.read, RelayScratch::kReadSize);
+  switch (r.status) {
+    case IoStatus::ok: break;
+    case IoStatus::again: return Step::wait;
+    default: return upstream_ended(r.status);
+  }
+  touch();
+  const Step s = take_response_bytes({in_.scratch.read, r.n});
+  if (s == Step::done) return s;
+  return upstream_->socket.can_read() && pending_down_.empty() ? Step::again : Step::wait;
+}
+
+Relay::Step Relay::take_response_bytes(std::string_view in) {
+  range_count_ = 0;
+  range_bytes_ = 0;
+  if (!has_response_) {
+    if (const Step s = take_head(in); s != Step::again) return s;
+    begin_answer();
+  }
+  if (tunnel_) {
+    queue(in);
+    keep_head();
+    const Step s = send_down();
+    return s == Step::done ? s : Step::again;
+  }
+  if (!take_content(in)) return end(RelayEnd::upstream_aborted, "upstream sent a malformed chunked body");
+  const Step s = send_down();
+  if (s != Step::done) keep_head();
+  return s;
+}
+
+/// Parses heads until the final one; `in` is then what follows it. `again`: the final head is there.
+Relay::Step Relay::take_head(std::string_view& in) {
+  if (!head_bytes_.empty()) {
+    head_bytes_.append(in);
+    in = head_bytes_;
+  }
+  for (;;) {
+    http::ParseError error;
+    const auto parsed = http::parse_response(in, in_.request.method == "HEAD", response_, error);
+    if (parsed == http::ParseStatus::bad) return end(RelayEnd::upstream_failed, std::string("malformed response: ") + error.reason);
+    if (parsed == http::ParseStatus::incomplete) {
+      if (in.size() > kMaxHeadBytes) return end(RelayEnd::upstream_failed, "response headers over 256 KiB");
+      std::string rest(in);
+      head_bytes_ = std::move(rest);
+      return Step::wait;
+    }
+    in.remove_prefix(response_.size);
+    if (response_.status >= 200) break;
+    if (response_.status == 101) {
+      if (!in_.request.upgrade) return end(RelayEnd::upstream_failed, "upstream switched protocols without being asked");
+      tunnel_ = true;
+      break;
+    }
+    relay_informational();
+  }
+  has_response_ = true;
+  return Step::again;
+}
+
+void Relay::relay_informational() {
+  // The gateway has answered an Expect itself; HTTP/1.0 knows no informational answers.
+  if (response_.status == 100 || in_.request.minor == 0) return;
+  std::string& out = in_.scratch.head;
+  out.clear();
+  append_informational_head(out, response_);
+  if (pending_down_.empty()) {
+    const IoResult w = in_.client.write(out);
+    pending_down_.append(out, w.n);
+  } else {
+    pending_down_.append(out);
+  }
+}
+
+void Relay::begin_answer() {
+  response_left_ = response_.content_length;
+  // An answer that comes before its request is complete most often refuses it: what is left of the body is not worth waiting for.
+  bool closes = !in_.request.keep_alive || !in_.keep_alive || !request_done_;
+  switch (response_.body) {
+    case BodyKind::none: framing_ = ClientFraming::none; break;
+    case BodyKind::length: framing_ = ClientFraming::length; break;
+    case BodyKind::chunked:
+    case BodyKind::until_close:
+      framing_ = in_.request.minor >= 1 ? ClientFraming::chunked : ClientFraming::close;
+      closes = closes || framing_ == ClientFraming::close;
+      break;
+  }
+  in_.observer.on_response_head(response_);
+  std::string& out = in_.scratch.head;
+  out.clear();
+  append_client_head(out, {.head = response_,
+                           .framing = framing_,
+                           .client_minor = in_.request.minor,
+                           .keep_alive = !closes,
+                           .upgrade = tunnel_,
+                           .correlation_id = in_.correlation_id,
+                           .trace_id = in_.trace_id});
+  queue(out);
+  result_.client_reusable = !closes;
+}
+
+/// The head's views point into the scratch buffer, which belongs to others after this turn: move them to memory of our own.
+void Relay::keep_head() {
+  if (!has_response_ || response_.fields.empty()) return;
+  const char* first = response_.reason.data();
+  const char* last = response_.fields.back().value.data() + response_.fields.back().value.size();
+  const auto size = static_cast<std::size_t>(last - first);
+  const bool inside = !head_bytes_.empty() && first >= head_bytes_.data() && last <= head_bytes_.data() + head_bytes_.size();
+  if (inside && head_bytes_.capacity() <= 2 * size + 1024) return;
+  std::string kept;
+  kept.reserve(size < 64 ? 64 : size);  // never in the string object itself: the views must survive its move
+  kept.assign(first, size);
+  const auto move = [&](std::string_view& v) { v = {kept.data() + (v.data() - first), v.size()}; };
+  move(response_.reason);
+  for (http::Field& f : response_.fields) {
+    move(f.name);
+    move(f.value);
+  }
+  head_bytes_ = std::move(kept);
+}
+
+/// Queues what goes to the client. False when the framing is malformed.
+bool Relay::take_content(std::string_view in) {
+  switch (response_.body) {
+    case BodyKind::none:
+      answer_complete_ = true;
+      stray_bytes_ = !in.empty();
+      return true;
+    case BodyKind::length: {
+      const std::string_view content = in.substr(0, response_left_ < in.size() ? static_cast<std::size_t>(response_left_) : in.size());
+      response_left_ -= content.size();
+      answer_complete_ = response_left_ == 0;
+      stray_bytes_ = content.size() < in.size();
+      if (!content.empty()) {
+        in_.observer.on_response_body(content);
+        queue(content);
+        content_queued_ = true;
+      }
+      return true;
+    }
+    case BodyKind::chunked: return take_chunked(in);
+    case BodyKind::until_close:
+      if (!in.empty()) {
+        in_.observer.on_response_body(in);
+        frame_anew(in);
+        content_queued_ = true;
+      }
+      return true;
+  }
+  return false;
+}
+
+bool Relay::take_chunked(std::string_view in) {
+  const bool pass = framing_ == ClientFraming::chunked;
+  const auto step = response_chunks_.scan(
+      in, true,
+      [&](std::string_view data) {
+        content_queued_ = true;
+        in_.observer.on_response_body(data);
+        if (!pass) queue(data);
+      },
+      [&](std::string_view raw) {
+        if (pass) queue(raw);
+      });
+  if (step.status == http::ChunkScanner::Status::bad) return false;
+  answer_complete_ = step.status == http::ChunkScanner::Status::done;
+  stray_bytes_ = step.consumed < in.size();
+  return true;
+}
+
+/// A body that ends with the upstream's connection gets chunk framing towards an HTTP/1.1 client.
+void Relay::frame_anew(std::string_view data) {
+  if (framing_ != ClientFraming::chunked) return queue(data);
+  auto r = std::to_chars(chunk_line_, chunk_line_ + sizeof chunk_line_ - 2, data.size(), 16);
+  *r.ptr++ = '\r';
+  *r.ptr++ = '\n';
+  queue({chunk_line_, static_cast<std::size_t>(r.ptr - chunk_line_)});
+  queue(data);
+  queue("\r\n");
+}
+
+void Relay::queue(std::string_view data) {
+  if (data.empty()) return;
+  if (range_count_ == kMaxRanges) {  // many small chunks towards an HTTP/1.0 client, or many extensions
+    std::string& pending = has_response_ ? pending_down_ : pending_up_;
+    for (int i = 0; i < range_count_; ++i) pending.append(static_cast<const char*>(ranges_[i].iov_base), ranges_[i].iov_len);
+    range_count_ = 0;
+    range_bytes_ = 0;
+  }
+  ranges_[range_count_++] = {const_cast<char*>(data.data()), data.size()};
+  range_bytes_ += data.size();
+}
+
+bool Relay::publish() {
+  if (!published_) published_ = in_.observer.before_last_bytes();
+  awaiting_publish_ = !published_;
+  // The next tick asks again.
+  if (awaiting_publish_) in_.waiter.set_deadline(1);
+  return published_;
+}
+
+Relay::Step Relay::send_down() {
+  std::size_t sent = 0;
+  if (range_count_ > 0 && pending_down_.empty()) {
+    std::size_t held = 0;
+    bool try_now = true;
+    if (answer_complete_) {
+      if (range_bytes_ > kHoldBackOver) held = 1;
+      else try_now = publish();
+    }
+    if (try_now) {
+      ranges_[range_count_ - 1].iov_len -= held;
+      const IoResult w = in_.client.writev(ranges_, range_count_);
+      ranges_[range_count_ - 1].iov_len += held;
+      if (w.status == IoStatus::error && !published_) return end(RelayEnd::client_gone, "write to client: " + in_.client.error_text());
+      sent = w.n;
+      if (sent > 0) {
+        result_.head_sent = true;
+        if (content_queued_) in_.observer.on_response_written();
+      }
+      if (w.status == IoStatus::error) {  // published as complete with its last bytes on their way
+        result_.client_reusable = false;
+        return finish_answer();
+      }
+    }
+  }
+  content_queued_ = false;
+  if (sent < range_bytes_) {
+    for (int i = 0; i < range_count_; ++i) {
+      const iovec& r = ranges_[i];
+      if (sent >= r.iov_len) {
+        sent -= r.iov_len;
+        continue;
+      }
+      pending_down_.append(static_cast<const char*>(r.iov_base) + sent, r.iov_len - sent);
+      sent = 0;
+    }
+  }
+  range_count_ = 0;
+  range_bytes_ = 0;
+  if (pending_down_.empty() && !answer_complete_) return Step::again;
+  return flush_down();
+}
+
+/// Sends what waits for the client. `again`: all gone and the answer goes on.
+Relay::Step Relay::flush_down() {
+  while (!pending_down_.empty()) {
+    std::size_t n = pending_down_.size();
+    if (answer_complete_ && !published_) {
+      if (n == 1) {
+        if (!publish()) return Step::wait;
+      } else {
+        --n;
+      }
+    }
+    const IoResult w = in_.client.write(std::string_view(pending_down_).substr(0, n));
+    if (w.status == IoStatus::again) return Step::wait;
+    if (w.status == IoStatus::error) {
+      if (!published_) return end(RelayEnd::client_gone, "write to client: " + in_.client.error_text());
+      result_.client_reusable = false;
+      return finish_answer();
+    }
+    result_.head_sent = true;
+    touch();
+    in_.observer.on_response_written();
+    pending_down_.erase(0, w.n);
+  }
+  if (pending_down_.capacity() > RelayScratch::kReadSize) pending_down_.shrink_to_fit();
+  if (!answer_complete_) return Step::again;
+  return publish() ? finish_answer() : Step::wait;
+}
+
+Relay::Step Relay::finish_answer() {
+  result_.client_reusable = result_.client_reusable && request_done_ && !request_broken_;
+  upstream_reusable_ = response_.keep_alive && request_done_ && !request_broken_ && pending_up_.empty() && !stray_bytes_ &&
+                       response_.body != BodyKind::until_close;
+  return end(RelayEnd::complete);
+}
+
+Relay::Step Relay::upstream_ended(IoStatus how) {
+  const std::string why = how == IoStatus::eof ? "upstream closed the connection" : "read from upstream: " + upstream_->socket.error_text();
+  if (!has_response_) {
+    if (upstream_->reused && replayable_ && head_bytes_.empty()) return end(RelayEnd::retry, why);
+    return end(RelayEnd::upstream_failed, why + " before its response");
+  }
+  if (response_.body == BodyKind::until_close && how == IoStatus::eof) {
+    answer_complete_ = true;
+    range_count_ = 0;
+    range_bytes_ = 0;
+    if (framing_ == ClientFraming::chunked) queue("0\r\n\r\n");
+    return send_down();
+  }
+  return end(RelayEnd::upstream_aborted, why + " in the middle of its response");
+}
+
+}  // namespace gw::proxy
