@@ -6,8 +6,10 @@
 namespace gw {
 
 /// A snapshot of the trace pipeline, for /api/diagnostics/trace-pipeline, readiness and the shutdown report.
-/// At every moment: accepted = stored + queued + spilled + sum(dropped). Exchanges still in flight are not yet accepted:
-/// admitted = accepted + in_flight. Depth and capacity are in records; the ring is bounded in bytes, so capacity is an estimate from the mean record size.
+/// At every moment: accepted_total = stored + queued + spilled + sum(dropped_by_reason). Exchanges still in flight are
+/// not yet accepted: admitted_total = accepted_total + in_flight. (enqueue_accepted_total is the contract's number:
+/// accepted_total - enqueue_dropped_total.) Depth and capacity are in records and cover rings and overflow files; both
+/// are bounded in bytes, so capacity is an estimate from the mean record size.
 struct PipelineDiagnostics {
   std::int64_t queue_capacity = 0;
   std::int64_t queue_depth = 0;
@@ -22,14 +24,16 @@ struct PipelineDiagnostics {
   std::string store_driver;
 
   std::int64_t admitted_total = 0;
+  std::int64_t accepted_total = 0;
   std::int64_t in_flight = 0;
-  std::int64_t stored_total = 0;
-  std::int64_t queued = 0;   ///< in rings
-  std::int64_t spilled = 0;  ///< in overflow files, not stored yet
+  std::int64_t stored_total = 0;      ///< the store confirmed that it has them
+  std::int64_t duplicates_total = 0;  ///< part of stored: the store had the id already (replayed after a kill)
+  std::int64_t queued = 0;            ///< in rings
+  std::int64_t spilled = 0;           ///< in overflow files, not stored yet
   std::map<std::string, std::int64_t> dropped_by_reason;
-  std::int64_t quarantined_total = 0;      ///< part of dropped
-  std::int64_t replayed_total = 0;         ///< adopted from rings and spill files of an earlier process; part of accepted
-  std::int64_t bodies_dropped_total = 0;   ///< records that lost their bodies because they were too large
+  std::int64_t quarantined_total = 0;  ///< part of dropped
+  std::int64_t replayed_total = 0;     ///< adopted from rings and spill files of an earlier process; part of accepted
+  std::int64_t bodies_dropped_total = 0;  ///< records that lost their bodies because they were too large
   std::int64_t ring_bytes = 0, ring_used_bytes = 0, spill_bytes = 0, spill_max_bytes = 0;
   bool store_available = true;
   std::string store_error;  ///< last failure's class and text; empty when the store answers

@@ -1,0 +1,43 @@
+#include "trace/frame.h"
+
+#include <cstring>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace gw::trace {
+namespace {
+
+constexpr std::size_t kChecksumBytes = 8;
+
+std::uint64_t checksum_of(const char* frame, std::size_t payload) {
+  return XXH3_64bits(frame + kChecksumBytes, kFrameHeaderBytes - kChecksumBytes + payload);
+}
+
+}  // namespace
+
+void seal_frame(char* frame, std::uint64_t position, std::uint32_t length, std::uint16_t version, std::uint16_t flags) {
+  FrameHeader h{.checksum = 0, .position = position, .length = length, .version = version, .flags = flags};
+  std::memcpy(frame, &h, sizeof h);
+  h.checksum = checksum_of(frame, (flags & kFrameSkip) != 0 ? 0 : length);
+  std::memcpy(frame, &h.checksum, kChecksumBytes);
+}
+
+bool read_frame(const char* at, std::uint64_t available, Verify verify, Frame& out) {
+  if (available < kFrameHeaderBytes) return false;
+  FrameHeader h;
+  std::memcpy(&h, at, sizeof h);
+  const bool skip = (h.flags & kFrameSkip) != 0;
+  const std::uint64_t bytes = skip ? h.length : frame_bytes(h.length);
+  if (bytes < kFrameHeaderBytes || bytes % kFrameAlign != 0 || bytes > available) return false;
+  if (verify == Verify::checksum && checksum_of(at, skip ? 0 : h.length) != h.checksum) return false;
+  out = {.payload = at + kFrameHeaderBytes,
+         .length = skip ? 0 : h.length,
+         .version = h.version,
+         .flags = h.flags,
+         .position = h.position,
+         .bytes = bytes};
+  return true;
+}
+
+}  // namespace gw::trace

@@ -1,0 +1,90 @@
+#include "trace/json_text.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/json_writer.h"
+#include "base/strings.h"
+
+namespace gw::trace {
+namespace {
+
+constexpr std::uint64_t every(unsigned char c) { return 0x0101010101010101ULL * c; }
+constexpr std::uint64_t kHigh = every(0x80);
+
+/// Some byte of `w` is zero.
+constexpr std::uint64_t zero_byte(std::uint64_t w) { return (w - every(1)) & ~w & kHigh; }
+
+/// Nonzero when some byte is a control, not ASCII, or one of the five that JSON text escapes.
+constexpr std::uint64_t special(std::uint64_t w) {
+  const std::uint64_t control_or_high = ((w - every(0x20)) & ~w & kHigh) | (w & kHigh);
+  // `<` and `>` differ in one bit only, `"` and `&` too: setting it tests both at once.
+  return control_or_high | zero_byte((w | every(0x02)) ^ every('>')) | zero_byte((w | every(0x04)) ^ every('&')) |
+         zero_byte(w ^ every('\\'));
+}
+static_assert(('<' | 0x02) == '>' && ('"' | 0x04) == '&');
+
+constexpr std::uint64_t nul_or_high(std::uint64_t w) { return zero_byte(w) | (w & kHigh); }
+
+std::uint64_t load8(const char* p) {
+  std::uint64_t w;
+  std::memcpy(&w, p, 8);
+  return w;
+}
+
+/// Up to seven bytes in a word, the rest filled with a byte that is plain.
+std::uint64_t load_short(const char* p, std::size_t n) {
+  char bytes[8] = {'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a'};
+  if (n >= 4) {
+    std::memcpy(bytes, p, 4);
+    std::memcpy(bytes + 4, p + n - 4, 4);
+  } else if (n != 0) {
+    bytes[0] = p[0];
+    bytes[1] = p[n / 2];
+    bytes[2] = p[n - 1];
+  }
+  return load8(bytes);
+}
+
+template <class Test>
+bool none(std::string_view s, Test test) {
+  const char* p = s.data();
+  const std::size_t n = s.size();
+  if (n < 8) return test(load_short(p, n)) == 0;
+  std::size_t i = 0;
+  for (; i + 32 <= n; i += 32)
+    if ((test(load8(p + i)) | test(load8(p + i + 8)) | test(load8(p + i + 16)) | test(load8(p + i + 24))) != 0)
+      return false;
+  for (; i + 8 <= n; i += 8)
+    if (test(load8(p + i)) != 0) return false;
+  return test(load8(p + n - 8)) == 0;  // overlaps what was seen already
+}
+
+}  // namespace
+
+bool is_plain_json(std::string_view s) { return none(s, special); }
+bool is_plain_ascii(std::string_view s) { return none(s, nul_or_high); }
+
+void JsonText::grow(std::size_t n) {
+  const std::size_t capacity = std::max({size_ + n, capacity_ * 2, std::size_t{4096}});
+  auto bigger = std::make_unique_for_overwrite<char[]>(capacity);
+  if (size_ != 0) std::memcpy(bigger.get(), data_.get(), size_);
+  data_ = std::move(bigger);
+  capacity_ = capacity;
+}
+
+void JsonText::release() {
+  data_.reset();
+  size_ = capacity_ = 0;
+}
+
+void JsonText::escaped(std::string_view s) {
+  std::string out;
+  if (s.find('\0') == std::string_view::npos)
+    append_json_string(out, s);
+  else
+    append_json_string(out, storable_text(s));
+  raw(out);
+}
+
+}  // namespace gw::trace

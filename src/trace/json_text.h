@@ -1,0 +1,64 @@
+#pragma once
+// JSON text as the stores want it, built fast in a reused buffer: most strings are plain ASCII and are copied eight
+// bytes at a time. Same rules as base/json_writer.h, and NUL is dropped. One thread.
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string_view>
+
+namespace gw::trace {
+
+/// Every byte is printable ASCII that JSON text takes as it is (not `"` `\` `<` `>` `&`).
+bool is_plain_json(std::string_view s);
+/// No NUL, no byte over 0x7f: nothing that storable_text could change. (It may still say no for text that is storable.)
+bool is_plain_ascii(std::string_view s);
+
+class JsonText {
+ public:
+  void clear() { size_ = 0; }
+  std::string_view text() const { return {data_.get(), size_}; }
+  std::size_t capacity() const { return capacity_; }
+  void release();
+
+  void raw(std::string_view s) {
+    reserve(s.size());
+    std::memcpy(data_.get() + size_, s.data(), s.size());
+    size_ += s.size();
+  }
+  void raw(char c) {
+    reserve(1);
+    data_[size_++] = c;
+  }
+  /// With quotes and escapes.
+  void string(std::string_view s) {
+    if (!is_plain_json(s)) [[unlikely]]
+      return escaped(s);
+    reserve(s.size() + 2);
+    char* p = data_.get() + size_;
+    *p = '"';
+    if (!s.empty()) std::memcpy(p + 1, s.data(), s.size());
+    p[s.size() + 1] = '"';
+    size_ += s.size() + 2;
+  }
+  void integer(std::int64_t v) {
+    reserve(24);
+    char* p = data_.get() + size_;
+    size_ += static_cast<std::size_t>(std::to_chars(p, p + 24, v).ptr - p);
+  }
+
+ private:
+  void reserve(std::size_t n) {
+    if (capacity_ - size_ < n) [[unlikely]]
+      grow(n);
+  }
+  void grow(std::size_t n);
+  void escaped(std::string_view s);
+
+  std::unique_ptr<char[]> data_;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
+};
+
+}  // namespace gw::trace

@@ -1,0 +1,236 @@
+#include "trace/record_codec.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "trace/frame.h"
+#include "trace/test_record.h"
+
+namespace gw::trace {
+namespace {
+
+std::string encode(const ExchangeRecord& r, Cut cut = Cut::none) {
+  std::string out(encoded_bytes(r, cut) + kEncodeSlack, '\0');
+  const char* end = encode_record(r, cut, out.data(), out.data() + out.size());
+  EXPECT_NE(end, nullptr);
+  out.resize(static_cast<std::size_t>(end - out.data()));
+  return out;
+}
+
+std::vector<std::pair<std::string, std::string>> headers_of(const HeaderBlock& block) {
+  std::vector<std::pair<std::string, std::string>> out;
+  std::string_view names = block.names, values = block.values, name, value;
+  for (std::uint32_t i = 0; i < block.count; ++i) {
+    EXPECT_TRUE(next_string(names, name));
+    EXPECT_TRUE(next_string(values, value));
+    out.emplace_back(name, value);
+  }
+  EXPECT_TRUE(names.empty());
+  EXPECT_TRUE(values.empty());
+  return out;
+}
+
+void fill_everything(TestRecord& t) {
+  ExchangeRecord& r = t.record;
+  r.time_to_first_token_us = 1501;
+  r.stream_chunks = 17;
+  r.outcome = Outcome::upstream_aborted;
+  r.streaming = true;
+  r.identity = {.key_id = "key-1", .org_id = "acme", .workspace_id = "ws", .team = "team", .role = "Admin"};
+  r.lineage = {.group_id = "g", .thread_id = "t", .run_id = "r", .parent_checkpoint_id = "p", .checkpoint_seq = 0};
+  r.usage = {.input_tokens = 1,
+             .output_tokens = 2,
+             .total_tokens = 3,
+             .cache_read_tokens = 4,
+             .cache_write_5m_tokens = 5,
+             .cache_write_1h_tokens = 6,
+             .reasoning_tokens = 7,
+             .seen = true,
+             .estimated = true};
+  r.cost = {.nano_usd = -5, .source = CostSource::provider};
+  r.redaction_truncated = true;
+  r.redaction_storage_drop = true;
+  t.request_body(std::string("{\"a\":\0}", 7));
+  t.response_body(std::string(70'000, 'b'));
+}
+
+TEST(RecordCodec, GivesBackEveryField) {
+  TestRecord t;
+  fill_everything(t);
+  const ExchangeRecord& r = t.record;
+  const std::string bytes = encode(r);
+  EXPECT_EQ(bytes.size(), encoded_bytes(r, Cut::none));
+  DecodedRecord d;
+  ASSERT_TRUE(decode_record(bytes, kRecordVersion, d));
+  const ExchangeRecord& g = d.record;
+  EXPECT_EQ(g.id, r.id);
+  EXPECT_EQ(g.started_at_ns, r.started_at_ns);
+  EXPECT_EQ(g.ended_at_ns, r.ended_at_ns);
+  EXPECT_EQ(g.latency_us, r.latency_us);
+  EXPECT_EQ(g.time_to_first_token_us, 1501);
+  EXPECT_EQ(g.stream_chunks, 17U);
+  EXPECT_EQ(g.status, 200);
+  EXPECT_EQ(g.outcome, Outcome::upstream_aborted);
+  EXPECT_TRUE(g.streaming && g.redaction_truncated && g.redaction_storage_drop);
+  EXPECT_EQ(g.usage, r.usage);
+  EXPECT_EQ(g.cost.nano_usd, -5);
+  EXPECT_EQ(g.cost.source, CostSource::provider);
+  EXPECT_EQ(g.provider, "openai");
+  EXPECT_EQ(g.model, "gpt-4o-mini");
+  EXPECT_EQ(g.method, r.method);
+  EXPECT_EQ(g.path, r.path);
+  EXPECT_EQ(g.correlation_id, r.correlation_id);
+  EXPECT_EQ(g.api_key_hash, r.api_key_hash);
+  EXPECT_EQ(g.api_key_last4, r.api_key_last4);
+  EXPECT_EQ(g.identity.key_id, "key-1");
+  EXPECT_EQ(g.identity.org_id, "acme");
+  EXPECT_EQ(g.identity.workspace_id, "ws");
+  EXPECT_EQ(g.identity.team, "team");
+  EXPECT_EQ(g.identity.role, "Admin");
+  EXPECT_EQ(g.lineage.group_id, "g");
+  EXPECT_EQ(g.lineage.thread_id, "t");
+  EXPECT_EQ(g.lineage.run_id, "r");
+  EXPECT_EQ(g.lineage.parent_checkpoint_id, "p");
+  EXPECT_EQ(g.lineage.checkpoint_seq, 0);
+  EXPECT_EQ(g.price_version, r.price_version);
+  EXPECT_EQ(g.redaction_mode, r.redaction_mode);
+  EXPECT_EQ(g.redaction_policy_id, r.redaction_policy_id);
+  EXPECT_EQ(g.request_body, r.request_body);
+  EXPECT_EQ(g.response_body, r.response_body);
+  ASSERT_EQ(d.redaction_counts.size(), 1U);
+  EXPECT_EQ(d.redaction_counts[0].kind, "header");
+  const auto request = headers_of(d.request_headers);
+  ASSERT_EQ(request.size(), r.request_headers.size());
+  for (std::size_t i = 0; i < request.size(); ++i) {
+    EXPECT_EQ(request[i].first, r.request_headers[i].name);
+    EXPECT_EQ(request[i].second, r.request_headers[i].value);
+  }
+  EXPECT_EQ(headers_of(d.response_headers).size(), r.response_headers.size());
+}
+
+TEST(RecordCodec, GivesBackTextsOfEveryLength) {
+  for (std::size_t n = 0; n < 300; ++n) {
+    TestRecord t;
+    std::string text;
+    for (std::size_t i = 0; i < n; ++i) text += static_cast<char>('a' + i % 26);
+    t.record.model = text;
+    const std::string bytes = encode(t.record);
+    ASSERT_EQ(bytes.size(), encoded_bytes(t.record, Cut::none)) << n;
+    DecodedRecord d;
+    ASSERT_TRUE(decode_record(bytes, kRecordVersion, d)) << n;
+    ASSERT_EQ(d.record.model, text);
+  }
+}
+
+TEST(RecordCodec, DoesNotWritePastItsLimit) {
+  TestRecord t;
+  t.request_body(std::string(300, 'x'));
+  const std::size_t size = encoded_bytes(t.record, Cut::none);
+  for (std::size_t limit = 0; limit <= size + kEncodeSlack; ++limit) {
+    std::string out(limit + 64, '#');
+    const char* end = encode_record(t.record, Cut::none, out.data(), out.data() + limit);
+    EXPECT_FALSE(limit >= size + kEncodeSlack && end == nullptr) << limit;
+    EXPECT_FALSE(limit < size && end != nullptr) << limit;
+    EXPECT_EQ(out.substr(limit), std::string(64, '#')) << "wrote past " << limit;
+  }
+}
+
+TEST(RecordCodec, RefusesEveryTruncation) {
+  TestRecord t;
+  fill_everything(t);
+  t.response_body("short");
+  const std::string bytes = encode(t.record);
+  DecodedRecord d;
+  int accepted = 0;
+  for (std::size_t n = 0; n < bytes.size(); ++n)
+    if (decode_record(std::string(bytes.data(), n), kRecordVersion, d)) ++accepted;
+  // Cut where a later part begins, it is a record of an older version: after the texts, and after the redaction counts.
+  EXPECT_EQ(accepted, 2);
+}
+
+TEST(RecordCodec, ReadsARecordOfAnOlderVersionWithFewerFields) {
+  TestRecord t;
+  const std::string bytes = encode(t.record);
+  std::string old;
+  old += std::string("\x40\x00", 2);  // only the first 64 bytes of the fixed block
+  old += bytes.substr(2, 64);
+  old += '\x02';  // only two texts
+  old += std::string("\x06openai\x05gpt-4");
+  DecodedRecord d;
+  ASSERT_TRUE(decode_record(old, 1, d));
+  EXPECT_EQ(d.record.id, t.record.id);
+  EXPECT_EQ(d.record.usage.input_tokens, 120);
+  EXPECT_EQ(d.record.usage.total_tokens, 0);
+  EXPECT_EQ(d.record.lineage.checkpoint_seq, -1);
+  EXPECT_EQ(d.record.cost.source, CostSource::unpriced);
+  EXPECT_EQ(d.record.model, "gpt-4");
+  EXPECT_EQ(d.record.path, "");
+}
+
+TEST(RecordCodec, SkipsFieldsThatItDoesNotKnow) {
+  TestRecord t;
+  const std::string bytes = encode(t.record);
+  std::string longer;
+  longer += std::string("\x90\x00", 2);  // eight more fixed bytes
+  longer += bytes.substr(2, 136) + "12345678" + bytes.substr(138);
+  longer += "appended by a later version";
+  DecodedRecord d;
+  ASSERT_TRUE(decode_record(longer, kRecordVersion, d));
+  EXPECT_EQ(d.record.model, "gpt-4o-mini");
+  EXPECT_EQ(headers_of(d.request_headers).size(), 15U);
+}
+
+TEST(RecordCodec, RefusesVersionsThatItCannotKnow) {
+  TestRecord t;
+  const std::string bytes = encode(t.record);
+  DecodedRecord d;
+  EXPECT_FALSE(decode_record(bytes, 0, d));
+  EXPECT_FALSE(decode_record(bytes, kRecordVersion + 1, d));
+}
+
+TEST(RecordCodec, CutsStepByStep) {
+  TestRecord t;
+  t.request_body(std::string(5000, 'x'));
+  const std::string path(3000, 'p');
+  t.record.path = path;
+  EXPECT_GT(encoded_bytes(t.record, Cut::none), 9000U);
+  DecodedRecord d;
+  const std::string bodies = encode(t.record, Cut::bodies);
+  ASSERT_TRUE(decode_record(bodies, kRecordVersion, d));
+  EXPECT_EQ(d.record.request_body, "");
+  EXPECT_EQ(d.request_headers.count, 15U);
+  const std::string headers = encode(t.record, Cut::headers);
+  ASSERT_TRUE(decode_record(headers, kRecordVersion, d));
+  EXPECT_EQ(d.request_headers.count, 0U);
+  EXPECT_EQ(d.record.path, path);
+  const std::string texts = encode(t.record, Cut::texts);
+  ASSERT_TRUE(decode_record(texts, kRecordVersion, d));
+  EXPECT_EQ(d.record.path.size(), kCutTextBytes);
+  EXPECT_EQ(d.record.model, "gpt-4o-mini");
+}
+
+TEST(Frame, IsRefusedAfterAnyChangedByte) {
+  std::string frame(frame_bytes(100), 'p');
+  seal_frame(frame.data(), 4096, 100, 1, 0);
+  Frame out;
+  ASSERT_TRUE(read_frame(frame.data(), frame.size(), Verify::checksum, out));
+  EXPECT_EQ(out.position, 4096U);
+  EXPECT_EQ(out.bytes, frame.size());
+  for (std::size_t i = 0; i < kFrameHeaderBytes + 100; ++i) {
+    std::string changed = frame;
+    changed[i] = static_cast<char>(changed[i] ^ 0x20);
+    EXPECT_FALSE(read_frame(changed.data(), changed.size(), Verify::checksum, out)) << "byte " << i;
+  }
+}
+
+TEST(Frame, IsRefusedWhenCutOff) {
+  std::string frame(frame_bytes(100), 'p');
+  seal_frame(frame.data(), 0, 100, 1, 0);
+  Frame out;
+  for (std::size_t n = 0; n < frame.size(); ++n)
+    EXPECT_FALSE(read_frame(frame.data(), n, Verify::checksum, out)) << n << " bytes";
+}
+
+}  // namespace
+}  // namespace gw::trace

@@ -1,0 +1,213 @@
+#include "trace/row_builder.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+
+#include "base/strings.h"
+#include "trace/frame.h"
+
+namespace gw::trace {
+namespace {
+
+void set_text(std::string& out, std::string_view s) {
+  if (is_plain_ascii(s)) [[likely]]
+    out.assign(s);
+  else
+    out = storable_text(s);
+}
+
+void set_text(std::string& out, std::string_view s, std::string_view when_empty) {
+  set_text(out, s.empty() ? when_empty : s);
+}
+
+void set_hex(std::string& out, const TraceId& id) {
+  constexpr char digits[] = "0123456789abcdef";
+  out.resize(id.size() * 2);
+  for (std::size_t i = 0; i < id.size(); ++i) {
+    out[2 * i] = digits[id[i] >> 4];
+    out[2 * i + 1] = digits[id[i] & 15];
+  }
+}
+
+/// Writes members in the order they are asked for: the caller keeps them sorted. A key comes with its quotes and colon.
+class Object {
+ public:
+  explicit Object(JsonText& out) : out_(out) { out_.raw('{'); }
+  void close() { out_.raw('}'); }
+
+  void text(std::string_view key, std::string_view v) {
+    name(key);
+    out_.string(v);
+  }
+  void text_if(std::string_view key, std::string_view v) {
+    if (!v.empty()) text(key, v);
+  }
+  void number(std::string_view key, std::int64_t v) {
+    name(key);
+    out_.integer(v);
+  }
+  void number_if(std::string_view key, std::int64_t v) {
+    if (v != 0) number(key, v);
+  }
+  void truth(std::string_view key, bool v) {
+    name(key);
+    out_.raw(v ? std::string_view("true") : std::string_view("false"));
+  }
+  void truth_if(std::string_view key, bool v) {
+    if (v) truth(key, true);
+  }
+  void name(std::string_view key) {
+    if (!first_) out_.raw(',');
+    first_ = false;
+    out_.raw(key);
+  }
+
+ private:
+  JsonText& out_;
+  bool first_ = true;
+};
+
+/// Sorts them by kind.
+void put_redaction_counts(JsonText& out, std::vector<RedactionCount>& counts) {
+  std::sort(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.kind < b.kind; });
+  out.raw('{');
+  bool first = true;
+  for (std::size_t i = 0; i < counts.size();) {
+    std::int64_t sum = 0;
+    const std::string_view kind = counts[i].kind;
+    for (; i < counts.size() && counts[i].kind == kind; ++i) sum += counts[i].count;
+    if (sum == 0) continue;
+    if (!first) out.raw(',');
+    first = false;
+    out.string(kind);
+    out.raw(':');
+    out.integer(sum);
+  }
+  out.raw('}');
+}
+
+std::int64_t total_tokens(const Usage& u) {
+  if (u.total_tokens != 0) return u.total_tokens;
+  std::int64_t sum = 0;
+  return __builtin_add_overflow(u.input_tokens, u.output_tokens, &sum) ? std::numeric_limits<std::int64_t>::max() : sum;
+}
+
+void put_usage(JsonText& out, const Usage& u) {
+  Object o(out);
+  o.number_if("\"cache_read_tokens\":", u.cache_read_tokens);
+  o.number_if("\"cache_write_1h_tokens\":", u.cache_write_1h_tokens);
+  o.number_if("\"cache_write_5m_tokens\":", u.cache_write_5m_tokens);
+  o.truth_if("\"estimated\":", u.estimated);
+  o.number("\"input_tokens\":", u.input_tokens);
+  o.number("\"output_tokens\":", u.output_tokens);
+  o.number_if("\"reasoning_tokens\":", u.reasoning_tokens);
+  o.number("\"total_tokens\":", total_tokens(u));
+  o.close();
+}
+
+void put_lineage(Object& o, const LineageView& lineage, std::string_view id) {
+  o.text("\"lineage_checkpoint_id\":", id);
+  if (lineage.checkpoint_seq >= 0) o.number("\"lineage_checkpoint_seq\":", lineage.checkpoint_seq);
+  o.text_if("\"lineage_group_id\":", trim(lineage.group_id));
+  o.truth("\"lineage_immutable\":", true);
+  o.text_if("\"lineage_parent_checkpoint_id\":", trim(lineage.parent_checkpoint_id));
+  o.text_if("\"lineage_run_id\":", trim(lineage.run_id));
+  o.text_if("\"lineage_thread_id\":", trim(lineage.thread_id));
+}
+
+void put_redaction(Object& o, JsonText& out, const ExchangeRecord& r, std::vector<RedactionCount>& counts) {
+  const bool applied = std::any_of(counts.begin(), counts.end(), [](const auto& c) { return c.count != 0; });
+  const std::string_view policy = trim(r.redaction_policy_id);
+  o.truth("\"redaction_applied\":", applied);
+  if (applied) {
+    o.name("\"redaction_counts\":");
+    put_redaction_counts(out, counts);
+  }
+  if (r.redaction_storage_drop) o.text("\"redaction_failure_semantics\":", "storage_drop_continue_proxy");
+  o.text("\"redaction_mode\":", r.redaction_mode.empty() ? std::string_view("off") : r.redaction_mode);
+  o.text("\"redaction_policy_id\":", policy.empty() ? std::string_view("default/v1") : policy);
+  o.truth_if("\"redaction_storage_drop\":", r.redaction_storage_drop);
+  o.truth_if("\"redaction_truncated\":", r.redaction_truncated);
+}
+
+}  // namespace
+
+void RowBuilder::metadata(DecodedRecord& d, std::uint16_t flags, const Trace& row) {
+  const ExchangeRecord& r = d.record;
+  const IdentityView& who = r.identity;
+  const bool known = !who.key_id.empty();
+  text_.clear();
+  Object o(text_);
+  o.text_if("\"api_key_last4\":", r.api_key_last4);
+  if ((flags & kFrameBodiesDropped) != 0) o.text("\"bodies_dropped\":", "too_large");
+  o.text_if("\"correlation_id\":", r.correlation_id);
+  o.text("\"cost_source\":", to_string(r.cost.source));
+  o.text_if("\"gateway_key_id\":", who.key_id);
+  if ((flags & kFrameHeadersDropped) != 0) o.text("\"headers_dropped\":", "too_large");
+  o.number("\"latency_us\":", r.latency_us);
+  put_lineage(o, r.lineage, row.id);
+  o.text_if("\"org_id\":", who.org_id);
+  o.text("\"outcome\":", to_string(r.outcome));
+  o.text_if("\"price_version\":", r.price_version);
+  put_redaction(o, text_, r, d.redaction_counts);
+  if (!who.role.empty()) o.text("\"role\":", lowercase(who.role));
+  o.number("\"stream_chunks\":", r.stream_chunks);
+  o.truth("\"streaming\":", r.streaming);
+  o.text_if("\"team\":", who.team.empty() && known ? who.workspace_id : who.team);
+  if (r.usage.seen || r.usage.estimated) {
+    o.name("\"usage\":");
+    put_usage(text_, r.usage);
+  }
+  o.text_if("\"workspace_id\":", who.workspace_id);
+  o.close();
+}
+
+bool RowBuilder::build(std::string_view payload, std::uint16_t version, std::uint16_t flags, Trace& row) {
+  if (!decode_record(payload, version, decoded_)) return false;
+  const ExchangeRecord& r = decoded_.record;
+  const auto or_now = [this](std::int64_t ns) { return ns != 0 ? ns : clock_.wall_ns(); };
+  row.seq = 0;
+  set_hex(row.id, r.id);
+  set_text(row.trace_group_id, trim(r.lineage.group_id));
+  set_text(row.org_id, r.identity.org_id, "default");
+  set_text(row.workspace_id, r.identity.workspace_id, "default");
+  row.timestamp_ns = or_now(r.started_at_ns);
+  row.created_at_ns = or_now(r.ended_at_ns);
+  set_text(row.provider, r.provider, "unknown");
+  set_text(row.model, r.model, "unknown");
+  set_text(row.request_method, r.method, "UNKNOWN");
+  set_text(row.request_path, r.path, "/");
+  set_text(row.request_body, r.request_body);
+  set_text(row.response_body, r.response_body);
+  row.response_status = r.status;
+  row.input_tokens = r.usage.input_tokens;
+  row.output_tokens = r.usage.output_tokens;
+  row.total_tokens = total_tokens(r.usage);
+  row.latency_us = r.latency_us;
+  row.latency_ms = r.latency_us / 1000;
+  row.time_to_first_token_us = r.time_to_first_token_us;
+  row.time_to_first_token_ms = r.time_to_first_token_us / 1000 + (r.time_to_first_token_us % 1000 > 0 ? 1 : 0);
+  set_text(row.api_key_hash, r.api_key_hash);
+  row.cost_nano_usd = r.cost.nano_usd;
+  row.estimated_cost_usd = static_cast<double>(r.cost.nano_usd) / 1e9;
+  set_text(row.gateway_key_id, r.identity.key_id);
+
+  text_.clear();
+  if (!headers_.append(decoded_.request_headers, text_)) return false;
+  row.request_headers.assign(text_.text());
+  text_.clear();
+  if (!headers_.append(decoded_.response_headers, text_)) return false;
+  row.response_headers.assign(text_.text());
+  metadata(decoded_, flags, row);
+  row.metadata.assign(text_.text());
+  return true;
+}
+
+void RowBuilder::clear() {
+  decoded_ = {};
+  headers_.clear();
+  text_.release();
+}
+
+}  // namespace gw::trace

@@ -1,0 +1,322 @@
+#include "trace/storage_thread.h"
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+#include <string>
+
+namespace gw::trace {
+namespace {
+
+constexpr std::int64_t kMs = 1'000'000;
+/// Rows whose strings grew past this give the memory back after the batch.
+constexpr std::size_t kKeptStringBytes = 16 * 1024;
+constexpr std::size_t kChunksPerBatch = 64;
+/// Deep sleep ends by a wake-up; the bound only limits what a lost one could cost.
+constexpr std::int64_t kDeepSleepNs = 10'000 * kMs;
+
+}  // namespace
+
+StorageThread::StorageThread(const PipelineOptions& options, const PipelineEvents& events, Ledger& ledger,
+                             Signals& signals, store::TraceWriter& writer)
+    : options_(options),
+      events_(events),
+      ledger_(ledger),
+      signals_(signals),
+      writer_(writer),
+      builder_(options.clock),
+      quarantine_(options.ring_dir + "/quarantine.jsonl", options.quarantine_bytes),
+      pause_ms_(options.backoff_min_ms) {}
+
+void StorageThread::ask_to_stop() {
+  stopping_.store(true, std::memory_order_release);
+  signals_.storage.wake();
+}
+
+void StorageThread::abandon() {
+  abandoned_.store(true, std::memory_order_release);
+  ask_to_stop();
+}
+
+void StorageThread::run() {
+  last_work_ns_ = mono_now_ns();
+  while (!abandoned_.load(std::memory_order_acquire)) {
+    const bool stopping = stopping_.load(std::memory_order_acquire);
+    if (gather()) {
+      if (!write_batch()) return;
+      last_work_ns_ = mono_now_ns();
+      if (more_ || stopping) continue;
+    } else if (more_) {
+      continue;
+    } else if (stopping && ledger_.empty()) {
+      return;
+    }
+    sleep_until_work();
+  }
+}
+
+/// Short sleeps while there is traffic, so that producers need no system call; after a second without, until a producer
+/// wakes us.
+void StorageThread::sleep_until_work() {
+  const std::uint32_t ticket = signals_.storage.ticket();
+  if (stopping_.load(std::memory_order_acquire)) {  // waits only for a copy that the spill thread is making
+    signals_.storage.wait(ticket, kMs);
+    return;
+  }
+  const std::int64_t poll_ns = options_.poll_ms * kMs;
+  if (mono_now_ns() - last_work_ns_ < options_.idle_after_ms * kMs) {
+    signals_.storage.wait(ticket, poll_ns);
+    return;
+  }
+  release_memory();
+  signals_.storage_asleep.store(true, std::memory_order_release);
+  // A producer that did not see the flag yet has published long before this wait ends: the second look finds its
+  // record.
+  signals_.storage.wait(ticket, poll_ns);
+  if (ledger_.empty() && signals_.storage_asleep.load(std::memory_order_acquire) &&
+      !stopping_.load(std::memory_order_acquire))
+    signals_.storage.wait(ticket, kDeepSleepNs);
+  signals_.storage_asleep.store(false, std::memory_order_release);
+  if (!ledger_.empty()) {
+    last_work_ns_ = mono_now_ns();
+    signals_.spill.wake();
+  }
+}
+
+void StorageThread::release_memory() {
+  builder_.clear();
+  rows_ = {};
+  refs_ = {};
+  chunk_bytes_ = {};
+}
+
+bool StorageThread::gather() {
+  for (std::size_t i = 0; i < rows_used_; ++i) {
+    Trace& row = rows_[i];
+    for (std::string* s : {&row.request_body, &row.response_body, &row.request_headers, &row.response_headers})
+      if (s->capacity() > kKeptStringBytes) *s = {};
+  }
+  rows_used_ = refs_settled_ = rows_settled_ = 0;
+  bytes_ = 0;
+  refs_.clear();
+  more_ = false;
+  gather_chunks();
+  const int rings = ledger_.rings();
+  for (int i = 0; i < rings; ++i) gather_ring((first_ring_ + i) % rings);
+  first_ring_ = rings == 0 ? 0 : (first_ring_ + 1) % rings;
+  remove_finished_rings();
+  return !refs_.empty();
+}
+
+/// At most half a batch from overflow files, so that new traces are seen soon also while a backlog is worked off.
+void StorageThread::gather_chunks() {
+  const std::uint64_t budget = options_.batch_bytes / 2;
+  for (Chunk* chunk : ledger_.oldest_chunks(kChunksPerBatch)) {
+    if (bytes_ >= budget || rows_used_ >= options_.batch_rows / 2) {
+      more_ = true;
+      return;
+    }
+    if (gather_chunk(chunk, budget - bytes_) == Took::part) {
+      more_ = true;
+      return;
+    }
+  }
+}
+
+StorageThread::Took StorageThread::gather_chunk(Chunk* chunk, std::uint64_t byte_budget) {
+  const SpillFile& file = *chunk->use->file;
+  const std::uint64_t left = chunk->end_offset - chunk->next_offset;
+  std::uint64_t want = std::min(left, std::max<std::uint64_t>(byte_budget, 64 * 1024));
+  FrameHeader header{};
+  const auto read_all = [&](std::uint64_t n) {
+    if (chunk_bytes_.size() < n) chunk_bytes_.resize(n);
+    return file.read(chunk->next_offset, chunk_bytes_.data(), n);
+  };
+  bool readable =
+      left >= sizeof header && file.read(chunk->next_offset, reinterpret_cast<char*>(&header), sizeof header);
+  if (readable && frame_bytes(header.length) > want) want = std::min<std::uint64_t>(left, frame_bytes(header.length));
+  readable = readable && read_all(want);
+  std::uint64_t at = 0;
+  bool any = false;
+  while (readable && at < want && rows_used_ < options_.batch_rows) {
+    Frame frame;
+    if (!read_frame(chunk_bytes_.data() + at, want - at, Verify::checksum, frame) || frame.skip()) break;
+    at += frame.bytes;
+    add_row(frame, {.chunk = chunk, .end = chunk->next_offset + at});
+    any = true;
+  }
+  if (any) return at == left ? Took::all : Took::part;
+  // The first frame itself is unreadable. Nothing of this chunk is in the batch, so it can go.
+  retire(ledger_.drop_chunk(chunk));
+  if (events_.problem) events_.problem("an overflow file of traces is damaged; it is kept as *.corrupt");
+  return Took::all;
+}
+
+void StorageThread::gather_ring(int ring) {
+  if (batch_full()) {
+    more_ = true;
+    return;
+  }
+  const Ledger::ReadClaim claim = ledger_.begin_read(ring);
+  if (claim.from == claim.to) {
+    ledger_.end_read(ring, claim.from);
+    return;
+  }
+  const RingFile& file = *ledger_.slot(ring).file;
+  std::uint64_t at = claim.from;
+  std::uint64_t passed = claim.from;
+  bool broken = false;
+  while (at < claim.to && !batch_full()) {
+    Frame frame;
+    if (!read_frame(file.at(at), claim.to - at, Verify::shape, frame) || frame.position != at) {
+      broken = true;
+      break;
+    }
+    at += frame.bytes;
+    if (!frame.skip())
+      add_row(frame, {.ring = ring, .end = at});
+    else if (passed + frame.bytes == at)
+      passed = at;
+  }
+  if (at < claim.to && !broken) more_ = true;
+  ledger_.end_read(ring, passed);
+  if (!broken) return;
+  ledger_.mark_broken(ring);
+  if (events_.problem) events_.problem("a trace ring is damaged in memory; its records are left in the file");
+}
+
+void StorageThread::add_row(const Frame& frame, RowRef ref) {
+  if (rows_.size() == rows_used_) rows_.emplace_back();
+  ref.unreadable = !builder_.build({frame.payload, frame.length}, frame.version, frame.flags, rows_[rows_used_]);
+  if (!ref.unreadable) ++rows_used_;
+  refs_.push_back(ref);
+  bytes_ += frame.bytes;
+}
+
+/// True when every row is settled, false when the rest was given up.
+bool StorageThread::write_batch() {
+  struct Part {
+    std::size_t from, to;
+  };
+  std::vector<Part> parts;
+  if (rows_used_ != 0) parts.push_back({0, rows_used_});
+  while (!parts.empty()) {
+    if (abandoned_.load(std::memory_order_acquire)) return false;
+    const Part part = parts.back();
+    const std::size_t size = part.to - part.from;
+    const char* operation = rows_used_ == 1      ? "write_trace"
+                            : size == rows_used_ ? "write_batch"
+                                                 : "write_batch_fallback";
+    const std::int64_t started = mono_now_ns();
+    const auto result = writer_.write(std::span<const Trace>(rows_).subspan(part.from, size));
+    if (result) {
+      write_ok(part.from, part.to, result->inserted, started);
+      parts.pop_back();
+    } else if (!result.error().invalid_data) {
+      note_outage(operation, size, result.error());
+      if (!wait_for_store()) return false;
+    } else if (size == 1) {
+      quarantine(part.from, result.error());
+      parts.pop_back();
+    } else {
+      const std::size_t middle = part.from + size / 2;
+      parts.back() = {middle, part.to};
+      parts.push_back({part.from, middle});
+    }
+  }
+  settle_to(rows_used_, {});  // unreadable records after the last row
+  return true;
+}
+
+void StorageThread::write_ok(std::size_t from, std::size_t to, std::size_t inserted, std::int64_t started_ns) {
+  const std::size_t rows = to - from;
+  settle_to(to, {.stored = true,
+                 .duplicates = static_cast<std::int64_t>(rows - std::min(rows, inserted)),
+                 .bytes = static_cast<std::int64_t>(bytes_ * rows / rows_used_)});
+  if (outage_since_ns_ != 0) {
+    ledger_.note_store_available();
+    if (events_.store_recovered) events_.store_recovered(mono_now_ns() - outage_since_ns_);
+    outage_since_ns_ = 0;
+    pause_ms_ = options_.backoff_min_ms;
+  }
+  if (events_.written) events_.written({.rows = rows, .inserted = inserted, .duration_ns = mono_now_ns() - started_ns});
+}
+
+void StorageThread::quarantine(std::size_t row, const store::WriteError& error) {
+  const char* operation = rows_used_ == 1 ? "write_trace" : "write_batch_fallback";
+  const char* cls = store::to_string(error.cls);
+  const Trace& trace = rows_[row];
+  const bool kept = quarantine_.add(trace, cls, error.message, options_.clock.wall_ns());
+  settle_to(row + 1, {.stored = false, .bytes = static_cast<std::int64_t>(bytes_ / rows_used_)});
+  ledger_.note_write_drop(operation);
+  ledger_.note_write_failure(cls, error.message, true);
+  if (events_.write_failed)
+    events_.write_failed({.operation = operation,
+                          .batch_size = rows_used_,
+                          .failed_count = 1,
+                          .error_class = cls,
+                          .message = error.message,
+                          .will_retry = false});
+  if (events_.quarantined) events_.quarantined(trace.id, cls, kept);
+}
+
+void StorageThread::note_outage(const char* operation, std::size_t rows, const store::WriteError& error) {
+  const char* cls = store::to_string(error.cls);
+  if (outage_since_ns_ == 0) outage_since_ns_ = mono_now_ns();
+  ledger_.note_write_failure(cls, error.message, false);
+  if (events_.write_failed)
+    events_.write_failed({.operation = operation,
+                          .batch_size = rows,
+                          .failed_count = 0,
+                          .error_class = cls,
+                          .message = error.message,
+                          .will_retry = true});
+}
+
+/// Settles the records up to, not including, row number `row`, and the unreadable ones around them.
+void StorageThread::settle_to(std::size_t row, Ledger::Settled how) {
+  const std::size_t first = refs_settled_;
+  while (refs_settled_ < refs_.size() && (rows_settled_ < row || refs_[refs_settled_].unreadable)) {
+    if (!refs_[refs_settled_].unreadable) ++rows_settled_;
+    ++refs_settled_;
+  }
+  if (first == refs_settled_) return;
+  retire(ledger_.settle(std::span<const RowRef>(refs_).subspan(first, refs_settled_ - first), how));
+}
+
+void StorageThread::retire(const Ledger::Retired& retired) {
+  for (const auto& use : retired) {
+    if (use->damaged)
+      use->file->set_aside();
+    else
+      use->file->remove();
+    ledger_.release_spill(use->file->size());
+  }
+}
+
+void StorageThread::remove_finished_rings() {
+  for (RingSlot* slot : ledger_.take_finished()) {
+    if (slot->damaged)
+      slot->file->set_aside();
+    else
+      slot->file->remove();
+    slot->file.reset();
+  }
+}
+
+/// Waits until the store answers. False when the rest is given up.
+bool StorageThread::wait_for_store() {
+  bool was_stopping = stopping_.load(std::memory_order_acquire);
+  while (true) {
+    const std::uint32_t ticket = signals_.storage.ticket();
+    if (abandoned_.load(std::memory_order_acquire)) return false;
+    const bool stopping = stopping_.load(std::memory_order_acquire);
+    if (stopping == was_stopping) signals_.storage.wait(ticket, pause_ms_ * kMs);
+    was_stopping = stopping;  // being asked to stop ends the pause once: time is short then
+    if (abandoned_.load(std::memory_order_acquire)) return false;
+    pause_ms_ = std::min<std::int64_t>(pause_ms_ * 2, options_.backoff_max_ms);
+    if (writer_.probe()) return true;
+  }
+}
+
+}  // namespace gw::trace
