@@ -129,7 +129,8 @@ class Brotli final : public Layer {
   BrotliDecoderState* state_;
 };
 
-/// Any number of frames. Windows over 8 MiB are refused, as RFC 9659 asks of this content coding.
+/// Any number of frames. Windows over 8 MiB are refused, as RFC 9659 asks of this content coding, and so are the
+/// formats before RFC 8878, which the library may still know.
 class Zstd final : public Layer {
  public:
   Zstd() : context_(ZSTD_createDCtx()) {
@@ -139,10 +140,12 @@ class Zstd final : public Layer {
 
   Step step(std::string_view& in, char* out, std::size_t room) override {
     if (context_ == nullptr) return {Status::failed, 0};
+    if (!is_frame(in)) return {between_frames_ ? Status::ended : Status::failed, 0};
     ZSTD_inBuffer from{in.data(), in.size(), 0};
     ZSTD_outBuffer to{out, room, 0};
     const std::size_t result = ZSTD_decompressStream(context_, &to, &from);
     in.remove_prefix(from.pos);
+    header_ = result == 0 ? 0 : std::min(kMagicBytes, header_ + from.pos);
     if (ZSTD_isError(result) != 0) return {between_frames_ ? Status::ended : Status::failed, to.pos};
     if (result == 0) {
       between_frames_ = true;
@@ -153,7 +156,23 @@ class Zstd final : public Layer {
   }
 
  private:
+  static constexpr std::size_t kMagicBytes = 4;
+
+  /// Do the bytes of the magic number that are here fit a frame, or one to be skipped?
+  bool is_frame(std::string_view in) {
+    constexpr std::string_view kFrame = "\x28\xb5\x2f\xfd";
+    constexpr std::string_view kSkippable = "\x50\x2a\x4d\x18";  // and up to 0x5f
+    for (std::size_t i = 0; i < in.size() && header_ + i < kMagicBytes; ++i) {
+      if (header_ + i == 0) skippable_ = (in[i] & '\xf0') == '\x50';
+      const char expected = (skippable_ ? kSkippable : kFrame)[header_ + i];
+      if (in[i] != expected && !(skippable_ && header_ + i == 0)) return false;
+    }
+    return true;
+  }
+
   ZSTD_DCtx* context_;
+  std::size_t header_ = 0;  ///< bytes of the frame's magic number that were consumed
+  bool skippable_ = false;
   bool between_frames_ = false;  ///< a frame has ended and no later one has given a byte
 };
 

@@ -1,10 +1,7 @@
 #pragma once
 // For tests: feeding a reader in pieces, encoding bodies, and the recorded fixtures.
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -1,8 +1,9 @@
+#pragma once
 // The vector form of scan::Kernel, included once by each scan_<cpu>.cpp inside its own unnamed namespace, after it has
 // defined
 //   Vec         kWidth bytes: static load(p), eq(byte) and, and_not; bits() as the lowest kWidth bits
 //   prefix_xor  bit i of the result = xor of the bits 0..i
-// No include guard and no includes on purpose: it is text that is compiled once for every instruction set.
+// It includes nothing on purpose: it is text that is compiled once for every instruction set.
 
 // `"usage":{` is looked for by two of its bytes that rarely stand five apart, and not by those that follow with `null`:
 // an OpenAI stream says

@@ -411,8 +411,7 @@ class RandomJson {
         "\\\\",
         "}{][",
         "\\u00e9\\ud83d\\ude00",
-        "long text that "
-        "is over sixty-four bytes so that it spans a block of the scanner \\\" and on",
+        "long text over sixty-four bytes, so that it spans more than block of the scanner \\\" and on",
         "\\\\\\\"",
         " m "};
     return "\"" + std::string(kTexts[random_.below(std::size(kTexts))]) + "\"";
