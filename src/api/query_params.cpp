@@ -1,0 +1,120 @@
+#include "api/query_params.h"
+
+#include <charconv>
+
+#include "base/strings.h"
+#include "base/time_format.h"
+#include "store/trace_cursor.h"
+
+namespace gw::api {
+namespace {
+
+constexpr std::int64_t kDayNs = 86'400'000'000'000;
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char l = to_lower(c);
+  return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
+}
+
+std::optional<std::string> unescape(std::string_view s) {
+  std::string out;
+  out.reserve(s.size());
+  for (std::size_t i = 0; i < s.size(); ++i) {
+    if (s[i] == '+') {
+      out += ' ';
+    } else if (s[i] == '%') {
+      const int high = i + 2 < s.size() ? hex_digit(s[i + 1]) : -1;
+      const int low = i + 2 < s.size() ? hex_digit(s[i + 2]) : -1;
+      if (high < 0 || low < 0) return std::nullopt;
+      out += static_cast<char>(high * 16 + low);
+      i += 2;
+    } else {
+      out += s[i];
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+QueryParams::QueryParams(std::string_view raw) {
+  while (!raw.empty()) {
+    const std::size_t end = raw.find('&');
+    const std::string_view pair = raw.substr(0, end);
+    raw.remove_prefix(end == std::string_view::npos ? raw.size() : end + 1);
+    if (pair.empty() || pair.find(';') != std::string_view::npos) continue;
+    const std::size_t eq = pair.find('=');
+    auto name = unescape(pair.substr(0, eq));
+    auto value = unescape(eq == std::string_view::npos ? std::string_view{} : pair.substr(eq + 1));
+    if (name && value) pairs_.emplace_back(std::move(*name), std::move(*value));
+  }
+}
+
+std::string_view QueryParams::get(std::string_view name) const {
+  for (const auto& [n, v] : pairs_)
+    if (n == name) return trim(v);
+  return {};
+}
+
+Result<std::optional<std::int64_t>> QueryParams::integer(std::string_view name, std::int64_t min,
+                                                         std::int64_t max) const {
+  std::string_view text = get(name);
+  if (text.empty()) return std::nullopt;
+  if (text[0] == '+' && text.size() > 1 && text[1] != '-') text.remove_prefix(1);  // from_chars takes only the minus
+  std::int64_t value = 0;
+  const auto r = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (r.ec != std::errc{} || r.ptr != text.data() + text.size()) return fail(std::string(name) + " must be an integer");
+  if (value < min) return fail(std::string(name) + " must be >= " + std::to_string(min));
+  if (value > max) return fail(std::string(name) + " must be <= " + std::to_string(max));
+  return value;
+}
+
+Result<std::optional<std::int64_t>> QueryParams::time(std::string_view name, bool end) const {
+  const std::string_view text = get(name);
+  if (text.empty()) return std::nullopt;
+  if (const auto instant = parse_rfc3339(text)) return *instant;
+  if (const auto day = parse_date(text)) return end ? *day + kDayNs - 1 : *day;
+  return fail("invalid " + std::string(name) + ": expected RFC3339 or YYYY-MM-DD");
+}
+
+Result<TraceQuery> parse_trace_query(const QueryParams& params) {
+  TraceQuery q;
+  const auto limit = params.integer("limit", 0, 200);
+  if (!limit) return tl::make_unexpected(limit.error());
+  if (limit->value_or(0) != 0) q.limit = static_cast<int>(**limit);
+  const auto status = params.integer("status", 100, 599);
+  if (!status) return tl::make_unexpected(status.error());
+  q.filter.status = static_cast<int>(status->value_or(0));
+  const auto min_tokens = params.integer("min_tokens", 0, 10'000'000);
+  if (!min_tokens) return tl::make_unexpected(min_tokens.error());
+  q.filter.min_tokens = min_tokens->value_or(0);
+  const auto max_tokens = params.integer("max_tokens", 0, 10'000'000);
+  if (!max_tokens) return tl::make_unexpected(max_tokens.error());
+  q.filter.max_tokens = max_tokens->value_or(0);
+  if (q.filter.min_tokens > 0 && q.filter.max_tokens > 0 && q.filter.max_tokens < q.filter.min_tokens)
+    return fail("max_tokens must be greater than or equal to min_tokens");
+
+  const auto from = params.time("from", false);
+  if (!from) return tl::make_unexpected(from.error());
+  const auto to = params.time("to", true);
+  if (!to) return tl::make_unexpected(to.error());
+  if (*from && *to && **to < **from) return fail("to must be greater than or equal to from");
+  q.filter.from_ns = *from;
+  q.filter.to_ns = *to;
+
+  q.filter.trace_group_id = params.get("trace_group_id");
+  q.filter.thread_id = params.get("thread_id");
+  q.filter.run_id = params.get("run_id");
+  q.filter.provider = params.get("provider");
+  q.filter.model = params.get("model");
+  q.filter.api_key_hash = params.get("api_key_hash");
+  if (const std::string_view cursor = params.get("cursor"); !cursor.empty()) {
+    auto after = store::decode_cursor(cursor);
+    if (!after) return tl::make_unexpected(after.error());
+    q.after = std::move(*after);
+  }
+  return q;
+}
+
+}  // namespace gw::api

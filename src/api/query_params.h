@@ -1,0 +1,40 @@
+#pragma once
+// Query parameters by the rules of http-api §5. Errors are the contract's texts, to be answered with 400.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "store/trace_store.h"
+
+namespace gw::api {
+
+class QueryParams {
+ public:
+  /// `raw` is the query without its `?`. Malformed pairs and pairs with a `;` are ignored.
+  explicit QueryParams(std::string_view raw);
+
+  /// The first value, trimmed; empty when absent.
+  std::string_view get(std::string_view name) const;
+  /// Decimal with optional sign. Blank: nothing.
+  Result<std::optional<std::int64_t>> integer(std::string_view name, std::int64_t min, std::int64_t max) const;
+  /// RFC3339 or a day. Of a day the first nanosecond, or with `end` the last. Blank: nothing.
+  Result<std::optional<std::int64_t>> time(std::string_view name, bool end) const;
+
+ private:
+  std::vector<std::pair<std::string, std::string>> pairs_;
+};
+
+/// What /api/traces asks for.
+struct TraceQuery {
+  store::TraceFilter filter;
+  std::optional<store::TraceCursor> after;
+  int limit = 50;
+};
+/// In the contract's order of checks, the cursor last.
+Result<TraceQuery> parse_trace_query(const QueryParams& params);
+
+}  // namespace gw::api

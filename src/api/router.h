@@ -1,0 +1,77 @@
+#pragma once
+// The JSON API as a function from request to answer: no sockets, no threads. One Router per query thread, because a
+// TraceReader is; handle() may block for as long as the reader's deadline.
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "model/pipeline_diagnostics.h"
+#include "store/trace_store.h"
+
+namespace gw::api {
+
+struct ApiRequest {
+  std::string method;  ///< as received; case-sensitive
+  std::string path;    ///< percent-decoded, not cleaned
+  std::string query;   ///< raw, without `?`
+  std::string body;
+  /// The caller's tenant; nothing when auth is off: then everything is seen.
+  std::optional<store::TenantScope> scope;
+};
+
+/// For HEAD the body is what GET would have answered: the caller takes Content-Length from it and sends none of it. The
+/// caller adds Content-Length and the correlation id.
+struct ApiResponse {
+  int status = 200;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+};
+
+/// Everything here outlives the router; the functions are called on the router's thread.
+struct ApiDeps {
+  store::TraceReader* traces = nullptr;  ///< null: 503 with the contract's text
+  std::function<std::optional<PipelineDiagnostics>()> diagnostics;
+  /// Why the process wants no traffic (it is draining, …); empty: it does. Storage is asked by the router itself.
+  std::function<std::string()> not_ready_reason;
+  /// Told of store failures that a client only sees as 500: operation and error.
+  std::function<void(std::string_view, std::string_view)> on_error;
+  std::string version;  ///< the version line
+  std::string storage_driver;
+  std::string auth_header;  ///< as configured
+  std::int64_t started_mono_ns = 0;
+  Clock clock;
+};
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+/// Also on what refuses `/api` requests before they get here.
+void append_cors_headers(Headers& headers, std::string_view auth_header);
+/// `{"error":"…"}` with a newline.
+std::string error_body(std::string_view message);
+
+class Router {
+ public:
+  explicit Router(ApiDeps deps);
+  /// Never fails: what went wrong is in the answer.
+  ApiResponse handle(const ApiRequest& request);
+
+ private:
+  ApiResponse route(const ApiRequest& request);
+  ApiResponse route_trace(const ApiRequest& request);
+  ApiResponse root() const;
+  ApiResponse health();
+  ApiResponse ready();
+  ApiResponse diagnostics();
+  ApiResponse list_traces(const ApiRequest& request);
+  ApiResponse trace_detail(const ApiRequest& request, std::string_view id);
+  void report(std::string_view operation, const Error& error) const;
+
+  ApiDeps deps_;
+};
+
+}  // namespace gw::api
