@@ -1,16 +1,20 @@
 #include "app/server.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/resource.h>
 
 #include <atomic>
 #include <chrono>
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <thread>
 
 #include "api/router.h"
+#include "app/demo.h"
 #include "app/pipeline_events.h"
 #include "app/wiring.h"
 #include "base/clock.h"
@@ -130,11 +134,14 @@ Result<void> Server::Impl::open_api() {
   std::vector<pipeline::QueryPool::Handler> handlers;
   for (auto& reader : readers) {
     api::ApiDeps d;
-    d.reader = reader.get();
+    d.traces = reader.get();
     d.diagnostics = [this] { return std::optional<PipelineDiagnostics>(traces->diagnostics()); };
-    d.readiness = [this]() -> std::string { return services->draining.load() ? "draining" : ""; };
+    d.not_ready_reason = [this]() -> std::string { return services->draining.load() ? "draining" : ""; };
+    d.on_error = [this](std::string_view operation, std::string_view error) {
+      log->error("trace store query failed").field("operation", operation).field("error", error);
+    };
     d.version = options.version;
-    d.started_ns = wall_now_ns();
+    d.started_mono_ns = mono_now_ns();
     d.storage_driver = options.config.storage.driver;
     d.auth_header = options.config.auth.header;
     routers.push_back(std::make_unique<api::Router>(std::move(d)));
@@ -273,6 +280,24 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
   impl->banner();
   impl->run_threads();
   return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+int demo(bool once, const std::string& version) {
+  std::unique_ptr<Server> server;
+  UniqueFd log;
+  DemoGateway gateway;
+  gateway.start = [&](const config::Config& config, const std::string& log_path) -> Result<std::uint16_t> {
+    log.reset(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+    if (!log) return fail("open " + log_path + ": " + std::strerror(errno));
+    auto started = Server::start({.config = config, .config_path = "", .version = version, .log_fd = log.get()});
+    if (!started) return tl::make_unexpected(started.error());
+    server = std::move(*started);
+    return static_cast<std::uint16_t>(server->port());
+  };
+  gateway.stop = [&] { server.reset(); };
+  DemoOptions options;
+  options.once = once;
+  return run_demo(options, gateway);
 }
 
 int serve(const config::Config& config, const std::string& config_path, const std::string& version) {

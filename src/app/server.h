@@ -39,4 +39,7 @@ class Server {
 /// `ongoingai serve`: runs until SIGINT or SIGTERM. Returns the exit code.
 int serve(const config::Config& config, const std::string& config_path, const std::string& version);
 
+/// `ongoingai demo`: the same server on a scratch folder, see demo.h. Returns the exit code.
+int demo(bool once, const std::string& version);
+
 }  // namespace gw::app

@@ -70,6 +70,16 @@ guard::Policy make_policies(const config::Config& c) {
   return guard::Policy(o);
 }
 
+void make_body_redactors(const config::Config& c, pipeline::Services& s) {
+  guard::BodyOptions o;
+  o.detectors = {.email = c.pii.detectors.email, .phone = c.pii.detectors.phone, .ssn = c.pii.detectors.ssn, .token_like = c.pii.detectors.token_like};
+  o.key_denylist = c.pii.body.key_denylist;
+  o.format = config::effective_replacement_format(c);
+  o.hash_salt = c.pii.replacement.hash_salt;
+  if (c.pii.stages.request_body) s.request_body_redactor = std::make_unique<guard::BodyRedactor>(o);
+  if (c.pii.stages.response_body) s.response_body_redactor = std::make_unique<guard::BodyRedactor>(o);
+}
+
 bool any_limit(const config::UsageLimitConfig& l) {
   return l.requests_per_minute > 0 || l.max_tokens_per_day > 0 || l.max_cost_usd_per_day > 0;
 }
@@ -121,6 +131,7 @@ Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& 
                .idle_timeout_ns = c.server.idle_timeout_ms * kMs,
                .max_connections = c.server.max_connections};
   s->capture = {.bodies = c.tracing.capture_bodies, .body_max_size = static_cast<std::size_t>(config::effective_body_max_size(c))};
+  if (c.tracing.capture_bodies) make_body_redactors(c, *s);
   if (!c.server.tls.cert.empty()) {
     auto tls = net::TlsServerContext::create(c.server.tls.cert, c.server.tls.key);
     if (!tls) return tl::make_unexpected(tls.error());

@@ -1,7 +1,6 @@
 #include <string>
 #include <vector>
 
-#include "app/demo.h"
 #include "app/server.h"
 #include "cli/run.h"
 
@@ -18,6 +17,6 @@ int main(int argc, char** argv) {
   handlers.serve = [&](const gw::config::Config& config, const std::string& path) {
     return gw::app::serve(config, path, handlers.version);
   };
-  handlers.demo = [&](bool once) { return gw::app::run_demo(once, handlers.version); };
+  handlers.demo = [&](bool once) { return gw::app::demo(once, handlers.version); };
   return gw::cli::run(args, handlers);
 }
