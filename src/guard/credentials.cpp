@@ -1,0 +1,163 @@
+#include "guard/credentials.h"
+
+#include <algorithm>
+
+#include "guard/text_class.h"
+
+namespace gw::guard {
+namespace {
+
+constexpr auto npos = std::string_view::npos;
+
+enum class Alphabet : unsigned char { alnum, alnum_dash, alnum_underscore, url_safe, url_safe_dot };
+
+constexpr bool in_alphabet(Alphabet a, char c) {
+  if (is_alnum(c)) return true;
+  switch (a) {
+    case Alphabet::alnum:
+      return false;
+    case Alphabet::alnum_dash:
+      return c == '-';
+    case Alphabet::alnum_underscore:
+      return c == '_';
+    case Alphabet::url_safe:
+      return c == '-' || c == '_';
+    case Alphabet::url_safe_dot:
+      return c == '-' || c == '_' || c == '.';
+  }
+  return false;
+}
+
+/// A prefix behind a word boundary, then at least `min` characters. The prefix ends in the byte that triggers the look.
+struct Form {
+  std::string_view prefix;
+  Alphabet alphabet;
+  std::size_t min;
+};
+
+constexpr Form kForms[] = {
+    {"sk-", Alphabet::url_safe, 12},  // OpenAI, DeepSeek and everyone who copied them
+    {"sk-ant-", Alphabet::url_safe, 8},     {"sk-proj-", Alphabet::url_safe, 8},
+    {"sk-svcacct-", Alphabet::url_safe, 8}, {"sk-admin-", Alphabet::url_safe, 8},
+    {"sk-test-", Alphabet::url_safe, 8},    {"sk-live-", Alphabet::url_safe, 8},
+    {"sk-or-", Alphabet::url_safe, 8},      {"sk-lf-", Alphabet::url_safe, 8},
+    {"xoxa-", Alphabet::alnum_dash, 8},     {"xoxb-", Alphabet::alnum_dash, 8},
+    {"xoxc-", Alphabet::alnum_dash, 8},     {"xoxd-", Alphabet::url_safe, 8},
+    {"xoxe-", Alphabet::alnum_dash, 8},     {"xoxo-", Alphabet::alnum_dash, 8},
+    {"xoxp-", Alphabet::alnum_dash, 8},     {"xoxr-", Alphabet::alnum_dash, 8},
+    {"xoxs-", Alphabet::alnum_dash, 8},     {"xapp-", Alphabet::alnum_dash, 16},
+    {"glpat-", Alphabet::url_safe, 16},     {"xai-", Alphabet::alnum, 20},
+    {"pplx-", Alphabet::alnum, 20},         {"nvapi-", Alphabet::url_safe, 20},
+    {"GOCSPX-", Alphabet::url_safe, 20},    {"github_pat_", Alphabet::alnum_underscore, 16},
+    {"gsk_", Alphabet::alnum, 20},          {"hf_", Alphabet::alnum, 20},
+    {"r8_", Alphabet::alnum, 20},           {"npm_", Alphabet::alnum, 20},
+    {"whsec_", Alphabet::alnum, 16},        {"ya29.", Alphabet::url_safe, 16},
+    {"SG.", Alphabet::url_safe_dot, 32},
+};
+
+constexpr std::string_view kBegin = "-----BEGIN ";
+constexpr std::string_view kEnd = "-----END ";
+constexpr std::string_view kDashes = "-----";
+constexpr std::size_t kMaxLabel = 48;  // "ENCRYPTED PRIVATE KEY", "PGP PRIVATE KEY BLOCK" and what may come
+
+/// Whatever may stand between the two lines of a key, also when its newlines are escaped once more.
+constexpr bool is_pem_char(char c) {
+  return is_alnum(c) || c == '+' || c == '/' || c == '=' || c == '-' || c == '\\' || c == ':' || c == ',' || c == ' ' ||
+         c == '\t' || c == '\r' || c == '\n';
+}
+
+class Scanner {
+ public:
+  explicit Scanner(std::string_view text) : text_(text) {}
+
+  void run(std::vector<Match>& out) {
+    std::size_t i = 0;
+    while (i < text_.size()) {
+      const char c = text_[i];
+      if (!may_start_credential(c)) {
+        ++i;
+        continue;
+      }
+      std::size_t begin = npos;
+      const std::size_t end = c == 'I'                            ? cloud_key(i, begin)
+                              : c == '-' && private_key_starts(i) ? private_key(i, begin)
+                                                                  : prefixed(i, begin);
+      if (end == npos || begin < floor_) {
+        ++i;
+        continue;
+      }
+      out.push_back({begin, end, Kind::token_like});
+      floor_ = i = end;
+    }
+  }
+
+ private:
+  bool starts_word(std::size_t i) const { return i >= floor_ && (i == 0 || !is_word(text_[i - 1])); }
+
+  std::size_t run_end(std::size_t i, Alphabet a) const {
+    while (i < text_.size() && in_alphabet(a, text_[i])) ++i;
+    return i;
+  }
+
+  std::size_t prefixed(std::size_t trigger, std::size_t& begin) const {
+    const std::string_view head = text_.substr(0, trigger + 1);
+    if (trigger < 2) return npos;
+    for (const Form& form : kForms) {
+      if (form.prefix[form.prefix.size() - 2] != text_[trigger - 1] || !head.ends_with(form.prefix)) continue;
+      const std::size_t start = head.size() - form.prefix.size();
+      const std::size_t end = run_end(head.size(), form.alphabet);
+      if (!starts_word(start) || end - head.size() < form.min) continue;
+      begin = start;
+      return end;
+    }
+    return npos;
+  }
+
+  /// AKIA… and its kin around their I, AIza… around its.
+  std::size_t cloud_key(std::size_t i, std::size_t& begin) const {
+    if (i >= 1 && text_.substr(i - 1, 4) == "AIza" && starts_word(i - 1)) {
+      const std::size_t end = run_end(i + 3, Alphabet::url_safe);
+      if (end - (i + 3) < 30) return npos;
+      begin = i - 1;
+      return end;
+    }
+    if (i < 2) return npos;
+    const std::string_view kind = text_.substr(i - 2, 4);
+    if ((kind != "AKIA" && kind != "ASIA" && kind != "ABIA") || !starts_word(i - 2)) return npos;
+    const std::size_t end = i + 2 + 16;
+    if (end > text_.size() || !boundary_at(text_, end)) return npos;
+    for (char c : text_.substr(i + 2, 16))
+      if (!is_upper(c) && !is_digit(c)) return npos;
+    begin = i - 2;
+    return end;
+  }
+
+  bool private_key_starts(std::size_t i) const { return text_.substr(i, kBegin.size()) == kBegin; }
+
+  std::size_t private_key(std::size_t i, std::size_t& begin) {
+    const std::size_t label_at = i + kBegin.size();
+    const std::string_view near = text_.substr(label_at, kMaxLabel + kDashes.size());
+    const std::size_t label_end = near.find(kDashes);
+    if (label_end == npos || near.substr(0, label_end).find("PRIVATE KEY") == npos) return npos;
+    const std::size_t content = label_at + label_end + kDashes.size();
+    if (content > pem_run_end_ || pem_run_end_ == npos) {
+      pem_run_end_ = content;
+      while (pem_run_end_ < text_.size() && is_pem_char(text_[pem_run_end_])) ++pem_run_end_;
+    }
+    begin = i;
+    const std::size_t last = text_.substr(0, pem_run_end_).find(kEnd, content);
+    if (last == npos) return pem_run_end_;
+    const std::size_t close = text_.substr(0, pem_run_end_).find(kDashes, last + kEnd.size());
+    return close == npos ? pem_run_end_ : close + kDashes.size();
+  }
+
+  std::string_view text_;
+  std::size_t floor_ = 0;           // nothing before this belongs to a further match
+  std::size_t pem_run_end_ = npos;  // end of the run of key characters last measured
+};
+
+}  // namespace
+
+void find_credentials(std::string_view text, std::vector<Match>& out) { Scanner(text).run(out); }
+
+}  // namespace gw::guard

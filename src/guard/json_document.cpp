@@ -1,0 +1,134 @@
+#include "guard/json_document.h"
+
+namespace gw::guard {
+namespace {
+
+/// Members whose strings carry on from one event to the next, in the streams of the providers we know and their
+/// imitators.
+constexpr std::string_view kStreamedMembers[] = {
+    "content",           "text",    "delta",      "arguments",   "partial_json", "thinking", "reasoning",
+    "reasoning_content", "refusal", "transcript", "output_text", "response",     "code",     "completion",
+    "summary",           "input",   "output",     "message"};
+
+/// Members that tell apart texts which are delivered under one path.
+constexpr std::string_view kIdentities[] = {"index", "output_index", "content_index", "summary_index", "item_id"};
+
+template <std::size_t N>
+constexpr bool is_one_of(std::string_view name, const std::string_view (&list)[N]) {
+  for (const std::string_view item : list)
+    if (item == name) return true;
+  return false;
+}
+
+constexpr std::uint64_t hash_of(std::string_view s) {  // FNV-1a; a collision joins two texts, no more
+  std::uint64_t h = 0xcbf29ce484222325ULL;
+  for (char c : s) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return h;
+}
+
+constexpr std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
+  std::uint64_t x = a ^ (b + 0x9E3779B97F4A7C15ULL + (a << 6) + (a >> 2));
+  x = (x ^ (x >> 31)) * 0xBF58476D1CE4E5B9ULL;
+  return x ^ (x >> 29);
+}
+
+}  // namespace
+
+void StreamedTexts::add(std::uint64_t key, const Piece& piece) {
+  const auto [it, fresh] = index_.try_emplace(key, texts_.size());
+  if (fresh) texts_.emplace_back();
+  texts_[it->second].push_back(piece);
+}
+
+void StreamedTexts::search_all(Redaction& redaction) const {
+  for (const auto& pieces : texts_) redaction.search(pieces);
+}
+
+void JsonDocument::start(std::string_view text, std::size_t offset) {
+  text_ = text;
+  offset_ = offset;
+  name_ = {};
+  usage_next_ = false;
+  depth_ = usage_depth_ = 0;
+  pending_.clear();
+  nodes_.assign(1, Node{});
+  current_ = 0;
+}
+
+void JsonDocument::finish() {
+  if (streamed_ == nullptr) return;
+  // Parents stand before their children, so one pass gives every node the hash of its whole path.
+  std::vector<std::uint64_t> path(nodes_.size());
+  for (std::size_t i = 1; i < nodes_.size(); ++i) {
+    const Node& n = nodes_[i];
+    const std::uint64_t place = n.indexed && !nodes_[n.parent].object ? 0 : n.part;
+    path[i] = mix(mix(path[n.parent], place), n.identity);
+  }
+  for (const Pending& p : pending_) streamed_->add(mix(path[p.node], p.name), p.piece);
+}
+
+bool JsonDocument::member(const JsonString& name) {
+  name_ = text_.substr(name.begin, name.end - name.begin);
+  if (name.escaped) {
+    decoded_name_.clear();
+    decode_json_string(name_, decoded_name_);
+    name_ = decoded_name_;
+  }
+  usage_next_ = false;
+  if (usage_depth_ != 0) return false;
+  if (fields_.is_denied(name_)) return true;
+  usage_next_ = FieldNames::is_usage(name_);
+  return false;
+}
+
+void JsonDocument::whole_value(std::size_t begin, std::size_t end) {
+  redaction_.replace_field(offset_ + begin, offset_ + end);
+}
+
+Piece JsonDocument::piece_of(const JsonString& s) const {
+  return {static_cast<std::uint32_t>(offset_ + s.begin), static_cast<std::uint32_t>(offset_ + s.end),
+          s.escaped ? Piece::How::json_escaped : Piece::How::json};
+}
+
+void JsonDocument::string(const JsonString& s) {
+  if (s.begin == s.end) return;
+  if (streamed_ != nullptr && nodes_[current_].object) {
+    if (is_one_of(name_, kStreamedMembers)) {
+      pending_.push_back({current_, hash_of(name_), piece_of(s)});
+      return;
+    }
+    note_identity(s.begin, s.end);
+  }
+  redaction_.search(piece_of(s));
+}
+
+void JsonDocument::scalar(std::size_t begin, std::size_t end) {
+  if (streamed_ != nullptr && nodes_[current_].object) note_identity(begin, end);
+}
+
+void JsonDocument::note_identity(std::size_t begin, std::size_t end) {
+  if (!is_one_of(name_, kIdentities)) return;
+  Node& node = nodes_[current_];
+  node.identity ^= mix(hash_of(name_), hash_of(text_.substr(begin, end - begin)));
+  node.indexed |= name_ == "index";
+}
+
+void JsonDocument::enter(bool object) {
+  ++depth_;
+  if (usage_next_ && usage_depth_ == 0) usage_depth_ = depth_;
+  usage_next_ = false;
+  if (streamed_ == nullptr) return;
+  Node& parent = nodes_[current_];
+  const std::uint64_t part = parent.object ? hash_of(name_) : ++parent.children;
+  nodes_.push_back({current_, object, false, part, 0, 0});
+  current_ = static_cast<std::uint32_t>(nodes_.size() - 1);
+  name_ = {};
+}
+
+void JsonDocument::leave() {
+  if (usage_depth_ == depth_) usage_depth_ = 0;
+  --depth_;
+  if (streamed_ != nullptr) current_ = nodes_[current_].parent;
+}
+
+}  // namespace gw::guard

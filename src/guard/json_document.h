@@ -1,0 +1,81 @@
+#pragma once
+// Redacts one JSON document inside a body, and remembers the strings that go on in the next document of a stream.
+#include <cstdint>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "guard/field_names.h"
+#include "guard/json_text.h"
+#include "guard/redaction.h"
+
+namespace gw::guard {
+
+/// Running texts that are delivered in pieces (`delta.content`, `partial_json`, …), each under a key made of the path
+/// to it and the indexes and item ids along that path. Bounded by the body: one piece per string in it.
+class StreamedTexts {
+ public:
+  void add(std::uint64_t key, const Piece& piece);
+  /// Searches every text, each once, in the order of their first pieces.
+  void search_all(Redaction& redaction) const;
+
+ private:
+  std::unordered_map<std::uint64_t, std::size_t> index_;
+  std::vector<std::vector<Piece>> texts_;
+};
+
+/// Handles one document after the other. Edits go to the redaction at once; pieces of streamed texts when `finish` is
+/// called.
+class JsonDocument final : public JsonHandler {
+ public:
+  /// `streamed` null: the document stands alone, every string is searched by itself.
+  JsonDocument(Redaction& redaction, const FieldNames& fields, StreamedTexts* streamed)
+      : redaction_(redaction), fields_(fields), streamed_(streamed) {}
+
+  /// `text` is what will be walked; its first byte is the body's byte `offset`.
+  void start(std::string_view text, std::size_t offset);
+  /// The document was sound: its pieces count.
+  void finish();
+
+  bool member(const JsonString& name) override;
+  void whole_value(std::size_t begin, std::size_t end) override;
+  void string(const JsonString& s) override;
+  void scalar(std::size_t begin, std::size_t end) override;
+  void enter(bool object) override;
+  void leave() override;
+
+ private:
+  struct Node {  // a container on the way to a streamed string
+    std::uint32_t parent = 0;
+    bool object = false;
+    bool indexed = false;        // has an `index` of its own: its place in an array does not matter
+    std::uint64_t part = 0;      // the member name or array position it stands under
+    std::uint64_t identity = 0;  // of its index and id members
+    std::uint32_t children = 0;
+  };
+  struct Pending {
+    std::uint32_t node = 0;
+    std::uint64_t name = 0;
+    Piece piece;
+  };
+
+  void note_identity(std::size_t begin, std::size_t end);
+  Piece piece_of(const JsonString& s) const;
+
+  Redaction& redaction_;
+  const FieldNames& fields_;
+  StreamedTexts* streamed_;
+
+  std::string_view text_;
+  std::size_t offset_ = 0;
+  std::string_view name_;  // of the member whose value comes, as written; empty in arrays
+  std::string decoded_name_;
+  bool usage_next_ = false;  // the value that comes is accounting
+  std::size_t depth_ = 0;
+  std::size_t usage_depth_ = 0;  // depth of the accounting object we are in, 0: none
+  std::vector<Node> nodes_;      // kept only for streams
+  std::uint32_t current_ = 0;    // node, 0: none
+  std::vector<Pending> pending_;
+};
+
+}  // namespace gw::guard

@@ -1,0 +1,299 @@
+#include "guard/json_text.h"
+
+#include <cstring>
+
+#include "guard/text_class.h"
+
+namespace gw::guard {
+namespace {
+
+constexpr bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
+int hex4(std::string_view s) {  // -1 unless four hex digits
+  if (s.size() < 4) return -1;
+  int v = 0;
+  for (char c : s.substr(0, 4)) {
+    const int d = is_digit(c) ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+    if (d < 0) return -1;
+    v = v * 16 + d;
+  }
+  return v;
+}
+
+std::size_t encode_utf8(std::uint32_t c, char* out) {
+  const auto byte = [](std::uint32_t v) { return static_cast<char>(static_cast<unsigned char>(v)); };
+  if (c < 0x80) {
+    out[0] = byte(c);
+    return 1;
+  }
+  if (c < 0x800) {
+    out[0] = byte(0xC0 | c >> 6);
+    out[1] = byte(0x80 | (c & 63));
+    return 2;
+  }
+  if (c < 0x10000) {
+    out[0] = byte(0xE0 | c >> 12);
+    out[1] = byte(0x80 | (c >> 6 & 63));
+    out[2] = byte(0x80 | (c & 63));
+    return 3;
+  }
+  out[0] = byte(0xF0 | c >> 18);
+  out[1] = byte(0x80 | (c >> 12 & 63));
+  out[2] = byte(0x80 | (c >> 6 & 63));
+  out[3] = byte(0x80 | (c & 63));
+  return 4;
+}
+
+constexpr std::uint32_t kReplacement = 0xFFFD;
+
+struct Escape {
+  std::uint32_t code = kReplacement;
+  std::size_t length = 0;  // 0: cut off by the end of the text
+};
+
+Escape read_escape(std::string_view raw) {  // raw[0] is the backslash
+  if (raw.size() < 2) return {};
+  switch (raw[1]) {
+    case '"':
+    case '\\':
+    case '/':
+      return {static_cast<std::uint32_t>(raw[1]), 2};
+    case 'b':
+      return {'\b', 2};
+    case 'f':
+      return {'\f', 2};
+    case 'n':
+      return {'\n', 2};
+    case 'r':
+      return {'\r', 2};
+    case 't':
+      return {'\t', 2};
+    case 'u':
+      break;
+    default:
+      return {kReplacement, 2};
+  }
+  if (raw.size() < 6) return {};
+  const int unit = hex4(raw.substr(2));
+  if (unit < 0) return {kReplacement, 2};
+  const auto code = static_cast<std::uint32_t>(unit);
+  if (code < 0xD800 || code > 0xDFFF) return {code, 6};
+  const int low = code < 0xDC00 && raw.substr(6).starts_with("\\u") ? hex4(raw.substr(8)) : -1;
+  if (low < 0xDC00 || low > 0xDFFF) return {kReplacement, 6};
+  return {0x10000 + ((code - 0xD800) << 10) + (static_cast<std::uint32_t>(low) - 0xDC00), 12};
+}
+
+/// -?(0|[1-9]d*)(.d+)?([eE][+-]?d+)?  At the end of the text a beginning of one is enough.
+bool is_number(std::string_view s, bool at_end) {
+  std::size_t i = 0;
+  const auto digits = [&] {
+    const std::size_t from = i;
+    while (i < s.size() && is_digit(s[i])) ++i;
+    return i > from;
+  };
+  if (i < s.size() && s[i] == '-') ++i;
+  if (i < s.size() && s[i] == '0') {
+    ++i;
+  } else if (!digits()) {
+    return at_end && i == s.size();
+  }
+  if (i < s.size() && s[i] == '.') {
+    ++i;
+    if (!digits()) return at_end && i == s.size();
+  }
+  if (i < s.size() && (s[i] | 32) == 'e') {
+    ++i;
+    if (i < s.size() && (s[i] == '+' || s[i] == '-')) ++i;
+    if (!digits()) return at_end && i == s.size();
+  }
+  return i == s.size();
+}
+
+bool is_scalar(std::string_view s, bool at_end) {
+  for (const std::string_view literal : {"true", "false", "null"})
+    if (s == literal || (at_end && literal.starts_with(s))) return true;
+  return is_number(s, at_end);
+}
+
+class Walker {
+ public:
+  Walker(std::string_view text, std::size_t pos, JsonHandler& handler) : text_(text), pos_(pos), handler_(handler) {}
+
+  WalkEnd run() {
+    do {
+      skip_blanks();
+      if (pos_ == text_.size()) return ended();
+      const WalkEnd step = expect_ == Expect::value ? value() : structure();
+      if (step != WalkEnd::complete) return step == WalkEnd::truncated ? ended() : step;
+    } while (!stack_.empty());
+    return WalkEnd::complete;
+  }
+  std::size_t pos() const { return pos_; }
+
+ private:
+  enum class Expect : std::uint8_t { value, first_value, name, first_name, colon, separator };
+
+  void skip_blanks() {
+    while (pos_ < text_.size() && is_blank(text_[pos_])) ++pos_;
+  }
+  bool reporting() const { return whole_depth_ == kNone; }
+
+  /// The text is over in the middle of the value.
+  WalkEnd ended() {
+    pos_ = text_.size();
+    if (!reporting()) handler_.whole_value(whole_begin_, pos_);
+    return WalkEnd::truncated;
+  }
+
+  /// A value ended at pos_: back to what surrounds it.
+  void value_done() {
+    expect_ = Expect::separator;
+    if (whole_depth_ != stack_.size()) return;
+    whole_depth_ = kNone;
+    handler_.whole_value(whole_begin_, pos_);
+  }
+
+  WalkEnd value() {
+    if (want_whole_) {
+      want_whole_ = false;
+      whole_depth_ = stack_.size();
+      whole_begin_ = pos_;
+    }
+    const char c = text_[pos_];
+    if (c == '{' || c == '[') {
+      if (stack_.size() >= kMaxJsonDepth) return WalkEnd::too_deep;
+      ++pos_;
+      stack_.push_back(c == '{');
+      expect_ = c == '{' ? Expect::first_name : Expect::first_value;
+      if (reporting()) handler_.enter(c == '{');
+      return WalkEnd::complete;
+    }
+    if (c == '"') {
+      const JsonString s = scan_json_string(text_, pos_);
+      pos_ = s.closed ? s.end + 1 : text_.size();
+      if (reporting()) handler_.string(s);
+      if (!s.closed) return WalkEnd::truncated;
+      value_done();
+      return WalkEnd::complete;
+    }
+    const std::size_t begin = pos_;
+    while (pos_ < text_.size() &&
+           (is_word(text_[pos_]) || text_[pos_] == '-' || text_[pos_] == '+' || text_[pos_] == '.'))
+      ++pos_;
+    if (pos_ == begin || !is_scalar(text_.substr(begin, pos_ - begin), pos_ == text_.size())) return WalkEnd::invalid;
+    if (reporting()) handler_.scalar(begin, pos_);
+    value_done();
+    return WalkEnd::complete;
+  }
+
+  WalkEnd structure() {
+    const char c = text_[pos_];
+    switch (expect_) {
+      case Expect::first_value:
+        if (c == ']') return close();
+        expect_ = Expect::value;
+        return value();
+      case Expect::first_name:
+        if (c == '}') return close();
+        return name();
+      case Expect::name:
+        return name();
+      case Expect::colon:
+        if (c != ':') return WalkEnd::invalid;
+        ++pos_;
+        expect_ = Expect::value;
+        return WalkEnd::complete;
+      case Expect::separator:
+        if (c == (stack_.back() ? '}' : ']')) return close();
+        if (c != ',') return WalkEnd::invalid;
+        ++pos_;
+        expect_ = stack_.back() ? Expect::name : Expect::value;
+        return WalkEnd::complete;
+      case Expect::value:
+        break;
+    }
+    return WalkEnd::invalid;
+  }
+
+  WalkEnd name() {
+    if (text_[pos_] != '"') return WalkEnd::invalid;
+    const JsonString s = scan_json_string(text_, pos_);
+    if (!s.closed) return WalkEnd::truncated;
+    pos_ = s.end + 1;
+    expect_ = Expect::colon;
+    if (reporting()) want_whole_ = handler_.member(s);
+    return WalkEnd::complete;
+  }
+
+  WalkEnd close() {
+    ++pos_;
+    stack_.pop_back();
+    if (reporting()) handler_.leave();
+    value_done();
+    return WalkEnd::complete;
+  }
+
+  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+
+  std::string_view text_;
+  std::size_t pos_;
+  JsonHandler& handler_;
+  Expect expect_ = Expect::value;
+  std::vector<bool> stack_;  // true: object
+  bool want_whole_ = false;
+  std::size_t whole_depth_ = kNone;  // depth at which the value being skipped ends
+  std::size_t whole_begin_ = 0;
+};
+
+}  // namespace
+
+void decode_json_string(std::string_view raw, std::string& out, std::vector<std::uint32_t>* origin) {
+  for (std::size_t i = 0; i < raw.size();) {
+    if (raw[i] != '\\') {
+      if (origin != nullptr) origin->push_back(static_cast<std::uint32_t>(i));
+      out += raw[i++];
+      continue;
+    }
+    const Escape escape = read_escape(raw.substr(i));
+    if (escape.length == 0) return;
+    char utf8[4];
+    const std::size_t n = encode_utf8(escape.code, utf8);
+    out.append(utf8, n);
+    if (origin != nullptr) origin->insert(origin->end(), n, static_cast<std::uint32_t>(i));
+    i += escape.length;
+  }
+}
+
+void append_json_content(std::string& out, std::string_view s) {
+  for (char c : s) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+}
+
+JsonString scan_json_string(std::string_view text, std::size_t quote) {
+  JsonString s{quote + 1, text.size(), false, false};
+  std::size_t i = quote + 1;
+  while (i < text.size()) {
+    if (text[i] == '"') {
+      s.end = i;
+      s.closed = true;
+      return s;
+    }
+    if (text[i] == '\\') {
+      s.escaped = true;
+      ++i;
+    }
+    ++i;
+  }
+  return s;
+}
+
+WalkEnd walk_json(std::string_view text, std::size_t& pos, JsonHandler& handler) {
+  Walker walker(text, pos, handler);
+  const WalkEnd end = walker.run();
+  pos = walker.pos();
+  return end;
+}
+
+}  // namespace gw::guard

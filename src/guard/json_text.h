@@ -1,0 +1,55 @@
+#pragma once
+// JSON seen as bytes: strings with their escapes, and a walk over a document that tells where each value stands.
+// Nothing is copied or built.
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gw::guard {
+
+/// Content of a JSON string (without quotes), decoded. Lone surrogates and broken escapes become U+FFFD; a cut-off
+/// escape at the end is dropped. With `origin` each appended byte's position in `raw` is appended too.
+void decode_json_string(std::string_view raw, std::string& out, std::vector<std::uint32_t>* origin = nullptr);
+
+/// Appends `s` as it may stand inside a JSON string: no quotes around it, nothing escaped that need not be.
+void append_json_content(std::string& out, std::string_view s);
+
+enum class WalkEnd : std::uint8_t {
+  complete,
+  truncated,  ///< sound as far as it goes, but the text ended first
+  invalid,    ///< not JSON
+  too_deep,   ///< nested deeper than kMaxJsonDepth
+};
+
+inline constexpr std::size_t kMaxJsonDepth = 10000;
+
+struct JsonString {
+  std::size_t begin = 0;  ///< behind the opening quote
+  std::size_t end = 0;    ///< of the content
+  bool escaped = false;   ///< holds a backslash
+  bool closed = true;     ///< false: the text ended inside
+};
+
+/// The string whose opening quote stands at `quote`.
+JsonString scan_json_string(std::string_view text, std::size_t quote);
+
+/// Called while walking, in document order. A handler that wants a member's value whole returns true from `member`.
+class JsonHandler {
+ public:
+  virtual ~JsonHandler() = default;
+  /// A member name has been read. True: its value is not entered but reported by `whole_value`.
+  virtual bool member(const JsonString& name) = 0;
+  virtual void whole_value(std::size_t begin, std::size_t end) = 0;
+  virtual void string(const JsonString& s) = 0;
+  virtual void scalar(std::size_t begin, std::size_t end) = 0;
+  virtual void enter(bool object) = 0;
+  virtual void leave() = 0;
+};
+
+/// Walks the one value at `pos` (blanks before it are skipped) and moves `pos` behind it. Control bytes inside strings
+/// are let pass.
+WalkEnd walk_json(std::string_view text, std::size_t& pos, JsonHandler& handler);
+
+}  // namespace gw::guard

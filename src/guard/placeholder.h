@@ -1,0 +1,46 @@
+#pragma once
+// What stands in the place of a redacted value, and how it is counted.
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace re2 {
+class RE2;
+}
+
+namespace gw::guard {
+
+/// Everything that redaction counts, in the order in which detectors run.
+enum class Kind : std::uint8_t { field_name, email, phone, ssn, token_like };
+inline constexpr std::size_t kKinds = 5;
+using Counts = std::array<std::uint32_t, kKinds>;
+
+/// Key in `redaction_counts`.
+std::string_view count_key(Kind kind);
+
+/// pii.replacement: a format with `{type}` and `{hash}`, and the salt of the hash. Immutable, shared by all workers.
+class Placeholder {
+ public:
+  /// A blank format means the default; control bytes in it become spaces, so that a replacement never ends a line.
+  Placeholder(std::string_view format, std::string_view salt);
+  ~Placeholder();
+
+  /// Appends the replacement for `value`; the hash ties equal values of one workspace together (blank: `default`).
+  void append(std::string& out, Kind kind, std::string_view workspace_id, std::string_view value) const;
+
+  /// The first replacement in `text` at or after `from`, written by an earlier run. False when there is none, or when
+  /// the format is too plain to be told from a secret (`{hash}` alone): then redacting twice hashes twice.
+  bool find(std::string_view text, std::size_t from, std::size_t& begin, std::size_t& end) const;
+  /// All of `text` is one replacement.
+  bool is_whole(std::string_view text) const;
+
+ private:
+  std::string format_;
+  std::string salt_;
+  std::string anchor_;                   // text that stands in every replacement; cheap to look for
+  std::unique_ptr<re2::RE2> recognise_;  // null: cannot be recognised
+};
+
+}  // namespace gw::guard
