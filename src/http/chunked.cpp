@@ -22,7 +22,11 @@ bool is_control(char c) {
 bool ChunkScanner::drops(char c, bool keep_trailers) const {
   switch (state_) {
     case State::size: return c == ';' || c == ' ' || c == '\t';
+#ifdef GW_PLANT_BUG
+    case State::extension: return c != '\r' && c != '=';
+#else
     case State::extension: return c != '\r';
+#endif
     case State::trailer_start: return !keep_trailers && c != '\r';
     case State::trailer_name:
     case State::trailer_value:

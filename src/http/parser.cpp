@@ -57,6 +57,10 @@ Line parse_field_line(const char*& p, const char* end, Field& out) {
   while (value < end && is_ows(*value)) ++value;
   const char* stop = find_control(value, end);
   if (stop == end || stop + 1 == end) return stop != end && *stop != '\r' ? Line::bad : Line::incomplete;
+#ifdef GW_PLANT_BUG
+  if (stop[0] == '\n') --stop;  // takes a bare LF
+  else
+#endif
   if (stop[0] != '\r' || stop[1] != '\n') return Line::bad;
   const char* last = stop;
   while (last > value && is_ows(last[-1])) --last;

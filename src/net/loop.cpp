@@ -125,29 +125,29 @@ int Loop::wait_timeout() const {
   return left <= 0 ? 0 : static_cast<int>(left / 1'000'000) + 1;
 }
 
-void Loop::run() {
+void Loop::take_event(std::uint32_t events, IoSource& source) {
+  if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP)) != 0) source.readable = true;
+  if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) source.writable = true;
+  if ((events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) != 0) source.peer_closed = true;
+  if (source.owner != nullptr) ready(*source.owner);
+}
+
+void Loop::turn(int timeout_ms) {
   epoll_event events[256];
-  while (!stopping_) {
-    const int n = ::epoll_wait(epoll_.get(), events, 256, wait_timeout());
-    now_ns_ = mono_now_ns();
-    bool mail = false;
-    for (int i = 0; i < n; ++i) {
-      auto* source = static_cast<IoSource*>(events[i].data.ptr);
-      if (source == nullptr) {
-        mail = true;
-        continue;
-      }
-      const auto e = events[i].events;
-      if ((e & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP)) != 0) source->readable = true;
-      if ((e & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) source->writable = true;
-      if ((e & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) != 0) source->peer_closed = true;
-      if (source->owner != nullptr) ready(*source->owner);
-    }
-    if (mail) drain_mailbox();
-    run_tick();
-    run_ready();
-    max_turn_ns_ = std::max(max_turn_ns_, mono_now_ns() - now_ns_);
+  const int n = ::epoll_wait(epoll_.get(), events, 256, timeout_ms);
+  now_ns_ = mono_now_ns();
+  bool mail = false;
+  for (int i = 0; i < n; ++i) {
+    if (events[i].data.ptr == nullptr) mail = true;
+    else take_event(events[i].events, *static_cast<IoSource*>(events[i].data.ptr));
   }
+  if (mail) drain_mailbox();
+  run_tick();
+  run_ready();
+}
+
+void Loop::run() {
+  while (!stopping_) turn(wait_timeout());
 }
 
 }  // namespace gw::net

@@ -57,6 +57,8 @@ class Loop {
   static Result<std::unique_ptr<Loop>> create();
 
   void run();
+  /// One turn: waits at most `timeout_ms` (-1: until something happens), then handles what came. run() is a loop of these.
+  void turn(int timeout_ms);
   void stop() { stopping_ = true; }
 
   /// From any thread: `fn` runs on the loop's thread. Unbounded in count by itself: callers are bounded (one answer per question asked).
@@ -76,12 +78,10 @@ class Loop {
   /// While true the loop wakes at every tick even without deadlines.
   void need_ticks(bool on) { need_ticks_ = on; }
 
-  /// Largest time one turn took since the last call, for the event-loop lag metric.
-  std::int64_t take_max_turn_ns() { return std::exchange(max_turn_ns_, 0); }
-
  private:
   friend class Wakeable;
   Loop() = default;
+  void take_event(std::uint32_t events, IoSource& source);
   void run_ready();
   void run_tick();
   void drain_mailbox();
@@ -92,7 +92,7 @@ class Loop {
   std::vector<Wakeable*> ready_, running_;
   std::vector<Wakeable*> deadlines_;
   std::function<void(std::int64_t)> tick_;
-  std::int64_t now_ns_ = 0, next_tick_ns_ = 0, max_turn_ns_ = 0;
+  std::int64_t now_ns_ = 0, next_tick_ns_ = 0;
   bool stopping_ = false, need_ticks_ = false;
 
   std::mutex mailbox_mutex_;
