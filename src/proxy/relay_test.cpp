@@ -1,0 +1,325 @@
+// The relay over socket pairs: a script plays client and provider byte by byte, the loop runs in the test's thread.
+#include "proxy/relay.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <memory>
+#include <string>
+
+namespace gw::proxy {
+namespace {
+
+/// Collects what the relay tells, and refuses publication as often as asked.
+struct Observed final : RelayObserver {
+  std::string request, response;
+  int status = 0;
+  int published = 0;
+  int refusals = 0;
+  std::string client_had_when_published;
+  std::function<std::string()> client_bytes;
+
+  void on_request_body(std::string_view s) override { request += s; }
+  void on_response_head(const http::ResponseHead& h) override { status = h.status; }
+  void on_response_body(std::string_view s) override { response += s; }
+  void on_response_written() override {}
+  bool before_last_bytes() override {
+    if (refusals > 0) {
+      --refusals;
+      return false;
+    }
+    ++published;
+    client_had_when_published = client_bytes();
+    return true;
+  }
+};
+
+struct Pair {
+  UniqueFd ours, peer;
+  Pair() {
+    std::array<int, 2> fds{};
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds.data()), 0);
+    ours.reset(fds[0]);
+    peer.reset(fds[1]);
+  }
+  void write(std::string_view s) const { EXPECT_EQ(::send(peer.get(), s.data(), s.size(), MSG_NOSIGNAL), static_cast<ssize_t>(s.size())); }
+  std::string drain() const {
+    std::string out;
+    char buffer[65536];
+    for (ssize_t n; (n = ::recv(peer.get(), buffer, sizeof buffer, 0)) > 0;) out.append(buffer, static_cast<std::size_t>(n));
+    return out;
+  }
+};
+
+class RelayTest : public testing::Test {
+ protected:
+  struct Run {
+    explicit Run(std::string request_text, bool reused = false);
+    net::Detached drive() {
+      result = co_await relay->run(*connection);
+      done = true;
+    }
+    void turns(int n = 4) {
+      for (int i = 0; i < n; ++i) loop->turn(0);
+      to_client += client.drain();
+      to_upstream += upstream.drain();
+    }
+    /// Until the relay ends; the coarse tick bounds a wait.
+    void finish() {
+      for (int i = 0; i < 60 && !done; ++i) loop->turn(50);
+      turns();
+    }
+
+    std::unique_ptr<net::Loop> loop = std::move(*net::Loop::create());
+    net::Resolver resolver;
+    net::LazyTls tls;
+    net::UpstreamPool pool{*loop, resolver, tls, {}};
+    net::Waiter waiter{*loop};
+    Pair client, upstream;
+    net::Socket client_socket;
+    std::unique_ptr<net::UpstreamConnection> connection = std::make_unique<net::UpstreamConnection>(*loop, pool);
+    std::array<char, RelayScratch::kReadSize> buffer;
+    RelayScratch scratch{buffer.data(), {}};
+    Observed observed;
+    std::string text;
+    http::RequestHead request;
+    http::ResponseHead response;
+    std::unique_ptr<Relay> relay;
+    RelayResult result;
+    bool done = false;
+    std::string to_client, to_upstream;
+  };
+};
+
+RelayTest::Run::Run(std::string request_text, bool reused) : text(std::move(request_text)) {
+  http::ParseError error;
+  EXPECT_EQ(http::parse_request(text, request, error), http::ParseStatus::complete) << error.reason;
+  EXPECT_TRUE(client_socket.open(*loop, std::move(client.ours), &waiter));
+  EXPECT_TRUE(connection->socket.open(*loop, std::move(upstream.ours), &waiter));
+  connection->reused = reused;
+  loop->turn(0);
+  observed.client_bytes = [this] { return to_client += client.drain(); };
+  relay = std::make_unique<Relay>(RelayInput{.waiter = waiter,
+                                             .client = client_socket,
+                                             .scratch = scratch,
+                                             .observer = observed,
+                                             .request = request,
+                                             .response = response,
+                                             .upstream_head = "UP\r\n\r\n",
+                                             .first_body = std::string_view(text).substr(request.size),
+                                             .correlation_id = "c1",
+                                             .trace_id = "t1",
+                                             .idle_timeout_ns = 1'000'000'000,
+                                             .keep_alive = true});
+  drive();
+  turns();
+}
+
+const std::string kPost = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
+const std::string kPost10 = "POST / HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello";
+
+std::string body_of(const std::string& message) {
+  const std::size_t end = message.find("\r\n\r\n");
+  return end == std::string::npos ? "" : message.substr(end + 4);
+}
+
+struct Answer {
+  const char* what;
+  std::string upstream;
+  std::string body_at_client;  ///< as it lies on the wire
+  std::string content;
+  bool closes;
+};
+
+TEST_F(RelayTest, EverySplitOfAnAnswerReachesTheClientByteForByte) {
+  const std::string chunked = "5\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 1\r\n\r\n";
+  const Answer answers[] = {
+      {"length", "HTTP/1.1 200 OK\r\nContent-Length: 11\r\nA: b\r\n\r\nhello world", "hello world", "hello world", false},
+      {"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked, chunked, "hello world", false},
+      {"after 1xx", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "ok", "ok", false},
+      {"no body", "HTTP/1.1 204 No Content\r\nA: b\r\n\r\n", "", "", false},
+  };
+  for (const Answer& a : answers) {
+    for (std::size_t cut = 0; cut <= a.upstream.size(); ++cut) {
+      SCOPED_TRACE(std::string(a.what) + " cut at " + std::to_string(cut));
+      Run run(kPost);
+      run.upstream.write(a.upstream.substr(0, cut));
+      run.turns();
+      run.upstream.write(a.upstream.substr(cut));
+      run.finish();
+      ASSERT_TRUE(run.done);
+      EXPECT_EQ(run.result.end, RelayEnd::complete);
+      EXPECT_EQ(body_of(run.to_client), a.body_at_client);
+      EXPECT_EQ(run.observed.response, a.content);
+      EXPECT_EQ(run.observed.request, "hello");
+      EXPECT_EQ(run.to_upstream, "UP\r\n\r\nhello");
+      EXPECT_EQ(run.observed.published, 1);
+      EXPECT_TRUE(run.result.client_reusable && run.relay->upstream_reusable());
+      EXPECT_NE(run.to_client.find("X-Ongoingai-Trace-Id: t1\r\n"), std::string::npos);
+    }
+  }
+}
+
+TEST_F(RelayTest, ChunksAreTakenOffForAnHttp10Client) {
+  Run run(kPost10);
+  run.upstream.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
+  run.finish();
+  EXPECT_EQ(body_of(run.to_client), "hello world");
+  EXPECT_FALSE(run.result.client_reusable);
+  EXPECT_EQ(run.to_client.find("chunked"), std::string::npos);
+}
+
+TEST_F(RelayTest, AManyChunkAnswerIsWholeForAnHttp10Client) {
+  std::string answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  std::string expected;
+  for (int i = 0; i < 100; ++i) {
+    answer += "1\r\nx\r\n";
+    expected += 'x';
+  }
+  Run run(kPost10);
+  run.upstream.write(answer + "0\r\n\r\n");
+  run.finish();
+  EXPECT_EQ(body_of(run.to_client), expected);
+}
+
+TEST_F(RelayTest, AnAnswerThatEndsWithItsConnectionIsFramedForTheClient) {
+  Run run(kPost);
+  run.upstream.write("HTTP/1.1 200 OK\r\n\r\nhello");
+  run.turns();
+  run.upstream.write(" world");
+  run.turns();
+  run.upstream.peer.reset();
+  run.finish();
+  EXPECT_EQ(run.result.end, RelayEnd::complete);
+  EXPECT_EQ(body_of(run.to_client), "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
+  EXPECT_TRUE(run.result.client_reusable);
+  EXPECT_FALSE(run.relay->upstream_reusable());
+}
+
+TEST_F(RelayTest, TheTraceIsPublishedBeforeTheAnswersLastByteLeaves) {
+  for (const std::size_t size : {1U, 100U, 8000U, 20000U, 60000U}) {
+    SCOPED_TRACE(size);
+    Run run(kPost);
+    run.upstream.write("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" + std::string(size, 'x'));
+    run.finish();
+    EXPECT_EQ(run.result.end, RelayEnd::complete);
+    EXPECT_EQ(body_of(run.to_client).size(), size);
+    EXPECT_LT(body_of(run.observed.client_had_when_published).size(), size);
+    EXPECT_EQ(run.observed.published, 1);
+  }
+}
+
+TEST_F(RelayTest, ARefusedPublicationHoldsTheLastBytesUntilItSucceeds) {
+  Run run(kPost);
+  run.observed.refusals = 2;
+  run.upstream.write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+  run.turns();
+  EXPECT_FALSE(run.done);
+  EXPECT_LT(body_of(run.to_client).size(), 5U);
+  run.finish();
+  EXPECT_TRUE(run.done);
+  EXPECT_EQ(body_of(run.to_client), "hello");
+}
+
+TEST_F(RelayTest, ASlowClientSlowsTheUpstreamWithinABound) {
+  Run run(kPost);
+  run.upstream.write("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
+  std::size_t accepted = 0;
+  const std::string piece(65536, 'x');
+  for (int i = 0; i < 2000; ++i) {
+    const ssize_t n = ::send(run.upstream.peer.get(), piece.data(), piece.size(), MSG_NOSIGNAL);
+    if (n > 0) accepted += static_cast<std::size_t>(n);
+    run.loop->turn(0);  // nobody reads at the client
+  }
+  EXPECT_LT(accepted, 2'000'000U);
+  EXPECT_FALSE(run.done);
+  std::size_t received = 0;
+  for (int i = 0; i < 200; ++i) {
+    run.loop->turn(0);
+    received += run.client.drain().size();
+  }
+  EXPECT_GE(received, accepted);
+}
+
+TEST_F(RelayTest, ALostUpstreamEndsByWhereItWasLost) {
+  struct Case {
+    const char* sent;
+    bool reused;
+    RelayEnd end;
+  };
+  for (const Case& c : {Case{"", false, RelayEnd::upstream_failed}, Case{"", true, RelayEnd::retry},
+                        Case{"HTTP/1.1 2", true, RelayEnd::upstream_failed}, Case{"nonsense\r\n\r\n", false, RelayEnd::upstream_failed},
+                        Case{"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", false, RelayEnd::upstream_aborted},
+                        Case{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", false, RelayEnd::upstream_aborted},
+                        Case{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", false, RelayEnd::upstream_aborted}}) {
+    SCOPED_TRACE(c.sent);
+    Run run(kPost, c.reused);
+    if (*c.sent != '\0') run.upstream.write(c.sent);
+    run.upstream.peer.reset();
+    run.finish();
+    EXPECT_TRUE(run.done);
+    EXPECT_EQ(run.result.end, c.end) << run.result.error;
+    EXPECT_EQ(run.observed.published, 0);
+  }
+}
+
+TEST_F(RelayTest, ALeavingClientEndsTheExchangeAlsoWhilePipelinedBytesWait) {
+  Run run(kPost);
+  run.upstream.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+  run.turns();
+  run.client.write("GET /next HTTP/1.1\r\n");
+  run.turns();
+  EXPECT_FALSE(run.done);
+  run.client.peer.reset();
+  run.finish();
+  EXPECT_EQ(run.result.end, RelayEnd::client_gone);
+}
+
+TEST_F(RelayTest, SilenceEndsByWhoWasSilent) {
+  Run upstream_silent(kPost);
+  upstream_silent.finish();
+  EXPECT_EQ(upstream_silent.result.end, RelayEnd::upstream_timeout);
+
+  Run client_silent("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel");
+  client_silent.finish();
+  EXPECT_EQ(client_silent.result.end, RelayEnd::client_timeout);
+}
+
+TEST_F(RelayTest, BytesOfTheNextRequestAreKept) {
+  Run run("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nT: 1\r\n\r\nGET /next");
+  EXPECT_EQ(run.to_upstream, "UP\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+  run.upstream.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  run.finish();
+  EXPECT_EQ(run.relay->take_excess(), "GET /next");
+}
+
+TEST_F(RelayTest, AMalformedChunkedRequestBodyIsRefused) {
+  Run run("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello");
+  run.finish();
+  EXPECT_EQ(run.result.end, RelayEnd::client_bad_body);
+}
+
+TEST_F(RelayTest, AnUpgradedConnectionPassesBytesBothWaysUntilBothSidesEnd) {
+  Run run("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+  run.upstream.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nfirst");
+  run.turns();
+  EXPECT_EQ(body_of(run.to_client), "first");
+  run.to_upstream.clear();
+  run.client.write("ping");
+  run.turns();
+  EXPECT_EQ(run.to_upstream, "ping");
+  run.upstream.write("pong");
+  ::shutdown(run.upstream.peer.get(), SHUT_WR);
+  run.turns();
+  EXPECT_EQ(body_of(run.to_client), "firstpong");
+  EXPECT_FALSE(run.done);
+  run.client.peer.reset();
+  run.finish();
+  EXPECT_EQ(run.result.end, RelayEnd::complete);
+  EXPECT_EQ(run.observed.published, 1);
+}
+
+}  // namespace
+}  // namespace gw::proxy
