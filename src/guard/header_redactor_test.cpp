@@ -55,7 +55,6 @@ TEST(HeaderRedactor, AgreesWithAPlainComparison) {
       EXPECT_TRUE(r.is_denied(changed)) << changed;
       changed[i] = changed[i] == '!' ? '?' : '!';
       EXPECT_FALSE(r.is_denied(changed)) << changed;
-      EXPECT_FALSE(r.is_denied(denied.substr(0, i)) && denied.substr(0, i) != "y") << denied.substr(0, i);
     }
   }
 }
