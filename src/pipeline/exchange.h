@@ -7,6 +7,7 @@
 
 #include "auth/authorizer.h"
 #include "capture/body_capture.h"
+#include "capture/stream_end.h"
 #include "guard/placeholder.h"
 #include "guard/policy.h"
 #include "http/parser.h"
@@ -88,6 +89,7 @@ class Exchange final : private proxy::RelayObserver {
 
   provider::RequestReader request_reader_;
   provider::UsageReader usage_reader_;
+  capture::StreamEnd stream_end_;
   capture::BodyCapture request_capture_, response_capture_;
   guard::Resolved policy_;
   const http::ResponseHead* response_ = nullptr;  ///< the provider's answer, while its relay lives

@@ -66,6 +66,7 @@ net::Task<bool> Exchange::forward() {
         const bool left = connected.failure == net::ConnectFailure::abandoned;
         result.end = left ? RelayEnd::client_gone : RelayEnd::upstream_failed;
         result.error = std::move(connected.error);
+        relay.observe_first_body();
         break;
       }
       upstream = std::move(connected.connection);
@@ -96,7 +97,7 @@ net::Task<bool> Exchange::settle_relay(const proxy::RelayResult& result, proxy::
       break;
     case RelayEnd::client_gone:
       if (status_ == 0) status_ = 502;
-      co_await offer_patiently(Outcome::client_aborted);
+      co_await offer_patiently(stream_end_.seen() ? Outcome::complete : Outcome::client_aborted);
       break;
     case RelayEnd::upstream_aborted:
       co_await offer_patiently(Outcome::upstream_aborted);

@@ -52,6 +52,7 @@ void Exchange::on_request_body(std::string_view content) {
 void Exchange::on_response_head(const http::ResponseHead& head) {
   response_ = &head;
   status_ = head.status;
+  stream_end_.begin(target_.path().ends_with("/responses"));
   // Nothing can be sent again now, so a long stream need not hold what its request brought.
   if (first_body_.capacity() > 4096) std::string().swap(first_body_);
   const http::Field* type = http::find(head.fields, http::FieldId::content_type);
@@ -63,6 +64,7 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
 void Exchange::on_response_body(std::string_view content) {
   usage_reader_.push(content);
   response_capture_.push(content);
+  if (usage_reader_.streaming()) stream_end_.push(content);
 }
 
 void Exchange::on_response_written() {

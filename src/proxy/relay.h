@@ -75,6 +75,9 @@ class Relay {
   /// Runs the exchange over `upstream`. May be called again with a fresh connection after RelayEnd::retry.
   net::Task<RelayResult> run(net::UpstreamConnection& upstream);
 
+  /// Shows the observer the body bytes that came with the head, for an exchange that never reached an upstream. run() does it by itself.
+  void observe_first_body();
+
   bool upstream_reusable() const { return upstream_reusable_; }
   /// Request bytes read beyond this message: the next pipelined request's.
   std::string take_excess() { return std::move(excess_); }

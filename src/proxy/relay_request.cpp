@@ -23,6 +23,17 @@ void Relay::start() {
   send_up();
 }
 
+void Relay::observe_first_body() {
+  if (observed_first_) return;
+  observed_first_ = true;
+  if (in_.request.body == http::BodyKind::chunked) {
+    http::ChunkScanner scanner;
+    scanner.scan(in_.first_body, false, [&](std::string_view data) { in_.observer.on_request_body(data); }, [](std::string_view) {});
+  } else if (in_.request.body == http::BodyKind::length) {
+    in_.observer.on_request_body(in_.first_body.substr(0, static_cast<std::size_t>(in_.request.content_length)));
+  }
+}
+
 /// Checks the framing and queues what goes upstream. False when the framing is malformed.
 bool Relay::take_request_bytes(std::string_view in) {
   const bool observe = !observed_first_ || !replayable_;

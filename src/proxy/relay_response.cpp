@@ -47,7 +47,10 @@ Relay::Step Relay::take_response_bytes(std::string_view in) {
     const Step s = send_down();
     return s == Step::done ? s : Step::again;
   }
-  if (!take_content(in)) return end(RelayEnd::upstream_aborted, "upstream sent a malformed chunked body");
+  if (!take_content(in)) {
+    send_down();  // what was well-formed until then is the client's
+    return end(RelayEnd::upstream_aborted, "upstream sent a malformed chunked body");
+  }
   const Step s = send_down();
   if (s != Step::done) keep_head();
   return s;
@@ -74,6 +77,8 @@ Relay::Step Relay::take_head(std::string_view& in) {
     if (response_.status == 101) {
       if (!in_.request.upgrade) return end(RelayEnd::upstream_failed, "upstream switched protocols without being asked");
       tunnel_ = true;
+      pending_up_.append(excess_);  // the client did not wait for the switch
+      excess_.clear();
       break;
     }
     relay_informational();
