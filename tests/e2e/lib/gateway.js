@@ -110,7 +110,8 @@ export class Gateway {
   }
 
   output() {
-    const tail = (text, lines) => text.trimEnd().split('\n').slice(-lines).join('\n');
+    const ownProbe = /"path":"\/api\/(ready|traces|health|diagnostics)/; // the harness polls these
+    const tail = (text, lines) => text.trimEnd().split('\n').filter((line) => !ownProbe.test(line)).slice(-lines).join('\n');
     const end = this.exit ? `ended: ${JSON.stringify(this.exit)}` : 'still running';
     return `gateway (pid ${this.pid}, ${end})\n--- stdout, last lines\n${tail(this.stdoutTail, 12)}\n--- stderr, last lines\n${tail(this.stderrText, 12)}`;
   }

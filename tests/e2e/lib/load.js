@@ -16,10 +16,13 @@ export class Load {
   longestMs = 0;
   #stopping = false;
   #runs = [];
+  #peers = new Set();
 
-  constructor({ port, clients = 16, rate = 0, path = kCompletions, body = '{"model":"gpt-4o-mini"}', reconnect = true, fields = [] }) {
+  /** Runs until stop(), or at the latest until the test ends. */
+  constructor(world, { port, clients = 16, rate = 0, path = kCompletions, body = '{"model":"gpt-4o-mini"}', reconnect = true, fields = [] }) {
     Object.assign(this, { port, clients, rate, path, body, reconnect, fields });
     this.prefix = unique('load');
+    world.later(() => this.#abandon());
   }
 
   start() {
@@ -42,6 +45,11 @@ export class Load {
     return this;
   }
 
+  #abandon() {
+    this.#stopping = true;
+    for (const peer of this.#peers) peer.destroy();
+  }
+
   async #pace() {
     if (!this.rate) return;
     const due = this.startedAt + (this.sent / this.rate) * 1000;
@@ -59,7 +67,7 @@ export class Load {
       if (this.#stopping) break;
       let begun = 0;
       try {
-        peer ??= await connect(this.port);
+        if (!peer) this.#peers.add((peer = await connect(this.port)));
         const id = `${this.prefix}.${this.sent++}`;
         const fields = [['X-OngoingAI-Correlation-ID', id], ...this.fields];
         begun = performance.now();
@@ -69,19 +77,20 @@ export class Load {
         this.#count(this.statuses, response.status);
         if (response.aborted) throw new Error('aborted answer');
         if (response.status === 200 && response.get('x-ongoingai-correlation-id') === id) this.answered.push(id);
-        if (/close/i.test(response.get('connection') ?? '')) {
-          peer.destroy();
-          peer = null;
-        }
+        if (/close/i.test(response.get('connection') ?? '')) peer = this.#drop(peer);
       } catch (error) {
         this.#count(this.failed, error.code ?? error.constructor.name);
-        peer?.destroy();
-        peer = null;
+        peer = this.#drop(peer);
         if (!this.reconnect) return;
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
     }
+    this.#drop(peer);
+  }
+  #drop(peer) {
     peer?.destroy();
+    this.#peers.delete(peer);
+    return null;
   }
 }
 

@@ -25,6 +25,5 @@ const server = http.createServer((request, response) => {
 });
 server.keepAliveTimeout = 600000;
 server.requestTimeout = 0;
-server.maxConnections = 0;
 server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => console.log(server.address().port));
 process.on('disconnect', () => process.exit(0));

@@ -32,7 +32,7 @@ scenario(`kill -9 under full load, ${kKills} times: every answered request is st
   let gateway = await world.gateway({ openai: upstream.url });
   let answered = 0;
   for (let round = 1; round <= kKills; round++) {
-    const load = new Load({ port: gateway.port, clients: 32, reconnect: false }).start();
+    const load = new Load(world, { port: gateway.port, clients: 32, reconnect: false }).start();
     const moment = r.integer(1, 2500);
     await until(() => load.answered.length >= moment, () => `${moment} answers; ${load.answered.length} so far`, 30000);
     await gateway.kill();
@@ -52,7 +52,7 @@ scenario('killed again while it replays: still everything, still once', kLong, a
   let gateway = await world.gateway({ openai: upstream.url });
   const lock = locker(gateway);
   lock.take();
-  const load = new Load({ port: gateway.port, clients: 32, reconnect: false }).start();
+  const load = new Load(world, { port: gateway.port, clients: 32, reconnect: false }).start();
   await until(() => load.answered.length >= 6000, () => `6,000 answers; ${load.answered.length} so far`, 60000);
   await gateway.kill();
   await load.ended();
@@ -85,7 +85,7 @@ function locker(gateway) {
 
 /** Runs load at a steady rate through an outage and asserts what must hold: all answered, diagnostics tell, recovery, nothing lost. */
 async function throughOutage(world, gateway, { begin, end, seconds = kOutageMs / 1000, expectedClass }) {
-  const load = new Load({ port: gateway.port, clients: 48, rate: kRate }).start();
+  const load = new Load(world, { port: gateway.port, clients: 48, rate: kRate }).start();
   await until(() => load.answered.length > kRate / 2, 'load is on');
   await begin();
   const began = performance.now();
@@ -184,7 +184,7 @@ scenario('a ring that is full spills, and what spilled is stored', kLong, async 
   const lock = locker(gateway);
   lock.take();
   world.later(() => lock.release());
-  const load = new Load({ port: gateway.port, clients: 32 }).start();
+  const load = new Load(world, { port: gateway.port, clients: 32 }).start();
   await until(async () => (await gateway.diagnostics()).spilled > 2000, 'more than 2,000 records spilled', 60000);
   await load.stop();
   lock.release();
@@ -201,7 +201,7 @@ scenario('killed with records in the ring and in overflow files: all are stored 
   const lock = locker(gateway);
   lock.take();
   world.later(() => lock.release());
-  const load = new Load({ port: gateway.port, clients: 32, reconnect: false }).start();
+  const load = new Load(world, { port: gateway.port, clients: 32, reconnect: false }).start();
   await until(async () => (await gateway.diagnostics()).spilled > 2000, 'more than 2,000 records spilled', 60000);
   await gateway.kill();
   await load.ended();
@@ -217,7 +217,7 @@ scenario('when every bound is reached traces are dropped, counted by reason, and
   const lock = locker(gateway);
   lock.take();
   world.later(() => lock.release());
-  const load = new Load({ port: gateway.port, clients: 32 }).start();
+  const load = new Load(world, { port: gateway.port, clients: 32 }).start();
   await until(async () => (await gateway.diagnostics()).total_dropped_total > 500, 'more than 500 dropped', 60000);
   await load.stop();
   assert.equal(load.failed.size, 0, JSON.stringify([...load.failed]));
@@ -241,7 +241,7 @@ scenario('shutdown during an outage keeps what could not be stored for the next 
   const lock = locker(gateway);
   lock.take();
   world.later(() => lock.release());
-  const load = new Load({ port: gateway.port, clients: 16, reconnect: false }).start();
+  const load = new Load(world, { port: gateway.port, clients: 16, reconnect: false }).start();
   await until(() => load.answered.length > 1500, '1,500 answers');
   gateway.signal('SIGTERM');
   await within(60000, gateway.ended, 'the end, although the store is away');
@@ -259,7 +259,7 @@ scenario('a poison row is set aside and counted, its neighbours are stored', kLo
   database.exec(`CREATE TRIGGER poison BEFORE INSERT ON traces WHEN NEW.request_path LIKE '%/poison%' BEGIN SELECT RAISE(ABORT, 'poisoned'); END`);
   database.close();
   const poison = '/openai/v1/poison';
-  const good = new Load({ port: gateway.port, clients: 8 }).start();
+  const good = new Load(world, { port: gateway.port, clients: 8 }).start();
   for (let i = 0; i < 3; i++) {
     const client = await world.client(gateway);
     await client.write(get(poison));

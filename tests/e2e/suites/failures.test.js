@@ -90,7 +90,7 @@ for (const [what, act] of Object.entries(kBeforeHeaders)) {
   scenario(`an upstream that ${what}: 502, one trace, one attempt`, async (world) => {
     const env = await setUp(world);
     env.routes.on('/v1/chat/completions', async (request, peer) => {
-      await act(peer).catch(() => {});
+      await Promise.resolve(act(peer)).catch(() => {});
     });
     await env.client.write(chatPost(env));
     const response = await env.client.readResponse();
@@ -192,6 +192,27 @@ for (const leaving of ['closes', 'resets']) {
     const trace = await env.trace();
     assert.equal(trace.metadata.outcome, 'client_aborted');
     assert.equal(trace.model, 'gpt-4o-mini');
+  });
+}
+
+const kEndEvents = {
+  '/openai/v1/chat/completions': 'data: [DONE]\n\n',
+  '/anthropic/v1/messages': 'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+};
+for (const [target, end] of Object.entries(kEndEvents)) {
+  scenario(`a client that leaves after the end event of ${target}, before the last chunk, got everything: outcome complete`, async (world) => {
+    const env = await setUp(world);
+    env.routes.on(target.replace(/^\/\w+/, ''), async (request, peer) => {
+      await peer.write(Buffer.concat([kStreamHead, chunk(kUsageEvent), chunk(end)])); // no last chunk: SDKs do not wait for it either
+      await peer.gone;
+      peer.destroy();
+    });
+    await env.client.write(post(target, json({ model: 'gpt-4o-mini', stream: true }), env.fields));
+    await env.client.readUntil(end, 'the end event');
+    env.client.destroy();
+    const trace = await env.trace();
+    assert.equal(trace.metadata.outcome, 'complete');
+    assert.equal(trace.input_tokens, 33);
   });
 }
 
