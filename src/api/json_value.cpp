@@ -97,8 +97,10 @@ class Parser {
   static void sort_members(JsonValue& out) {
     std::vector<std::size_t> order(out.keys.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return out.keys[a] < out.keys[b]; });
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      const int c = out.keys[a].compare(out.keys[b]);
+      return c != 0 ? c < 0 : a < b;
+    });
     std::vector<std::string> keys;
     std::vector<JsonValue> items;
     for (std::size_t n = 0; n < order.size(); ++n) {

@@ -88,8 +88,7 @@ class ApiRouter : public testing::Test {
   std::string logged_;
 };
 
-// --- routing
-// -----------------------------------------------------------------------------------------------------------------------
+// --- routing ---
 
 TEST_F(ApiRouter, AnswersEachPathAndMethodAsInTheContract) {
   reader_.page.items = {test_trace(1)};
@@ -194,8 +193,7 @@ TEST_F(ApiRouter, TheConfiguredAuthHeaderIsAllowedToBrowsers) {
   EXPECT_EQ(allowed(" X-My-Key "), base + ", X-My-Key");
 }
 
-// --- health, readiness, diagnostics
-// ------------------------------------------------------------------------------------------------
+// --- health, readiness, diagnostics ---
 
 TEST_F(ApiRouter, RootSaysWhatThisIs) {
   EXPECT_EQ(get("/").body, "{\"name\":\"ongoingai gateway\",\"status\":\"ok\",\"version\":\"ongoingai 1.2.3\"}\n");
@@ -311,8 +309,7 @@ TEST_F(ApiRouter, QueuePressureHasItsStates) {
   EXPECT_EQ(state(2000, 1000), "100 saturated");
 }
 
-// --- the list
-// ----------------------------------------------------------------------------------------------------------------------
+// --- the list ---
 
 TEST_F(ApiRouter, ListItemsHaveTheContractsFields) {
   Trace bare;
@@ -483,8 +480,7 @@ TEST_F(ApiRouter, AFailingStoreIs500WithoutItsDetails) {
   EXPECT_EQ(logged_, "read trace: disk on fire at /secret/path");
 }
 
-// --- one trace
-// ---------------------------------------------------------------------------------------------------------------------
+// --- one trace ---
 
 TEST_F(ApiRouter, TheDetailHasTheContractsFieldsInOrder) {
   Trace t = test_trace(1);

@@ -4,9 +4,11 @@
 // Every test gets an empty store of its own.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "store/test_traces.h"
@@ -283,6 +285,25 @@ TEST_P(TraceStoreContract, AnswersPingAndAcceptsProbes) {
   writer_->idle();
   put({test_trace(2)});
   EXPECT_EQ(*reader_->count(), 2);
+}
+
+TEST_P(TraceStoreContract, AReaderSeesWholeBatchesWhileOthersAreWritten) {
+  constexpr int kBatches = 60, kRows = 10;
+  std::atomic<bool> done = false;
+  std::thread storage([&] {
+    for (int b = 0; b < kBatches; ++b) EXPECT_TRUE(writer_->write(test_traces(b * kRows, b * kRows + kRows - 1)));
+    done = true;
+  });
+  std::size_t last = 0;
+  for (bool end = false; !end;) {
+    end = done;  // one more look after the last write
+    const std::size_t rows = page({}, 1'000).items.size();
+    EXPECT_EQ(rows % kRows, 0U) << "part of a batch was visible";
+    EXPECT_GE(rows, last);
+    last = rows;
+  }
+  storage.join();
+  EXPECT_EQ(last, static_cast<std::size_t>(kBatches * kRows));
 }
 
 TEST_P(TraceStoreContract, AnUnknownIdIsNotFound) {

@@ -18,10 +18,26 @@ std::string plain_path(const std::string& path) {
 }
 
 Connection::Opened Connection::open(const std::string& path, int flags, Clock clock) {
+  return open_name(plain_path(path), path, flags, clock);
+}
+
+Connection::Opened Connection::open_immutable(const std::string& path, Clock clock) {
+  std::string uri = "file:";
+  for (const char c : plain_path(path)) {
+    if (c == '%' || c == '?' || c == '#') {
+      constexpr char kHex[] = "0123456789ABCDEF";
+      uri += {'%', kHex[c >> 4], kHex[c & 15]};
+    } else {
+      uri += c;
+    }
+  }
+  return open_name(uri + "?immutable=1", path, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, clock);
+}
+
+Connection::Opened Connection::open_name(const std::string& name, const std::string& path, int flags, Clock clock) {
   if (path.find('\0') != std::string::npos) return {nullptr, "the path contains a NUL byte"};
   sqlite3* db = nullptr;
-  const int rc =
-      sqlite3_open_v2(plain_path(path).c_str(), &db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  const int rc = sqlite3_open_v2(name.c_str(), &db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
   if (rc != SQLITE_OK) {
     std::string why = db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
     const int os = db != nullptr ? sqlite3_system_errno(db) : 0;

@@ -68,6 +68,8 @@ class Connection {
     std::string error;  ///< why there is none
   };
   static Opened open(const std::string& path, int flags, Clock clock);
+  /// Reads the main file alone, without locks or logs; only for a database that nobody has open.
+  static Opened open_immutable(const std::string& path, Clock clock);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection();
@@ -94,6 +96,7 @@ class Connection {
 
  private:
   Connection(sqlite3* db, FileId file, Clock clock);
+  static Opened open_name(const std::string& name, const std::string& path, int flags, Clock clock);
   static int on_progress(void* self);
 
   sqlite3* db_;

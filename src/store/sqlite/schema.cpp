@@ -217,7 +217,10 @@ Result<bool> ensure_schema(Connection& db, const std::string& path, const Progre
     }
   }
   if (!empty && !laid_out) rewrite_layout(db, progress);
-  if (db.query_text("PRAGMA journal_mode=WAL") != "wal") return fail("enable sqlite WAL mode: " + db.message());
+  if (db.query_text("PRAGMA journal_mode=WAL") != "wal")
+    return fail("enable sqlite WAL mode: " + (db.code() == SQLITE_OK
+                                                  ? "the file system does not support it (a network file system?)"
+                                                  : db.message()));
   if (!tidy(db)) return schema_error(db, kMigrationIngestSequence);
   return true;
 }

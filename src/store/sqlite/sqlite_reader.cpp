@@ -145,7 +145,9 @@ Result<bool> SqliteReader::open() {
   connection_.reset();
   if (trim(options_.path).empty()) return fail("sqlite path cannot be empty");
   const std::string open_error = "open sqlite database " + quoted(options_.path) + ": ";
-  auto opened = Connection::open(options_.path, SQLITE_OPEN_READONLY, options_.clock);
+  const bool alone = options_.read_once && !file_id(options_.path + "-wal") && !file_id(options_.path + "-journal");
+  auto opened = alone ? Connection::open_immutable(options_.path, options_.clock)
+                      : Connection::open(options_.path, SQLITE_OPEN_READONLY, options_.clock);
   if (!opened.connection) return fail(open_error + opened.error);
   Connection& db = *opened.connection;
   if (db.set_busy_timeout(options_.busy_timeout_ms) != SQLITE_OK)
@@ -169,11 +171,16 @@ Result<bool> SqliteReader::open() {
     expressions_.emplace_back(has(c.name) ? c.name : c.when_missing);
   }
   connection_ = std::move(opened.connection);
+  log_ = file_id(options_.path + "-wal");
   return true;
 }
 
+bool SqliteReader::in_place() const {
+  return file_id(options_.path) == connection_->file() && (!log_ || file_id(options_.path + "-wal") == log_);
+}
+
 Result<Connection*> SqliteReader::begin() {
-  if (!connection_ || file_id(options_.path) != connection_->file())
+  if (!connection_ || !in_place())
     if (auto r = open(); !r) return tl::make_unexpected(r.error());
   connection_->set_deadline(options_.read_deadline_ms);
   return connection_.get();

@@ -21,6 +21,8 @@ class SqliteReader final : public TraceReader {
   Result<bool> ping() override;
 
  private:
+  /// Both the database and its log are still the files that are open.
+  bool in_place() const;
   /// A usable connection with a running deadline, or why there is none.
   Result<Connection*> begin();
   tl::unexpected<Error> failed();
@@ -30,6 +32,7 @@ class SqliteReader final : public TraceReader {
 
   const SqliteOptions options_;
   std::unique_ptr<Connection> connection_;
+  std::optional<FileId> log_;  ///< of the write-ahead log in use
   std::string seq_expression_;
   std::vector<std::string> expressions_;  ///< one per column
   bool has_meta_ = false;

@@ -29,6 +29,10 @@ struct SqliteOptions {
   int read_deadline_ms = 10'000;
   /// Size of the write-ahead log at which it is moved into the database.
   std::int64_t checkpoint_bytes = 32 << 20;
+  /// For commands that read once: while nobody has the database open it is read without creating the log files that
+  /// sharing needs, also on a read-only file system. What a server that starts meanwhile writes is missed, so servers
+  /// leave this off.
+  bool read_once = false;
   /// Told of long work while opening (migration of an older database); may be empty.
   std::function<void(std::string_view)> progress;
   /// Called with every connection once it is configured; for tests, which set limits and modes there.

@@ -62,8 +62,7 @@ int mode_of(const std::string& path) {
   return ::stat(path.c_str(), &st) == 0 ? static_cast<int>(st.st_mode & 07777) : -1;
 }
 
-// --- files
-// -------------------------------------------------------------------------------------------------------------------------
+// --- files ---
 
 TEST_F(SqliteStore, CreatesMissingFoldersAndAPrivateFile) {
   const SqliteOptions o = options("a/b/traces.db");
@@ -117,8 +116,31 @@ TEST_F(SqliteStore, AReaderNeverCreatesAnything) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "absent.db"));
 }
 
-// --- schema
-// ------------------------------------------------------------------------------------------------------------------------
+TEST_F(SqliteStore, ReadingOnceLeavesNoFilesBehind) {
+  SqliteOptions o = options("a#b%41?c.db");
+  {
+    ASSERT_TRUE(writer(o)->write(test_traces(1, 3)));
+  }
+  ASSERT_FALSE(std::filesystem::exists(o.path + "-wal"));
+  o.read_once = true;
+  auto r = open_sqlite_reader(o);
+  ASSERT_TRUE(r) << r.error().message;
+  EXPECT_EQ(*(*r)->count(), 3);
+  EXPECT_EQ((*r)->list(TenantScope::all(), {}, {}, 10)->items.size(), 3U);
+  for (const char* suffix : {"-wal", "-shm", "-journal"})
+    EXPECT_FALSE(std::filesystem::exists(o.path + suffix)) << suffix;
+}
+
+TEST_F(SqliteStore, ReadingOnceSeesWhatARunningServerHasNotMovedYet) {
+  auto w = writer();
+  ASSERT_TRUE(w->write(test_traces(1, 3)));
+  SqliteOptions o = options();
+  o.read_once = true;
+  auto r = std::move(*open_sqlite_reader(o));
+  EXPECT_EQ(*r->count(), 3);
+}
+
+// --- schema ---
 
 TEST_F(SqliteStore, ANewDatabaseHasTheContractsNamesAndTwoIndexes) {
   writer();
@@ -182,8 +204,7 @@ TEST_F(SqliteStore, ListsWithoutSorting) {
   EXPECT_EQ(plan.find("TEMP B-TREE"), std::string::npos) << plan;
 }
 
-// --- others at the same database
-// ---------------------------------------------------------------------------------------------------
+// --- others at the same database ---
 
 TEST_F(SqliteStore, TheCountFollowsRowsThatOthersInsertAndDelete) {
   auto w = writer();
@@ -249,8 +270,7 @@ TEST_F(SqliteStore, ReferenceIndexesThatCameBackAreDropped) {
             "idx_traces_created_at_id\nidx_traces_id\nmine");
 }
 
-// --- failures
-// ----------------------------------------------------------------------------------------------------------------------
+// --- failures ---
 
 TEST_F(SqliteStore, ALockHeldByAnotherProcessIsContentionAndPasses) {
   auto w = writer();
@@ -267,6 +287,22 @@ TEST_F(SqliteStore, ALockHeldByAnotherProcessIsContentionAndPasses) {
   EXPECT_TRUE(w->probe());
   ASSERT_TRUE(w->write(test_traces(1, 3)));
   EXPECT_EQ(count(), 3);
+}
+
+TEST_F(SqliteStore, AFileWithoutWritePermissionIsRefused) {
+  writer();
+  ASSERT_EQ(::chmod(options().path.c_str(), 0444), 0);
+  ASSERT_EQ(::chmod((folder_ / "").c_str(), 0777), 0);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    if (::geteuid() == 0 && (::setgid(65'534) != 0 || ::setuid(65'534) != 0)) ::_exit(3);  // root may write anything
+    const auto w = open_sqlite_writer(options());
+    ::_exit(w ? 2 : w.error().message.ends_with(": the file is read-only; make it writable for this user") ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(WEXITSTATUS(status), 0) << "2: it was opened, 1: with another message";
 }
 
 TEST_F(SqliteStore, AReadOnlyDatabaseIsRetryableAndPasses) {
@@ -337,6 +373,35 @@ TEST_F(SqliteStore, ADeletedFileIsNoticedAndMadeAnew) {
   EXPECT_EQ(count(), 3);
   EXPECT_EQ(*r->count(), 3) << "an open reader finds the new file";
   EXPECT_EQ(mode_of(options().path), 0600);
+}
+
+TEST_F(SqliteStore, ADeletedMainFileWithItsLogLeftBehindIsMadeAnew) {
+  auto w = writer();
+  auto r = reader();
+  ASSERT_TRUE(w->write(test_traces(1, 3)));
+  std::filesystem::remove(options().path);
+  EXPECT_FALSE(w->write(test_traces(4, 6)));
+  EXPECT_TRUE(w->probe());
+  ASSERT_TRUE(w->write(test_traces(4, 6)));
+  EXPECT_EQ(*r->count(), 3);
+  EXPECT_EQ(PlainSql(options().path).ask("PRAGMA integrity_check"), "ok");
+}
+
+TEST_F(SqliteStore, ADeletedLogCostsNoRows) {
+  auto w = writer();
+  auto r = reader();
+  ASSERT_TRUE(w->write(test_traces(1, 3)));
+  ASSERT_EQ(*r->count(), 3);
+  std::filesystem::remove(options().path + "-wal");
+  const auto lost = w->write(test_traces(4, 6));
+  ASSERT_FALSE(lost) << "rows went into a file without a name";
+  EXPECT_EQ(lost.error().cls, ErrorClass::connection);
+  EXPECT_TRUE(w->probe());
+  ASSERT_TRUE(w->write(test_traces(4, 6)));
+  EXPECT_EQ(*r->count(), 6);
+  w.reset();
+  r.reset();
+  EXPECT_EQ(PlainSql(options().path).ask("PRAGMA integrity_check; SELECT count(*) FROM traces"), "ok\n6");
 }
 
 TEST_F(SqliteStore, AReplacedFileIsOpenedAnew) {
@@ -434,8 +499,7 @@ TEST_F(SqliteStore, ARowKilledProcessLeavesItsCommits) {
   EXPECT_EQ(w->write(test_traces(90, 110))->inserted, 10U);
 }
 
-// --- the lock
-// ----------------------------------------------------------------------------------------------------------------------
+// --- the lock ---
 
 TEST_F(SqliteStore, ASecondProcessOnTheSameDatabaseIsRefusedByName) {
   const std::string path = options("data/traces.db").path;

@@ -43,6 +43,7 @@ SqliteWriter::SqliteWriter(SqliteOptions options) : options_(std::move(options))
 Result<bool> SqliteWriter::open() {
   statements_ = {};
   connection_.reset();
+  log_.reset();
   if (trim(options_.path).empty()) return fail("sqlite path cannot be empty");
   if (auto r = make_parent_folder(options_.path); !r) return r;
   if (auto r = create_private_file(options_.path); !r) return r;
@@ -61,6 +62,9 @@ Result<bool> SqliteWriter::configure() {
   Connection& db = *connection_;
   if (db.set_busy_timeout(options_.busy_timeout_ms) != SQLITE_OK)
     return fail("set sqlite busy timeout: " + db.message());
+  if (sqlite3_db_readonly(db.db(), "main") == 1)  // SQLite opens what it may not write for reading, without a word
+    return fail("open sqlite database " + quoted(options_.path) +
+                ": the file is read-only; make it writable for this user");
   if (auto r = ensure_schema(db, options_.path, options_.progress); !r) return r;
   if (db.exec("PRAGMA synchronous=NORMAL") != SQLITE_OK) return fail("set sqlite synchronous mode: " + db.message());
   // 2 MiB of cache: a batch larger than that goes to the log in parts, which measured no slower. The log keeps its size
@@ -95,17 +99,24 @@ bool SqliteWriter::prepare_statements() {
          statements_.max_span;
 }
 
-bool SqliteWriter::file_in_place() const { return file_id(options_.path) == connection_->file(); }
+bool SqliteWriter::files_in_place() {
+  if (file_id(options_.path) != connection_->file()) return false;
+  const auto log = file_id(options_.path + "-wal");
+  if (!log_) log_ = log;
+  if (log == log_) return true;
+  sqlite3_wal_checkpoint_v2(connection_->db(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  return false;
+}
 
 tl::expected<WriteReport, WriteError> SqliteWriter::write(std::span<const Trace> batch) {
   if (!connection_)
     return tl::make_unexpected(
         WriteError{ErrorClass::connection, false, "sqlite database " + quoted(options_.path) + " is not open"});
-  if (!file_in_place()) return tl::make_unexpected(replaced());
+  if (!files_in_place()) return tl::make_unexpected(replaced());
   if (batch.empty()) return WriteReport{};
   std::size_t inserted = 0;
   if (const int code = insert_batch(batch, inserted); code != SQLITE_OK) return tl::make_unexpected(failed(code));
-  if (!file_in_place()) return tl::make_unexpected(replaced());
+  if (!files_in_place()) return tl::make_unexpected(replaced());
   checkpoint_when_due();
   return WriteReport{inserted};
 }
@@ -168,7 +179,7 @@ bool SqliteWriter::probe() {
                                           kMetaCount + "'") == SQLITE_OK &&
                         statements_.commit.run() == SQLITE_OK;
   connection_->rollback();
-  return writable && file_in_place();
+  return writable && files_in_place();
 }
 
 int SqliteWriter::on_wal(void* self, sqlite3*, const char*, int pages) {
@@ -189,7 +200,7 @@ void SqliteWriter::checkpoint_when_due() {
 }
 
 void SqliteWriter::idle() {
-  if (!connection_ || wal_pages_ == 0 || !file_in_place()) return;
+  if (!connection_ || wal_pages_ == 0 || !files_in_place()) return;
   sqlite3_wal_checkpoint_v2(connection_->db(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   wal_pages_ = 0;
 }

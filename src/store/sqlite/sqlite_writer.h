@@ -26,8 +26,9 @@ class SqliteWriter final : public TraceWriter {
 
   Result<bool> configure();
   bool prepare_statements();
-  /// The path still names the file that is open: SQLite itself would go on writing to a deleted one.
-  bool file_in_place() const;
+  /// The paths still name the files that are open: SQLite itself would go on writing to deleted ones. When only the log
+  /// is gone, what it holds is saved into the database first.
+  bool files_in_place();
   int insert_batch(std::span<const Trace> batch, std::size_t& inserted);
   int update_meta(std::size_t inserted, std::int64_t least, std::int64_t most);
   WriteError failed(int code);
@@ -39,6 +40,7 @@ class SqliteWriter final : public TraceWriter {
   BatchSource source_;                      // outlives the statements that read it
   std::unique_ptr<Connection> connection_;  // null while the database is away
   Statements statements_;
+  std::optional<FileId> log_;  // the write-ahead log, once it was written to
   std::int64_t wal_pages_ = 0;
   std::int64_t page_size_ = 0;
   std::int64_t least_span_ns_ = 0, most_span_ns_ = 0;  ///< what store_meta holds at least
