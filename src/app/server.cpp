@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -224,8 +225,13 @@ bool Server::Impl::shutdown() {
     wait_for_workers(mono_now_ns() + 10'000 * kMs);
   }
   queries->stop();
-  if (running.load() == 0)
-    for (std::thread& t : threads) t.join();
+  resolver->stop();
+  if (running.load() > 0) {  // a worker that hangs would be destroyed under its own feet
+    log->error("gateway failed").field("error", "a worker did not stop; its traces are kept for the next start");
+    log->stop(milliseconds(500));
+    ::_exit(1);
+  }
+  for (std::thread& t : threads) t.join();
   const trace::DrainReport report = traces->drain_and_stop(mono_now_ns() + kTraceDrainNs);
   const PipelineDiagnostics d = traces->diagnostics();
   if (report.complete) {

@@ -32,48 +32,7 @@ ResolutionPtr literal(const std::string& host, int port) {
   return r;
 }
 
-}  // namespace
-
-bool operator==(const Address& a, const Address& b) { return a.size == b.size && std::memcmp(&a.storage, &b.storage, a.size) == 0; }
-
-Resolver::Resolver() : thread_([this] { work(); }) { ::pthread_setname_np(thread_.native_handle(), "resolver"); }
-
-Resolver::~Resolver() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wanted_.notify_all();
-  thread_.join();
-}
-
-ResolutionPtr Resolver::cached(const std::string& host, int port, std::int64_t now_ns) {
-  if (auto r = literal(host, port)) return r;
-  const std::lock_guard lock(mutex_);
-  const auto it = cache_.find({host, port});
-  if (it == cache_.end()) return nullptr;
-  const std::int64_t age = now_ns - it->second->at_ns;
-  if (age > kFreshNs) {
-    if (auto& busy = refreshing_[it->first]; !busy) {
-      busy = true;
-      jobs_.push_back({host, port, nullptr, nullptr});
-      wanted_.notify_one();
-    }
-    if (age > kStaleNs) return nullptr;
-  }
-  return it->second;
-}
-
-std::shared_ptr<Resolver::Question> Resolver::request(const std::string& host, int port, Wakeable& waiter) {
-  auto q = std::make_shared<Question>();
-  q->waiter = &waiter;
-  const std::lock_guard lock(mutex_);
-  jobs_.push_back({host, port, &waiter.loop(), q});
-  wanted_.notify_one();
-  return q;
-}
-
-ResolutionPtr Resolver::resolve(const std::string& host, int port) {
+ResolutionPtr resolve(const std::string& host, int port) {
   auto r = std::make_shared<Resolution>();
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
@@ -96,24 +55,69 @@ ResolutionPtr Resolver::resolve(const std::string& host, int port) {
   return r;
 }
 
-void Resolver::work() {
-  std::unique_lock lock(mutex_);
+}  // namespace
+
+bool operator==(const Address& a, const Address& b) { return a.size == b.size && std::memcmp(&a.storage, &b.storage, a.size) == 0; }
+
+Resolver::Resolver() {
+  std::thread thread([state = state_] { work(state); });
+  ::pthread_setname_np(thread.native_handle(), "resolver");
+  thread.detach();
+}
+
+Resolver::~Resolver() { stop(); }
+
+void Resolver::stop() {
+  const std::lock_guard lock(state_->mutex);
+  state_->stopping = true;
+  state_->wanted.notify_all();
+}
+
+ResolutionPtr Resolver::cached(const std::string& host, int port, std::int64_t now_ns) {
+  if (auto r = literal(host, port)) return r;
+  const std::lock_guard lock(state_->mutex);
+  const auto it = state_->cache.find({host, port});
+  if (it == state_->cache.end()) return nullptr;
+  const std::int64_t age = now_ns - it->second->at_ns;
+  if (age > kFreshNs) {
+    if (auto& busy = state_->refreshing[it->first]; !busy) {
+      busy = true;
+      state_->jobs.push_back({host, port, nullptr, nullptr});
+      state_->wanted.notify_one();
+    }
+    if (age > kStaleNs) return nullptr;
+  }
+  return it->second;
+}
+
+std::shared_ptr<Resolver::Question> Resolver::request(const std::string& host, int port, Wakeable& waiter) {
+  auto q = std::make_shared<Question>();
+  q->waiter = &waiter;
+  const std::lock_guard lock(state_->mutex);
+  state_->jobs.push_back({host, port, &waiter.loop(), q});
+  state_->wanted.notify_one();
+  return q;
+}
+
+void Resolver::work(const std::shared_ptr<State>& state) {
+  std::unique_lock lock(state->mutex);
   for (;;) {
-    wanted_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
-    if (stopping_) return;
-    Job job = std::move(jobs_.front());
-    jobs_.pop_front();
+    state->wanted.wait(lock, [&] { return state->stopping || !state->jobs.empty(); });
+    if (state->stopping) return;
+    const Job job = std::move(state->jobs.front());
+    state->jobs.pop_front();
     const auto key = std::make_pair(job.host, job.port);
     ResolutionPtr answer;
     // Many connections ask at once after an idle time: one lookup serves them all.
-    if (const auto it = cache_.find(key); job.question && it != cache_.end() && mono_now_ns() - it->second->at_ns < kFreshNs / 10)
+    if (const auto it = state->cache.find(key); job.question && it != state->cache.end() && mono_now_ns() - it->second->at_ns < kFreshNs / 10)
       answer = it->second;
     if (!answer) {
       lock.unlock();
       answer = resolve(job.host, job.port);
       lock.lock();
-      if (answer->error.empty()) cache_[key] = answer;
-      refreshing_.erase(key);
+      if (state->stopping) return;
+      if (answer->error.empty()) state->cache[key] = answer;
+      state->refreshing.erase(key);
     }
     if (job.question) {
       job.loop->post([q = job.question, answer] {

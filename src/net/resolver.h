@@ -37,6 +37,9 @@ class Resolver {
   Resolver();
   ~Resolver();
 
+  /// No loop is touched any more once this returns; a lookup under way is left to end by itself. Before the loops go.
+  void stop();
+
   /// Any thread. An IP literal is answered at once; a cached answer too. Null: ask by request().
   ResolutionPtr cached(const std::string& host, int port, std::int64_t now_ns);
 
@@ -55,16 +58,18 @@ class Resolver {
     Loop* loop;
     std::shared_ptr<Question> question;  ///< null: a refresh
   };
-  void work();
-  ResolutionPtr resolve(const std::string& host, int port);
+  /// Shared with the thread: getaddrinfo may block for long after we are gone.
+  struct State {
+    std::mutex mutex;
+    std::condition_variable wanted;
+    std::deque<Job> jobs;
+    std::map<std::pair<std::string, int>, ResolutionPtr> cache;
+    std::map<std::pair<std::string, int>, bool> refreshing;
+    bool stopping = false;
+  };
+  static void work(const std::shared_ptr<State>& state);
 
-  std::mutex mutex_;
-  std::condition_variable wanted_;
-  std::deque<Job> jobs_;
-  std::map<std::pair<std::string, int>, ResolutionPtr> cache_;
-  std::map<std::pair<std::string, int>, bool> refreshing_;
-  bool stopping_ = false;
-  std::thread thread_;
+  std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
 }  // namespace gw::net

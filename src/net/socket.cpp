@@ -5,6 +5,7 @@
 #include <openssl/x509_vfy.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -105,15 +106,51 @@ IoResult Socket::read(char* to, std::size_t size) {
   return plain_result(n, size, source_.readable);
 }
 
-IoResult Socket::write(std::string_view data) {
-  if (!source_.writable) return {0, IoStatus::again};
-  if (ssl_ != nullptr) {
+/// Record after record until all is taken or the connection is full: as with plain sockets, less than all means "wait for an event".
+IoResult Socket::tls_write(std::string_view data) {
+  std::size_t taken = 0;
+  while (taken < data.size()) {
     ::ERR_clear_error();
     errno = 0;
     std::size_t n = 0;
-    const int r = ::SSL_write_ex(ssl_, data.data(), data.size(), &n);
-    return r == 1 ? IoResult{n, IoStatus::ok} : tls_result(r, false);
+    const int r = ::SSL_write_ex(ssl_, data.data() + taken, data.size() - taken, &n);
+    if (r != 1) {
+      const IoResult why = tls_result(r, false);
+      return taken > 0 && why.status == IoStatus::again ? IoResult{taken, IoStatus::ok} : why;
+    }
+    taken += n;
   }
+  return {taken, IoStatus::ok};
+}
+
+/// Small parts leave together in one record: a head and its body.
+IoResult Socket::tls_writev(const iovec* parts, int count) {
+  char record[16 * 1024];
+  std::size_t total = 0;
+  int i = 0;
+  std::size_t offset = 0;
+  while (i < count) {
+    std::size_t n = 0;
+    while (i < count && n < sizeof record) {
+      const std::size_t take = std::min(sizeof record - n, parts[i].iov_len - offset);
+      std::memcpy(record + n, static_cast<const char*>(parts[i].iov_base) + offset, take);
+      n += take;
+      offset += take;
+      if (offset == parts[i].iov_len) {
+        ++i;
+        offset = 0;
+      }
+    }
+    const IoResult r = tls_write({record, n});
+    total += r.n;
+    if (r.n < n) return total > 0 && r.status != IoStatus::error ? IoResult{total, IoStatus::ok} : IoResult{total, r.status};
+  }
+  return {total, IoStatus::ok};
+}
+
+IoResult Socket::write(std::string_view data) {
+  if (!source_.writable) return {0, IoStatus::again};
+  if (ssl_ != nullptr) return tls_write(data);
   const ssize_t n = ::send(fd_.get(), data.data(), data.size(), MSG_NOSIGNAL);
   return plain_result(n, data.size(), source_.writable);
 }
@@ -121,17 +158,7 @@ IoResult Socket::write(std::string_view data) {
 IoResult Socket::writev(const iovec* parts, int count) {
   if (count == 1) return write({static_cast<const char*>(parts[0].iov_base), parts[0].iov_len});
   if (!source_.writable) return {0, IoStatus::again};
-  if (ssl_ != nullptr) {
-    // One record for small messages: a head and its body leave together.
-    char together[16 * 1024];
-    std::size_t n = 0;
-    for (int i = 0; i < count && n + parts[i].iov_len <= sizeof together; ++i) {
-      std::memcpy(together + n, parts[i].iov_base, parts[i].iov_len);
-      n += parts[i].iov_len;
-    }
-    if (n > 0) return write({together, n});
-    return write({static_cast<const char*>(parts[0].iov_base), parts[0].iov_len});
-  }
+  if (ssl_ != nullptr) return tls_writev(parts, count);
   msghdr m{};
   m.msg_iov = const_cast<iovec*>(parts);
   m.msg_iovlen = static_cast<std::size_t>(count);

@@ -51,7 +51,7 @@ class Socket {
   void mark_peer_closed() { source_.peer_closed = true; }
 
   IoResult read(char* to, std::size_t size);
-  /// Writes what fits; `again` only when nothing was taken.
+  /// Writes what fits; `again` only when nothing was taken. Less than all: the owner is woken when more fits.
   IoResult write(std::string_view data);
   IoResult writev(const iovec* parts, int count);
 
@@ -67,6 +67,8 @@ class Socket {
  private:
   IoResult plain_result(ssize_t n, std::size_t wanted, bool& flag);
   IoResult tls_result(int ret, bool reading);
+  IoResult tls_write(std::string_view data);
+  IoResult tls_writev(const iovec* parts, int count);
 
   UniqueFd fd_;
   IoSource source_;
