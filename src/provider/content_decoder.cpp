@@ -146,7 +146,7 @@ class Zstd final : public Layer {
     const std::size_t result = ZSTD_decompressStream(context_, &to, &from);
     in.remove_prefix(from.pos);
     header_ = result == 0 ? 0 : std::min(kMagicBytes, header_ + from.pos);
-    if (ZSTD_isError(result) != 0) return {between_frames_ ? Status::ended : Status::failed, to.pos};
+    if (ZSTD_isError(result) != 0) return {Status::failed, to.pos};
     if (result == 0) {
       between_frames_ = true;
     } else if (to.pos > 0) {

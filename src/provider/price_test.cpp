@@ -8,7 +8,7 @@ namespace gw::provider {
 namespace {
 
 Usage tokens(std::int64_t input, std::int64_t output) {
-  return {.input_tokens = input, .output_tokens = output, .total_tokens = input + output, .seen = true};
+  return {.input_tokens = input, .output_tokens = output, .seen = true};
 }
 
 std::int64_t nano(Provider provider, std::string_view model, const Usage& usage) {

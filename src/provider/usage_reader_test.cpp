@@ -224,6 +224,21 @@ TEST(UsageReaderEvents, TheSplitOfCacheWritesOutlivesAFlatSum) {
   EXPECT_EQ(u.cache_write_1h_tokens, 250);
 }
 
+TEST(UsageReaderJson, CacheWritesThatTheSplitDoesNotCoverCountAsFiveMinutes) {
+  const Usage u =
+      read_usage(kJson, R"({"usage":{"input_tokens":1,"cache_creation_input_tokens":500,)"
+                        R"("cache_creation":{"ephemeral_5m_input_tokens":100,"ephemeral_1h_input_tokens":200}}})");
+  EXPECT_EQ(u.cache_write_5m_tokens, 300);
+  EXPECT_EQ(u.cache_write_1h_tokens, 200);
+  EXPECT_EQ(u.input_tokens, 501);
+}
+
+TEST(UsageReaderJson, ANumberOfAbsurdLengthGivesNoCountHoweverItIsCut) {
+  const std::string body = R"({"usage":{"prompt_tokens":)" + std::string(60, '1') + R"(,"output_tokens":2}})";
+  for (std::size_t step : {1, 50, 1000})
+    EXPECT_EQ(read_usage(kJson, body, test::cuts_every(step, body.size())), usage(0, 2, 2)) << step;
+}
+
 TEST(UsageReaderEvents, AWrittenTotalHoldsUntilALaterEventCountsWithoutOne) {
   EXPECT_EQ(of_events({R"({"usage":{"prompt_tokens":10,"completion_tokens":2,"total_tokens":99}})"}), usage(10, 2, 99));
   EXPECT_EQ(of_events({R"({"usage":{"prompt_tokens":10,"total_tokens":99}})", R"({"usage":{"completion_tokens":3}})"}),
