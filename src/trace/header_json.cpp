@@ -48,7 +48,10 @@ bool HeaderJson::build(const HeaderBlock& headers, Layout& out) {
   }
   std::vector<std::uint32_t> order(headers.count);
   std::iota(order.begin(), order.end(), 0U);
-  std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return names[a] < names[b]; });
+  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    const int by_name = names[a].compare(names[b]);
+    return by_name != 0 ? by_name < 0 : a < b;
+  });
   for (std::size_t i = 0; i < order.size(); ++i) {
     const std::size_t before = out.prefixes.size();
     const std::string& name = names[order[i]];

@@ -62,7 +62,25 @@ bool none(std::string_view s, Test test) {
 
 }  // namespace
 
-bool is_plain_json(std::string_view s) { return none(s, special); }
+bool copy_plain_json(char* to, std::string_view s) {
+  const char* p = s.data();
+  const std::size_t n = s.size();
+  if (n < 8) {
+    copy_bytes(to, p, n);
+    return special(load_short(p, n)) == 0;
+  }
+  std::uint64_t found = 0;
+  std::size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const std::uint64_t w = load8(p + i);
+    found |= special(w);
+    std::memcpy(to + i, &w, 8);
+  }
+  const std::uint64_t last = load8(p + n - 8);  // overlaps what was seen already
+  std::memcpy(to + n - 8, &last, 8);
+  return (found | special(last)) == 0;
+}
+
 bool is_plain_ascii(std::string_view s) { return none(s, nul_or_high); }
 
 void JsonText::grow(std::size_t n) {

@@ -8,10 +8,13 @@
 #include <memory>
 #include <string_view>
 
+#include "trace/copy_bytes.h"
+
 namespace gw::trace {
 
-/// Every byte is printable ASCII that JSON text takes as it is (not `"` `\` `<` `>` `&`).
-bool is_plain_json(std::string_view s);
+/// Copies `s` while every byte is printable ASCII that JSON text takes as it is (not `"` `\` `<` `>` `&`). False, with
+/// garbage copied, else.
+bool copy_plain_json(char* to, std::string_view s);
 /// No NUL, no byte over 0x7f: nothing that storable_text could change. (It may still say no for text that is storable.)
 bool is_plain_ascii(std::string_view s);
 
@@ -24,7 +27,7 @@ class JsonText {
 
   void raw(std::string_view s) {
     reserve(s.size());
-    std::memcpy(data_.get() + size_, s.data(), s.size());
+    copy_bytes(data_.get() + size_, s.data(), s.size());
     size_ += s.size();
   }
   void raw(char c) {
@@ -33,12 +36,11 @@ class JsonText {
   }
   /// With quotes and escapes.
   void string(std::string_view s) {
-    if (!is_plain_json(s)) [[unlikely]]
-      return escaped(s);
     reserve(s.size() + 2);
     char* p = data_.get() + size_;
+    if (!copy_plain_json(p + 1, s)) [[unlikely]]
+      return escaped(s);
     *p = '"';
-    if (!s.empty()) std::memcpy(p + 1, s.data(), s.size());
     p[s.size() + 1] = '"';
     size_ += s.size() + 2;
   }

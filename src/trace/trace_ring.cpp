@@ -7,10 +7,12 @@
 namespace gw::trace {
 namespace {
 
-/// While the storage thread keeps up, only this much of the ring's start is used over and over: it stays in the
-/// processor's cache, and few pages get dirty (each costs a fault after every write-back).
-constexpr std::uint64_t kLapBytes = 4 * 1024 * 1024;
-constexpr int kLooksPerLap = 8;
+/// While the storage thread keeps up, only the ring's start is used over and over: it stays in the processor's cache,
+/// and few pages get dirty (each costs a fault after every write-back). At least this much of it, and this many times
+/// what is pending.
+constexpr std::uint64_t kLapBytes = 1024 * 1024;
+constexpr std::uint64_t kPlenty = 4;
+constexpr std::uint64_t kLookBytes = 32 * 1024;
 
 constexpr std::uint16_t flags_of(Cut cut) {
   switch (cut) {
@@ -46,20 +48,24 @@ std::uint64_t TraceRing::room() noexcept {
   return capacity_ - (head_ - known_tail_);
 }
 
-/// Leaves the rest of the lap unused and goes on at the ring's start, when for a whole lap_bytes_ of records little was
-/// pending: until the consumers pass the gap it counts as occupied, so what is left must be plenty. At most one gap
-/// lies between tail and head, because the next one needs lap_bytes_ of records after it while less is pending.
+/// Leaves the rest of the lap unused and goes on at the ring's start, when what was used of this lap is many times what
+/// was ever pending in it: until the consumers pass the gap it counts as occupied, so the part before it must be
+/// plenty. One gap at a time.
 void TraceRing::look_at_lap() noexcept {
-  next_look_ = head_ + lap_bytes_ / kLooksPerLap;
+  next_look_ = head_ + kLookBytes;
   known_tail_ = file_.tail().load(std::memory_order_acquire);
-  quiet_looks_ = head_ - known_tail_ <= lap_bytes_ / 2 ? quiet_looks_ + 1 : 0;
+  const std::uint64_t used = used_bytes(known_tail_, head_);
+  const bool new_lap = offset_ < kLookBytes;
+  peak_used_ = new_lap ? used : std::max(peak_used_, used);
+  if (offset_ < lap_bytes_ || offset_ < kPlenty * peak_used_) return;
   const std::uint64_t gap = capacity_ - offset_;
-  if (quiet_looks_ < kLooksPerLap || offset_ < lap_bytes_) return;
-  if (gap < kFrameHeaderBytes || head_ - known_tail_ + gap > capacity_) return;
-  quiet_looks_ = 0;
+  if (known_tail_ < skip_end_.load(std::memory_order_relaxed) || gap < kFrameHeaderBytes ||
+      head_ - known_tail_ + gap > capacity_)
+    return;
   seal_frame(data_ + offset_, head_, static_cast<std::uint32_t>(gap), kRecordVersion, kFrameSkip);
   advance(gap);
-  next_look_ = head_ + lap_bytes_ / kLooksPerLap;
+  next_look_ = head_ + kLookBytes;
+  peak_used_ = used;
   skip_bytes_.store(gap, std::memory_order_relaxed);
   skip_end_.store(head_, std::memory_order_relaxed);
   file_.head().store(head_, std::memory_order_release);

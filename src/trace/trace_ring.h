@@ -85,8 +85,8 @@ class alignas(64) TraceRing {
   std::uint64_t head_;
   std::uint64_t offset_;  ///< head_ % capacity_
   std::uint64_t known_tail_;
-  std::uint64_t next_look_;  ///< position at which look_at_lap() is due
-  int quiet_looks_ = 0;
+  std::uint64_t next_look_;      ///< position at which look_at_lap() is due
+  std::uint64_t peak_used_ = 0;  ///< pending bytes, at most, since the lap began
 
   alignas(64) std::atomic<std::uint64_t> admitted_{0};
   std::atomic<std::uint64_t> published_{0};

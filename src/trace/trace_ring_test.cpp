@@ -67,7 +67,7 @@ TEST(TraceRing, IsAQueueLikeAnyOther) {
     Rig rig(capacity);
     std::mt19937_64 random(capacity);
     std::deque<std::pair<std::uint64_t, std::string>> model;
-    std::uint64_t number = 0, refused = 0, taken = 0;
+    std::uint64_t number = 0, refused = 0;
     // Phases of slow and fast reading, so that the ring is full at times and nearly empty at others.
     for (int step = 0; step < 60'000; ++step) {
       const bool slow_reader = step / 5000 % 2 == 0;
@@ -92,7 +92,6 @@ TEST(TraceRing, IsAQueueLikeAnyOther) {
           ASSERT_EQ(got, static_cast<std::int64_t>(model.front().first));
           ASSERT_EQ(rig.body, model.front().second);
           model.pop_front();
-          ++taken;
         }
       }
     }
@@ -213,7 +212,7 @@ TEST(TraceRing, UsesOnlyTheStartOfALargeRingWhileTheReaderKeepsUp) {
     }
     furthest = std::max(furthest, rig.file.head().load() % rig.file.capacity());
   }
-  EXPECT_LT(furthest, std::uint64_t{5} << 20);
+  EXPECT_LT(furthest, std::uint64_t{2} << 20);
   EXPECT_GT(rig.file.head().load(), std::uint64_t{200} << 20) << "it wrapped";
 }
 
