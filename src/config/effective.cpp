@@ -28,6 +28,14 @@ std::int64_t effective_body_max_size(const Config& config) {
   return config.tracing.body_max_size > 0 ? config.tracing.body_max_size : TracingConfig{}.body_max_size;
 }
 
+std::string effective_ring_folder(const Config& config) {
+  if (!config.trace.ring_path.empty()) return config.trace.ring_path;
+  const std::string file = trim(config.storage.path).empty() ? StorageConfig{}.path : config.storage.path;
+  const std::size_t slash = file.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return file.substr(0, slash == 0 ? 1 : slash);
+}
+
 std::string normalised_prefix(std::string_view prefix) { return route::normalise_prefix(prefix); }
 
 bool prefixes_overlap(std::string_view a, std::string_view b) {

@@ -57,9 +57,7 @@ class Applier {
     else
       refuse(name, parse_fault("ParseFloat", *value, parsed.error()));
   }
-  void refuse(std::string_view name, const std::string& why) {
-    if (!fault_) fault_ = "invalid " + std::string(name) + ": " + why;
-  }
+  void refuse(std::string_view name, const std::string& why) { fault_ = "invalid " + std::string(name) + ": " + why; }
 
   const std::optional<std::string>& fault() const { return fault_; }
 

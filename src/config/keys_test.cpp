@@ -290,6 +290,19 @@ TEST(DerivedValues, FollowTheContract) {
   EXPECT_EQ(listen_host(c), "::1");
 }
 
+TEST(RingFolder, LiesBesideTheDatabaseUnlessItIsNamed) {
+  Config c;
+  EXPECT_EQ(effective_ring_folder(c), "./data");
+  c.storage.path = "gateway.db";
+  EXPECT_EQ(effective_ring_folder(c), ".");
+  c.storage.path = "/gateway.db";
+  EXPECT_EQ(effective_ring_folder(c), "/");
+  c.storage.path = " ";
+  EXPECT_EQ(effective_ring_folder(c), "./data") << "with Postgres there need not be a path";
+  c.trace.ring_path = "/rings";
+  EXPECT_EQ(effective_ring_folder(c), "/rings");
+}
+
 TEST(Prefixes, AreNormalisedAndOverlapBySegments) {
   EXPECT_EQ(normalised_prefix(" openai// "), "/openai");
   EXPECT_EQ(normalised_prefix("/"), "/");

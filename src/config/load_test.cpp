@@ -15,7 +15,6 @@
 namespace gw::config {
 namespace {
 
-using testing::contains;
 using testing::env_of;
 using testing::error_of;
 

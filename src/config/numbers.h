@@ -4,8 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
-
-#include "tl/expected.hpp"
+#include <tl/expected.hpp>
 
 namespace gw::config {
 

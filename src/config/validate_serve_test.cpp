@@ -35,8 +35,8 @@ TEST(ListenHost, MustBeSomethingThatCanBeListenedOn) {
   for (const char* host :
        {"", "0.0.0.0", "127.0.0.1", "localhost", "gateway-1.internal", "[::]", "[::1]", "[fe80::1%eth0]"})
     EXPECT_EQ(verdict([&](Config& c) { c.server.host = host; }), kNone) << host;
-  for (const char* host : {"::1", "::", "127.0.0.1:80", "[::1", "::1]", "[x]", "[127.0.0.1]", "999.1.1.1", "1.2.3", " ",
-                           "a b", "a/b", "http://h"})
+  for (const char* host : {"::1", "::", "127.0.0.1:80", "[::1", "[::1] ", " [::1]", "::1]", "[x]", "[127.0.0.1]",
+                           "999.1.1.1", "1.2.3", " ", "a b", "a/b", "http://h"})
     EXPECT_TRUE(contains(verdict([&](Config& c) { c.server.host = host; }), "server.host must")) << host;
 }
 

@@ -57,8 +57,6 @@ class Builder final : public YAML::EventHandler {
 
   YamlDocument take() { return std::move(document_); }
   const std::optional<std::string>& fault() const { return fault_; }
-  /// Nothing that follows can change the answer.
-  bool done() const { return fault_ || later_content_; }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     ++documents_;
@@ -260,6 +258,9 @@ class Builder final : public YAML::EventHandler {
   void merge_value(YamlNode& into, std::unordered_set<std::string>& keys, const Merge& merge) {
     const YamlNode& value = *merge.value;
     const auto is_mapping = [](const YamlNode* n) { return n->kind == YamlNode::Kind::mapping; };
+#ifdef GW_PLANT_BUG
+    if (value.kind == YamlNode::Kind::scalar) return merge_mapping(into, keys, *value.items[0]);
+#endif
     if (is_mapping(&value)) return merge_mapping(into, keys, value);
     if (value.kind != YamlNode::Kind::sequence || !std::all_of(value.items.begin(), value.items.end(), is_mapping)) {
       document_.problems.push_back({merge.line, "map merge requires map or sequence of maps as the value"});
@@ -321,7 +322,7 @@ Result<YamlDocument> read_yaml(std::string_view raw) {
   Builder builder(*text);
   try {
     YAML::Parser parser(in);
-    while (!builder.done() && parser.HandleNextDocument(builder)) {
+    while (!builder.fault() && parser.HandleNextDocument(builder)) {
     }
   } catch (const YAML::Exception& e) {
     if (!builder.fault()) return fail(explain(e, *text));

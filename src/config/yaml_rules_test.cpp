@@ -170,6 +170,16 @@ TEST(Lists, ReplaceTheDefaultCompletely) {
   EXPECT_EQ(parsed("auth: {keys: [{id: a}, null, {id: b}]}").auth.keys.size(), 2u);
 }
 
+TEST(Lists, OfMappingsReplaceWhatIsThere) {
+  Config config;
+  config.auth.keys.resize(3);
+  const auto document = read_yaml("auth: {keys: [{id: only}]}");
+  ASSERT_TRUE(document);
+  EXPECT_TRUE(bind(*document, config).empty());
+  ASSERT_EQ(config.auth.keys.size(), 1u);
+  EXPECT_EQ(config.auth.keys[0].id, "only");
+}
+
 TEST(DuplicateKeys, AreRefusedAtAnyDepth) {
   EXPECT_EQ(refused("server: {}\nstorage: {}\nserver: {}\n"),
             "yaml: unmarshal errors:\n  line 3: mapping key \"server\" already defined at line 1");
@@ -285,6 +295,12 @@ TEST(Bytes, OfOtherEncodingsAndControlCharactersAreRefused) {
   EXPECT_TRUE(contains(refused("a: \x7f\n"), "control characters are not allowed"));
   EXPECT_TRUE(contains(refused("a: \xC2\x80\n"), "control characters are not allowed"));
   EXPECT_TRUE(contains(refused("server: {host: \"a\\0b\"}"), "NUL"));
+  EXPECT_EQ(parsed("server: {host: a\xC2\x85"
+                   "b}")
+                .server.host,
+            "a\xC2\x85"
+            "b")
+      << "U+0085 is no control character to YAML";
   EXPECT_EQ(parsed("\xEF\xBB\xBFserver:\r\n  port: 81\r\n  host: \xC3\xA9\r\n").server.port, 81);
   EXPECT_EQ(parsed("server:\r  port: 81\r").server.port, 81);
 }
