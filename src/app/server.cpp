@@ -32,7 +32,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::int64_t kMs = 1'000'000;
-constexpr std::int64_t kTraceDrainNs = 30'000 * kMs;
+constexpr std::int64_t kTraceDrainNs = 5'000 * kMs;
 constexpr int kQueryThreads = 1;
 
 sigset_t shutdown_signals() {
@@ -242,7 +242,7 @@ bool Server::Impl::shutdown() {
   } else {
     log->error("failed to flush pending traces before shutdown")
         .field("error", "the store did not take them in time; they are kept for the next start")
-        .field("timeout", "30s")
+        .field("timeout", "5s")
         .field("stored_total", d.stored_total)
         .field("left", report.left)
         .field("dropped_total", d.enqueue_dropped_total + d.write_dropped_total);

@@ -11,8 +11,9 @@
 namespace gw::pipeline {
 namespace {
 
-/// How often a full ring is asked again, a tick apart, before the record is given up: two seconds, while overflow files take what they can.
-constexpr int kMaxRingRefusals = 20;
+/// How often a full ring is asked again, a tick apart, while overflow files make room; and how long nobody waits once that was in vain.
+constexpr int kMaxRingRefusals = 5;
+constexpr std::int64_t kSaturatedNs = 2'000'000'000;
 
 /// Credential of the provider: the Authorization value without its Bearer, else X-API-Key. First values only.
 std::string_view provider_key(const http::Fields& fields, const auth::CredentialHeaders& credentials) {
@@ -117,7 +118,8 @@ bool Exchange::offer(Outcome outcome) {
   fill_headers(r);
 
   if (worker_.ring.append(r) == trace::TraceRing::Append::no_space) {
-    if (++ring_refusals_ <= kMaxRingRefusals) return false;
+    if (now >= worker_.ring_saturated_until_ns && ++ring_refusals_ <= kMaxRingRefusals) return false;
+    if (ring_refusals_ > kMaxRingRefusals) worker_.ring_saturated_until_ns = now + kSaturatedNs;
     worker_.ring.drop(r);
     worker_.log.warn("trace queue is full; dropping trace")
         .field("correlation_id", correlation_id_)
