@@ -51,11 +51,6 @@ void raise_descriptor_limit() {
   }
 }
 
-std::string ring_folder(const config::Config& c) {
-  if (!trim(c.trace.ring_path).empty()) return std::string(trim(c.trace.ring_path));
-  return c.storage.path + ".rings";
-}
-
 }  // namespace
 
 struct Server::Impl {
@@ -119,7 +114,7 @@ Result<void> Server::Impl::open_store() {
 Result<void> Server::Impl::open_traces() {
   const config::Config& c = options.config;
   trace::PipelineOptions o;
-  o.ring_dir = ring_folder(c);
+  o.ring_dir = config::effective_ring_folder(c);
   o.workers = worker_count(c);
   o.ring_bytes = static_cast<std::size_t>(c.trace.ring_bytes);
   o.spill_bytes = static_cast<std::size_t>(c.trace.spill_bytes);

@@ -57,7 +57,7 @@ struct TracingConfig {
 
 /// Where traces wait until they are stored.
 struct TraceConfig {
-  std::string ring_path;                     ///< folder; empty: that of storage.path, see effective_ring_folder()
+  std::string ring_path;                     ///< folder; empty: `<storage.path>.rings`, see effective_ring_folder()
   std::int64_t ring_bytes = 67'108'864;      ///< per worker, 1 MiB .. 64 GiB
   std::int64_t spill_bytes = 1'073'741'824;  ///< overflow files of the whole process, 0 (no spilling) .. 16 TiB
   std::int64_t sync_interval_ms =

@@ -30,10 +30,8 @@ std::int64_t effective_body_max_size(const Config& config) {
 
 std::string effective_ring_folder(const Config& config) {
   if (!config.trace.ring_path.empty()) return config.trace.ring_path;
-  const std::string file = trim(config.storage.path).empty() ? StorageConfig{}.path : config.storage.path;
-  const std::size_t slash = file.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return file.substr(0, slash == 0 ? 1 : slash);
+  // A folder of its own: two databases side by side must not take over each other's rings.
+  return (trim(config.storage.path).empty() ? StorageConfig{}.path : config.storage.path) + ".rings";
 }
 
 std::string normalised_prefix(std::string_view prefix) { return route::normalise_prefix(prefix); }

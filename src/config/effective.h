@@ -20,7 +20,7 @@ std::string effective_replacement_format(const Config& config);
 /// `tracing.body_max_size` in bytes; 1 MiB when zero or negative.
 std::int64_t effective_body_max_size(const Config& config);
 
-/// Folder of the trace rings: `trace.ring_path`, or the folder of `storage.path`, with every driver.
+/// Folder of the trace rings: `trace.ring_path`, or `<storage.path>.rings`, with every driver.
 std::string effective_ring_folder(const Config& config);
 
 /// Trimmed, with a leading `/`, without trailing `/` unless it is just `/`.

@@ -292,13 +292,13 @@ TEST(DerivedValues, FollowTheContract) {
 
 TEST(RingFolder, LiesBesideTheDatabaseUnlessItIsNamed) {
   Config c;
-  EXPECT_EQ(effective_ring_folder(c), "./data");
+  EXPECT_EQ(effective_ring_folder(c), "./data/ongoingai.db.rings");
   c.storage.path = "gateway.db";
-  EXPECT_EQ(effective_ring_folder(c), ".");
+  EXPECT_EQ(effective_ring_folder(c), "gateway.db.rings");
   c.storage.path = "/gateway.db";
-  EXPECT_EQ(effective_ring_folder(c), "/");
+  EXPECT_EQ(effective_ring_folder(c), "gateway.db.rings");
   c.storage.path = " ";
-  EXPECT_EQ(effective_ring_folder(c), "./data") << "with Postgres there need not be a path";
+  EXPECT_EQ(effective_ring_folder(c), "./data/ongoingai.db.rings") << "with Postgres there need not be a path";
   c.trace.ring_path = "/rings";
   EXPECT_EQ(effective_ring_folder(c), "/rings");
 }
