@@ -8,8 +8,8 @@ build_command() {
       return
       ;;
     release) need_packages build ;;
-    clang | dev | tsan | fuzz | fuzz-planted) need_packages build clang ;;
-    *) die "there is no preset '$preset': release, clang, dev, tsan or fuzz" ;;
+    clang | dev | tsan) need_packages build clang ;;
+    *) die "there is no preset '$preset': release, clang, dev or tsan" ;;
   esac
   build "$preset"
 }

@@ -108,20 +108,20 @@ tap_count() { awk -v what="$1" '($1 == "#" || $1 == "ℹ") && $2 == what && $3 ~
 
 # ---- fuzzing -----------------------------------------------------------------------------------------------------------
 
-suite_fuzz() { fuzz_suite fuzz 30 clean; }
+suite_fuzz() { fuzz_suite fuzz 30; }
 
-# The proof that the fuzz targets can find something: the same targets, built with a bug planted in what each of them exercises.
-suite_planted() { fuzz_suite fuzz-planted 60 find; }
+# The proof that the fuzz targets can find something: each once more, with a bug planted in what it exercises.
+suite_planted() { fuzz_suite planted 60; }
 
 fuzz_suite() {
-  local preset=$1 secs=$2 want=$3 sources=()
+  local suite=$1 secs=$2 sources=()
   mapfile -t sources < <(fuzz_targets)
   if [ ${#sources[@]} -eq 0 ]; then
     note "there is no fuzz target (src/*/*_fuzz.cpp)"
-    record "$preset" 0 1 0
+    record "$suite" 0 1 0
     return 1
   fi
-  attempt "build $preset" fuzz_build "$preset" "${sources[@]}" || return 1
-  say "$preset: ${#sources[@]} targets, at most $secs s each"
-  fuzz_run "$preset" "$secs" "$want" "${sources[@]}"
+  build_once dev || return 1
+  say "$suite: ${#sources[@]} targets, at most $secs s each"
+  fuzz_run "$suite" "$secs" "${sources[@]}"
 }
