@@ -221,6 +221,7 @@ scenario('when every bound is reached traces are dropped, counted by reason, and
   await until(async () => (await gateway.diagnostics()).total_dropped_total > 500, 'more than 500 dropped', 60000);
   await load.stop();
   assert.equal(load.failed.size, 0, JSON.stringify([...load.failed]));
+  assert.ok(load.longestMs < 1000, `tracing fails open: the slowest answer took ${load.longestMs} ms`);
   const full = await gateway.diagnostics();
   assert.equal(full.queue_pressure_state === 'saturated' || full.queue_pressure_state === 'high', true, `pressure ${full.queue_pressure_state}`);
   assert.ok(full.last_enqueue_drop_at, 'the time of the last drop');
@@ -256,9 +257,9 @@ scenario('a poison row is set aside and counted, its neighbours are stored', kLo
   const upstream = await loadUpstream(world);
   const gateway = await world.gateway({ openai: upstream.url });
   const database = new DatabaseSync(gateway.databasePath, { timeout: 10000 });
-  database.exec(`CREATE TRIGGER poison BEFORE INSERT ON traces WHEN NEW.request_path LIKE '%/poison%' BEGIN SELECT RAISE(ABORT, 'poisoned'); END`);
-  database.close();
   const poison = '/openai/v1/poison';
+  database.exec(`ALTER TABLE traces ADD COLUMN never TEXT CHECK (request_path <> '${poison}')`);
+  database.close();
   const good = new Load(world, { port: gateway.port, clients: 8 }).start();
   for (let i = 0; i < 3; i++) {
     const client = await world.client(gateway);

@@ -121,7 +121,9 @@ for (const [what, [bytes, act]] of Object.entries(kMidBody)) {
     await env.client.write(post('/anthropic/v1/messages', json({ model: 'claude-haiku-4-5-20251001', stream: true }), env.fields));
     const answer = await env.client.readResponseHead();
     assert.equal(answer.status, 200);
-    await until(() => env.client.buffered >= 100, 'the first bytes of the body reach the client');
+    // What came in the same segment as the fault may be cut with it; all else has been relayed by now.
+    const alreadyBroken = what === 'breaks the chunk syntax';
+    if (!alreadyBroken) await until(() => env.client.buffered >= 100, 'the first bytes of the body reach the client');
     seen.open();
     const rest = await env.client.readBody(answer.get('content-length') ? { kind: 'length', length: 1000 } : { kind: 'chunked' });
     assert.equal(rest.aborted, true, 'the client can tell that the answer is not whole');
@@ -129,7 +131,7 @@ for (const [what, [bytes, act]] of Object.entries(kMidBody)) {
     const trace = await env.trace();
     assert.equal(trace.metadata.outcome, 'upstream_aborted');
     assert.equal(trace.response_status, 200);
-    if (bytes.includes('message_start')) {
+    if (bytes.includes('message_start') && !alreadyBroken) {
       assert.equal(trace.input_tokens, 33, 'tokens seen until then');
       assert.equal(trace.metadata.streaming, true);
       assert.ok(trace.time_to_first_token_us > 0);
@@ -372,6 +374,34 @@ scenario('bytes that an upstream sends beyond its answer never become the answer
       assert.notEqual(response.body.toString(), 'poison', `request ${i}, poison ${late ? 'in a segment of its own' : 'with the answer'}`);
     }
   }
+});
+
+scenario('idle upstream connections are capped and expire', async (world) => {
+  const capped = await setUp(world, { config: { providers: { openai: { max_idle_connections: 3 } } } });
+  const all = gate();
+  let waiting = 0;
+  capped.routes.on('/v1/wait', async (request, peer) => {
+    if (++waiting === 10) all.open();
+    await all.promise;
+    await peer.write(reply('ok'));
+  });
+  await Promise.all(
+    Array.from({ length: 10 }, async () => {
+      const client = await world.client(capped.gateway);
+      await client.write(get('/openai/v1/wait'));
+      assert.equal((await client.readResponse()).status, 200);
+    }),
+  );
+  const open = (env) => env.upstream.connections.filter((peer) => !peer.ended && !peer.closed).length;
+  await until(() => open(capped) === 3, () => `3 connections are kept, ${open(capped)} are open`, 5000);
+
+  const expiring = await setUp(world, { config: { providers: { openai: { pool_idle_timeout_ms: 300 } } } });
+  expiring.routes.on('/v1/fine', (request, peer) => peer.write(reply('ok')));
+  await expiring.client.write(get('/openai/v1/fine'));
+  await expiring.client.readResponse();
+  await until(() => open(expiring) === 0, 'the idle connection expires', 5000);
+  await expiring.client.write(get('/openai/v1/fine'));
+  assert.equal((await expiring.client.readResponse()).status, 200);
 });
 
 /** Waits until `value()` has not changed for half a second. */

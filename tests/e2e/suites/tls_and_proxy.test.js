@@ -1,6 +1,7 @@
 // TLS on both legs and forward proxies.
 import assert from 'node:assert/strict';
 import https from 'node:https';
+import { WebSocket, WebSocketServer } from 'ws';
 import { sameBytes } from '../lib/compare.js';
 import { ForwardProxy } from '../lib/forward_proxy.js';
 import { run } from '../lib/gateway.js';
@@ -165,6 +166,35 @@ scenario('a client that leaves in a stream over TLS cancels the upstream within 
   const peer = secured.upstream.connections.at(-1);
   client.destroy();
   await within(1000, peer.gone, 'the upstream connection is closed after the client left');
+});
+
+scenario('a WebSocket is relayed over TLS on both legs', async (world) => {
+  const authority = new Authority(world.dir);
+  const [front, back] = [authority.issue('IP:127.0.0.1'), authority.issue('DNS:localhost')];
+  const server = https.createServer({ cert: back.cert, key: back.key });
+  const sockets = new WebSocketServer({ server });
+  sockets.on('connection', (socket) => socket.on('message', (data, binary) => socket.send(data, { binary })));
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  world.later(() => {
+    for (const socket of sockets.clients) socket.terminate();
+    server.close();
+  });
+  const gateway = await world.gateway({
+    openai: `https://localhost:${server.address().port}`,
+    env: { SSL_CERT_FILE: authority.file },
+    config: { server: { tls: { cert: front.certFile, key: front.keyFile } } },
+    ready: false,
+  });
+  (await until(() => world.client(gateway, { tls: { ca: authority.pem } }), 'the TLS listener')).destroy();
+  const client = new WebSocket(`wss://127.0.0.1:${gateway.port}/openai/v1/realtime`, { ca: authority.pem });
+  world.later(() => client.terminate());
+  await within(5000, new Promise((resolve, reject) => client.once('open', resolve).once('error', reject)), 'the WebSocket opens');
+  for (const size of [1, 20000, 300000]) {
+    const message = randomBytes(size, size);
+    const echo = new Promise((resolve) => client.once('message', resolve));
+    client.send(message);
+    sameBytes(await within(10000, echo, `the echo of ${size} bytes`), message, 'echo');
+  }
 });
 
 scenario('a missing or broken certificate stops the start and names the setting', async (world) => {
