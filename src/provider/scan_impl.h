@@ -1,20 +1,17 @@
 #pragma once
 // The vector form of scan::Kernel, included once by each scan_<cpu>.cpp inside its own unnamed namespace, after it has
 // defined
-//   Vec         kWidth bytes: static load(p), eq(byte) and, and_not; bits() as the lowest kWidth bits
+//   Vec         kWidth bytes: static load(p), eq(byte), fold() (bit 0x20 set), bits() as the lowest kWidth bits;
+//   either(a, b) usage_hits  of the kWidth places from p those where `"usage":{` can begin; it may look at kLookahead
+//   bytes behind them.
+//               An OpenAI stream says `"usage":null` in every event and must not stop here each time, so the byte
+//               behind the colon is part of the test.
 //   prefix_xor  bit i of the result = xor of the bits 0..i
 // It includes nothing on purpose: it is text that is compiled once for every instruction set.
 
-// `"usage":{` is looked for by two of its bytes that rarely stand five apart, and not by those that follow with `null`:
-// an OpenAI stream says
-// `"usage":null` in every event and must not stop here each time.
 constexpr std::ptrdiff_t kShortest = 9;  // "usage":{
 constexpr std::ptrdiff_t kLookahead = 8;
 constexpr std::ptrdiff_t kWidth = Vec::kWidth;
-
-inline Vec usage_hits(const char* p) {
-  return and_not(both(Vec::load(p + 1).eq('u'), Vec::load(p + 6).eq('"')), Vec::load(p + 8).eq('n'));
-}
 
 inline const char* first_usage(const char* p, std::uint32_t bits, const char* end) {
   for (; bits != 0; bits &= bits - 1) {

@@ -9,6 +9,7 @@
 
 #include "provider/price.h"
 #include "provider/request_reader.h"
+#include "provider/scan.h"
 #include "provider/usage_reader.h"
 
 namespace {
@@ -128,6 +129,19 @@ BENCHMARK(BM_AnthropicStream_Pieces)->Arg(250)->Arg(16384);
 
 void BM_AnthropicStream_EventByEvent(benchmark::State& state) { read_stream(state, anthropic_stream(), true); }
 BENCHMARK(BM_AnthropicStream_EventByEvent)->Arg(0);
+
+/// The search alone, over 16 KiB pieces of the stream without its last events.
+void find_usage(benchmark::State& state, const gw::provider::scan::Kernel& kernel) {
+  const std::string body = openai_stream().substr(0, 32768);
+  for (auto _ : state)
+    for (const char* p = body.data(); p != body.data() + body.size(); p += 16384)
+      benchmark::DoNotOptimize(kernel.find_usage(p, p + 16384));
+  report(state, body.size(), static_cast<int>(body.size() / openai_event(0, "null").size()));
+}
+BENCHMARK_CAPTURE(find_usage, best, gw::provider::scan::best());
+#if defined(__SSE2__)
+BENCHMARK_CAPTURE(find_usage, sse2, gw::provider::scan::kSse2);
+#endif
 
 void BM_Floor_MemchrOverStream(benchmark::State& state) {
   const std::string body = openai_stream();
