@@ -205,5 +205,6 @@ bool LogWriter::stop(std::chrono::milliseconds deadline) {
 }
 
 LogStats LogWriter::stats() const { return core_->stats(); }
+bool LogWriter::asleep() const { return core_->state.load() == detail::LogCore::kAsleep; }
 
 }  // namespace gw::telemetry

@@ -36,6 +36,7 @@ struct LogOptions {
 struct LogStats {
   std::uint64_t submitted = 0;
   std::uint64_t written = 0;
+  std::uint64_t writes = 0;   ///< system calls that wrote or tried to
   std::uint64_t dropped = 0;  ///< lane full, descriptor gone, or given up at shutdown
 };
 
@@ -145,6 +146,8 @@ class LogWriter {
   bool stop(std::chrono::milliseconds deadline);
 
   LogStats stats() const;
+  /// The thread sleeps until the next line comes: only then does a line cost its producer a system call.
+  bool asleep() const;
 
  private:
   std::shared_ptr<detail::LogCore> core_;  // shared with the thread, which may outlive us if a write hangs

@@ -52,6 +52,7 @@ std::uint64_t LogCore::dropped_in_lanes() {
 LogStats LogCore::stats() {
   LogStats s;
   s.written = written.load(std::memory_order_relaxed);
+  s.writes = writes.load(std::memory_order_relaxed);
   s.dropped = lost.load(std::memory_order_relaxed) + dropped_in_lanes();
   std::lock_guard lock(mutex);
   for (const auto& lane : lanes) s.submitted += lane->submitted_.load(std::memory_order_relaxed);
@@ -101,6 +102,7 @@ bool LogCore::send_batch() {
     if (abandoned) return false;
     const LogOutput::Outcome r = output_.write(batch_.data() + sent_, batch_.size() - sent_);
     sent_ += r.written;
+    ++writes;
     switch (r.status) {
       case LogOutput::Status::ok:
         gone_ = false;

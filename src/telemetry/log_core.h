@@ -47,6 +47,7 @@ struct LogCore {
   bool exited = false;
 
   std::atomic<std::uint64_t> written{0};
+  std::atomic<std::uint64_t> writes{0};
   std::atomic<std::uint64_t> lost{0};  ///< taken from lanes, but the descriptor was gone or the time over
 
   std::thread thread;
