@@ -10,6 +10,7 @@
 namespace gw::pipeline {
 namespace {
 
+constexpr std::int64_t kDrainGraceNs = 1'000'000'000;
 constexpr std::int64_t kLingerNs = 2'000'000'000;
 constexpr std::size_t kLingerBytes = 8 * 1024 * 1024;
 
@@ -107,11 +108,17 @@ net::Task<ExchangeBuffersPtr> ClientConnection::read_head() {
   WorkerContext& w = worker_.context_;
   waiter_.set_deadline(w.loop.now_ns() + w.services.limits.idle_timeout_ns);
   std::string_view in = excess_;
+  bool graced = false;
   while (in.empty()) {
     const net::IoResult r = socket_.read(w.scratch.read, proxy::RelayScratch::kReadSize);
     if (r.status == net::IoStatus::eof || r.status == net::IoStatus::error) co_return nullptr;
     if (r.status == net::IoStatus::again) {
-      if (draining()) co_return nullptr;
+      if (draining()) {
+        // Whoever connected before the listener closed may be about to send its first request.
+        if (served_ || graced) co_return nullptr;
+        graced = true;
+        waiter_.set_deadline(w.loop.now_ns() + kDrainGraceNs);
+      }
       co_await waiter_.wait();
       if (waiter_.expired()) co_return nullptr;
       continue;
@@ -119,6 +126,7 @@ net::Task<ExchangeBuffersPtr> ClientConnection::read_head() {
     in = {w.scratch.read, r.n};
   }
   idle_ = false;
+  served_ = true;
   ExchangeBuffersPtr buffers = w.take_buffers();
   http::ParseError error;
   const auto parsed = take_head(in, *buffers, error);

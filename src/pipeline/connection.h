@@ -51,6 +51,7 @@ class ClientConnection {
   std::string excess_;  ///< bytes of pipelined requests
   KeyHashCache key_hash_;
   bool idle_ = true;
+  bool served_ = false;  ///< has had a request
 };
 
 }  // namespace gw::pipeline

@@ -30,7 +30,7 @@ Relay::Step Relay::pump_response() {
   }
   touch();
   const Step s = take_response_bytes({in_.scratch.read, r.n});
-  if (s == Step::done) return s;
+  if (s == Step::done || tunnel_) return s;  // a fresh tunnel has early bytes of the client to send
   return upstream_->socket.can_read() && pending_down_.empty() ? Step::again : Step::wait;
 }
 
