@@ -19,8 +19,8 @@ struct PipelineOptions {
   int workers = 1;
   std::size_t ring_bytes = std::size_t{64} << 20;  ///< per worker; rounded up to 64 KiB; kMinRingBytes to kMaxRingBytes
   std::size_t spill_bytes = std::size_t{1} << 30;  ///< all overflow files together; 0: none
-  int sync_interval_ms = 1000;  ///< rings and overflow files go to disk this often while they change; 0: never
-  std::string store_driver;     ///< for diagnostics
+  int sync_interval_ms = 1000;                     ///< what waited this long for the store is brought to disk; 0: never
+  std::string store_driver;                        ///< for diagnostics
   Clock clock;
 
   // The rest is for tests and tuning.
@@ -31,7 +31,7 @@ struct PipelineOptions {
   std::size_t quarantine_bytes = std::size_t{16} << 20;
   int poll_ms = 50;          ///< the storage thread gathers this long
   int idle_after_ms = 1000;  ///< without a record: it sleeps until it is woken
-  int spill_poll_ms = 20;
+  int spill_poll_ms = 100;   ///< how often the spill thread looks at the rings; a full ring wakes it at once
   int spill_stall_ms = 100;  ///< a ring over half full without progress for this long spills
   int backoff_min_ms = 50;   ///< between attempts to reach the store, doubling
   int backoff_max_ms = 1000;

@@ -53,10 +53,10 @@ void SpillThread::run() {
     }
     if (pressed) relieve_pressure();
     if (!spilled && active_ != nullptr && ledger_.only_pinned(active_)) close_file();
-    const bool dirty = sync_due(now);
-    if (dirty && !spilled && now >= next_sync_ns_) sync();
+    if (options_.sync_interval_ms > 0 && !spilled && now >= next_sync_ns_) sync_old_records();
     report_drops();
-    const bool idle = signals_.storage_asleep.load(std::memory_order_acquire) && !dirty && active_ == nullptr;
+    // The storage thread sleeps only when every record is stored.
+    const bool idle = signals_.storage_asleep.load(std::memory_order_acquire) && active_ == nullptr;
     signals_.spill.wait(ticket, idle ? kDeepSleepNs : options_.spill_poll_ms * kMs);
   }
   report_drops();
@@ -182,22 +182,10 @@ void SpillThread::relieve_pressure() {
   signals_.pressure.store(false, std::memory_order_release);
 }
 
-bool SpillThread::sync_due(std::int64_t) {
-  if (options_.sync_interval_ms <= 0) return false;
-  for (int ring = 0; ring < ledger_.rings(); ++ring) {
-    const RingSlot& slot = ledger_.slot(ring);
-    if (slot.producer == nullptr) continue;
-    const Watched& w = watched_[static_cast<std::size_t>(ring)];
-    if (slot.file->head().load(std::memory_order_acquire) != w.synced_head ||
-        slot.file->tail().load(std::memory_order_acquire) != w.synced_tail)
-      return true;
-  }
-  return active_ != nullptr && active_->file->end() != synced_end_;
-}
-
-/// Writes back what changed. Producers take no lock that this holds; a page that is being written back may make them
-/// wait on file systems that need stable pages, for as long as that page takes.
-void SpillThread::sync() {
+/// Brings to disk what has waited for the store for a whole interval. While the store keeps up that is nothing, and
+/// rightly so: each write-back makes the producer fault on every page that it touches next. Producers take no lock that
+/// this holds; on file systems that need stable pages they may wait for a page that is being written.
+void SpillThread::sync_old_records() {
   next_sync_ns_ = mono_now_ns() + options_.sync_interval_ms * kMs;
   if (active_ != nullptr && active_->file->end() != synced_end_) {
     synced_end_ = active_->file->end();
@@ -208,13 +196,13 @@ void SpillThread::sync() {
     const RingSlot& slot = ledger_.slot(ring);
     if (slot.producer == nullptr) continue;
     Watched& w = watched_[static_cast<std::size_t>(ring)];
-    const std::uint64_t head = slot.file->head().load(std::memory_order_acquire);
-    const std::uint64_t tail = slot.file->tail().load(std::memory_order_acquire);
-    if (head == w.synced_head && tail == w.synced_tail) continue;
-    ::fdatasync(slot.file->fd());
-    syncs_.fetch_add(1, std::memory_order_relaxed);
-    w.synced_head = head;
-    w.synced_tail = tail;
+    const std::uint64_t head = slot.head();
+    if (ledger_.fill(ring).done < w.old_head && w.synced_head < w.old_head) {
+      ::fdatasync(slot.file->fd());
+      syncs_.fetch_add(1, std::memory_order_relaxed);
+      w.synced_head = head;
+    }
+    w.old_head = head;
   }
 }
 

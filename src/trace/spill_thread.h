@@ -27,7 +27,8 @@ class SpillThread {
   struct Watched {
     std::uint64_t done = 0;
     std::int64_t progress_ns = 0;
-    std::uint64_t synced_head = 0, synced_tail = 0;
+    std::uint64_t old_head = 0;     ///< head at the last look for syncing: what is before it is an interval old
+    std::uint64_t synced_head = 0;  ///< what is before it is on disk
   };
 
   bool should_spill(int ring, bool pressed, std::int64_t now);
@@ -37,8 +38,7 @@ class SpillThread {
   bool open_file(std::uint64_t bytes);
   void close_file();
   void relieve_pressure();
-  bool sync_due(std::int64_t now);
-  void sync();
+  void sync_old_records();
   void report_drops();
   void problem(const std::string& what);
   bool has_room(int ring);

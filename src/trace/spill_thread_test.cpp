@@ -48,7 +48,7 @@ struct Rig {
   std::thread thread;
 };
 
-TEST(SpillThread, BringsChangedRingsToDisk) {
+TEST(SpillThread, BringsToDiskWhatWaitsForTheStore) {
   Rig rig(1);
   ASSERT_EQ(rig.append(1), TraceRing::Append::stored_in_ring);
   ASSERT_TRUE(eventually([&] { return rig.spill->syncs() == 1; }));

@@ -69,7 +69,11 @@ Result<void> TracePipeline::Impl::prepare() {
   while (static_cast<int>(slots.size()) < options.workers) {
     const std::string name = fmt::format("ring-{}-{:016x}.ring", slots.size(), random_u64());
     auto file = RingFile::create(options.ring_dir, name, capacity, options.preallocate);
-    if (!file) return tl::make_unexpected(file.error());
+    if (!file) {  // the empty ones made before it would only hold the space that is short
+      for (auto& slot : slots)
+        if (slot->file->head().load() == slot->file->tail().load()) slot->file->remove();
+      return tl::make_unexpected(file.error());
+    }
     slots.push_back(std::make_unique<RingSlot>());
     slots.back()->file = std::make_unique<RingFile>(std::move(*file));
   }

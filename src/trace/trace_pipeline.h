@@ -6,8 +6,8 @@
 //
 // What holds: `admitted = stored + queued + spilled + dropped{reason} + in flight`, in every snapshot. A killed process
 // loses nothing that append() stored: the next start on the same folder replays it. A power cut may lose what was
-// appended in the last sync_interval_ms (and what the store itself had not synced). Replayed records that the store
-// already has count as stored and as duplicates.
+// appended in the last two sync_interval_ms and what the store itself had not brought to disk. Replayed records that
+// the store already has count as stored and as duplicates.
 #include <cstdint>
 #include <memory>
 #include <string>

@@ -489,6 +489,11 @@ TEST(TracePipeline, RefusesOptionsThatCannotWork) {
   made = TracePipeline::open(options, store, {});
   ASSERT_FALSE(made);
   EXPECT_NE(made.error().message.find("no room for the trace ring"), std::string::npos) << made.error().message;
+  int left = 1;
+  options.workers = 2;
+  options.preallocate = [&](int fd, std::int64_t bytes) { return left-- > 0 ? preallocate_file(fd, bytes) : ENOSPC; };
+  ASSERT_FALSE(TracePipeline::open(options, store, {}));
+  EXPECT_TRUE(dir.files(".ring").empty()) << "the first ring must not keep the space that the second lacks";
   options.ring_dir = "/proc/no-such-folder";
   made = TracePipeline::open(options, store, {});
   ASSERT_FALSE(made);
