@@ -153,7 +153,7 @@ Result<void> Server::Impl::open_workers() {
   const int count = worker_count(c);
   port = static_cast<int>(c.server.port);
   for (int i = 0; i < count; ++i) {
-    auto fd = net::listen_on(config::listen_host(c), port);
+    auto fd = net::listen_on(config::listen_host(c), port, i > 0);
     if (!fd) return tl::make_unexpected(fd.error());
     if (port == 0) port = net::bound_port(fd->get());  // the others share it
     auto loop = net::Loop::create();

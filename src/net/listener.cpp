@@ -29,7 +29,7 @@ std::string peer_text(const sockaddr_storage& a) {
 
 }  // namespace
 
-Result<UniqueFd> listen_on(const std::string& host, int port) {
+Result<UniqueFd> listen_on(const std::string& host, int port, bool shares) {
   std::string name = host;
   if (name.size() >= 2 && name.front() == '[' && name.back() == ']') name = name.substr(1, name.size() - 2);
   const std::string where = host + ":" + std::to_string(port);
@@ -48,10 +48,12 @@ Result<UniqueFd> listen_on(const std::string& host, int port) {
     const int off = 0;
     if (fd) {
       ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-      ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+      // Set before bind it would let any process of this user take a share of our connections.
+      if (shares) ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
       if (a->ai_family == AF_INET6) ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
       ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // accepted sockets inherit it
-      if (::bind(fd.get(), a->ai_addr, a->ai_addrlen) == 0 && ::listen(fd.get(), kBacklog) == 0) {
+      if (::bind(fd.get(), a->ai_addr, a->ai_addrlen) == 0 && ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0 &&
+          ::listen(fd.get(), kBacklog) == 0) {
         ::freeaddrinfo(found);
         return fd;
       }
