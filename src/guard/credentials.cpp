@@ -138,7 +138,11 @@ class Scanner {
     const std::size_t label_at = i + kBegin.size();
     const std::string_view near = text_.substr(label_at, kMaxLabel + kDashes.size());
     const std::size_t label_end = near.find(kDashes);
-    if (label_end == npos || near.substr(0, label_end).find("PRIVATE KEY") == npos) return npos;
+    if (label_end == npos) return npos;
+    const std::string_view label = near.substr(0, label_end);
+    if (label.find("PRIVATE KEY") == npos) return npos;
+    for (char l : label)
+      if (!is_upper(l) && !is_digit(l) && l != ' ') return npos;
     const std::size_t content = label_at + label_end + kDashes.size();
     if (content > pem_run_end_ || pem_run_end_ == npos) {
       pem_run_end_ = content;

@@ -186,7 +186,7 @@ std::string random_text(std::mt19937& random) {
 TEST(Detectors, AgreeWithTheContractsGrammarOnRandomTexts) {
   std::mt19937 random(20260);
   int hits = 0;
-  for (int round = 0; round < 60000; ++round) {
+  for (int round = 0; round < 20000; ++round) {
     const std::string text = random_text(random);
     ASSERT_EQ(found(Detector::email, text), expected(kEmail, text)) << text;
     ASSERT_EQ(found(Detector::phone, text), expected(kPhone, text)) << text;
@@ -194,13 +194,13 @@ TEST(Detectors, AgreeWithTheContractsGrammarOnRandomTexts) {
     ASSERT_EQ(found(Detector::token, text), expected(kToken, text)) << text;
     hits += !expected(kEmail, text).empty() + !expected(kPhone, text).empty() + !expected(kToken, text).empty();
   }
-  EXPECT_GT(hits, 10000) << "the texts hardly hold anything: the comparison says little";
+  EXPECT_GT(hits, 3000) << "the texts hardly hold anything: the comparison says little";
 }
 
 TEST(Detectors, CandidatesAreNeverMissed) {
   std::mt19937 random(5);
   const Detectors detectors({});
-  for (int round = 0; round < 60000; ++round) {
+  for (int round = 0; round < 20000; ++round) {
     const std::string text = random_text(random);
     const unsigned candidates = detectors.candidates(text);
     for (const Detector d : kDetectors) {

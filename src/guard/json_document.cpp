@@ -48,7 +48,7 @@ void JsonDocument::start(std::string_view text, std::size_t offset) {
   text_ = text;
   offset_ = offset;
   name_ = {};
-  usage_next_ = false;
+  usage_next_ = broken_ = false;
   depth_ = usage_depth_ = 0;
   pending_.clear();
   nodes_.assign(1, Node{});
@@ -76,7 +76,7 @@ bool JsonDocument::member(const JsonString& name) {
   }
   usage_next_ = false;
   if (usage_depth_ != 0) return false;
-  if (fields_.is_denied(name_)) return true;
+  if (redaction_.is_denied(fields_, text_.substr(name.begin, name.end - name.begin))) return true;
   usage_next_ = FieldNames::is_usage(name_);
   return false;
 }
@@ -92,6 +92,10 @@ Piece JsonDocument::piece_of(const JsonString& s) const {
 
 void JsonDocument::string(const JsonString& s) {
   if (s.begin == s.end) return;
+  if (streamed_ != nullptr && text_.substr(s.begin, s.end - s.begin).find('\n') != std::string_view::npos) {
+    broken_ = true;
+    return;
+  }
   if (streamed_ != nullptr && nodes_[current_].object) {
     if (is_one_of(name_, kStreamedMembers)) {
       pending_.push_back({current_, hash_of(name_), piece_of(s)});

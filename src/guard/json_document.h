@@ -34,6 +34,9 @@ class JsonDocument final : public JsonHandler {
 
   /// `text` is what will be walked; its first byte is the body's byte `offset`.
   void start(std::string_view text, std::size_t offset);
+  /// A string went over the end of a line, which JSON does not allow; told only of event streams, where other lines may
+  /// lie between.
+  bool broken() const { return broken_; }
   /// The document was sound: its pieces count.
   void finish();
 
@@ -71,6 +74,7 @@ class JsonDocument final : public JsonHandler {
   std::string_view name_;  // of the member whose value comes, as written; empty in arrays
   std::string decoded_name_;
   bool usage_next_ = false;  // the value that comes is accounting
+  bool broken_ = false;
   std::size_t depth_ = 0;
   std::size_t usage_depth_ = 0;  // depth of the accounting object we are in, 0: none
   std::vector<Node> nodes_;      // kept only for streams

@@ -133,6 +133,12 @@ bool Placeholder::find(std::string_view text, std::size_t from, std::size_t& beg
   return true;
 }
 
+bool Placeholder::starts(std::string_view text) const {
+  if (!recognise_) return false;
+  return recognise_->Match(re2::StringPiece(text.data(), text.size()), 0, text.size(), re2::RE2::ANCHOR_START, nullptr,
+                           0);
+}
+
 bool Placeholder::is_whole(std::string_view text) const {
   if (!recognise_) return false;
   return recognise_->Match(re2::StringPiece(text.data(), text.size()), 0, text.size(), re2::RE2::ANCHOR_BOTH, nullptr,

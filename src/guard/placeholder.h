@@ -33,6 +33,8 @@ class Placeholder {
   /// The first replacement in `text` at or after `from`, written by an earlier run. False when there is none, or when
   /// the format is too plain to be told from a secret (`{hash}` alone): then redacting twice hashes twice.
   bool find(std::string_view text, std::size_t from, std::size_t& begin, std::size_t& end) const;
+  /// `text` starts with a replacement.
+  bool starts(std::string_view text) const;
   /// All of `text` is one replacement.
   bool is_whole(std::string_view text) const;
 

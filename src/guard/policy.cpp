@@ -47,15 +47,23 @@ std::optional<Mode> effective_mode(std::string_view configured, bool capture_bod
 Policy::Policy(const PolicyOptions& options) : mode_(options.mode), policy_id_(trim(options.policy_id)) {
   if (policy_id_.empty()) policy_id_ = kDefaultPolicyId;
   const auto text = [](const std::string& s) { return std::string(trim(s)); };
-  for (const ScopeOptions& s : options.scopes)
-    scopes_.push_back({text(s.org_id), text(s.workspace_id), text(s.key_id), text(s.provider),
-                       normalised_prefix(s.route_prefix), parse_mode(lowercase(trim(s.mode))), text(s.policy_id)});
-  const auto selectors = [](const Scope& s) {
-    return !s.org_id.empty() + !s.workspace_id.empty() + !s.key_id.empty() + !s.provider.empty() +
-           !s.route_prefix.empty();
-  };
-  std::stable_sort(scopes_.begin(), scopes_.end(),
-                   [&](const Scope& a, const Scope& b) { return selectors(a) > selectors(b); });
+  const auto more_specific = [](const Scope& a, const Scope& b) { return selectors(a) > selectors(b); };
+  for (const ScopeOptions& s : options.scopes) {
+    Scope scope{text(s.org_id),
+                text(s.workspace_id),
+                text(s.key_id),
+                text(s.provider),
+                normalised_prefix(s.route_prefix),
+                parse_mode(lowercase(trim(s.mode))),
+                text(s.policy_id)};
+    const auto place = std::upper_bound(scopes_.begin(), scopes_.end(), scope, more_specific);  // behind its equals
+    scopes_.insert(place, std::move(scope));
+  }
+}
+
+int Policy::selectors(const Scope& s) {
+  return !s.org_id.empty() + !s.workspace_id.empty() + !s.key_id.empty() + !s.provider.empty() +
+         !s.route_prefix.empty();
 }
 
 bool Policy::matches(const Scope& scope, const PolicyInput& input) {

@@ -60,6 +60,7 @@ class Policy {
     std::optional<Mode> mode;
     std::string policy_id;
   };
+  static int selectors(const Scope& scope);
   static bool matches(const Scope& scope, const PolicyInput& input);
 
   Mode mode_;

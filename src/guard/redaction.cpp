@@ -76,6 +76,22 @@ std::uint32_t Redaction::body_offset(const Piece& piece, std::size_t offset) {
   return offset < origin_.size() ? piece.begin + origin_[offset] : piece.end;
 }
 
+bool Redaction::is_denied(const FieldNames& fields, std::string_view raw_name) {
+  const auto denied = [&](std::string_view name) {
+    if (name.find('\\') == std::string_view::npos) return fields.is_denied(name);
+    decoded_.clear();
+    origin_of_ = nullptr;
+    decode_json_string(name, decoded_);
+    return fields.is_denied(decoded_);
+  };
+  if (!denied(raw_name)) return false;
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  std::string rest(raw_name);
+  while (placeholder_.find(rest, begin, begin, end)) rest.erase(begin, end - begin);
+  return rest.size() == raw_name.size() || denied(rest);
+}
+
 void Redaction::replace_field(std::size_t begin, std::size_t end) {
   const std::string_view value = body_.substr(begin, end - begin);
   const std::string canonical = canonical_value(value);
@@ -95,11 +111,14 @@ void Redaction::roll_back(const Mark& mark) {
 }
 
 void Redaction::apply(std::string& out) {
-  std::sort(edits_.begin(), edits_.end(), [](const Edit& a, const Edit& b) { return a.begin < b.begin; });
+  std::sort(edits_.begin(), edits_.end(),
+            [](const Edit& a, const Edit& b) { return a.begin != b.begin ? a.begin < b.begin : a.end > b.end; });
   out.clear();
   std::size_t done = 0;
   for (const Edit& e : edits_) {
-    out += body_.substr(done, e.begin - done);
+    // A field's value may hold lines of an event stream that were searched for themselves: the field covers them.
+    if (e.end <= done) continue;
+    if (e.begin > done) out += body_.substr(done, e.begin - done);
     out += e.text;
     done = e.end;
   }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "guard/field_names.h"
 #include "guard/text_search.h"
 
 namespace gw::guard {
@@ -46,6 +47,9 @@ class Redaction {
   void roll_back(const Mark& mark);
 
   std::string_view body() const { return body_; }
+  const Placeholder& placeholder() const { return placeholder_; }
+  /// A member name as written in JSON. Replacements inside it do not count: their FIELD or TOKEN is ours.
+  bool is_denied(const FieldNames& fields, std::string_view raw_name);
   const Counts& counts() const { return counts_; }
   bool changed() const { return !edits_.empty(); }
   /// Replaces `out` by the body with everything spliced in. Call once, at the end.

@@ -173,8 +173,9 @@ TEST(UpstreamTarget, DecodesToThePathThatWasMatched) {
         raw += static_cast<char>(c);
       }
     }
+    const std::string sent = upstream_target(t, raw);
     Target back;
-    ASSERT_EQ(back.parse(upstream_target(t, raw)), TargetFault::none) << raw;
+    ASSERT_EQ(back.parse(sent), TargetFault::none) << raw;
     ASSERT_EQ(back.path(), decoded.substr(6)) << raw;
   }
 }
