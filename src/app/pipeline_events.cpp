@@ -25,7 +25,10 @@ trace::PipelineEvents log_events(telemetry::LogWriter& log) {
         .field("reason", f.reason);
   };
   e.quarantined = [&log](std::string_view id, const char* error_class, bool written) {
-    log.error("trace record quarantined").field("trace_id", id).field("error_class", error_class).field("written", written);
+    log.error("trace record quarantined")
+        .field("trace_id", id)
+        .field("error_class", error_class)
+        .field("written", written);
   };
   e.store_recovered = [&log](std::int64_t outage_ns) {
     log.info("trace store recovered").field("outage_ms", outage_ns / 1'000'000);

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <chrono>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
@@ -85,14 +85,16 @@ struct Server::Impl {
 Result<void> Server::Impl::open_store() {
   const config::Config& c = options.config;
   if (c.storage.driver == "postgres")
-    return fail("failed to initialize postgres storage: storage.driver postgres is not available in this version: use sqlite");
+    return fail(
+        "failed to initialize postgres storage: storage.driver postgres is not available in this version: use sqlite");
   if (c.storage.driver != "sqlite") return fail("unsupported storage.driver " + gw::quoted(c.storage.driver));
   const std::string prefix = "failed to initialize sqlite storage: ";
   std::error_code ignored;
   const auto parent = std::filesystem::path(c.storage.path).parent_path();
   if (!parent.empty()) {
     std::filesystem::create_directories(parent, ignored);
-    if (ignored) return fail(prefix + "create sqlite directory " + gw::quoted(parent.string()) + ": " + ignored.message());
+    if (ignored)
+      return fail(prefix + "create sqlite directory " + gw::quoted(parent.string()) + ": " + ignored.message());
   }
   auto lock = store::lock_data_folder(c.storage.path);
   if (!lock) return fail(prefix + lock.error().message);
@@ -158,7 +160,8 @@ Result<void> Server::Impl::open_workers() {
     if (port == 0) port = net::bound_port(fd->get());  // the others share it
     auto loop = net::Loop::create();
     if (!loop) return tl::make_unexpected(loop.error());
-    workers.push_back(std::make_unique<pipeline::Worker>(*services, std::move(*loop), std::move(*fd), traces->ring(i), log->add_lane()));
+    workers.push_back(std::make_unique<pipeline::Worker>(*services, std::move(*loop), std::move(*fd), traces->ring(i),
+                                                         log->add_lane()));
   }
   return {};
 }
@@ -168,7 +171,8 @@ void Server::Impl::banner() {
   if (c.observability.otel.enabled)
     log->error("failed to initialize opentelemetry; continuing with instrumentation disabled")
         .field("error", "observability.otel is not available in this version");
-  if (const std::string warning = auth::startup_warning(services->authorizer, c.server.host); !warning.empty()) log->warn(warning);
+  if (const std::string warning = auth::startup_warning(services->authorizer, c.server.host); !warning.empty())
+    log->warn(warning);
   std::vector<std::string> providers;
   const config::ProviderConfig* const configured[] = {&c.providers.openai, &c.providers.anthropic};
   for (const route::Route& r : services->routes.routes())

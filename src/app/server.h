@@ -1,5 +1,6 @@
 #pragma once
-// The gateway as one object: from a validated configuration to running threads, and back in order. The only place that knows every part.
+// The gateway as one object: from a validated configuration to running threads, and back in order. The only place that
+// knows every part.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -18,7 +19,8 @@ struct ServerOptions {
 
 class Server {
  public:
-  /// Blocks SIGINT and SIGTERM for all threads that it starts; the caller waits for them. Errors are whole messages of the CLI contract
+  /// Blocks SIGINT and SIGTERM for all threads that it starts; the caller waits for them. Errors are whole messages of
+  /// the CLI contract
   /// (`failed to initialize sqlite storage: …`).
   static Result<std::unique_ptr<Server>> start(ServerOptions options);
   ~Server();
@@ -26,8 +28,8 @@ class Server {
   /// The port that is listened on.
   int port() const;
 
-  /// Fails readiness, waits the drain delay, stops accepting, lets exchanges finish, drains the rings, logs what was written. True when
-  /// all exchanges ended in time. Once.
+  /// Fails readiness, waits the drain delay, stops accepting, lets exchanges finish, drains the rings, logs what was
+  /// written. True when all exchanges ended in time. Once.
   bool shutdown();
 
  private:

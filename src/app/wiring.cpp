@@ -18,7 +18,8 @@ Result<route::RouteTable> make_routes(const config::Config& c) {
                                    {"anthropic", c.providers.anthropic.prefix, c.providers.anthropic.upstream}});
 }
 
-Result<pipeline::ProviderLink> make_link(const route::Route& route, const config::ProviderConfig& options, const route::ProxySettings& proxies) {
+Result<pipeline::ProviderLink> make_link(const route::Route& route, const config::ProviderConfig& options,
+                                         const route::ProxySettings& proxies) {
   pipeline::ProviderLink link;
   link.provider = provider::provider_from_name(route.name);
   link.idle_timeout_ns = options.idle_timeout_ms * kMs;
@@ -30,7 +31,8 @@ Result<pipeline::ProviderLink> make_link(const route::Route& route, const config
   t.pool_idle_timeout_ns = options.pool_idle_timeout_ms * kMs;
   t.max_idle = static_cast<std::size_t>(options.max_idle_connections);
   if (const route::ProxyUrl* proxy = proxies.proxy_for(route.upstream)) {
-    if (proxy->tls && t.tls) return fail("HTTPS_PROXY: an https:// proxy cannot carry https upstreams; use an http:// proxy");
+    if (proxy->tls && t.tls)
+      return fail("HTTPS_PROXY: an https:// proxy cannot carry https upstreams; use an http:// proxy");
     t.proxy_host = proxy->host;
     t.proxy_port = proxy->port;
     t.proxy_tls = proxy->tls;
@@ -66,13 +68,17 @@ guard::Policy make_policies(const config::Config& c) {
   o.mode = guard::parse_mode(config::effective_pii_mode(c)).value_or(guard::Mode::redact_storage);
   o.policy_id = config::effective_pii_policy_id(c);
   for (const config::PiiScopeConfig& s : c.pii.scopes)
-    o.scopes.push_back({s.match.org_id, s.match.workspace_id, s.match.key_id, s.match.provider, s.match.route_prefix, s.mode, s.policy_id});
+    o.scopes.push_back({s.match.org_id, s.match.workspace_id, s.match.key_id, s.match.provider, s.match.route_prefix,
+                        s.mode, s.policy_id});
   return guard::Policy(o);
 }
 
 void make_body_redactors(const config::Config& c, pipeline::Services& s) {
   guard::BodyOptions o;
-  o.detectors = {.email = c.pii.detectors.email, .phone = c.pii.detectors.phone, .ssn = c.pii.detectors.ssn, .token_like = c.pii.detectors.token_like};
+  o.detectors = {.email = c.pii.detectors.email,
+                 .phone = c.pii.detectors.phone,
+                 .ssn = c.pii.detectors.ssn,
+                 .token_like = c.pii.detectors.token_like};
   o.key_denylist = c.pii.body.key_denylist;
   o.format = config::effective_replacement_format(c);
   o.hash_salt = c.pii.replacement.hash_salt;
@@ -93,7 +99,8 @@ Result<void> refuse_unsupported(const config::Config& c) {
   for (std::size_t i = 0; i < c.pii.scopes.size(); ++i) {
     const std::string scoped = lowercase(trim(c.pii.scopes[i].mode));
     if (refused(scoped))
-      return fail("pii.scopes[" + std::to_string(i) + "].mode " + scoped + " is not available in this version: use off or redact_storage");
+      return fail("pii.scopes[" + std::to_string(i) + "].mode " + scoped +
+                  " is not available in this version: use off or redact_storage");
   }
   if (c.auth.enabled && (any_limit(c.limits.per_key) || any_limit(c.limits.per_workspace)))
     return fail("limits are not available in this version: remove limits.per_key and limits.per_workspace");
@@ -130,7 +137,8 @@ Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& 
                .header_timeout_ns = c.server.header_timeout_ms * kMs,
                .idle_timeout_ns = c.server.idle_timeout_ms * kMs,
                .max_connections = c.server.max_connections};
-  s->capture = {.bodies = c.tracing.capture_bodies, .body_max_size = static_cast<std::size_t>(config::effective_body_max_size(c))};
+  s->capture = {.bodies = c.tracing.capture_bodies,
+                .body_max_size = static_cast<std::size_t>(config::effective_body_max_size(c))};
   if (c.tracing.capture_bodies) make_body_redactors(c, *s);
   if (!c.server.tls.cert.empty()) {
     auto tls = net::TlsServerContext::create(c.server.tls.cert, c.server.tls.key);

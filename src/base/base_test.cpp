@@ -72,8 +72,8 @@ TEST(TimeFormat, RoundTripsAndTrimsZeros) {
 }
 
 TEST(TimeFormat, RefusesWhatIsNoTime) {
-  for (const char* s : {"", "2026-02-30T00:00:00Z", "2026-02-12", "2026-02-12T24:00:00Z", "2026-02-12T02:00:01.Z", "2026-02-12T02:00:01",
-                        "2026-02-12T02:00:01Zx", "2026-2-12T02:00:01Z"})
+  for (const char* s : {"", "2026-02-30T00:00:00Z", "2026-02-12", "2026-02-12T24:00:00Z", "2026-02-12T02:00:01.Z",
+                        "2026-02-12T02:00:01", "2026-02-12T02:00:01Zx", "2026-2-12T02:00:01Z"})
     EXPECT_FALSE(parse_rfc3339(s)) << s;
   EXPECT_FALSE(parse_date("2026-13-01"));
   EXPECT_FALSE(parse_db_time("yesterday"));

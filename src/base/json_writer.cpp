@@ -42,16 +42,29 @@ void append_json_string(std::string& out, std::string_view s, JsonEscape escape)
       out += '\\';
       out += c;
     } else if (c == '<' || c == '>' || c == '&') {
-      if (escape == JsonEscape::html) append_u(out, u);
-      else out += c;
+      if (escape == JsonEscape::html)
+        append_u(out, u);
+      else
+        out += c;
     } else if (u < 0x20) {
       switch (c) {
-        case '\b': out += "\\b"; break;
-        case '\f': out += "\\f"; break;
-        case '\n': out += "\\n"; break;
-        case '\r': out += "\\r"; break;
-        case '\t': out += "\\t"; break;
-        default: append_u(out, u);
+        case '\b':
+          out += "\\b";
+          break;
+        case '\f':
+          out += "\\f";
+          break;
+        case '\n':
+          out += "\\n";
+          break;
+        case '\r':
+          out += "\\r";
+          break;
+        case '\t':
+          out += "\\t";
+          break;
+        default:
+          append_u(out, u);
       }
     } else {  // the longest valid run of one sequence, else U+FFFD for this byte
       std::size_t len = u >= 0xF0 ? 4 : u >= 0xE0 ? 3 : u >= 0xC2 ? 2 : 0;

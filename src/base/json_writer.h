@@ -1,6 +1,7 @@
 #pragma once
-// JSON text by the rules of the HTTP contract (http-api §3): compact, fixed field order, HTML-safe escapes, shortest floats.
-// Appends to a caller's string; commas are placed by the writer. No checks: a caller that nests wrongly gets wrong JSON.
+// JSON text by the rules of the HTTP contract (http-api §3): compact, fixed field order, HTML-safe escapes, shortest
+// floats. Appends to a caller's string; commas are placed by the writer. No checks: a caller that nests wrongly gets
+// wrong JSON.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -14,7 +15,8 @@ enum class JsonEscape {
 
 /// Appends `s` as a JSON string with its quotes; invalid UTF-8 bytes become \ufffd.
 void append_json_string(std::string& out, std::string_view s, JsonEscape escape = JsonEscape::html);
-/// Shortest round-trip form; plain decimal for 1e-6 <= |x| < 1e21 and 0, else d.ddde-7 without zero padding. NaN and infinities become 0.
+/// Shortest round-trip form; plain decimal for 1e-6 <= |x| < 1e21 and 0, else d.ddde-7 without zero padding. NaN and
+/// infinities become 0.
 void append_json_double(std::string& out, double v);
 void append_json_int(std::string& out, std::int64_t v);
 

@@ -30,7 +30,8 @@ inline std::string lowercase(std::string_view s) {
   return out;
 }
 
-/// Go's %q, as far as messages of the contract need it: double quotes, backslash escapes, \xNN for other bytes < 0x20 and 0x7f.
+/// Go's %q, as far as messages of the contract need it: double quotes, backslash escapes, \xNN for other bytes < 0x20
+/// and 0x7f.
 std::string quoted(std::string_view s);
 
 /// Lowercase hex of raw bytes.

@@ -20,8 +20,8 @@ std::string format_db_time(std::int64_t unix_ns);
 std::optional<std::int64_t> parse_rfc3339(std::string_view s);
 /// YYYY-MM-DD, as that day's UTC midnight.
 std::optional<std::int64_t> parse_date(std::string_view s);
-/// Every text form that storage-schema §4 allows in a SQLite column (RFC3339; `YYYY-MM-DD HH:MM:SS[.f]` with `±HH:MM`, ` ±HHMM ZZZ` or no
-/// zone; space or T).
+/// Every text form that storage-schema §4 allows in a SQLite column (RFC3339; `YYYY-MM-DD HH:MM:SS[.f]` with `±HH:MM`,
+/// ` ±HHMM ZZZ` or no zone; space or T).
 std::optional<std::int64_t> parse_db_time(std::string_view s);
 
 }  // namespace gw

@@ -18,16 +18,18 @@ bool ends(const std::string& stream, bool responses_api, std::size_t cut) {
 
 TEST(StreamEnd, KnowsTheLastEventOfEachProviderAtEveryCut) {
   const std::string deltas(500, 'x');
-  for (const std::string& stream : {"data: {\"a\":\"" + deltas + "\"}\n\ndata: [DONE]\n\n",
-                                    "data: " + deltas + "\r\n\r\nevent: message_stop\r\ndata: {\"type\":\"message_stop\"}\r\n\r\n"}) {
+  for (const std::string& stream :
+       {"data: {\"a\":\"" + deltas + "\"}\n\ndata: [DONE]\n\n",
+        "data: " + deltas + "\r\n\r\nevent: message_stop\r\ndata: {\"type\":\"message_stop\"}\r\n\r\n"}) {
     for (std::size_t cut = 0; cut <= stream.size(); ++cut) EXPECT_TRUE(ends(stream, false, cut)) << "cut at " << cut;
   }
-  EXPECT_TRUE(ends("event: response.completed\ndata: {\"response\":{\"usage\":{\"input_tokens\":1}}}" + deltas + "\n\n", true, 100));
+  EXPECT_TRUE(ends("event: response.completed\ndata: {\"response\":{\"usage\":{\"input_tokens\":1}}}" + deltas + "\n\n",
+                   true, 100));
 }
 
 TEST(StreamEnd, AStreamInTheMiddleHasNotEnded) {
-  for (const char* text :
-       {"", "data: {\"choices\":[]}\n\n", "data: [DONE]", "event: message_delta\ndata: {\"usage\":{\"output_tokens\":5}}\n\n"}) {
+  for (const char* text : {"", "data: {\"choices\":[]}\n\n", "data: [DONE]",
+                           "event: message_delta\ndata: {\"usage\":{\"output_tokens\":5}}\n\n"}) {
     const std::string stream = text;
     EXPECT_FALSE(ends(stream, false, stream.size() / 2)) << stream;
     EXPECT_FALSE(ends(stream, true, stream.size() / 2)) << stream;

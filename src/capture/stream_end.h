@@ -6,11 +6,12 @@
 
 namespace gw::capture {
 
-/// Whether an event stream has said that it is over. Clients stop reading at that event and close before the transfer's own end arrives:
-/// such an exchange is complete. Keeps the last bytes only, so it costs a small copy per push.
+/// Whether an event stream has said that it is over. Clients stop reading at that event and close before the transfer's
+/// own end arrives: such an exchange is complete. Keeps the last bytes only, so it costs a small copy per push.
 class StreamEnd {
  public:
-  /// `responses_api`: the stream is one of OpenAI's Responses API, whose last event is too long for the tail and is looked for by its name.
+  /// `responses_api`: the stream is one of OpenAI's Responses API, whose last event is too long for the tail and is
+  /// looked for by its name.
   void begin(bool responses_api) {
     responses_api_ = responses_api;
     last_event_ = false;
@@ -29,18 +30,21 @@ class StreamEnd {
     size_ = keep + content.size();
   }
 
-  /// OpenAI's `[DONE]`, Anthropic's `message_stop`, the Responses API's completed, incomplete and failed; with the blank line that ends an event.
+  /// OpenAI's `[DONE]`, Anthropic's `message_stop`, the Responses API's completed, incomplete and failed; with the
+  /// blank line that ends an event.
   bool seen() const {
     const std::string_view tail(tail_, size_);
     if (!tail.ends_with("\n\n") && !tail.ends_with("\r\n\r\n")) return false;
-    if (tail.find("data: [DONE]") != std::string_view::npos || tail.find("data:[DONE]") != std::string_view::npos) return true;
+    if (tail.find("data: [DONE]") != std::string_view::npos || tail.find("data:[DONE]") != std::string_view::npos)
+      return true;
     if (tail.find("message_stop") != std::string_view::npos) return true;
     return last_event_;
   }
 
  private:
   void look_for_last_event(std::string_view content) {
-    for (const std::string_view name : {"event: response.completed", "event: response.incomplete", "event: response.failed"})
+    for (const std::string_view name :
+         {"event: response.completed", "event: response.incomplete", "event: response.failed"})
       last_event_ = last_event_ || content.find(name) != std::string_view::npos;
   }
 

@@ -21,17 +21,23 @@ bool is_control(char c) {
 
 bool ChunkScanner::drops(char c, bool keep_trailers) const {
   switch (state_) {
-    case State::size: return c == ';' || c == ' ' || c == '\t';
+    case State::size:
+      return c == ';' || c == ' ' || c == '\t';
 #ifdef GW_PLANT_BUG
-    case State::extension: return c != '\r' && c != '=';
+    case State::extension:
+      return c != '\r' && c != '=';
 #else
-    case State::extension: return c != '\r';
+    case State::extension:
+      return c != '\r';
 #endif
-    case State::trailer_start: return !keep_trailers && c != '\r';
+    case State::trailer_start:
+      return !keep_trailers && c != '\r';
     case State::trailer_name:
     case State::trailer_value:
-    case State::trailer_lf: return !keep_trailers;
-    default: return false;
+    case State::trailer_lf:
+      return !keep_trailers;
+    default:
+      return false;
   }
 }
 
@@ -74,7 +80,8 @@ bool ChunkScanner::step_trailer(char c) {
 bool ChunkScanner::step(char c) {
   switch (state_) {
     case State::size_first:
-    case State::size: return step_size(c);
+    case State::size:
+      return step_size(c);
     case State::extension:
       if (c == '\r') state_ = State::size_lf;
       return c == '\r' || (++line_ <= kMaxSizeLine && !is_control(c));
@@ -82,12 +89,20 @@ bool ChunkScanner::step(char c) {
       line_ = 0;
       state_ = remaining_ > 0 ? State::data : State::trailer_start;
       return c == '\n';
-    case State::data_cr: state_ = State::data_lf; return c == '\r';
-    case State::data_lf: state_ = State::size_first; return c == '\n';
-    case State::end_lf: state_ = State::done; return c == '\n';
+    case State::data_cr:
+      state_ = State::data_lf;
+      return c == '\r';
+    case State::data_lf:
+      state_ = State::size_first;
+      return c == '\n';
+    case State::end_lf:
+      state_ = State::done;
+      return c == '\n';
     case State::data:
-    case State::done: return false;
-    default: return step_trailer(c);
+    case State::done:
+      return false;
+    default:
+      return step_trailer(c);
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Chunked transfer coding, incremental and strict. The scanner checks the framing in place and names the byte ranges worth relaying, so that
-// a chunked body passes through without being framed again.
+// Chunked transfer coding, incremental and strict. The scanner checks the framing in place and names the byte ranges
+// worth relaying, so that a chunked body passes through without being framed again.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -18,9 +18,10 @@ class ChunkScanner {
 
   void reset() { *this = {}; }
 
-  /// Scans `in`. Calls `data(view)` for each piece of content and `raw(view)` for each range to relay when the framing passes through:
-  /// everything but chunk extensions (no one may rely on them beyond a hop) and, with keep_trailers off, trailer fields. A bare LF, a size over
-  /// 2^62, or more than the bounds below is `bad`. What is called, joined, does not depend on how the input was cut.
+  /// Scans `in`. Calls `data(view)` for each piece of content and `raw(view)` for each range to relay when the framing
+  /// passes through: everything but chunk extensions (no one may rely on them beyond a hop) and, with keep_trailers
+  /// off, trailer fields. A bare LF, a size over 2^62, or more than the bounds below is `bad`. What is called, joined,
+  /// does not depend on how the input was cut.
   template <class Data, class Raw>
   Step scan(std::string_view in, bool keep_trailers, Data&& data, Raw&& raw) {
     std::size_t i = 0;

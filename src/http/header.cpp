@@ -10,16 +10,22 @@ FieldId classify_gateway(std::string_view name) {
   if (!iequals(name.substr(0, kPrefix.size()), kPrefix)) return FieldId::other;
   const std::string_view rest = name.substr(kPrefix.size());
   switch (rest.size()) {
-    case 6: return iequals(rest, "run-id") ? FieldId::gw_run_id : FieldId::other;
-    case 8: return iequals(rest, "trace-id") ? FieldId::gw_trace_id : FieldId::other;
-    case 9: return iequals(rest, "thread-id") ? FieldId::gw_thread_id : FieldId::other;
-    case 10: return iequals(rest, "no-capture") ? FieldId::gw_no_capture : FieldId::other;
+    case 6:
+      return iequals(rest, "run-id") ? FieldId::gw_run_id : FieldId::other;
+    case 8:
+      return iequals(rest, "trace-id") ? FieldId::gw_trace_id : FieldId::other;
+    case 9:
+      return iequals(rest, "thread-id") ? FieldId::gw_thread_id : FieldId::other;
+    case 10:
+      return iequals(rest, "no-capture") ? FieldId::gw_no_capture : FieldId::other;
     case 14:
       if (iequals(rest, "correlation-id")) return FieldId::gw_correlation_id;
       if (iequals(rest, "trace-group-id")) return FieldId::gw_trace_group_id;
       return iequals(rest, "checkpoint-seq") ? FieldId::gw_checkpoint_seq : FieldId::other;
-    case 20: return iequals(rest, "parent-checkpoint-id") ? FieldId::gw_parent_checkpoint_id : FieldId::other;
-    default: return FieldId::other;
+    case 20:
+      return iequals(rest, "parent-checkpoint-id") ? FieldId::gw_parent_checkpoint_id : FieldId::other;
+    default:
+      return FieldId::other;
   }
 }
 
@@ -28,26 +34,44 @@ FieldId classify_gateway(std::string_view name) {
 FieldId classify(std::string_view name) {
   const auto is = [&](std::string_view known, FieldId id) { return iequals(name, known) ? id : FieldId::other; };
   switch (name.size()) {
-    case 2: return is("te", FieldId::te);
-    case 4: return is("host", FieldId::host);
-    case 6: return is("expect", FieldId::expect);
-    case 7: return to_lower(name[0]) == 't' ? is("trailer", FieldId::trailer) : is("upgrade", FieldId::upgrade);
-    case 9: return is("x-api-key", FieldId::x_api_key);
-    case 10: return to_lower(name[0]) == 'c' ? is("connection", FieldId::connection) : is("keep-alive", FieldId::keep_alive);
-    case 12: return to_lower(name[0]) == 'c' ? is("content-type", FieldId::content_type) : is("x-request-id", FieldId::x_request_id);
-    case 13: return is("authorization", FieldId::authorization);
-    case 14: return is("content-length", FieldId::content_length);
-    case 15: return is("x-forwarded-for", FieldId::x_forwarded_for);
+    case 2:
+      return is("te", FieldId::te);
+    case 4:
+      return is("host", FieldId::host);
+    case 6:
+      return is("expect", FieldId::expect);
+    case 7:
+      return to_lower(name[0]) == 't' ? is("trailer", FieldId::trailer) : is("upgrade", FieldId::upgrade);
+    case 9:
+      return is("x-api-key", FieldId::x_api_key);
+    case 10:
+      return to_lower(name[0]) == 'c' ? is("connection", FieldId::connection) : is("keep-alive", FieldId::keep_alive);
+    case 12:
+      return to_lower(name[0]) == 'c' ? is("content-type", FieldId::content_type)
+                                      : is("x-request-id", FieldId::x_request_id);
+    case 13:
+      return is("authorization", FieldId::authorization);
+    case 14:
+      return is("content-length", FieldId::content_length);
+    case 15:
+      return is("x-forwarded-for", FieldId::x_forwarded_for);
     case 16:
       switch (to_lower(name[0])) {
-        case 'c': return is("content-encoding", FieldId::content_encoding);
-        case 'p': return is("proxy-connection", FieldId::proxy_connection);
-        default: return is("x-correlation-id", FieldId::x_correlation_id);
+        case 'c':
+          return is("content-encoding", FieldId::content_encoding);
+        case 'p':
+          return is("proxy-connection", FieldId::proxy_connection);
+        default:
+          return is("x-correlation-id", FieldId::x_correlation_id);
       }
-    case 17: return is("transfer-encoding", FieldId::transfer_encoding);
-    case 18: return to_lower(name[0]) == 'p' ? is("proxy-authenticate", FieldId::proxy_authenticate) : classify_gateway(name);
-    case 19: return is("proxy-authorization", FieldId::proxy_authorization);
-    default: return name.size() > 17 && to_lower(name[0]) == 'x' ? classify_gateway(name) : FieldId::other;
+    case 17:
+      return is("transfer-encoding", FieldId::transfer_encoding);
+    case 18:
+      return to_lower(name[0]) == 'p' ? is("proxy-authenticate", FieldId::proxy_authenticate) : classify_gateway(name);
+    case 19:
+      return is("proxy-authorization", FieldId::proxy_authorization);
+    default:
+      return name.size() > 17 && to_lower(name[0]) == 'x' ? classify_gateway(name) : FieldId::other;
   }
 }
 

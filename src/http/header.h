@@ -6,7 +6,8 @@
 
 namespace gw::http {
 
-/// Fields that decide framing, routing, credentials or correlation. Everything else is `other` and passes through untouched.
+/// Fields that decide framing, routing, credentials or correlation. Everything else is `other` and passes through
+/// untouched.
 enum class FieldId : std::uint8_t {
   other,
   te,
@@ -28,14 +29,14 @@ enum class FieldId : std::uint8_t {
   x_forwarded_for,
   x_request_id,
   x_correlation_id,
-  gw_correlation_id,         // X-OngoingAI-Correlation-ID
-  gw_trace_id,               // X-OngoingAI-Trace-ID
-  gw_no_capture,             // X-OngoingAI-No-Capture
-  gw_trace_group_id,         // X-OngoingAI-Trace-Group-ID
-  gw_thread_id,              // X-OngoingAI-Thread-ID
-  gw_run_id,                 // X-OngoingAI-Run-ID
-  gw_parent_checkpoint_id,   // X-OngoingAI-Parent-Checkpoint-ID
-  gw_checkpoint_seq,         // X-OngoingAI-Checkpoint-Seq
+  gw_correlation_id,        // X-OngoingAI-Correlation-ID
+  gw_trace_id,              // X-OngoingAI-Trace-ID
+  gw_no_capture,            // X-OngoingAI-No-Capture
+  gw_trace_group_id,        // X-OngoingAI-Trace-Group-ID
+  gw_thread_id,             // X-OngoingAI-Thread-ID
+  gw_run_id,                // X-OngoingAI-Run-ID
+  gw_parent_checkpoint_id,  // X-OngoingAI-Parent-Checkpoint-ID
+  gw_checkpoint_seq,        // X-OngoingAI-Checkpoint-Seq
 };
 
 struct Field {
@@ -59,8 +60,10 @@ constexpr bool is_hop_by_hop(FieldId id) {
     case FieldId::transfer_encoding:
     case FieldId::proxy_connection:
     case FieldId::proxy_authenticate:
-    case FieldId::proxy_authorization: return true;
-    default: return false;
+    case FieldId::proxy_authorization:
+      return true;
+    default:
+      return false;
   }
 }
 

@@ -1,8 +1,8 @@
 // Our head parser beside Boost.Beast's on the same requests: the figure behind ADR 0001.
 #include <benchmark/benchmark.h>
 
-#include <boost/beast/http/basic_parser.hpp>
 #include <boost/asio/buffer.hpp>
+#include <boost/beast/http/basic_parser.hpp>
 #include <string>
 #include <vector>
 
@@ -14,10 +14,14 @@ namespace {
 namespace beast = boost::beast;
 
 const std::string kRequest =
-    "POST /openai/v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAccept: application/json\r\nContent-Type: application/json\r\n"
-    "User-Agent: OpenAI/JS 7.57.0\r\nX-Stainless-Lang: js\r\nX-Stainless-Package-Version: 7.57.0\r\nX-Stainless-OS: Linux\r\n"
-    "X-Stainless-Arch: x64\r\nX-Stainless-Runtime: node\r\nX-Stainless-Runtime-Version: v20.20.2\r\nX-Stainless-Retry-Count: 0\r\n"
-    "Authorization: Bearer sk-test-0123456789abcdef0123456789abcdef\r\nAccept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\n"
+    "POST /openai/v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAccept: application/json\r\nContent-Type: "
+    "application/json\r\n"
+    "User-Agent: OpenAI/JS 7.57.0\r\nX-Stainless-Lang: js\r\nX-Stainless-Package-Version: 7.57.0\r\nX-Stainless-OS: "
+    "Linux\r\n"
+    "X-Stainless-Arch: x64\r\nX-Stainless-Runtime: node\r\nX-Stainless-Runtime-Version: "
+    "v20.20.2\r\nX-Stainless-Retry-Count: 0\r\n"
+    "Authorization: Bearer sk-test-0123456789abcdef0123456789abcdef\r\nAccept-Encoding: gzip, deflate\r\nConnection: "
+    "keep-alive\r\n"
     "Content-Length: 417\r\n\r\n";
 
 /// The least that a Beast parser can do and still know the fields.
@@ -26,9 +30,12 @@ class FlatParser : public beast::http::basic_parser<true> {
   std::vector<std::pair<beast::string_view, beast::string_view>> fields;
 
  private:
-  void on_request_impl(beast::http::verb, beast::string_view, beast::string_view, int, beast::error_code& ec) override { ec = {}; }
+  void on_request_impl(beast::http::verb, beast::string_view, beast::string_view, int, beast::error_code& ec) override {
+    ec = {};
+  }
   void on_response_impl(int, beast::string_view, int, beast::error_code& ec) override { ec = {}; }
-  void on_field_impl(beast::http::field, beast::string_view name, beast::string_view value, beast::error_code& ec) override {
+  void on_field_impl(beast::http::field, beast::string_view name, beast::string_view value,
+                     beast::error_code& ec) override {
     fields.emplace_back(name, value);
     ec = {};
   }
@@ -75,7 +82,8 @@ void BM_ChunkOfAnEvent(benchmark::State& state) {
   gw::http::ChunkScanner scanner;
   std::size_t bytes = 0;
   for (auto _ : state) {
-    const auto step = scanner.scan(event, true, [&](std::string_view v) { bytes += v.size(); }, [&](std::string_view v) { bytes += v.size(); });
+    const auto step = scanner.scan(
+        event, true, [&](std::string_view v) { bytes += v.size(); }, [&](std::string_view v) { bytes += v.size(); });
     benchmark::DoNotOptimize(step);
   }
   state.counters["bytes"] = static_cast<double>(bytes > 0);

@@ -1,4 +1,5 @@
-// Chunked bodies: one push against two, and what is relayed against what it must mean. Input: 1 byte cut, 1 byte keep_trailers, the body.
+// Chunked bodies: one push against two, and what is relayed against what it must mean. Input: 1 byte cut, 1 byte
+// keep_trailers, the body.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -21,7 +22,8 @@ Result scan(std::string_view in, std::size_t cut, bool keep) {
   Result r;
   for (const std::string_view part : {in.substr(0, cut), in.substr(cut)}) {
     if (r.status != ChunkScanner::Status::more) break;
-    const auto step = scanner.scan(part, keep, [&](std::string_view v) { r.data += v; }, [&](std::string_view v) { r.raw += v; });
+    const auto step =
+        scanner.scan(part, keep, [&](std::string_view v) { r.data += v; }, [&](std::string_view v) { r.raw += v; });
     r.status = step.status;
     r.consumed += step.consumed;
   }

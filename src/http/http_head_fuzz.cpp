@@ -1,5 +1,5 @@
-// The parser, the scanner for heads that come in pieces, and the meaning of what was taken, against each other. Input: 1 byte (bit 0: response,
-// bit 1: answer to HEAD), then the head.
+// The parser, the scanner for heads that come in pieces, and the meaning of what was taken, against each other. Input:
+// 1 byte (bit 0: response, bit 1: answer to HEAD), then the head.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -51,7 +51,8 @@ void fuzz_request(std::string_view in) {
   check_fields(head.fields, in.substr(0, head.size), true);
   check_scanner(in, head.size);
   RequestHead again;  // every shorter prefix is unfinished, and what follows the head changes nothing
-  for (std::size_t n = 0; n < head.size; ++n) require(parse_request(in.substr(0, n), again, error) == ParseStatus::incomplete);
+  for (std::size_t n = 0; n < head.size; ++n)
+    require(parse_request(in.substr(0, n), again, error) == ParseStatus::incomplete);
   require(parse_request(in.substr(0, head.size), again, error) == ParseStatus::complete && again.size == head.size);
 }
 
@@ -71,7 +72,9 @@ void fuzz_response(std::string_view in, bool head_request) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 1 || size > 4096) return 0;
   const std::string text(reinterpret_cast<const char*>(data + 1), size - 1);
-  if ((data[0] & 1) != 0) fuzz_response(text, (data[0] & 2) != 0);
-  else fuzz_request(text);
+  if ((data[0] & 1) != 0)
+    fuzz_response(text, (data[0] & 2) != 0);
+  else
+    fuzz_request(text);
   return 0;
 }

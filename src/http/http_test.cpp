@@ -10,7 +10,8 @@ namespace gw::http {
 namespace {
 
 const std::string kGet =
-    "POST /openai/v1/chat?x=1 HTTP/1.1\r\nHost: localhost:8080\r\nContent-Type: application/json\r\nContent-Length: 12\r\n"
+    "POST /openai/v1/chat?x=1 HTTP/1.1\r\nHost: localhost:8080\r\nContent-Type: application/json\r\nContent-Length: "
+    "12\r\n"
     "X-OngoingAI-Thread-ID: \t t1 \r\nEmpty:\r\n\r\n";
 
 ParseStatus parse(const std::string& text, RequestHead& head, int* status = nullptr) {
@@ -85,8 +86,12 @@ const BadCase kBad[] = {
     {"empty length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n", 400},
     {"huge length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775808\r\n\r\n", 400},
     {"unknown coding", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501},
-    {"chunked twice", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
-    {"vertical tab coding", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0b" "chunked\r\n\r\n", 400},
+    {"chunked twice", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+     400},
+    {"vertical tab coding",
+     "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0b"
+     "chunked\r\n\r\n",
+     400},
     {"coding in 1.0", "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
     {"space before colon", "GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400},
     {"obs-fold", "GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n  2\r\n\r\n", 400},
@@ -123,9 +128,10 @@ TEST(ParseResponse, FramingFollowsStatusAndMethod) {
 }
 
 TEST(ParseResponse, RefusesWhatCouldBeReadTwoWays) {
-  for (const char* text : {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
-                           "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", "HTTP/1.1 20 OK\r\n\r\nxxxx",
-                           "HTTQ/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\nA: b\n\n", "HTTP/1.1 099 OK\r\n\r\n"}) {
+  for (const char* text :
+       {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", "HTTP/1.1 20 OK\r\n\r\nxxxx",
+        "HTTQ/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\nA: b\n\n", "HTTP/1.1 099 OK\r\n\r\n"}) {
     ResponseHead h;
     ParseError e;
     EXPECT_EQ(parse_response(text, false, h, e), ParseStatus::bad) << text;
@@ -144,8 +150,9 @@ Scanned scan_cut(const std::string& in, std::size_t cut, bool keep_trailers) {
   Scanned out;
   for (const auto& [from, n] : {std::pair<std::size_t, std::size_t>{0, cut}, {cut, std::string::npos}}) {
     if (out.status != ChunkScanner::Status::more) break;
-    const auto step = s.scan(std::string_view(in).substr(from, n), keep_trailers, [&](std::string_view v) { out.data += v; },
-                             [&](std::string_view v) { out.raw += v; });
+    const auto step = s.scan(
+        std::string_view(in).substr(from, n), keep_trailers, [&](std::string_view v) { out.data += v; },
+        [&](std::string_view v) { out.raw += v; });
     out.status = step.status;
     out.consumed += step.consumed;
   }
@@ -167,9 +174,11 @@ TEST(ChunkScanner, EverySplitGivesTheSameContentAndRelayedBytes) {
 TEST(ChunkScanner, RefusesMalformedFramingAtEverySplit) {
   const std::string long_extension = "5;" + std::string(5000, 'x') + "\r\nhello\r\n0\r\n\r\n";
   for (const std::string& in :
-       {std::string("5\nhello\r\n0\r\n\r\n"), std::string("g\r\n"), std::string("\r\n"), std::string("-5\r\nhello\r\n"), std::string("5\r\nhelloX\r\n"),
-        std::string("5\r\nhello\n0\r\n\r\n"), std::string("fffffffffffffffff\r\n"), std::string("8000000000000000\r\n"), std::string("0x5\r\nhello\r\n"),
-        std::string("5\rXhello"), std::string("0\r\n bad\r\n\r\n"), std::string("0\r\nX: a\nb\r\n\r\n"), std::string(" 5\r\nhello\r\n"), long_extension}) {
+       {std::string("5\nhello\r\n0\r\n\r\n"), std::string("g\r\n"), std::string("\r\n"), std::string("-5\r\nhello\r\n"),
+        std::string("5\r\nhelloX\r\n"), std::string("5\r\nhello\n0\r\n\r\n"), std::string("fffffffffffffffff\r\n"),
+        std::string("8000000000000000\r\n"), std::string("0x5\r\nhello\r\n"), std::string("5\rXhello"),
+        std::string("0\r\n bad\r\n\r\n"), std::string("0\r\nX: a\nb\r\n\r\n"), std::string(" 5\r\nhello\r\n"),
+        long_extension}) {
     for (std::size_t cut = 0; cut <= in.size(); cut += in.size() > 100 ? 997 : 1)
       EXPECT_EQ(scan_cut(in, cut, true).status, ChunkScanner::Status::bad) << in.substr(0, 40) << " cut at " << cut;
   }

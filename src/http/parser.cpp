@@ -58,10 +58,12 @@ Line parse_field_line(const char*& p, const char* end, Field& out) {
   const char* stop = find_control(value, end);
   if (stop == end || stop + 1 == end) return stop != end && *stop != '\r' ? Line::bad : Line::incomplete;
 #ifdef GW_PLANT_BUG
-  if (stop[0] == '\n') --stop;  // takes a bare LF
+  if (stop[0] == '\n')
+    --stop;  // takes a bare LF
   else
 #endif
-  if (stop[0] != '\r' || stop[1] != '\n') return Line::bad;
+      if (stop[0] != '\r' || stop[1] != '\n')
+    return Line::bad;
   const char* last = stop;
   while (last > value && is_ows(last[-1])) --last;
   out.name = {p, static_cast<std::size_t>(colon - p)};
@@ -114,8 +116,11 @@ ParseStatus add_framing(const Field& f, Framing& fr, ParseError& error) {
       fr.keep_alive = fr.keep_alive || list_has(f.value, "keep-alive");
       fr.connection_upgrade = fr.connection_upgrade || list_has(f.value, "upgrade");
       break;
-    case FieldId::upgrade: fr.has_upgrade = true; break;
-    default: break;
+    case FieldId::upgrade:
+      fr.has_upgrade = true;
+      break;
+    default:
+      break;
   }
   return ParseStatus::complete;
 }
@@ -141,7 +146,8 @@ ParseStatus parse_request_line(const char*& p, const char* end, RequestHead& hea
   ++p;
   if (end - p < 10) {
     // Tell a wrong line from an unfinished one, so that "GET / FOO\n" is refused at once.
-    if (std::memchr(p, '\n', static_cast<std::size_t>(end - p)) != nullptr) return refuse(error, 400, "malformed request line");
+    if (std::memchr(p, '\n', static_cast<std::size_t>(end - p)) != nullptr)
+      return refuse(error, 400, "malformed request line");
     return ParseStatus::incomplete;
   }
   const int version = parse_version(p);
@@ -206,13 +212,16 @@ ParseStatus parse_request(std::string_view in, RequestHead& head, ParseError& er
   for (;;) {
     Field f;
     switch (parse_field_line(p, end, f)) {
-      case Line::incomplete: return ParseStatus::incomplete;
-      case Line::bad: return refuse(error, 400, "malformed header field");
+      case Line::incomplete:
+        return ParseStatus::incomplete;
+      case Line::bad:
+        return refuse(error, 400, "malformed header field");
       case Line::end: {
         head.size = static_cast<std::size_t>(p - in.data());
         return finish_request(head, fr, hosts, error);
       }
-      case Line::field: break;
+      case Line::field:
+        break;
     }
     if (f.id == FieldId::host) ++hosts;
     if (f.id == FieldId::expect && iequals(f.value, "100-continue")) head.expect_continue = true;
@@ -250,10 +259,15 @@ ParseStatus parse_response(std::string_view in, bool head_request, ResponseHead&
   for (bool done = false; !done;) {
     Field f;
     switch (parse_field_line(p, end, f)) {
-      case Line::incomplete: return ParseStatus::incomplete;
-      case Line::bad: return refuse(error, 502, "malformed header field");
-      case Line::end: done = true; continue;
-      case Line::field: break;
+      case Line::incomplete:
+        return ParseStatus::incomplete;
+      case Line::bad:
+        return refuse(error, 502, "malformed header field");
+      case Line::end:
+        done = true;
+        continue;
+      case Line::field:
+        break;
     }
     if (add_framing(f, fr, error) != ParseStatus::complete) {
       error.status = 502;

@@ -1,7 +1,7 @@
 #pragma once
-// Strict HTTP/1.x message heads. Pure functions over a contiguous buffer: no sockets, no allocation beyond the field vector.
-// What nginx and HAProxy both refuse is refused here: both Content-Length and Transfer-Encoding, repeated or odd lengths, obs-fold,
-// bare CR or LF, a repeated or missing Host, white space before a colon, control characters.
+// Strict HTTP/1.x message heads. Pure functions over a contiguous buffer: no sockets, no allocation beyond the field
+// vector. What nginx and HAProxy both refuse is refused here: both Content-Length and Transfer-Encoding, repeated or
+// odd lengths, obs-fold, bare CR or LF, a repeated or missing Host, white space before a colon, control characters.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -12,7 +12,8 @@ namespace gw::http {
 
 enum class ParseStatus : std::uint8_t { complete, incomplete, bad };
 
-/// Why a head was refused; `status` is the answer to a client (400, 431, 501, 505), `reason` a static text for the JSON error.
+/// Why a head was refused; `status` is the answer to a client (400, 431, 501, 505), `reason` a static text for the JSON
+/// error.
 struct ParseError {
   int status = 400;
   const char* reason = "malformed request";
@@ -20,7 +21,7 @@ struct ParseError {
 
 enum class BodyKind : std::uint8_t {
   none,
-  length,       ///< content_length bytes
+  length,  ///< content_length bytes
   chunked,
   until_close,  ///< responses only
 };
@@ -59,7 +60,8 @@ ParseStatus parse_request(std::string_view in, RequestHead& head, ParseError& er
 /// Parses one response head. `head_request`: the answer to a HEAD has no body whatever its fields say.
 ParseStatus parse_response(std::string_view in, bool head_request, ResponseHead& head, ParseError& error);
 
-/// Resumable look for the end of a head that did not arrive in one piece, so that a client that sends byte by byte costs linear work.
+/// Resumable look for the end of a head that did not arrive in one piece, so that a client that sends byte by byte
+/// costs linear work.
 class HeadScanner {
  public:
   /// `in` is the whole of what was received, growing from call to call. `bad` as soon as a bare LF is seen.

@@ -1,6 +1,7 @@
 #pragma once
-// What the pipeline knows of one finished exchange: the input of the trace ring. Plain views, no ownership: they need to live only for the
-// call that encodes them. Secrets are gone before this exists (credential header values are replaced, the provider key is hashed).
+// What the pipeline knows of one finished exchange: the input of the trace ring. Plain views, no ownership: they need
+// to live only for the call that encodes them. Secrets are gone before this exists (credential header values are
+// replaced, the provider key is hashed).
 #include <array>
 #include <cstdint>
 #include <span>
@@ -15,11 +16,16 @@ enum class Outcome : std::uint8_t { complete, client_aborted, upstream_aborted, 
 
 constexpr const char* to_string(Outcome o) {
   switch (o) {
-    case Outcome::complete: return "complete";
-    case Outcome::client_aborted: return "client_aborted";
-    case Outcome::upstream_aborted: return "upstream_aborted";
-    case Outcome::upstream_error: return "upstream_error";
-    case Outcome::refused_by_guard: return "refused_by_guard";
+    case Outcome::complete:
+      return "complete";
+    case Outcome::client_aborted:
+      return "client_aborted";
+    case Outcome::upstream_aborted:
+      return "upstream_aborted";
+    case Outcome::upstream_error:
+      return "upstream_error";
+    case Outcome::refused_by_guard:
+      return "refused_by_guard";
   }
   return "complete";
 }

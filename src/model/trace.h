@@ -4,7 +4,8 @@
 
 namespace gw {
 
-/// One stored trace: a row of `traces` in the columns of storage-schema §2. Owned; lives on the storage and query threads.
+/// One stored trace: a row of `traces` in the columns of storage-schema §2. Owned; lives on the storage and query
+/// threads.
 struct Trace {
   std::int64_t seq = 0;  ///< ingest sequence, given by the store on insert
   std::string id;

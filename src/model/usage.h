@@ -3,8 +3,8 @@
 
 namespace gw {
 
-/// Token counts of one exchange. The parts are disjoint: input = uncached + cache reads + cache writes (+ audio, image).
-/// What a provider did not report is 0.
+/// Token counts of one exchange. The parts are disjoint: input = uncached + cache reads + cache writes (+ audio,
+/// image). What a provider did not report is 0.
 struct Usage {
   std::int64_t input_tokens = 0;   ///< all input, cached parts included, for every provider
   std::int64_t output_tokens = 0;  ///< all output, reasoning included
@@ -15,8 +15,9 @@ struct Usage {
   std::int64_t cache_write_1h_tokens = 0;
   std::int64_t reasoning_tokens = 0;  ///< part of output_tokens
 
-  bool seen = false;       ///< the provider reported usage at all
-  bool estimated = false;  ///< reading was given up (undecodable or over a bound): the figures are what was seen until then
+  bool seen = false;  ///< the provider reported usage at all
+  bool estimated =
+      false;  ///< reading was given up (undecodable or over a bound): the figures are what was seen until then
 
   friend bool operator==(const Usage&, const Usage&) = default;
 };
@@ -31,10 +32,14 @@ struct Cost {
 
 constexpr const char* to_string(CostSource s) {
   switch (s) {
-    case CostSource::computed: return "computed";
-    case CostSource::provider: return "provider";
-    case CostSource::estimated: return "estimated";
-    case CostSource::unpriced: return "unpriced";
+    case CostSource::computed:
+      return "computed";
+    case CostSource::provider:
+      return "provider";
+    case CostSource::estimated:
+      return "estimated";
+    case CostSource::unpriced:
+      return "unpriced";
   }
   return "unpriced";
 }

@@ -21,8 +21,10 @@ std::string peer_text(const sockaddr_storage& a) {
     ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(a).sin_addr, text, sizeof text);
   } else {
     const auto& six = reinterpret_cast<const sockaddr_in6&>(a).sin6_addr;
-    if (IN6_IS_ADDR_V4MAPPED(&six)) ::inet_ntop(AF_INET, six.s6_addr + 12, text, sizeof text);
-    else ::inet_ntop(AF_INET6, &six, text, sizeof text);
+    if (IN6_IS_ADDR_V4MAPPED(&six))
+      ::inet_ntop(AF_INET, six.s6_addr + 12, text, sizeof text);
+    else
+      ::inet_ntop(AF_INET6, &six, text, sizeof text);
   }
   return text;
 }
@@ -52,8 +54,8 @@ Result<UniqueFd> listen_on(const std::string& host, int port, bool shares) {
       if (shares) ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
       if (a->ai_family == AF_INET6) ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
       ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // accepted sockets inherit it
-      if (::bind(fd.get(), a->ai_addr, a->ai_addrlen) == 0 && ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0 &&
-          ::listen(fd.get(), kBacklog) == 0) {
+      if (::bind(fd.get(), a->ai_addr, a->ai_addrlen) == 0 &&
+          ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0 && ::listen(fd.get(), kBacklog) == 0) {
         ::freeaddrinfo(found);
         return fd;
       }
@@ -68,10 +70,12 @@ int bound_port(int fd) {
   sockaddr_storage a{};
   socklen_t len = sizeof a;
   if (::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &len) != 0) return 0;
-  return ntohs(a.ss_family == AF_INET ? reinterpret_cast<sockaddr_in&>(a).sin_port : reinterpret_cast<sockaddr_in6&>(a).sin6_port);
+  return ntohs(a.ss_family == AF_INET ? reinterpret_cast<sockaddr_in&>(a).sin_port
+                                      : reinterpret_cast<sockaddr_in6&>(a).sin6_port);
 }
 
-Listener::Listener(Loop& loop, UniqueFd fd, Handler handler) : Wakeable(loop), fd_(std::move(fd)), handler_(std::move(handler)) {}
+Listener::Listener(Loop& loop, UniqueFd fd, Handler handler)
+    : Wakeable(loop), fd_(std::move(fd)), handler_(std::move(handler)) {}
 
 bool Listener::start() {
   source_.owner = this;

@@ -7,9 +7,9 @@
 
 namespace gw::net {
 
-/// Made on the main thread, so that errors stop the start. The process's first socket takes the port for itself (another process gets
-/// EADDRINUSE); those of the further workers (`shares`) join it.
-/// `host` may be an IPv4 or IPv6 literal (brackets allowed), a name, or empty/`0.0.0.0`/`::`. Port 0 picks a free one: read it by bound_port().
+/// Made on the main thread, so that errors stop the start. The process's first socket takes the port for itself
+/// (another process gets EADDRINUSE); those of the further workers (`shares`) join it. `host` may be an IPv4 or IPv6
+/// literal (brackets allowed), a name, or empty/`0.0.0.0`/`::`. Port 0 picks a free one: read it by bound_port().
 Result<UniqueFd> listen_on(const std::string& host, int port, bool shares);
 int bound_port(int fd);
 

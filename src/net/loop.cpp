@@ -138,8 +138,10 @@ void Loop::turn(int timeout_ms) {
   now_ns_ = mono_now_ns();
   bool mail = false;
   for (int i = 0; i < n; ++i) {
-    if (events[i].data.ptr == nullptr) mail = true;
-    else take_event(events[i].events, *static_cast<IoSource*>(events[i].data.ptr));
+    if (events[i].data.ptr == nullptr)
+      mail = true;
+    else
+      take_event(events[i].events, *static_cast<IoSource*>(events[i].data.ptr));
   }
   if (mail) drain_mailbox();
   run_tick();

@@ -1,7 +1,7 @@
 #pragma once
-// One event loop per worker thread: edge-triggered epoll, a ready queue, coarse deadlines, a mailbox. Everything but post() belongs to the
-// loop's own thread. Readiness is kept as flags on each IoSource, so that a steady keep-alive request needs no system call to learn that
-// there is nothing to read.
+// One event loop per worker thread: edge-triggered epoll, a ready queue, coarse deadlines, a mailbox. Everything but
+// post() belongs to the loop's own thread. Readiness is kept as flags on each IoSource, so that a steady keep-alive
+// request needs no system call to learn that there is nothing to read.
 #include <coroutine>
 #include <cstdint>
 #include <functional>
@@ -17,7 +17,8 @@ namespace gw::net {
 
 class Loop;
 
-/// Something that the loop runs once after events or a deadline concern it. Events only set flags and queue; wake() does the work.
+/// Something that the loop runs once after events or a deadline concern it. Events only set flags and queue; wake()
+/// does the work.
 class Wakeable {
  public:
   explicit Wakeable(Loop& loop) : loop_(loop) {}
@@ -57,14 +58,17 @@ class Loop {
   static Result<std::unique_ptr<Loop>> create();
 
   void run();
-  /// One turn: waits at most `timeout_ms` (-1: until something happens), then handles what came. run() is a loop of these.
+  /// One turn: waits at most `timeout_ms` (-1: until something happens), then handles what came. run() is a loop of
+  /// these.
   void turn(int timeout_ms);
   void stop() { stopping_ = true; }
 
-  /// From any thread: `fn` runs on the loop's thread. Unbounded in count by itself: callers are bounded (one answer per question asked).
+  /// From any thread: `fn` runs on the loop's thread. Unbounded in count by itself: callers are bounded (one answer per
+  /// question asked).
   void post(std::function<void()> fn);
 
-  /// Registers for both directions, edge-triggered, once for the descriptor's life. False with errno when the kernel refuses.
+  /// Registers for both directions, edge-triggered, once for the descriptor's life. False with errno when the kernel
+  /// refuses.
   bool add(int fd, IoSource& source);
 
   /// Queues `w` for this turn, or for the next when the turn runs already. Idempotent.

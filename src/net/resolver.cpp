@@ -57,7 +57,9 @@ ResolutionPtr resolve(const std::string& host, int port) {
 
 }  // namespace
 
-bool operator==(const Address& a, const Address& b) { return a.size == b.size && std::memcmp(&a.storage, &b.storage, a.size) == 0; }
+bool operator==(const Address& a, const Address& b) {
+  return a.size == b.size && std::memcmp(&a.storage, &b.storage, a.size) == 0;
+}
 
 Resolver::Resolver() {
   std::thread thread([state = state_] { work(state); });
@@ -109,7 +111,8 @@ void Resolver::work(const std::shared_ptr<State>& state) {
     const auto key = std::make_pair(job.host, job.port);
     ResolutionPtr answer;
     // Many connections ask at once after an idle time: one lookup serves them all.
-    if (const auto it = state->cache.find(key); job.question && it != state->cache.end() && mono_now_ns() - it->second->at_ns < kFreshNs / 10)
+    if (const auto it = state->cache.find(key);
+        job.question && it != state->cache.end() && mono_now_ns() - it->second->at_ns < kFreshNs / 10)
       answer = it->second;
     if (!answer) {
       lock.unlock();

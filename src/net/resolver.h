@@ -1,6 +1,6 @@
 #pragma once
-// Names to addresses on a thread of its own ("resolver"): getaddrinfo blocks. Answers are cached for a short time and asked again in the
-// background, since getaddrinfo tells no TTL.
+// Names to addresses on a thread of its own ("resolver"): getaddrinfo blocks. Answers are cached for a short time and
+// asked again in the background, since getaddrinfo tells no TTL.
 #include <sys/socket.h>
 
 #include <condition_variable>

@@ -58,7 +58,8 @@ void Socket::shutdown_write() {
 
 IoResult Socket::plain_result(ssize_t n, std::size_t wanted, bool& flag) {
   if (n >= 0) {
-    // Less than asked for: the queue is empty (or full), and the next change is an edge. After a FIN there is no further edge.
+    // Less than asked for: the queue is empty (or full), and the next change is an edge. After a FIN there is no
+    // further edge.
     if (static_cast<std::size_t>(n) < wanted && !source_.peer_closed) flag = false;
     return {static_cast<std::size_t>(n), IoStatus::ok};
   }
@@ -72,10 +73,17 @@ IoResult Socket::plain_result(ssize_t n, std::size_t wanted, bool& flag) {
 
 IoResult Socket::tls_result(int ret, bool reading) {
   switch (::SSL_get_error(ssl_, ret)) {
-    case SSL_ERROR_WANT_READ: source_.readable = false; return {0, IoStatus::again};
-    case SSL_ERROR_WANT_WRITE: source_.writable = false; return {0, IoStatus::again};
-    case SSL_ERROR_ZERO_RETURN: return {0, reading ? IoStatus::eof : IoStatus::error};
-    case SSL_ERROR_SYSCALL: errno_ = errno != 0 ? errno : ECONNRESET; break;
+    case SSL_ERROR_WANT_READ:
+      source_.readable = false;
+      return {0, IoStatus::again};
+    case SSL_ERROR_WANT_WRITE:
+      source_.writable = false;
+      return {0, IoStatus::again};
+    case SSL_ERROR_ZERO_RETURN:
+      return {0, reading ? IoStatus::eof : IoStatus::error};
+    case SSL_ERROR_SYSCALL:
+      errno_ = errno != 0 ? errno : ECONNRESET;
+      break;
     default:
       errno_ = EPROTO;
       tls_error_ = ::ERR_peek_error();
@@ -106,7 +114,8 @@ IoResult Socket::read(char* to, std::size_t size) {
   return plain_result(n, size, source_.readable);
 }
 
-/// Record after record until all is taken or the connection is full: as with plain sockets, less than all means "wait for an event".
+/// Record after record until all is taken or the connection is full: as with plain sockets, less than all means "wait
+/// for an event".
 IoResult Socket::tls_write(std::string_view data) {
   std::size_t taken = 0;
   while (taken < data.size()) {
@@ -143,7 +152,8 @@ IoResult Socket::tls_writev(const iovec* parts, int count) {
     }
     const IoResult r = tls_write({record, n});
     total += r.n;
-    if (r.n < n) return total > 0 && r.status != IoStatus::error ? IoResult{total, IoStatus::ok} : IoResult{total, r.status};
+    if (r.n < n)
+      return total > 0 && r.status != IoStatus::error ? IoResult{total, IoStatus::ok} : IoResult{total, r.status};
   }
   return {total, IoStatus::ok};
 }

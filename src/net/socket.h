@@ -1,5 +1,6 @@
 #pragma once
-// A non-blocking stream socket on one loop, plain or TLS. Owner: the coroutine of its connection, or the upstream pool while idle.
+// A non-blocking stream socket on one loop, plain or TLS. Owner: the coroutine of its connection, or the upstream pool
+// while idle.
 #include <sys/uio.h>
 
 #include <cstddef>
@@ -32,9 +33,11 @@ class Socket {
   Socket& operator=(const Socket&) = delete;
   ~Socket() { close(); }
 
-  /// Takes a connected (or connecting) descriptor and registers it. False with errno on failure; the descriptor is closed then.
+  /// Takes a connected (or connecting) descriptor and registers it. False with errno on failure; the descriptor is
+  /// closed then.
   bool open(Loop& loop, UniqueFd fd, Wakeable* owner);
-  /// Takes over a TLS session that was made for this socket (see TlsContext); handshake() must reach ok before read or write.
+  /// Takes over a TLS session that was made for this socket (see TlsContext); handshake() must reach ok before read or
+  /// write.
   void start_tls(SSL* ssl);
   IoStatus handshake();
 

@@ -1,6 +1,6 @@
 #pragma once
-// Coroutines of one worker. Frames come from per-thread free lists, so that a steady request allocates nothing. Errors are values:
-// an exception that escapes a coroutine ends the process.
+// Coroutines of one worker. Frames come from per-thread free lists, so that a steady request allocates nothing. Errors
+// are values: an exception that escapes a coroutine ends the process.
 #include <coroutine>
 #include <cstddef>
 #include <exception>

@@ -33,7 +33,8 @@ int keep_session(SSL* ssl, SSL_SESSION* session) {
 void common_options(SSL_CTX* ctx) {
   ::SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
   // Idle connections hold no record buffers; a write may be repeated from another address after WANT_WRITE.
-  ::SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  ::SSL_CTX_set_mode(ctx,
+                     SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   ::SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
 }
 
@@ -62,7 +63,8 @@ SSL* TlsClientContext::connect(const std::string& host, SslSessionPtr* session) 
   SSL* ssl = ::SSL_new(ctx_.get());
   if (ssl == nullptr) return nullptr;
   unsigned char address[16];
-  const bool is_ip = ::inet_pton(AF_INET, host.c_str(), address) == 1 || ::inet_pton(AF_INET6, host.c_str(), address) == 1;
+  const bool is_ip =
+      ::inet_pton(AF_INET, host.c_str(), address) == 1 || ::inet_pton(AF_INET6, host.c_str(), address) == 1;
   bool ok = true;
   if (is_ip) {
     ok = ::X509_VERIFY_PARAM_set1_ip_asc(::SSL_get0_param(ssl), host.c_str()) == 1;
@@ -95,10 +97,12 @@ Result<TlsServerContext> TlsServerContext::create(const std::string& certificate
   if (::SSL_CTX_check_private_key(ctx) != 1) return fail("server.tls.key does not belong to server.tls.cert");
   ::SSL_CTX_set_alpn_select_cb(
       ctx,
-      [](SSL*, const unsigned char** out_protocol, unsigned char* out_len, const unsigned char* in, unsigned in_len, void*) -> int {
+      [](SSL*, const unsigned char** out_protocol, unsigned char* out_len, const unsigned char* in, unsigned in_len,
+         void*) -> int {
         static constexpr unsigned char kHttp11[] = "\x08http/1.1";
         unsigned char* chosen = nullptr;
-        if (::SSL_select_next_proto(&chosen, out_len, kHttp11, sizeof kHttp11 - 1, in, in_len) != OPENSSL_NPN_NEGOTIATED)
+        if (::SSL_select_next_proto(&chosen, out_len, kHttp11, sizeof kHttp11 - 1, in, in_len) !=
+            OPENSSL_NPN_NEGOTIATED)
           return SSL_TLSEXT_ERR_NOACK;
         *out_protocol = chosen;
         return SSL_TLSEXT_ERR_OK;

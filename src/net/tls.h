@@ -1,6 +1,6 @@
 #pragma once
-// OpenSSL contexts. A client context per worker, made at its first use (the CA bundle costs a few MiB); a server context per process,
-// shared read-only by the workers.
+// OpenSSL contexts. A client context per worker, made at its first use (the CA bundle costs a few MiB); a server
+// context per process, shared read-only by the workers.
 #include <memory>
 #include <string>
 
@@ -24,8 +24,9 @@ using SslSessionPtr = std::unique_ptr<SSL_SESSION, SslSessionDeleter>;
 class TlsClientContext {
  public:
   static Result<TlsClientContext> create();
-  /// A session for one connection to `host` (SNI and verified name; an IP literal is verified as such). `session` is offered for
-  /// resumption, and replaced when the server issues a new one; it must outlive the connection. Null when out of memory.
+  /// A session for one connection to `host` (SNI and verified name; an IP literal is verified as such). `session` is
+  /// offered for resumption, and replaced when the server issues a new one; it must outlive the connection. Null when
+  /// out of memory.
   SSL* connect(const std::string& host, SslSessionPtr* session) const;
 
  private:

@@ -91,8 +91,9 @@ void UpstreamPool::close_idle() {
 void UpstreamPool::expire(std::int64_t now_ns) {
   dying_.clear();
   if (idle_.empty()) return;
-  const ResolutionPtr current = resolver_.cached(target_.proxy_host.empty() ? target_.host : target_.proxy_host,
-                                                 target_.proxy_host.empty() ? target_.port : target_.proxy_port, now_ns);
+  const ResolutionPtr current =
+      resolver_.cached(target_.proxy_host.empty() ? target_.host : target_.proxy_host,
+                       target_.proxy_host.empty() ? target_.port : target_.proxy_port, now_ns);
   std::erase_if(idle_, [&](const UpstreamConnectionPtr& c) {
     if (now_ns - c->idle_since_ > target_.pool_idle_timeout_ns) return true;
     return current && !current->addresses.empty() &&
@@ -134,7 +135,8 @@ Task<ConnectResult> UpstreamPool::connect(Waiter& waiter, const Socket& client) 
     if (target_.proxy_tls) result = co_await secure(std::move(result.connection), target_.proxy_host, waiter, client);
     if (result.connection && target_.tls) result = co_await tunnel(std::move(result.connection), waiter, client);
   }
-  if (result.connection && target_.tls) result = co_await secure(std::move(result.connection), target_.host, waiter, client);
+  if (result.connection && target_.tls)
+    result = co_await secure(std::move(result.connection), target_.host, waiter, client);
   waiter.set_deadline(0);
   co_return result;
 }
@@ -155,12 +157,14 @@ Task<ConnectResult> UpstreamPool::connect_address(const Address& address, Waiter
   auto connection = std::make_unique<UpstreamConnection>(loop_, *this);
   connection->address_ = address;
   Socket& socket = connection->socket;
-  if (!socket.open(loop_, std::move(fd), &waiter)) co_return failed(ConnectFailure::connect, problem(std::strerror(errno)));
+  if (!socket.open(loop_, std::move(fd), &waiter))
+    co_return failed(ConnectFailure::connect, problem(std::strerror(errno)));
   while (!socket.can_write()) {
     co_await waiter.wait();
     if (socket.can_write()) break;
     const auto why = interrupted(waiter, client);
-    if (why != ConnectFailure::none) co_return failed(why, problem(why == ConnectFailure::timeout ? "timed out" : "client left"));
+    if (why != ConnectFailure::none)
+      co_return failed(why, problem(why == ConnectFailure::timeout ? "timed out" : "client left"));
   }
   int error = 0;
   socklen_t len = sizeof error;
@@ -187,7 +191,8 @@ Task<ConnectResult> UpstreamPool::tunnel(UpstreamConnectionPtr connection, Waite
       left.remove_prefix(w.n);
       if (w.n > 0) continue;
     } else {
-      // One byte at a time near the end would be needed to leave the tunnel's first bytes alone, but the server waits for our hello.
+      // One byte at a time near the end would be needed to leave the tunnel's first bytes alone, but the server waits
+      // for our hello.
       char buffer[4096];
       const IoResult r = connection->socket.read(buffer, sizeof buffer);
       if (r.status == IoStatus::eof) co_return failed(ConnectFailure::proxy, where + "connection closed");
@@ -196,7 +201,8 @@ Task<ConnectResult> UpstreamPool::tunnel(UpstreamConnectionPtr connection, Waite
       http::ResponseHead head;
       http::ParseError error;
       const auto parsed = http::parse_response(answer, true, head, error);
-      if (parsed == http::ParseStatus::bad || answer.size() > 65536) co_return failed(ConnectFailure::proxy, where + "malformed answer");
+      if (parsed == http::ParseStatus::bad || answer.size() > 65536)
+        co_return failed(ConnectFailure::proxy, where + "malformed answer");
       if (parsed == http::ParseStatus::complete) {
         if (head.status / 100 != 2)
           co_return failed(ConnectFailure::proxy, where + std::to_string(head.status) + " " + std::string(head.reason));
@@ -208,11 +214,13 @@ Task<ConnectResult> UpstreamPool::tunnel(UpstreamConnectionPtr connection, Waite
     }
     co_await waiter.wait();
     const auto why = interrupted(waiter, client);
-    if (why != ConnectFailure::none) co_return failed(why, where + (why == ConnectFailure::timeout ? "timed out" : "client left"));
+    if (why != ConnectFailure::none)
+      co_return failed(why, where + (why == ConnectFailure::timeout ? "timed out" : "client left"));
   }
 }
 
-Task<ConnectResult> UpstreamPool::secure(UpstreamConnectionPtr connection, const std::string& host, Waiter& waiter, const Socket& client) {
+Task<ConnectResult> UpstreamPool::secure(UpstreamConnectionPtr connection, const std::string& host, Waiter& waiter,
+                                         const Socket& client) {
   auto context = tls_.get();
   if (!context) co_return failed(ConnectFailure::tls, context.error().message);
   SSL* ssl = (*context)->connect(host, &session_);
@@ -225,7 +233,8 @@ Task<ConnectResult> UpstreamPool::secure(UpstreamConnectionPtr connection, const
     co_await waiter.wait();
     const auto why = interrupted(waiter, client);
     if (why != ConnectFailure::none)
-      co_return failed(why, host + ": tls handshake: " + (why == ConnectFailure::timeout ? "timed out" : "client left"));
+      co_return failed(why,
+                       host + ": tls handshake: " + (why == ConnectFailure::timeout ? "timed out" : "client left"));
   }
   ConnectResult result;
   result.connection = std::move(connection);

@@ -71,7 +71,8 @@ class UpstreamPool {
 
   /// The most recently used idle connection that still looks alive, or null. Its socket then wakes `owner`.
   UpstreamConnectionPtr take(Wakeable& owner);
-  /// A new connection: resolves, connects (every address in turn), proxies, shakes hands. Gives up when `client` is gone.
+  /// A new connection: resolves, connects (every address in turn), proxies, shakes hands. Gives up when `client` is
+  /// gone.
   Task<ConnectResult> connect(Waiter& waiter, const Socket& client);
   /// Gives a connection back after a complete exchange.
   void put(UpstreamConnectionPtr connection);
@@ -87,14 +88,15 @@ class UpstreamPool {
   void evict(UpstreamConnection& connection);
   Task<ConnectResult> connect_address(const Address& address, Waiter& waiter, const Socket& client);
   Task<ConnectResult> tunnel(UpstreamConnectionPtr connection, Waiter& waiter, const Socket& client);
-  Task<ConnectResult> secure(UpstreamConnectionPtr connection, const std::string& host, Waiter& waiter, const Socket& client);
+  Task<ConnectResult> secure(UpstreamConnectionPtr connection, const std::string& host, Waiter& waiter,
+                             const Socket& client);
 
   Loop& loop_;
   Resolver& resolver_;
   LazyTls& tls_;
   UpstreamTarget target_;
   SslSessionPtr session_;
-  std::vector<UpstreamConnectionPtr> idle_;  ///< oldest first
+  std::vector<UpstreamConnectionPtr> idle_;   ///< oldest first
   std::vector<UpstreamConnectionPtr> dying_;  ///< evicted from within their own wake()
   std::uint64_t connects_ = 0;
 };

@@ -69,8 +69,10 @@ net::Detached ClientConnection::serve() {
     }
     worker_.context_.give_back(std::move(buffers));
     idle_ = true;
-    if (!keep) co_await linger();
-    else if (draining() && excess_.empty()) break;
+    if (!keep)
+      co_await linger();
+    else if (draining() && excess_.empty())
+      break;
   }
   delete this;
 }
@@ -176,7 +178,8 @@ net::Task<void> ClientConnection::refuse(http::ParseError error) {
   route::append_generated_correlation_id(id);
   std::string out;
   append_answer(out, {.answer = answer, .correlation_id = id, .trace_id = {}, .keep_alive = false});
-  worker_.context_.log.access({.at_ns = 0, .correlation_id = id, .method = "", .path = "", .status = error.status, .latency_ms = 0});
+  worker_.context_.log.access(
+      {.at_ns = 0, .correlation_id = id, .method = "", .path = "", .status = error.status, .latency_ms = 0});
   co_await send_all(out);
   co_await linger();
 }
@@ -194,7 +197,8 @@ net::Task<void> ClientConnection::send_all(std::string_view data) {
   }
 }
 
-/// Ends our direction and reads on for a moment: closing with unread bytes would reset the connection and could destroy the answer.
+/// Ends our direction and reads on for a moment: closing with unread bytes would reset the connection and could destroy
+/// the answer.
 net::Task<void> ClientConnection::linger() {
   if (!socket_.is_open()) co_return;
   socket_.shutdown_write();

@@ -1,5 +1,6 @@
 #pragma once
-// One client connection: reads request heads, runs one exchange after the other, closes. Owns itself: its coroutine deletes it at its end.
+// One client connection: reads request heads, runs one exchange after the other, closes. Owns itself: its coroutine
+// deletes it at its end.
 #include <string>
 
 #include "net/socket.h"

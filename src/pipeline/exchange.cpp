@@ -30,7 +30,8 @@ net::Task<bool> Exchange::run() {
   const auth::Decision decision = admit();
   identity_ = decision.identity;
   if (decision.verdict == auth::Verdict::deny) co_return co_await refuse(decision);
-  if (decision.verdict == auth::Verdict::preflight) co_return co_await answer(LocalAnswer{.status = 204, .headers = {}, .body = {}});
+  if (decision.verdict == auth::Verdict::preflight)
+    co_return co_await answer(LocalAnswer{.status = 204, .headers = {}, .body = {}});
   if (match.kind != route::MatchKind::provider) co_return co_await answer_api(decision);
 
   // From here on the exchange owes a trace.
@@ -38,11 +39,12 @@ net::Task<bool> Exchange::run() {
   link_ = &services_.providers[route_->index];
   admitted_ = true;
   worker_.ring.admitted();
-  policy_ = services_.policies.resolve({.org_id = identity_ != nullptr ? std::string_view(identity_->org_id) : "default",
-                                        .workspace_id = identity_ != nullptr ? std::string_view(identity_->workspace_id) : "default",
-                                        .key_id = identity_ != nullptr ? std::string_view(identity_->key_id) : "",
-                                        .provider = route_->name,
-                                        .path = target_.path()});
+  policy_ = services_.policies.resolve(
+      {.org_id = identity_ != nullptr ? std::string_view(identity_->org_id) : "default",
+       .workspace_id = identity_ != nullptr ? std::string_view(identity_->workspace_id) : "default",
+       .key_id = identity_ != nullptr ? std::string_view(identity_->key_id) : "",
+       .provider = route_->name,
+       .path = target_.path()});
   // Forward with filters; the record is settled and offered before the answer's last bytes leave.
   co_return co_await forward();
 }
@@ -55,10 +57,17 @@ void Exchange::begin() {
   for (const http::Field& f : head_.fields) {
     std::size_t rank = 0;
     switch (f.id) {
-      case http::FieldId::gw_correlation_id: rank = 0; break;
-      case http::FieldId::x_request_id: rank = 1; break;
-      case http::FieldId::x_correlation_id: rank = 2; break;
-      default: continue;
+      case http::FieldId::gw_correlation_id:
+        rank = 0;
+        break;
+      case http::FieldId::x_request_id:
+        rank = 1;
+        break;
+      case http::FieldId::x_correlation_id:
+        rank = 2;
+        break;
+      default:
+        continue;
     }
     if (!seen[rank]) candidates[rank] = f.value;  // only the first value of each counts
     seen[rank] = true;
@@ -81,8 +90,12 @@ auth::Decision Exchange::admit() {
         if (!key_seen) request.gateway_key = f.value;
         key_seen = true;
         break;
-      case auth::HeaderUse::provider_credential: request.has_provider_credential = request.has_provider_credential || !f.value.empty(); break;
-      case auth::HeaderUse::ordinary: request.has_origin = request.has_origin || iequals(f.name, "origin"); break;
+      case auth::HeaderUse::provider_credential:
+        request.has_provider_credential = request.has_provider_credential || !f.value.empty();
+        break;
+      case auth::HeaderUse::ordinary:
+        request.has_origin = request.has_origin || iequals(f.name, "origin");
+        break;
     }
   }
   request.from_loopback = connection_.peer() == "::1" || connection_.peer().starts_with("127.");
@@ -159,7 +172,8 @@ net::Task<bool> Exchange::answer_api(const auth::Decision& decision) {
   request.method = head_.method;
   request.path = target_.path();
   request.query = target_.raw_query;
-  if (decision.identity != nullptr) request.scope = store::TenantScope::of(decision.identity->org_id, decision.identity->workspace_id);
+  if (decision.identity != nullptr)
+    request.scope = store::TenantScope::of(decision.identity->org_id, decision.identity->workspace_id);
   net::Waiter& waiter = connection_.waiter();
   auto question = services_.queries->ask(std::move(request), waiter);
   if (!question) {

@@ -1,6 +1,6 @@
 #pragma once
-// One exchange: a client's request and everything that is done about it. START READING HERE: run() is the whole path of a request.
-// Lives in its connection's coroutine, on its worker's thread, for the length of the exchange.
+// One exchange: a client's request and everything that is done about it. START READING HERE: run() is the whole path of
+// a request. Lives in its connection's coroutine, on its worker's thread, for the length of the exchange.
 #include <array>
 #include <optional>
 #include <string>
@@ -27,8 +27,8 @@ class Exchange final : private proxy::RelayObserver {
   /// `buffers` hold the parsed head and what came with it; they belong to the caller and outlive the exchange.
   Exchange(ClientConnection& connection, ExchangeBuffers& buffers);
 
-  /// Handles the request to its end, whatever that is: an answer was sent or the client is gone, the access line is written, an admitted
-  /// exchange has its trace. True when the connection can carry a next request.
+  /// Handles the request to its end, whatever that is: an answer was sent or the client is gone, the access line is
+  /// written, an admitted exchange has its trace. True when the connection can carry a next request.
   net::Task<bool> run();
 
   /// What was read of the next pipelined request.

@@ -83,16 +83,22 @@ net::Task<bool> Exchange::forward() {
   co_return co_await settle_relay(result, relay);
 }
 
-/// Every end of a relay leaves by this door: an answer where none was sent, a trace where none was offered, the access line.
+/// Every end of a relay leaves by this door: an answer where none was sent, a trace where none was offered, the access
+/// line.
 net::Task<bool> Exchange::settle_relay(const proxy::RelayResult& result, proxy::Relay& relay) {
   if (!offered_ && result.end != RelayEnd::complete) log_proxy_failure(result.error);
   switch (result.end) {
-    case RelayEnd::complete: break;
-    case RelayEnd::client_bad_body: co_return co_await answer_failure(400, "malformed chunked request body");
-    case RelayEnd::upstream_failed: co_return co_await answer_failure(502, "upstream request failed");
-    case RelayEnd::upstream_timeout: co_return co_await answer_failure(504, "upstream sent no response in time");
+    case RelayEnd::complete:
+      break;
+    case RelayEnd::client_bad_body:
+      co_return co_await answer_failure(400, "malformed chunked request body");
+    case RelayEnd::upstream_failed:
+      co_return co_await answer_failure(502, "upstream request failed");
+    case RelayEnd::upstream_timeout:
+      co_return co_await answer_failure(504, "upstream sent no response in time");
     case RelayEnd::client_timeout:
-      if (!result.head_sent && !relay.has_response()) co_return co_await answer_failure(408, "request body did not arrive in time");
+      if (!result.head_sent && !relay.has_response())
+        co_return co_await answer_failure(408, "request body did not arrive in time");
       co_await offer_patiently(Outcome::client_aborted);
       break;
     case RelayEnd::client_gone:
@@ -104,7 +110,8 @@ net::Task<bool> Exchange::settle_relay(const proxy::RelayResult& result, proxy::
       // A client that reads until the connection closes must not take the torn answer for a whole one.
       if (head_.minor == 0) connection_.socket().abort();
       break;
-    case RelayEnd::retry: break;  // not left to the caller
+    case RelayEnd::retry:
+      break;  // not left to the caller
   }
   log_access(status_);
   excess_ = relay.take_excess();

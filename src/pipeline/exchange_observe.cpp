@@ -11,7 +11,8 @@
 namespace gw::pipeline {
 namespace {
 
-/// How often a full ring is asked again, a tick apart, while overflow files make room; and how long nobody waits once that was in vain.
+/// How often a full ring is asked again, a tick apart, while overflow files make room; and how long nobody waits once
+/// that was in vain.
 constexpr int kMaxRingRefusals = 5;
 constexpr std::int64_t kSaturatedNs = 2'000'000'000;
 
@@ -58,8 +59,8 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
   if (first_body_.capacity() > 4096) std::string().swap(first_body_);
   const http::Field* type = http::find(head.fields, http::FieldId::content_type);
   const http::Field* encoding = http::find(head.fields, http::FieldId::content_encoding);
-  usage_reader_.begin(type != nullptr ? type->value : std::string_view(), encoding != nullptr ? encoding->value : std::string_view(),
-                      request_reader_.model().empty());
+  usage_reader_.begin(type != nullptr ? type->value : std::string_view(),
+                      encoding != nullptr ? encoding->value : std::string_view(), request_reader_.model().empty());
 }
 
 void Exchange::on_response_body(std::string_view content) {
@@ -152,7 +153,8 @@ void Exchange::fill_lineage(ExchangeRecord& r) const {
       case http::FieldId::gw_checkpoint_seq:
         if (r.lineage.checkpoint_seq < 0) r.lineage.checkpoint_seq = checkpoint_seq(f.value);
         break;
-      default: break;
+      default:
+        break;
     }
   }
 }
@@ -196,7 +198,8 @@ void Exchange::fill_headers(ExchangeRecord& r) {
   response.clear();
   if (response_ != nullptr) {
     for (const http::Field& f : response_->fields) {
-      if (f.id == http::FieldId::gw_correlation_id || f.id == http::FieldId::gw_trace_id || http::is_hop_by_hop(f.id)) continue;
+      if (f.id == http::FieldId::gw_correlation_id || f.id == http::FieldId::gw_trace_id || http::is_hop_by_hop(f.id))
+        continue;
       add_header(response, f.name, f.value, services_.response_header_redactor.is_denied(f.name));
     }
   } else if (local_ != nullptr) {
@@ -210,7 +213,8 @@ void Exchange::fill_headers(ExchangeRecord& r) {
   std::size_t n = 0;
   if (header_redactions_ > 0) redaction_counts_[n++] = {"header", header_redactions_};
   for (std::size_t k = 0; k < guard::kKinds; ++k)
-    if (body_redactions_[k] > 0) redaction_counts_[n++] = {guard::count_key(static_cast<guard::Kind>(k)), body_redactions_[k]};
+    if (body_redactions_[k] > 0)
+      redaction_counts_[n++] = {guard::count_key(static_cast<guard::Kind>(k)), body_redactions_[k]};
   r.redaction_counts = {redaction_counts_.data(), n};
   r.redaction_mode = guard::to_string(policy_.mode);
   r.redaction_policy_id = policy_.policy_id;
@@ -222,7 +226,8 @@ void Exchange::fill_bodies(ExchangeRecord& r) {
   r.response_body = response_capture_.text();
   if (policy_.mode == guard::Mode::off) return;
   const std::string_view workspace = identity_ != nullptr ? std::string_view(identity_->workspace_id) : "default";
-  const auto redact = [&](const guard::BodyRedactor* redactor, const capture::BodyCapture& body, std::string& out, std::string_view& to) {
+  const auto redact = [&](const guard::BodyRedactor* redactor, const capture::BodyCapture& body, std::string& out,
+                          std::string_view& to) {
     if (redactor == nullptr) return true;
     r.redaction_truncated = r.redaction_truncated || body.truncated();
     const auto outcome = redactor->redact(body.text(), workspace, out);
@@ -232,8 +237,9 @@ void Exchange::fill_bodies(ExchangeRecord& r) {
     return true;
   };
   body_redactions_ = {};
-  const bool failed = !redact(services_.request_body_redactor.get(), request_capture_, redacted_request_, r.request_body) ||
-                      !redact(services_.response_body_redactor.get(), response_capture_, redacted_response_, r.response_body);
+  const bool failed =
+      !redact(services_.request_body_redactor.get(), request_capture_, redacted_request_, r.request_body) ||
+      !redact(services_.response_body_redactor.get(), response_capture_, redacted_response_, r.response_body);
   if (failed) {
     r.request_body = r.response_body = {};
     r.redaction_storage_drop = true;

@@ -16,26 +16,46 @@ LocalAnswer LocalAnswer::error(int status, std::string_view message) {
 
 std::string_view reason_phrase(int status) {
   switch (status) {
-    case 200: return "OK";
-    case 201: return "Created";
-    case 204: return "No Content";
-    case 301: return "Moved Permanently";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 413: return "Request Entity Too Large";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 502: return "Bad Gateway";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    case 505: return "HTTP Version Not Supported";
-    default: return "";
+    case 200:
+      return "OK";
+    case 201:
+      return "Created";
+    case 204:
+      return "No Content";
+    case 301:
+      return "Moved Permanently";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 413:
+      return "Request Entity Too Large";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 502:
+      return "Bad Gateway";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    case 505:
+      return "HTTP Version Not Supported";
+    default:
+      return "";
   }
 }
 
@@ -51,9 +71,12 @@ void append_answer(std::string& out, const AnswerHeadInput& in) {
   for (const auto& [name, value] : a.headers) out.append(name).append(": ").append(value).append("\r\n");
   out.append(proxy::kCorrelationHeader).append(": ").append(in.correlation_id).append("\r\n");
   if (!in.trace_id.empty()) out.append(proxy::kTraceIdHeader).append(": ").append(in.trace_id).append("\r\n");
-  if (a.status != 204 && a.status != 304) out.append("Content-Length: ").append(std::to_string(a.body.size())).append("\r\n");
-  if (!in.keep_alive) out.append("Connection: close\r\n");
-  else if (in.client_minor == 0) out.append("Connection: keep-alive\r\n");
+  if (a.status != 204 && a.status != 304)
+    out.append("Content-Length: ").append(std::to_string(a.body.size())).append("\r\n");
+  if (!in.keep_alive)
+    out.append("Connection: close\r\n");
+  else if (in.client_minor == 0)
+    out.append("Connection: keep-alive\r\n");
   out.append("\r\n");
   if (!in.head_request && a.status != 204 && a.status != 304) out.append(a.body);
 }

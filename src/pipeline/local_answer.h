@@ -9,7 +9,8 @@ namespace gw::pipeline {
 
 struct LocalAnswer {
   int status = 200;
-  std::vector<std::pair<std::string, std::string>> headers;  ///< Content-Length, Connection and the correlation id are added when written
+  std::vector<std::pair<std::string, std::string>>
+      headers;  ///< Content-Length, Connection and the correlation id are added when written
   std::string body;
   bool close = false;
 

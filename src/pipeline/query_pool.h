@@ -28,7 +28,8 @@ class QueryPool {
     api::ApiResponse response;
     bool answered = false;
   };
-  /// From `waiter`'s loop thread. Null when too many wait. The waiter is woken when `answered` is set (both on its loop's thread).
+  /// From `waiter`'s loop thread. Null when too many wait. The waiter is woken when `answered` is set (both on its
+  /// loop's thread).
   std::shared_ptr<Question> ask(api::ApiRequest request, net::Wakeable& waiter);
 
   void stop();

@@ -1,6 +1,6 @@
 #pragma once
-// What every exchange needs and no exchange changes: built once by app from the configuration, shared read-only by all workers.
-// The few counters are atomics.
+// What every exchange needs and no exchange changes: built once by app from the configuration, shared read-only by all
+// workers. The few counters are atomics.
 #include <atomic>
 #include <memory>
 #include <string>
@@ -55,7 +55,7 @@ struct Services : Stages {
   explicit Services(Stages stages) : Stages(std::move(stages)) {}
 
   std::vector<ProviderLink> providers;
-  std::unique_ptr<guard::BodyRedactor> request_body_redactor;   ///< null: the stage is off
+  std::unique_ptr<guard::BodyRedactor> request_body_redactor;  ///< null: the stage is off
   std::unique_ptr<guard::BodyRedactor> response_body_redactor;
   std::string cors_allow_headers;
   ServerLimits limits;

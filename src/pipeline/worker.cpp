@@ -5,7 +5,8 @@
 
 namespace gw::pipeline {
 
-Worker::Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd listener, trace::TraceRing& ring, telemetry::LogLane& log)
+Worker::Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd listener, trace::TraceRing& ring,
+               telemetry::LogLane& log)
     : loop_(std::move(loop)),
       read_buffer_(new char[proxy::RelayScratch::kReadSize]),
       context_{.services = services,
@@ -17,7 +18,8 @@ Worker::Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd lis
                .request_headers = {},
                .response_headers = {},
                .spare = {}},
-      listener_(*loop_, std::move(listener), [this](UniqueFd fd, std::string peer) { accept(std::move(fd), std::move(peer)); }) {
+      listener_(*loop_, std::move(listener),
+                [this](UniqueFd fd, std::string peer) { accept(std::move(fd), std::move(peer)); }) {
   for (const ProviderLink& link : services.providers)
     context_.pools.push_back(std::make_unique<net::UpstreamPool>(*loop_, *services.resolver, tls_, link.target));
   loop_->on_tick([this](std::int64_t now) { tick(now); });
@@ -26,7 +28,8 @@ Worker::Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd lis
 Worker::~Worker() = default;
 
 void ExchangeBuffers::clear() {
-  constexpr std::size_t kKeptCapacity = 8 * 1024;  // what a usual chat request needs; larger ones give their memory back
+  constexpr std::size_t kKeptCapacity =
+      8 * 1024;  // what a usual chat request needs; larger ones give their memory back
   for (std::string* s : {&head_bytes, &first_body, &upstream_head, &correlation_id}) {
     s->clear();
     if (s->capacity() > kKeptCapacity) s->shrink_to_fit();

@@ -1,5 +1,6 @@
 #pragma once
-// One worker thread: its loop, its listener, its client connections and its upstream pools. Nothing in it is shared with other workers.
+// One worker thread: its loop, its listener, its client connections and its upstream pools. Nothing in it is shared
+// with other workers.
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,11 +16,12 @@ namespace gw::pipeline {
 
 class ClientConnection;
 
-/// Memory of one exchange, recycled by its worker so that a steady request allocates nothing. An idle connection holds none.
+/// Memory of one exchange, recycled by its worker so that a steady request allocates nothing. An idle connection holds
+/// none.
 struct ExchangeBuffers {
-  http::RequestHead head;      ///< its views point into head_bytes
+  http::RequestHead head;  ///< its views point into head_bytes
   std::string head_bytes;
-  std::string first_body;      ///< what came with the head: body, or the next pipelined request
+  std::string first_body;  ///< what came with the head: body, or the next pipelined request
   std::string upstream_head;
   std::string correlation_id;
   http::ResponseHead response;
@@ -35,7 +37,7 @@ struct WorkerContext {
   trace::TraceRing& ring;
   telemetry::LogLane& log;
   proxy::RelayScratch scratch;
-  std::vector<std::unique_ptr<net::UpstreamPool>> pools;  ///< by route index
+  std::vector<std::unique_ptr<net::UpstreamPool>> pools;      ///< by route index
   std::vector<HeaderView> request_headers, response_headers;  ///< of the trace being offered
   std::vector<ExchangeBuffersPtr> spare;
   /// Until then a full ring is not waited for: overflow files cannot take more, and tracing must not slow answers.
@@ -48,7 +50,8 @@ struct WorkerContext {
 
 class Worker {
  public:
-  Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd listener, trace::TraceRing& ring, telemetry::LogLane& log);
+  Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd listener, trace::TraceRing& ring,
+         telemetry::LogLane& log);
   ~Worker();
 
   /// Runs on the calling thread until the worker is drained or stopped.
@@ -62,18 +65,19 @@ class Worker {
  private:
   friend class ClientConnection;
 
-/// Memory of one exchange, recycled by its worker so that a steady request allocates nothing. An idle connection holds none.
-struct ExchangeBuffers {
-  http::RequestHead head;      ///< its views point into head_bytes
-  std::string head_bytes;
-  std::string first_body;      ///< what came with the head: body, or the next pipelined request
-  std::string upstream_head;
-  std::string correlation_id;
-  http::ResponseHead response;
+  /// Memory of one exchange, recycled by its worker so that a steady request allocates nothing. An idle connection
+  /// holds none.
+  struct ExchangeBuffers {
+    http::RequestHead head;  ///< its views point into head_bytes
+    std::string head_bytes;
+    std::string first_body;  ///< what came with the head: body, or the next pipelined request
+    std::string upstream_head;
+    std::string correlation_id;
+    http::ResponseHead response;
 
-  void clear();
-};
-using ExchangeBuffersPtr = std::unique_ptr<ExchangeBuffers>;
+    void clear();
+  };
+  using ExchangeBuffersPtr = std::unique_ptr<ExchangeBuffers>;
   void accept(UniqueFd fd, std::string peer);
   void add(ClientConnection& connection);
   void remove(ClientConnection& connection);

@@ -19,7 +19,8 @@ bool names_fields(const http::Fields& fields) {
     while (!list.empty()) {
       const std::size_t comma = list.find(',');
       const std::string_view token = trim(list.substr(0, comma));
-      if (!token.empty() && !iequals(token, "keep-alive") && !iequals(token, "close") && !iequals(token, "upgrade")) return true;
+      if (!token.empty() && !iequals(token, "keep-alive") && !iequals(token, "close") && !iequals(token, "upgrade"))
+        return true;
       if (comma == std::string_view::npos) break;
       list.remove_prefix(comma + 1);
     }
@@ -57,8 +58,10 @@ void append_forwarded_for(std::string& out, const UpstreamHeadInput& in) {
 
 void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {
   out.append(in.head.method).push_back(' ');
-  if (in.absolute_form) route::append_absolute_target(out, in.route, in.target);
-  else route::append_upstream_target(out, in.route, in.target);
+  if (in.absolute_form)
+    route::append_absolute_target(out, in.route, in.target);
+  else
+    route::append_upstream_target(out, in.route, in.target);
   out.append(" HTTP/1.1\r\n");
   append_field(out, "Host", in.route.upstream.host_header);
 
@@ -68,8 +71,10 @@ void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {
       case http::FieldId::host:
       case http::FieldId::expect:  // answered by the gateway
       case http::FieldId::x_forwarded_for:
-      case http::FieldId::gw_correlation_id: continue;
-      default: break;
+      case http::FieldId::gw_correlation_id:
+        continue;
+      default:
+        break;
     }
     if (http::is_hop_by_hop(f.id)) continue;
     if (f.name.size() == in.gateway_key_header.size() && iequals(f.name, in.gateway_key_header)) continue;
@@ -96,7 +101,8 @@ void append_client_head(std::string& out, const ClientHeadInput& in) {
 
   const bool check_names = names_fields(in.head.fields);
   for (const http::Field& f : in.head.fields) {
-    if (f.id == http::FieldId::gw_correlation_id || f.id == http::FieldId::gw_trace_id || http::is_hop_by_hop(f.id)) continue;
+    if (f.id == http::FieldId::gw_correlation_id || f.id == http::FieldId::gw_trace_id || http::is_hop_by_hop(f.id))
+      continue;
     if (check_names && named_by_connection(in.head.fields, f)) continue;
     append_field(out, f.name, f.value);
   }

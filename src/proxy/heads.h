@@ -1,6 +1,7 @@
 #pragma once
-// The two message heads that the gateway writes: the request to the provider and the answer's head to the client. Header rules of the proxy
-// contract §3 and §5. Appends to the caller's buffer; field names and values go out byte for byte as they came.
+// The two message heads that the gateway writes: the request to the provider and the answer's head to the client.
+// Header rules of the proxy contract §3 and §5. Appends to the caller's buffer; field names and values go out byte for
+// byte as they came.
 #include <string>
 #include <string_view>
 

@@ -10,8 +10,10 @@ net::Task<RelayResult> Relay::run(net::UpstreamConnection& upstream) {
   for (;;) {
     const Step step = turn();
     if (step == Step::done) break;
-    if (step == Step::again) co_await in_.waiter.yield();
-    else co_await in_.waiter.wait();
+    if (step == Step::again)
+      co_await in_.waiter.yield();
+    else
+      co_await in_.waiter.wait();
   }
   co_return std::move(result_);
 }
@@ -36,7 +38,8 @@ Relay::Step Relay::on_expired() {
   if (tunnel_) return end(RelayEnd::complete, "idle timeout");
   if (!pending_down_.empty()) return end(RelayEnd::client_timeout, "client took nothing for the idle time");
   if (has_response_) return end(RelayEnd::upstream_aborted, "upstream sent nothing for the idle time");
-  if (!request_done_ && pending_up_.empty() && !request_broken_) return end(RelayEnd::client_timeout, "client sent nothing for the idle time");
+  if (!request_done_ && pending_up_.empty() && !request_broken_)
+    return end(RelayEnd::client_timeout, "client sent nothing for the idle time");
   return end(RelayEnd::upstream_timeout, "upstream sent nothing for the idle time");
 }
 

@@ -1,6 +1,7 @@
 #pragma once
-// The data plane of one exchange: both bodies between one client socket and one upstream socket, as fast as they come, with bounded buffers and
-// back-pressure. One coroutine drives both directions, so nothing has to be cancelled or joined. Belongs to its worker's thread.
+// The data plane of one exchange: both bodies between one client socket and one upstream socket, as fast as they come,
+// with bounded buffers and back-pressure. One coroutine drives both directions, so nothing has to be cancelled or
+// joined. Belongs to its worker's thread.
 #include <string>
 #include <string_view>
 
@@ -11,7 +12,8 @@
 
 namespace gw::proxy {
 
-/// What the exchange wants to know of the bytes that pass. Called on the worker's thread; views are valid for the call only.
+/// What the exchange wants to know of the bytes that pass. Called on the worker's thread; views are valid for the call
+/// only.
 class RelayObserver {
  public:
   virtual ~RelayObserver() = default;
@@ -21,27 +23,27 @@ class RelayObserver {
   virtual void on_response_body(std::string_view content) = 0;
   /// Body bytes were handed to the client's socket.
   virtual void on_response_written() = 0;
-  /// Everything of the answer is known and only its last bytes are left to send: the moment to publish the trace, so that a client that
-  /// holds a whole answer can find it. False: not yet possible, ask again in a moment.
+  /// Everything of the answer is known and only its last bytes are left to send: the moment to publish the trace, so
+  /// that a client that holds a whole answer can find it. False: not yet possible, ask again in a moment.
   virtual bool before_last_bytes() = 0;
 };
 
 enum class RelayEnd : std::uint8_t {
   complete,
   client_gone,
-  client_timeout,     ///< the client took or sent nothing for the idle time
-  client_bad_body,    ///< malformed chunked request body
-  upstream_failed,    ///< no answer head: connection lost, malformed
-  upstream_timeout,   ///< no answer head in time
-  upstream_aborted,   ///< lost in the middle of the answer
-  retry,              ///< a reused connection turned out dead; nothing was sent back, everything sent can be sent again
+  client_timeout,    ///< the client took or sent nothing for the idle time
+  client_bad_body,   ///< malformed chunked request body
+  upstream_failed,   ///< no answer head: connection lost, malformed
+  upstream_timeout,  ///< no answer head in time
+  upstream_aborted,  ///< lost in the middle of the answer
+  retry,             ///< a reused connection turned out dead; nothing was sent back, everything sent can be sent again
 };
 
 struct RelayResult {
   RelayEnd end = RelayEnd::complete;
-  bool head_sent = false;      ///< part of an answer reached the client's socket
+  bool head_sent = false;  ///< part of an answer reached the client's socket
   bool client_reusable = false;
-  std::string error;           ///< for logs
+  std::string error;  ///< for logs
 };
 
 /// Buffers of a worker, used for the length of one turn only.
@@ -75,7 +77,8 @@ class Relay {
   /// Runs the exchange over `upstream`. May be called again with a fresh connection after RelayEnd::retry.
   net::Task<RelayResult> run(net::UpstreamConnection& upstream);
 
-  /// Shows the observer the body bytes that came with the head, for an exchange that never reached an upstream. run() does it by itself.
+  /// Shows the observer the body bytes that came with the head, for an exchange that never reached an upstream. run()
+  /// does it by itself.
   void observe_first_body();
 
   bool upstream_reusable() const { return upstream_reusable_; }
@@ -133,11 +136,13 @@ class Relay {
   http::ResponseHead& response_;
   http::ChunkScanner request_chunks_, response_chunks_;
   std::uint64_t request_left_ = 0, response_left_ = 0;
-  std::string pending_up_, pending_down_;  ///< what a slow reader has not taken; reading from the other side stops meanwhile
-  std::string head_bytes_;                 ///< the answer's head: unfinished, or kept beyond the turn in which it came
+  std::string pending_up_,
+      pending_down_;        ///< what a slow reader has not taken; reading from the other side stops meanwhile
+  std::string head_bytes_;  ///< the answer's head: unfinished, or kept beyond the turn in which it came
   std::string excess_;
 
-  // Ranges of the present turn to send in one call; they point into the scratch buffers. More than fit are copied to pending_*.
+  // Ranges of the present turn to send in one call; they point into the scratch buffers. More than fit are copied to
+  // pending_*.
   static constexpr int kMaxRanges = 16;
   iovec ranges_[kMaxRanges];
   int range_count_ = 0;

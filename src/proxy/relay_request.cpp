@@ -28,7 +28,9 @@ void Relay::observe_first_body() {
   observed_first_ = true;
   if (in_.request.body == http::BodyKind::chunked) {
     http::ChunkScanner scanner;
-    scanner.scan(in_.first_body, false, [&](std::string_view data) { in_.observer.on_request_body(data); }, [](std::string_view) {});
+    scanner.scan(
+        in_.first_body, false, [&](std::string_view data) { in_.observer.on_request_body(data); },
+        [](std::string_view) {});
   } else if (in_.request.body == http::BodyKind::length) {
     in_.observer.on_request_body(in_.first_body.substr(0, static_cast<std::size_t>(in_.request.content_length)));
   }
@@ -52,7 +54,8 @@ bool Relay::take_request_bytes(std::string_view in) {
     request_done_ = step.status == http::ChunkScanner::Status::done;
     in.remove_prefix(step.consumed);
   } else if (!request_done_) {
-    const std::string_view content = in.substr(0, request_left_ < in.size() ? static_cast<std::size_t>(request_left_) : in.size());
+    const std::string_view content =
+        in.substr(0, request_left_ < in.size() ? static_cast<std::size_t>(request_left_) : in.size());
     if (observe && !content.empty()) in_.observer.on_request_body(content);
     queue(content);
     request_left_ -= content.size();
@@ -111,7 +114,8 @@ Relay::Step Relay::pump_request() {
   if (!flush_up() || request_done_ || !in_.client.can_read()) return Step::wait;
   const IoResult r = in_.client.read(in_.scratch.read, RelayScratch::kReadSize);
   if (r.status == IoStatus::again) return Step::wait;
-  if (r.status != IoStatus::ok) return end(RelayEnd::client_gone, "client closed the connection before its request was complete");
+  if (r.status != IoStatus::ok)
+    return end(RelayEnd::client_gone, "client closed the connection before its request was complete");
   touch();
   replayable_ = false;
   range_count_ = 0;

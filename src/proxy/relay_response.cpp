@@ -6,8 +6,8 @@
 namespace gw::proxy {
 namespace {
 
-/// Answers up to this size go out in one call once their trace is published. Of a larger one everything but the last byte goes first, so that
-/// "published" and "sent" lie as close together as for a small one.
+/// Answers up to this size go out in one call once their trace is published. Of a larger one everything but the last
+/// byte goes first, so that "published" and "sent" lie as close together as for a small one.
 constexpr std::size_t kHoldBackOver = 8 * 1024;
 constexpr std::size_t kMaxHeadBytes = 256 * 1024;
 
@@ -24,9 +24,12 @@ Relay::Step Relay::pump_response() {
   if (!upstream_->socket.can_read()) return Step::wait;
   const IoResult r = upstream_->socket.read(in_.scratch.read, RelayScratch::kReadSize);
   switch (r.status) {
-    case IoStatus::ok: break;
-    case IoStatus::again: return Step::wait;
-    default: return upstream_ended(r.status);
+    case IoStatus::ok:
+      break;
+    case IoStatus::again:
+      return Step::wait;
+    default:
+      return upstream_ended(r.status);
   }
   touch();
   const Step s = take_response_bytes({in_.scratch.read, r.n});
@@ -65,7 +68,8 @@ Relay::Step Relay::take_head(std::string_view& in) {
   for (;;) {
     http::ParseError error;
     const auto parsed = http::parse_response(in, in_.request.method == "HEAD", response_, error);
-    if (parsed == http::ParseStatus::bad) return end(RelayEnd::upstream_failed, std::string("malformed response: ") + error.reason);
+    if (parsed == http::ParseStatus::bad)
+      return end(RelayEnd::upstream_failed, std::string("malformed response: ") + error.reason);
     if (parsed == http::ParseStatus::incomplete) {
       if (in.size() > kMaxHeadBytes) return end(RelayEnd::upstream_failed, "response headers over 256 KiB");
       std::string rest(in);
@@ -75,7 +79,8 @@ Relay::Step Relay::take_head(std::string_view& in) {
     in.remove_prefix(response_.size);
     if (response_.status >= 200) break;
     if (response_.status == 101) {
-      if (!in_.request.upgrade) return end(RelayEnd::upstream_failed, "upstream switched protocols without being asked");
+      if (!in_.request.upgrade)
+        return end(RelayEnd::upstream_failed, "upstream switched protocols without being asked");
       tunnel_ = true;
       pending_up_.append(excess_);  // the client did not wait for the switch
       excess_.clear();
@@ -103,11 +108,16 @@ void Relay::relay_informational() {
 
 void Relay::begin_answer() {
   response_left_ = response_.content_length;
-  // An answer that comes before its request is complete most often refuses it: what is left of the body is not worth waiting for.
+  // An answer that comes before its request is complete most often refuses it: what is left of the body is not worth
+  // waiting for.
   bool closes = !in_.request.keep_alive || !in_.keep_alive || !request_done_;
   switch (response_.body) {
-    case BodyKind::none: framing_ = ClientFraming::none; break;
-    case BodyKind::length: framing_ = ClientFraming::length; break;
+    case BodyKind::none:
+      framing_ = ClientFraming::none;
+      break;
+    case BodyKind::length:
+      framing_ = ClientFraming::length;
+      break;
     case BodyKind::chunked:
     case BodyKind::until_close:
       framing_ = in_.request.minor >= 1 ? ClientFraming::chunked : ClientFraming::close;
@@ -128,13 +138,15 @@ void Relay::begin_answer() {
   result_.client_reusable = !closes;
 }
 
-/// The head's views point into the scratch buffer, which belongs to others after this turn: move them to memory of our own.
+/// The head's views point into the scratch buffer, which belongs to others after this turn: move them to memory of our
+/// own.
 void Relay::keep_head() {
   if (!has_response_ || response_.fields.empty()) return;
   const char* first = response_.reason.data();
   const char* last = response_.fields.back().value.data() + response_.fields.back().value.size();
   const auto size = static_cast<std::size_t>(last - first);
-  const bool inside = !head_bytes_.empty() && first >= head_bytes_.data() && last <= head_bytes_.data() + head_bytes_.size();
+  const bool inside =
+      !head_bytes_.empty() && first >= head_bytes_.data() && last <= head_bytes_.data() + head_bytes_.size();
   if (inside && head_bytes_.capacity() <= 2 * size + 1024) return;
   std::string kept;
   kept.reserve(size < 64 ? 64 : size);  // never in the string object itself: the views must survive its move
@@ -156,7 +168,8 @@ bool Relay::take_content(std::string_view in) {
       stray_bytes_ = !in.empty();
       return true;
     case BodyKind::length: {
-      const std::string_view content = in.substr(0, response_left_ < in.size() ? static_cast<std::size_t>(response_left_) : in.size());
+      const std::string_view content =
+          in.substr(0, response_left_ < in.size() ? static_cast<std::size_t>(response_left_) : in.size());
       response_left_ -= content.size();
       answer_complete_ = response_left_ == 0;
       stray_bytes_ = content.size() < in.size();
@@ -167,7 +180,8 @@ bool Relay::take_content(std::string_view in) {
       }
       return true;
     }
-    case BodyKind::chunked: return take_chunked(in);
+    case BodyKind::chunked:
+      return take_chunked(in);
     case BodyKind::until_close:
       if (!in.empty()) {
         in_.observer.on_response_body(in);
@@ -212,7 +226,8 @@ void Relay::queue(std::string_view data) {
   if (data.empty()) return;
   if (range_count_ == kMaxRanges) {  // many small chunks towards an HTTP/1.0 client, or many extensions
     std::string& pending = has_response_ ? pending_down_ : pending_up_;
-    for (int i = 0; i < range_count_; ++i) pending.append(static_cast<const char*>(ranges_[i].iov_base), ranges_[i].iov_len);
+    for (int i = 0; i < range_count_; ++i)
+      pending.append(static_cast<const char*>(ranges_[i].iov_base), ranges_[i].iov_len);
     range_count_ = 0;
     range_bytes_ = 0;
   }
@@ -234,14 +249,17 @@ Relay::Step Relay::send_down() {
     std::size_t held = 0;
     bool try_now = true;
     if (answer_complete_) {
-      if (range_bytes_ > kHoldBackOver) held = 1;
-      else try_now = publish();
+      if (range_bytes_ > kHoldBackOver)
+        held = 1;
+      else
+        try_now = publish();
     }
     if (try_now) {
       ranges_[range_count_ - 1].iov_len -= held;
       const IoResult w = in_.client.writev(ranges_, range_count_);
       ranges_[range_count_ - 1].iov_len += held;
-      if (w.status == IoStatus::error && !published_) return end(RelayEnd::client_gone, "write to client: " + in_.client.error_text());
+      if (w.status == IoStatus::error && !published_)
+        return end(RelayEnd::client_gone, "write to client: " + in_.client.error_text());
       sent = w.n;
       if (sent > 0) {
         result_.head_sent = true;
@@ -301,13 +319,14 @@ Relay::Step Relay::flush_down() {
 
 Relay::Step Relay::finish_answer() {
   result_.client_reusable = result_.client_reusable && request_done_ && !request_broken_;
-  upstream_reusable_ = response_.keep_alive && request_done_ && !request_broken_ && pending_up_.empty() && !stray_bytes_ &&
-                       response_.body != BodyKind::until_close;
+  upstream_reusable_ = response_.keep_alive && request_done_ && !request_broken_ && pending_up_.empty() &&
+                       !stray_bytes_ && response_.body != BodyKind::until_close;
   return end(RelayEnd::complete);
 }
 
 Relay::Step Relay::upstream_ended(IoStatus how) {
-  const std::string why = how == IoStatus::eof ? "upstream closed the connection" : "read from upstream: " + upstream_->socket.error_text();
+  const std::string why =
+      how == IoStatus::eof ? "upstream closed the connection" : "read from upstream: " + upstream_->socket.error_text();
   if (!has_response_) {
     if (upstream_->reused && replayable_ && head_bytes_.empty()) return end(RelayEnd::retry, why);
     return end(RelayEnd::upstream_failed, why + " before its response");

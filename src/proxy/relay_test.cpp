@@ -44,11 +44,14 @@ struct Pair {
     ours.reset(fds[0]);
     peer.reset(fds[1]);
   }
-  void write(std::string_view s) const { EXPECT_EQ(::send(peer.get(), s.data(), s.size(), MSG_NOSIGNAL), static_cast<ssize_t>(s.size())); }
+  void write(std::string_view s) const {
+    EXPECT_EQ(::send(peer.get(), s.data(), s.size(), MSG_NOSIGNAL), static_cast<ssize_t>(s.size()));
+  }
   std::string drain() const {
     std::string out;
     char buffer[65536];
-    for (ssize_t n; (n = ::recv(peer.get(), buffer, sizeof buffer, 0)) > 0;) out.append(buffer, static_cast<std::size_t>(n));
+    for (ssize_t n; (n = ::recv(peer.get(), buffer, sizeof buffer, 0)) > 0;)
+      out.append(buffer, static_cast<std::size_t>(n));
     return out;
   }
 };
@@ -136,7 +139,8 @@ struct Answer {
 TEST_F(RelayTest, EverySplitOfAnAnswerReachesTheClientByteForByte) {
   const std::string chunked = "5\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 1\r\n\r\n";
   const Answer answers[] = {
-      {"length", "HTTP/1.1 200 OK\r\nContent-Length: 11\r\nA: b\r\n\r\nhello world", "hello world", "hello world", false},
+      {"length", "HTTP/1.1 200 OK\r\nContent-Length: 11\r\nA: b\r\n\r\nhello world", "hello world", "hello world",
+       false},
       {"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked, chunked, "hello world", false},
       {"after 1xx", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "ok", "ok", false},
       {"no body", "HTTP/1.1 204 No Content\r\nA: b\r\n\r\n", "", "", false},
@@ -202,7 +206,8 @@ TEST_F(RelayTest, TheTraceIsPublishedBeforeTheAnswersLastByteLeaves) {
   for (const std::size_t size : {1U, 100U, 8000U, 20000U, 60000U}) {
     SCOPED_TRACE(size);
     Run run(kPost);
-    run.upstream.write("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" + std::string(size, 'x'));
+    run.upstream.write("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" +
+                       std::string(size, 'x'));
     run.finish();
     EXPECT_EQ(run.result.end, RelayEnd::complete);
     EXPECT_EQ(body_of(run.to_client).size(), size);
@@ -249,11 +254,12 @@ TEST_F(RelayTest, ALostUpstreamEndsByWhereItWasLost) {
     bool reused;
     RelayEnd end;
   };
-  for (const Case& c : {Case{"", false, RelayEnd::upstream_failed}, Case{"", true, RelayEnd::retry},
-                        Case{"HTTP/1.1 2", true, RelayEnd::upstream_failed}, Case{"nonsense\r\n\r\n", false, RelayEnd::upstream_failed},
-                        Case{"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", false, RelayEnd::upstream_aborted},
-                        Case{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", false, RelayEnd::upstream_aborted},
-                        Case{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", false, RelayEnd::upstream_aborted}}) {
+  for (const Case& c :
+       {Case{"", false, RelayEnd::upstream_failed}, Case{"", true, RelayEnd::retry},
+        Case{"HTTP/1.1 2", true, RelayEnd::upstream_failed}, Case{"nonsense\r\n\r\n", false, RelayEnd::upstream_failed},
+        Case{"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", false, RelayEnd::upstream_aborted},
+        Case{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", false, RelayEnd::upstream_aborted},
+        Case{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", false, RelayEnd::upstream_aborted}}) {
     SCOPED_TRACE(c.sent);
     Run run(kPost, c.reused);
     if (*c.sent != '\0') run.upstream.write(c.sent);

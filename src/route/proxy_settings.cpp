@@ -154,7 +154,8 @@ void ProxySettings::add_exception(std::string_view raw) {
   if (host.starts_with("*.")) host.remove_prefix(1);
   if (host.empty() || host == ".") return;
   domain.itself = host[0] != '.';
-  domain.suffix = (domain.itself ? "." : "") + std::string(host);
+  if (domain.itself) domain.suffix += '.';
+  domain.suffix += host;
   domains_.push_back(std::move(domain));
 }
 
