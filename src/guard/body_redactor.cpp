@@ -140,7 +140,8 @@ class BodyRun {
     }
     constexpr std::size_t kLongestNumber = 400;
     if (value.size() > kLongestNumber) return false;
-    const std::string closed = "[" + std::string(value) + "]";  // so that half a literal is not taken for one cut off
+    std::string closed(1, '[');  // closed, so that half a literal is not taken for one cut off
+    closed.append(value).append(1, ']');
     JsonDocument document(redaction_, fields_, nullptr);
     document.start(closed, 0);
     std::size_t pos = 0;
@@ -193,7 +194,8 @@ class BodyRun {
   const char* events(std::size_t pos) {
     const char* error = nullptr;
     while (pos < body_.size() && error == nullptr) {
-      const std::size_t end = std::min(body_.find_first_of("\r\n", pos), body_.size());
+      std::size_t end = pos;
+      while (end < body_.size() && body_[end] != '\n' && body_[end] != '\r') ++end;
       const std::string_view line = body_.substr(pos, end - pos);
       if (line.starts_with("data:")) {
         const std::size_t value = pos + 5 + (line.size() > 5 && line[5] == ' ' ? 1 : 0);

@@ -1,8 +1,11 @@
 #include "guard/credentials.h"
 
-#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
 
 #include "guard/text_class.h"
+#include "guard/trigger_scan.h"
 
 namespace gw::guard {
 namespace {
@@ -55,6 +58,17 @@ constexpr Form kForms[] = {
     {"SG.", Alphabet::url_safe_dot, 32},
 };
 
+static_assert(std::size(kForms) <= 64);
+/// Bit n: form n has this byte before its last one. Most triggers in prose are dismissed by it.
+constexpr std::array<std::uint64_t, 256> kFormsByByte = [] {
+  std::array<std::uint64_t, 256> t{};
+  for (std::size_t n = 0; n < std::size(kForms); ++n) {
+    const std::string_view prefix = kForms[n].prefix;
+    t[static_cast<unsigned char>(prefix[prefix.size() - 2])] |= std::uint64_t{1} << n;
+  }
+  return t;
+}();
+
 constexpr std::string_view kBegin = "-----BEGIN ";
 constexpr std::string_view kEnd = "-----END ";
 constexpr std::string_view kDashes = "-----";
@@ -71,13 +85,10 @@ class Scanner {
   explicit Scanner(std::string_view text) : text_(text) {}
 
   void run(std::vector<Match>& out) {
+    TriggerScan<4> triggers(text_, "-_.I");  // every form has one of these; what stands around it is looked at closely
     std::size_t i = 0;
-    while (i < text_.size()) {
+    while ((i = triggers.next(i)) != npos) {
       const char c = text_[i];
-      if (!may_start_credential(c)) {
-        ++i;
-        continue;
-      }
       std::size_t begin = npos;
       const std::size_t end = c == 'I'                            ? cloud_key(i, begin)
                               : c == '-' && private_key_starts(i) ? private_key(i, begin)
@@ -100,10 +111,12 @@ class Scanner {
   }
 
   std::size_t prefixed(std::size_t trigger, std::size_t& begin) const {
-    const std::string_view head = text_.substr(0, trigger + 1);
     if (trigger < 2) return npos;
-    for (const Form& form : kForms) {
-      if (form.prefix[form.prefix.size() - 2] != text_[trigger - 1] || !head.ends_with(form.prefix)) continue;
+    const std::string_view head = text_.substr(0, trigger + 1);
+    for (std::uint64_t left = kFormsByByte[static_cast<unsigned char>(text_[trigger - 1])]; left != 0;
+         left &= left - 1) {
+      const Form& form = kForms[static_cast<std::size_t>(std::countr_zero(left))];
+      if (!head.ends_with(form.prefix)) continue;
       const std::size_t start = head.size() - form.prefix.size();
       const std::size_t end = run_end(head.size(), form.alphabet);
       if (!starts_word(start) || end - head.size() < form.min) continue;

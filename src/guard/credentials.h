@@ -11,7 +11,4 @@ namespace gw::guard {
 /// first. A private key whose end is missing (a body cut short) reaches as far as its text can. Linear time.
 void find_credentials(std::string_view text, std::vector<Match>& out);
 
-/// Bytes one of which every credential form holds; a text without them holds no credential.
-constexpr bool may_start_credential(char c) { return c == '-' || c == '_' || c == '.' || c == 'I'; }
-
 }  // namespace gw::guard

@@ -2,11 +2,10 @@
 
 #include <re2/re2.h>
 
-#include <array>
-
 #include "base/strings.h"
 #include "guard/credentials.h"
 #include "guard/text_class.h"
+#include "guard/trigger_scan.h"
 
 namespace gw::guard {
 namespace {
@@ -103,16 +102,14 @@ void find_ssns(std::string_view text, std::vector<Match>& out) {
   }
 }
 
-enum Trait : unsigned char { kAt = 1, kDigit = 2, kTokenByte = 4 };
-
-constexpr std::array<unsigned char, 256> kTraits = [] {
-  std::array<unsigned char, 256> t{};
-  t['@'] = kAt;
-  for (int c = '0'; c <= '9'; ++c) t[static_cast<std::size_t>(c)] = kDigit;
-  for (std::size_t c = 0; c < 256; ++c)
-    if (may_start_credential(static_cast<char>(c)) || c == 'j' || c == 'J') t[c] = kTokenByte;
-  return t;
-}();
+/// Up to `enough` digits of the text, counted.
+std::size_t count_digits(std::string_view text, std::size_t enough) {
+  constexpr std::size_t kStep = 64;
+  std::size_t digits = 0;
+  for (std::size_t i = 0; i < text.size() && digits < enough; i += kStep)
+    for (char c : text.substr(i, kStep)) digits += is_digit(c);
+  return digits;
+}
 
 }  // namespace
 
@@ -130,20 +127,13 @@ unsigned Detectors::candidates(std::string_view text) const {
   constexpr std::size_t kShortestToken = 10;  // AIza and sk_ forms are longer still
   constexpr std::size_t kFewestDigits = 9;
   if (text.size() < kShortestEmail) return 0;
-  unsigned seen = 0;
-  std::size_t digits = 0;
-  for (char c : text) {
-    const unsigned t = kTraits[static_cast<unsigned char>(c)];
-    seen |= t;
-    digits += t >> 1 & 1;
-  }
+  const std::size_t digits = options_.phone || options_.ssn ? count_digits(text, kFewestDigits + 1) : 0;
   const auto bit = [](Detector d) { return 1U << static_cast<unsigned>(d); };
   unsigned out = 0;
-  if ((seen & kAt) != 0 && options_.email) out |= bit(Detector::email);
+  if (options_.email && text.find('@') != npos) out |= bit(Detector::email);
   if (digits > kFewestDigits && options_.phone) out |= bit(Detector::phone);
   if (digits >= kFewestDigits && options_.ssn) out |= bit(Detector::ssn);
-  if ((seen & kTokenByte) != 0 && text.size() >= kShortestToken && options_.token_like)
-    out |= bit(Detector::credential) | bit(Detector::token);
+  if (text.size() >= kShortestToken && options_.token_like) out |= bit(Detector::credential) | bit(Detector::token);
   return out;
 }
 
@@ -215,7 +205,8 @@ void Detectors::find_phones(std::string_view text, std::vector<Match>& out) cons
 void Detectors::find_tokens(std::string_view text, std::vector<Match>& out) const {
   std::size_t floor = 0;
   std::size_t no_jwt_before = 0;
-  for (std::size_t i = 0; i < text.size();) {
+  TriggerScan<3> triggers(text, "_jJ");
+  for (std::size_t i = triggers.next(0); i != npos; i = triggers.next(i)) {
     const char c = text[i];
     std::size_t begin = npos;
     std::size_t end = npos;

@@ -1,5 +1,6 @@
 #include "guard/json_text.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "guard/text_class.h"
@@ -249,11 +250,12 @@ class Walker {
 
 void decode_json_string(std::string_view raw, std::string& out, std::vector<std::uint32_t>* origin) {
   for (std::size_t i = 0; i < raw.size();) {
-    if (raw[i] != '\\') {
-      if (origin != nullptr) origin->push_back(static_cast<std::uint32_t>(i));
-      out += raw[i++];
-      continue;
-    }
+    const std::size_t plain_end = std::min(raw.find('\\', i), raw.size());
+    out += raw.substr(i, plain_end - i);
+    if (origin != nullptr)
+      for (std::size_t k = i; k < plain_end; ++k) origin->push_back(static_cast<std::uint32_t>(k));
+    i = plain_end;
+    if (i == raw.size()) return;
     const Escape escape = read_escape(raw.substr(i));
     if (escape.length == 0) return;
     char utf8[4];
@@ -273,19 +275,20 @@ void append_json_content(std::string& out, std::string_view s) {
 
 JsonString scan_json_string(std::string_view text, std::size_t quote) {
   JsonString s{quote + 1, text.size(), false, false};
-  std::size_t i = quote + 1;
-  while (i < text.size()) {
-    if (text[i] == '"') {
-      s.end = i;
+  constexpr auto npos = std::string_view::npos;
+  std::size_t close = text.find('"', s.begin);
+  for (std::size_t i = s.begin; close != npos;) {
+    const std::size_t escape = text.substr(0, close).find('\\', i);
+    if (escape == npos) {
+      s.end = close;
       s.closed = true;
       return s;
     }
-    if (text[i] == '\\') {
-      s.escaped = true;
-      ++i;
-    }
-    ++i;
+    s.escaped = true;
+    i = escape + 2;
+    if (i > close) close = text.find('"', i);
   }
+  s.escaped = s.escaped || text.find('\\', s.begin) != npos;
   return s;
 }
 

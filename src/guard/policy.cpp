@@ -16,7 +16,10 @@ std::string normalised_prefix(std::string_view prefix) {
   prefix = trim(prefix);
   if (prefix.empty()) return {};
   while (prefix.size() > 1 && prefix.ends_with('/')) prefix.remove_suffix(1);
-  return (prefix.starts_with('/') ? "" : "/") + std::string(prefix);
+  std::string out;
+  if (!prefix.starts_with('/')) out += '/';
+  out += prefix;
+  return out;
 }
 
 bool under(std::string_view path, std::string_view prefix) {
