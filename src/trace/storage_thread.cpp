@@ -4,6 +4,7 @@
 #include <cstring>
 #include <span>
 #include <string>
+#include <utility>
 
 namespace gw::trace {
 namespace {
@@ -44,6 +45,7 @@ void StorageThread::run() {
     const bool stopping = stopping_.load(std::memory_order_acquire);
     if (gather()) {
       if (!write_batch()) return;
+      store_untidy_ = true;
       last_work_ns_ = mono_now_ns();
       if (more_ || stopping) continue;
     } else if (more_) {
@@ -69,6 +71,7 @@ void StorageThread::sleep_until_work() {
     return;
   }
   release_memory();
+  if (std::exchange(store_untidy_, false)) writer_.idle();
   signals_.storage_asleep.store(true, std::memory_order_release);
   // A producer that did not see the flag yet has published long before this wait ends: the second look finds its
   // record.
