@@ -31,6 +31,7 @@ constexpr std::string_view name_of(LogLevel level) {
 }
 
 char* put(char* p, std::string_view s) {
+  if (s.empty()) return p;  // its pointer may be null, which memcpy must not see
   std::memcpy(p, s.data(), s.size());
   return p + s.size();
 }
