@@ -170,6 +170,15 @@ TEST(BodyRedactor, InterleavedTextsAreKeptApart) {
             event(0, mark("EMAIL", "a@b.co")) + event(1, mark("SSN", "123-45-6789")) + event(0, "") + event(1, ""));
 }
 
+TEST(BodyRedactor, AnIndexCountsMoreThanThePlaceInAnArray) {
+  const auto choice = [](int index, const std::string& text) {
+    return "{\"index\":" + std::to_string(index) + ",\"delta\":{\"content\":\"" + text + "\"}}";
+  };
+  const auto event = [](const std::string& choices) { return "data: {\"choices\":[" + choices + "]}\n\n"; };
+  EXPECT_EQ(redacted(event(choice(0, "x") + "," + choice(1, "a@b")) + event(choice(1, ".co"))),
+            event(choice(0, "x") + "," + choice(1, mark("EMAIL", "a@b.co"))) + event(choice(1, "")));
+}
+
 TEST(BodyRedactor, AValueWholeInOneEventIsFoundWhateverFollows) {
   const auto event = [](const std::string& text) { return "data: {\"delta\":\"" + text + "\"}\n\n"; };
   EXPECT_EQ(redacted(event("123-45-6789") + event("0 apples")), event(mark("SSN", "123-45-6789")) + event("0 apples"));
@@ -237,8 +246,31 @@ TEST(BodyRedactor, PlaceholdersAreNotRedactedAgain) {
   const std::string once = redacted(R"({"password":"x","a":"a@b.co"})");
   EXPECT_EQ(redacted(once), once);
   // What a token leaves behind may only then be a number by itself.
+  EXPECT_EQ(redacted(R"(["555-55-5555eyJabcdefgh.abcdefgh.abcdefgh"])"),
+            "[\"" + mark("SSN", "555-55-5555") + mark("TOKEN", "eyJabcdefgh.abcdefgh.abcdefgh") + "\"]");
   const std::string text = "555-55-5555eyJabcdefgh.abcdefgh.abcdefgh";
   EXPECT_EQ(redacted(text), mark("SSN", "555-55-5555") + mark("TOKEN", "eyJabcdefgh.abcdefgh.abcdefgh"));
+}
+
+TEST(BodyRedactor, PlaceholdersThatLookPrivateAreNotRedactedAgain) {
+  BodyOptions options;
+  options.format = "{type}.{hash}@redacted.example";
+  const BodyRedactor r(options);
+  for (const char* body :
+       {R"({"a":"see a@b.co"})", "see a@b.co and 123-45-6789", R"({"token":"x","b":["sk_abcdefgh"]})"}) {
+    const std::string once = redacted(body, r);
+    EXPECT_NE(once, body);
+    EXPECT_EQ(redacted(once, r), once);
+  }
+}
+
+TEST(BodyRedactor, JsonThatIsMendedByAReplacementIsReadAgain) {
+  EXPECT_EQ(redacted(R"({"m":"a\u0040b.co","token":[:k]})"),
+            R"({"m":")" + mark("EMAIL", "a@b.co") + R"(","token":)" + field("[:k]") + "}");
+}
+
+TEST(BodyRedactor, TextDoesNotTurnIntoJsonByTheBracketOfAPlaceholder) {
+  EXPECT_EQ(redacted("a@b.co \"token\": 1"), mark("EMAIL", "a@b.co") + " \"token\": 1");
 }
 
 }  // namespace

@@ -134,6 +134,9 @@ TEST(CanonicalJson, WhatIsCutOffCountsAsItsBytes) {
   EXPECT_EQ(canonical_value(R"("hunt)"), "hunt");
   const std::string deep(100, '[');
   EXPECT_EQ(canonical_value(deep), deep);
+  std::string spaced;
+  for (int i = 0; i < 100; ++i) spaced = "[ " + spaced + " ]";
+  EXPECT_EQ(canonical_value(spaced), spaced) << "nested too deeply to be rewritten";
 }
 
 }  // namespace
