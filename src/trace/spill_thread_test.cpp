@@ -52,6 +52,13 @@ TEST(SpillThread, BringsToDiskWhatWaitsForTheStore) {
   Rig rig(1);
   ASSERT_EQ(rig.append(1), TraceRing::Append::stored_in_ring);
   ASSERT_TRUE(eventually([&] { return rig.spill->syncs() == 1; }));
+  const std::int64_t later = mono_now_ns() + 20'000'000;
+  while (mono_now_ns() < later) {  // the thread goes round and round meanwhile
+    rig.signals.pressure = true;
+    rig.signals.spill.wake();
+    ASSERT_TRUE(eventually([&] { return !rig.signals.pressure; }));
+  }
+  EXPECT_EQ(rig.spill->syncs(), 1U) << "nothing changed since";
   ASSERT_EQ(rig.append(2), TraceRing::Append::stored_in_ring);
   ASSERT_TRUE(eventually([&] { return rig.spill->syncs() == 2; }))
       << "an unchanged ring was synced, or a changed one was not";
