@@ -1,4 +1,5 @@
 // Starts and stops the gateway's binary in a scratch folder and reads what it says: API, JSON log lines, stored rows, /proc.
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -113,7 +114,7 @@ export class Gateway {
     const ownProbe = /"path":"\/api\/(ready|traces|health|diagnostics)/; // the harness polls these
     const tail = (text, lines) => text.trimEnd().split('\n').filter((line) => !ownProbe.test(line)).slice(-lines).join('\n');
     const end = this.exit ? `ended: ${JSON.stringify(this.exit)}` : 'still running';
-    return `gateway (pid ${this.pid}, ${end})\n--- stdout, last lines\n${tail(this.stdoutTail, 12)}\n--- stderr, last lines\n${tail(this.stderrText, 12)}`;
+    return `gateway (pid ${this.pid}, ${end})\n--- stdout, last lines\n${tail(this.stdoutTail, 12)}\n--- stderr, last lines\n${tail(this.stderrText, 40)}`;
   }
 
   async waitReady(ms = 20000) {
@@ -226,6 +227,11 @@ export class Gateway {
   rssAnonKiB(pid = this.pid) {
     const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
     return Number(/RssAnon:\s+(\d+)/.exec(status)[1]);
+  }
+  /** Asserts that anonymous memory is at most `most` KiB above `before`. Says nothing of a sanitizer build. */
+  expectGrownAtMost(most, before) {
+    const grown = this.rssAnonKiB() - before;
+    assert.ok(sanitized || grown < most, `memory grew by ${grown} KiB, at most ${most} are allowed`);
   }
   /** Names of the process's threads by thread id. */
   threads() {

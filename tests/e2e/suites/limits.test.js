@@ -1,5 +1,6 @@
 // The listener's bounds: header bytes, header time, idle time, connections, descriptors, memory per client.
 import assert from 'node:assert/strict';
+import { sanitized } from '../lib/gateway.js';
 import { scenario } from '../lib/world.js';
 import { get, kCompletions, post, reply } from '../lib/http.js';
 import { head } from '../lib/peer.js';
@@ -125,7 +126,8 @@ scenario('connections beyond max_connections are turned away or wait, and room i
   }
 });
 
-scenario('out of descriptors: it stops accepting for a moment, goes on, and recovers', async (world) => {
+// Left out of sanitizer builds: their run-time needs descriptors of its own to look at memory.
+scenario('out of descriptors: it stops accepting for a moment, goes on, and recovers', { skip: sanitized }, async (world) => {
   const { gateway } = await setUp(world, { max_connections: 10000 }, { wrapper: ['prlimit', '--nofile=96:96'] });
   const clients = [];
   for (let i = 0; i < 150; i++) clients.push(await world.client(gateway));
@@ -163,8 +165,7 @@ scenario('a client that pipelines without reading cannot make the gateway grow',
     return performance.now() - since > 700;
   }, 'the client comes to a standstill', 30000);
   assert.ok(sent < 60, 'the client is held back');
-  const grown = gateway.rssAnonKiB() - before;
-  assert.ok(grown < 4096, `memory grew by ${grown} KiB`);
+  gateway.expectGrownAtMost(4096, before);
   client.destroy();
   await sending;
   await fine(world, gateway);
@@ -191,8 +192,7 @@ scenario('thousands of requests leave no memory and no descriptors behind', asyn
   const files = await until(() => gateway.openFiles(), 'descriptors');
   const before = gateway.rssAnonKiB();
   for (let i = 0; i < 3; i++) await rounds(100);
-  const grown = gateway.rssAnonKiB() - before;
-  assert.ok(grown < 3072, `memory grew by ${grown} KiB over 6,000 requests`);
+  gateway.expectGrownAtMost(3072, before);
   await until(() => gateway.openFiles() <= files + 25, () => `descriptors: ${files} before, ${gateway.openFiles()} now`);
 });
 
