@@ -11,8 +11,8 @@ namespace {
 const re2::RE2 kEmail(R"((?i)\b[A-Z0-9._%+\-]+@[A-Z0-9.\-]+\.[A-Z]{2,}\b)");
 const re2::RE2 kPhone(R"(\b(?:\+?1[\s.\-]?)?\(?\d{3}\)?[\s.\-]?\d{3}[\s.\-]?\d{4}\b)");
 const re2::RE2 kSsn(R"(\b\d{3}-\d{2}-\d{4}\b)");
-const re2::RE2 kToken(
-    R"((?i)\b(?:sk|pk|rk|xox[baprs]|gh[pousr]|pat)_[A-Z0-9_\-]{8,}\b|eyj[A-Z0-9_\-]{8,}\.[A-Z0-9_\-]{8,}\.[A-Z0-9_\-]{8,})");
+const re2::RE2 kToken(R"((?i)\b(?:sk|pk|rk|xox[baprs]|gh[pousr]|pat)_[A-Z0-9_\-]{8,}\b)"
+                      R"(|eyj[A-Z0-9_\-]{8,}\.[A-Z0-9_\-]{8,}\.[A-Z0-9_\-]{8,})");
 
 /// The matches as text, "|" between them.
 std::string found(Detector d, std::string_view text) {

@@ -23,9 +23,10 @@ BENCHMARK(header_name);
 std::string chat_body(std::size_t size) {
   std::string body = R"({"model":"gpt-4.1","max_tokens":1024,"messages":[)";
   while (body.size() < size)
-    body +=
-        R"({"role":"user","content":"Please explain, in a few sentences, how the garbage collector of this language decides\nwhat to keep. )"
-        R"(The file is src/runtime/gc_sweep.cpp, line 1042; see https://example.org/docs/gc-internals?v=2 for more."},)";
+    body += R"({"role":"user","content":"Please explain, in a few sentences, how the garbage collector of )"
+            R"(this language decides\nwhat to keep. )"
+            R"(The file is src/runtime/gc_sweep.cpp, line 1042; see https://example.org/docs/gc-internals?v=2 )"
+            R"(for more."},)";
   return body + R"({"role":"user","content":"thanks"}]})";
 }
 

@@ -200,8 +200,8 @@ TEST(Redaction, CleanBodiesComeOutByteForByte) {
 }
 
 TEST(Redaction, NoCutLetsADeniedFieldThrough) {
-  const std::string body =
-      R"({"m":[{"content":"x"}],"a":{"userPassword": "QQQQQQQQ","b":[{"secret":{"k":["QQQQ",{"QQQ":"QQ"}]}}],"token":"QQ\"QQ"},"z":1})";
+  const std::string body = R"({"m":[{"content":"x"}],"a":{"userPassword": "QQQQQQQQ",)"
+                           R"("b":[{"secret":{"k":["QQQQ",{"QQQ":"QQ"}]}}],"token":"QQ\"QQ"},"z":1})";
   const std::string stream = "data: {\"delta\":\"a\"}\n\ndata: " + body + "\n\ndata: [DONE]\n\n";
   const std::string lines = "{\"content\":\"x\"}\n" + body + "\n";
   for (const std::string* whole : {&body, &stream, &lines})
