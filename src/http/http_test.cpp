@@ -111,6 +111,28 @@ const BadCase kBad[] = {
 };
 INSTANTIATE_TEST_SUITE_P(Smuggling, RefusedRequest, testing::ValuesIn(kBad));
 
+TEST(ParseRequest, OnlyAWebSocketUpgradeIsOne) {
+  const auto upgrade = [](const std::string& fields) {
+    const std::string text = "GET / HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
+    RequestHead h;
+    EXPECT_EQ(parse(text, h), ParseStatus::complete);
+    return h.upgrade;
+  };
+  EXPECT_TRUE(upgrade("Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"));
+  EXPECT_FALSE(upgrade("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"));
+  EXPECT_FALSE(upgrade("Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n"));
+  EXPECT_FALSE(upgrade("Upgrade: websocket\r\n"));
+}
+
+TEST(ParseRequest, ALongConnectionListIsRefused) {
+  std::string list = "Connection: a";
+  for (int i = 0; i < 100; ++i) list += ",b";
+  RequestHead h;
+  int status = 0;
+  EXPECT_EQ(parse("GET / HTTP/1.1\r\nHost: a\r\n" + list + "\r\n\r\n", h, &status), ParseStatus::bad);
+  EXPECT_EQ(status, 400);
+}
+
 TEST(ParseResponse, FramingFollowsStatusAndMethod) {
   const auto body = [](const std::string& text, bool head_request = false) {
     ResponseHead h;

@@ -36,6 +36,8 @@ const char* find_control(const char* p, const char* end) {
   return end;
 }
 
+constexpr std::size_t kMaxConnectionOptions = 32;
+
 bool is_ows(char c) { return c == ' ' || c == '\t'; }
 
 enum class Line : std::uint8_t { field, end, incomplete, bad };
@@ -95,6 +97,8 @@ ParseStatus refuse(ParseError& e, int status, const char* reason) {
 struct Framing {
   bool has_length = false, has_encoding = false, chunked = false, has_upgrade = false;
   bool close = false, keep_alive = false, connection_upgrade = false;
+  int upgrades = 0;
+  std::size_t connection_options = 0;
   std::uint64_t length = 0;
 };
 
@@ -112,12 +116,17 @@ ParseStatus add_framing(const Field& f, Framing& fr, ParseError& error) {
       fr.chunked = true;
       break;
     case FieldId::connection:
+      // Every field is compared with every option.
+      fr.connection_options += 1 + static_cast<std::size_t>(std::count(f.value.begin(), f.value.end(), ','));
+      if (fr.connection_options > kMaxConnectionOptions) return refuse(error, 400, "too many Connection options");
       fr.close = fr.close || list_has(f.value, "close");
       fr.keep_alive = fr.keep_alive || list_has(f.value, "keep-alive");
       fr.connection_upgrade = fr.connection_upgrade || list_has(f.value, "upgrade");
       break;
     case FieldId::upgrade:
-      fr.has_upgrade = true;
+      // Only this one: a switch to h2c would carry requests past every check.
+      fr.has_upgrade = iequals(f.value, "websocket");
+      ++fr.upgrades;
       break;
     default:
       break;
@@ -170,7 +179,7 @@ ParseStatus finish_request(RequestHead& head, const Framing& fr, int hosts, Pars
     head.content_length = fr.length;
   }
   head.keep_alive = head.minor >= 1 ? !fr.close : fr.keep_alive && !fr.close;
-  head.upgrade = fr.has_upgrade && fr.connection_upgrade && head.minor >= 1;
+  head.upgrade = fr.has_upgrade && fr.upgrades == 1 && fr.connection_upgrade && head.minor >= 1;
   return ParseStatus::complete;
 }
 

@@ -105,6 +105,7 @@ void Listener::accept_some() {
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
       paused_ = true;  // the next tick tries again
       ++pauses_;
+      loop().need_ticks(true);
       return;
     }
     // ECONNABORTED and network errors concern that one connection.

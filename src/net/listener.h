@@ -27,6 +27,7 @@ class Listener final : public Wakeable {
   /// Retries after a pause for want of descriptors. Called by the worker's tick.
   void tick();
 
+  bool paused() const { return paused_; }
   std::uint64_t pauses() const { return pauses_; }
 
   void wake() override;

@@ -101,6 +101,14 @@ std::shared_ptr<Resolver::Question> Resolver::request(const std::string& host, i
   return q;
 }
 
+void Resolver::answer_job(const Job& job, const ResolutionPtr& answer) {
+  if (!job.question) return;
+  job.loop->post([q = job.question, answer] {
+    q->answer = answer;
+    if (q->waiter != nullptr) q->waiter->loop().ready(*q->waiter);
+  });
+}
+
 void Resolver::work(const std::shared_ptr<State>& state) {
   std::unique_lock lock(state->mutex);
   for (;;) {
@@ -108,6 +116,7 @@ void Resolver::work(const std::shared_ptr<State>& state) {
     if (state->stopping) return;
     const Job job = std::move(state->jobs.front());
     state->jobs.pop_front();
+    if (job.question && job.question.use_count() == 1) continue;  // nobody waits any more
     const auto key = std::make_pair(job.host, job.port);
     ResolutionPtr answer;
     // Many connections ask at once after an idle time: one lookup serves them all.
@@ -122,12 +131,14 @@ void Resolver::work(const std::shared_ptr<State>& state) {
       if (answer->error.empty()) state->cache[key] = answer;
       state->refreshing.erase(key);
     }
-    if (job.question) {
-      job.loop->post([q = job.question, answer] {
-        q->answer = answer;
-        if (q->waiter != nullptr) q->waiter->loop().ready(*q->waiter);
-      });
-    }
+    answer_job(job, answer);
+    // Whoever asked for the same name meanwhile gets the same answer, also a failure: one slow name must not hold up
+    // the others.
+    std::erase_if(state->jobs, [&](const Job& other) {
+      if (other.host != job.host || other.port != job.port) return false;
+      answer_job(other, answer);
+      return true;
+    });
   }
 }
 

@@ -67,6 +67,7 @@ class Resolver {
     std::map<std::pair<std::string, int>, bool> refreshing;
     bool stopping = false;
   };
+  static void answer_job(const Job& job, const ResolutionPtr& answer);
   static void work(const std::shared_ptr<State>& state);
 
   std::shared_ptr<State> state_ = std::make_shared<State>();

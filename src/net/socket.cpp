@@ -16,6 +16,7 @@ bool Socket::open(Loop& loop, UniqueFd fd, Wakeable* owner) {
   source_ = IoSource{};
   source_.owner = owner;
   errno_ = 0;
+  cut_ = false;
   tls_error_ = 0;
   verify_error_ = 0;
   fd_ = std::move(fd);

@@ -51,7 +51,11 @@ class Socket {
   bool peer_closed() const { return source_.peer_closed; }
 
   /// Makes the connection look as if the peer had left: how a stopping worker ends an exchange.
-  void mark_peer_closed() { source_.peer_closed = true; }
+  void cut() {
+    cut_ = true;
+    source_.peer_closed = true;
+  }
+  bool was_cut() const { return cut_; }
 
   IoResult read(char* to, std::size_t size);
   /// Writes what fits; `again` only when nothing was taken. Less than all: the owner is woken when more fits.
@@ -77,6 +81,7 @@ class Socket {
   IoSource source_;
   SSL* ssl_ = nullptr;
   int errno_ = 0;
+  bool cut_ = false;
   unsigned long tls_error_ = 0;
   long verify_error_ = 0;
 };

@@ -55,7 +55,7 @@ UpstreamConnectionPtr UpstreamPool::take(Wakeable& owner) {
     UpstreamConnectionPtr c = std::move(idle_.back());
     idle_.pop_back();
     c->idle_ = false;
-    if (c->socket.peer_closed() || (c->socket.can_read() && !target_.tls)) continue;
+    if (c->socket.peer_closed() || has_stray_bytes(*c)) continue;
     c->socket.set_owner(&owner);
     c->reused = true;
     return c;
@@ -65,6 +65,7 @@ UpstreamConnectionPtr UpstreamPool::take(Wakeable& owner) {
 
 void UpstreamPool::put(UpstreamConnectionPtr connection) {
   if (!connection->socket.is_open() || connection->socket.peer_closed()) return;
+  if (target_.max_idle == 0) return;
   if (idle_.size() >= target_.max_idle) idle_.erase(idle_.begin());
   connection->idle_ = true;
   connection->idle_since_ = loop_.now_ns();
@@ -73,14 +74,21 @@ void UpstreamPool::put(UpstreamConnectionPtr connection) {
 }
 
 void UpstreamPool::evict(UpstreamConnection& connection) {
-  // TLS peers send session tickets and key updates at any time; only a close counts there.
-  if (target_.tls && !connection.socket.peer_closed()) return;
+  if (!connection.socket.peer_closed() && !has_stray_bytes(connection)) return;
   const auto it = std::find_if(idle_.begin(), idle_.end(), [&](const auto& p) { return p.get() == &connection; });
   if (it == idle_.end()) return;
   connection.idle_ = false;
   connection.socket.close();
   dying_.push_back(std::move(*it));
   idle_.erase(it);
+}
+
+/// Bytes that nobody asked for would become the next exchange's answer. TLS peers send tickets and key updates at any
+/// time: those are taken in.
+bool UpstreamPool::has_stray_bytes(UpstreamConnection& connection) const {
+  if (!connection.socket.can_read()) return false;
+  char byte = 0;
+  return !target_.tls || connection.socket.read(&byte, 1).status != IoStatus::again;
 }
 
 void UpstreamPool::close_idle() {
@@ -105,7 +113,8 @@ Task<ConnectResult> UpstreamPool::connect(Waiter& waiter, const Socket& client) 
   const std::string& host = target_.proxy_host.empty() ? target_.host : target_.proxy_host;
   const int port = target_.proxy_host.empty() ? target_.port : target_.proxy_port;
   ++connects_;
-  waiter.set_deadline(mono_now_ns() + target_.connect_timeout_ns);
+  const std::int64_t end_ns = mono_now_ns() + target_.connect_timeout_ns;
+  waiter.set_deadline(end_ns);
 
   ResolutionPtr resolution = resolver_.cached(host, port, loop_.now_ns());
   if (!resolution) {
@@ -127,10 +136,15 @@ Task<ConnectResult> UpstreamPool::connect(Waiter& waiter, const Socket& client) 
   }
 
   ConnectResult result;
+  // Each address gets its share of the time, so that one that swallows packets does not use up the others'.
+  auto left = static_cast<std::int64_t>(resolution->addresses.size());
   for (const Address& address : resolution->addresses) {
+    const std::int64_t now = mono_now_ns();
+    waiter.set_deadline(now + std::max<std::int64_t>(1, (end_ns - now) / left--));
     result = co_await connect_address(address, waiter, client);
-    if (result.connection || result.failure != ConnectFailure::connect) break;
+    if (result.connection || result.failure == ConnectFailure::abandoned) break;
   }
+  waiter.set_deadline(end_ns);
   if (result.connection && !target_.proxy_host.empty()) {
     if (target_.proxy_tls) result = co_await secure(std::move(result.connection), target_.proxy_host, waiter, client);
     if (result.connection && target_.tls) result = co_await tunnel(std::move(result.connection), waiter, client);

@@ -86,6 +86,7 @@ class UpstreamPool {
  private:
   friend class UpstreamConnection;
   void evict(UpstreamConnection& connection);
+  bool has_stray_bytes(UpstreamConnection& connection) const;
   Task<ConnectResult> connect_address(const Address& address, Waiter& waiter, const Socket& client);
   Task<ConnectResult> tunnel(UpstreamConnectionPtr connection, Waiter& waiter, const Socket& client);
   Task<ConnectResult> secure(UpstreamConnectionPtr connection, const std::string& host, Waiter& waiter,

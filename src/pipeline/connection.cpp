@@ -50,7 +50,7 @@ void ClientConnection::drain() {
 }
 
 void ClientConnection::cut() {
-  socket_.mark_peer_closed();
+  socket_.cut();
   worker_.context_.loop.ready(waiter_);
 }
 
@@ -85,7 +85,7 @@ net::Task<bool> ClientConnection::handshake() {
     if (s == net::IoStatus::ok) co_return true;
     if (s != net::IoStatus::again) co_return false;
     co_await waiter_.wait();
-    if (waiter_.expired()) co_return false;
+    if (waiter_.expired() || socket_.was_cut()) co_return false;
   }
 }
 
@@ -122,7 +122,7 @@ net::Task<ExchangeBuffersPtr> ClientConnection::read_head() {
         waiter_.set_deadline(w.loop.now_ns() + kDrainGraceNs);
       }
       co_await waiter_.wait();
-      if (waiter_.expired()) co_return nullptr;
+      if (waiter_.expired() || socket_.was_cut()) co_return nullptr;
       continue;
     }
     in = {w.scratch.read, r.n};
@@ -163,6 +163,7 @@ net::Task<ExchangeBuffersPtr> ClientConnection::read_slow_head(ExchangeBuffersPt
     partial.append(w.scratch.read, r.n);
     if (r.status == net::IoStatus::ok) continue;
     co_await waiter_.wait();
+    if (socket_.was_cut()) co_return nullptr;
     if (!waiter_.expired()) continue;
     error = {408, "request headers did not arrive in time"};
     break;
@@ -192,7 +193,7 @@ net::Task<void> ClientConnection::send_all(std::string_view data) {
     data.remove_prefix(w.n);
     if (w.status == net::IoStatus::again) {
       co_await waiter_.wait();
-      if (waiter_.expired()) co_return;
+      if (waiter_.expired() || socket_.was_cut()) co_return;
     }
   }
 }
@@ -213,7 +214,7 @@ net::Task<void> ClientConnection::linger() {
       continue;
     }
     co_await waiter_.wait();
-    if (waiter_.expired()) co_return;
+    if (waiter_.expired() || socket_.was_cut()) co_return;
   }
 }
 

@@ -19,6 +19,7 @@ Exchange::Exchange(ClientConnection& connection, ExchangeBuffers& buffers)
 net::Task<bool> Exchange::run() {
   begin();
   // Match. Decisions are taken on the head alone.
+  if (head_.method == "CONNECT") co_return co_await answer(LocalAnswer::error(405, "CONNECT is not supported"));
   if (head_.method == "OPTIONS" && head_.target == "*") co_return co_await answer(LocalAnswer{});
   if (const auto fault = target_.parse(head_.target); fault != route::TargetFault::none)
     co_return co_await answer(LocalAnswer::error(400, route::message(fault)));
@@ -135,7 +136,7 @@ net::Task<bool> Exchange::answer(LocalAnswer answer) {
     left.remove_prefix(w.n);
     if (w.status == net::IoStatus::again) {
       co_await waiter.wait();
-      if (waiter.expired()) co_return false;
+      if (waiter.expired() || connection_.socket().was_cut()) co_return false;
     }
   }
   co_return keep;

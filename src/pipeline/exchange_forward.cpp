@@ -91,7 +91,10 @@ net::Task<bool> Exchange::settle_relay(const proxy::RelayResult& result, proxy::
     case RelayEnd::complete:
       break;
     case RelayEnd::client_bad_body:
-      co_return co_await answer_failure(400, "malformed chunked request body");
+      if (!relay.has_response()) co_return co_await answer_failure(400, "malformed chunked request body");
+      co_await offer_patiently(Outcome::client_aborted);
+      if (head_.minor == 0) connection_.socket().abort();
+      break;
     case RelayEnd::upstream_failed:
       co_return co_await answer_failure(502, "upstream request failed");
     case RelayEnd::upstream_timeout:

@@ -34,6 +34,9 @@ void ExchangeBuffers::clear() {
     s->clear();
     if (s->capacity() > kKeptCapacity) s->shrink_to_fit();
   }
+  constexpr std::size_t kKeptFields = 128;
+  if (head.fields.capacity() > kKeptFields) http::Fields().swap(head.fields);
+  if (response.fields.capacity() > kKeptFields) http::Fields().swap(response.fields);
   head.clear();
   response.clear();
 }
@@ -86,7 +89,7 @@ void Worker::accept(UniqueFd fd, std::string peer) {
 
 void Worker::tick(std::int64_t now_ns) {
   listener_.tick();
-  bool need = false;
+  bool need = listener_.paused();
   for (auto& pool : context_.pools) {
     pool->expire(now_ns);
     need = need || pool->idle_count() > 0;

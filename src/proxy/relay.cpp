@@ -22,7 +22,10 @@ Relay::Step Relay::turn() {
   if (in_.waiter.expired()) {
     if (const Step s = on_expired(); s == Step::done) return s;
   }
-  if (tunnel_) return pump_tunnel();
+  if (tunnel_) {
+    if (in_.client.was_cut()) end_tunnel();
+    return pump_tunnel();
+  }
   if (in_.client.peer_closed() && !published_) return end(RelayEnd::client_gone, "client closed the connection");
   const Step request = pump_request();
   if (request == Step::done) return request;
@@ -32,10 +35,14 @@ Relay::Step Relay::turn() {
 
 Relay::Step Relay::on_expired() {
   if (awaiting_publish_) {
+    awaiting_publish_ = false;
     touch();
     return Step::again;
   }
-  if (tunnel_) return end(RelayEnd::complete, "idle timeout");
+  if (tunnel_) {
+    end_tunnel();
+    return Step::again;
+  }
   if (!pending_down_.empty()) return end(RelayEnd::client_timeout, "client took nothing for the idle time");
   if (has_response_) return end(RelayEnd::upstream_aborted, "upstream sent nothing for the idle time");
   if (!request_done_ && pending_up_.empty() && !request_broken_)

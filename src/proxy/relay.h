@@ -119,15 +119,19 @@ class Relay {
   bool take_content(std::string_view in);
   bool take_chunked(std::string_view in);
   void frame_anew(std::string_view data);
-  void queue(std::string_view data);
+  void queue(std::string_view data, std::string& pending);
+  void queue_up(std::string_view data) { queue(data, pending_up_); }
+  void queue_down(std::string_view data) { queue(data, pending_down_); }
   Step send_down();
   Step flush_down();
   Step finish_answer();
   Step upstream_ended(net::IoStatus how);
+  bool may_repeat() const;
   bool publish();
 
   // relay_tunnel.cpp: both ways after a 101.
   Step pump_tunnel();
+  void end_tunnel();
   bool pump_one_way(net::Socket& from, net::Socket& to, std::string& pending, bool& ended, bool& progress);
 
   const RelayInput in_;
@@ -135,6 +139,7 @@ class Relay {
   RelayResult result_;
   http::ResponseHead& response_;
   http::ChunkScanner request_chunks_, response_chunks_;
+  std::int64_t sent_at_ns_ = 0;
   std::uint64_t request_left_ = 0, response_left_ = 0;
   std::string pending_up_,
       pending_down_;        ///< what a slow reader has not taken; reading from the other side stops meanwhile
@@ -155,6 +160,7 @@ class Relay {
   bool request_done_ = false;
   bool request_broken_ = false;  ///< the upstream takes no more of the body; its answer may still come
   bool has_response_ = false;
+  bool upstream_heard_ = false;   ///< any byte came, also a 1xx: it is at work
   bool content_queued_ = false;   ///< ranges_ hold body bytes
   bool answer_complete_ = false;  ///< all content was received; the last bytes may wait in ranges_ or pending_down_
   bool published_ = false;

@@ -12,9 +12,11 @@ void Relay::start() {
   request_left_ = in_.request.content_length;
   request_done_ = in_.request.body == http::BodyKind::none;
   request_broken_ = false;
+  upstream_heard_ = false;
+  sent_at_ns_ = in_.waiter.loop().now_ns();
   range_count_ = 0;
   range_bytes_ = 0;
-  queue(in_.upstream_head);
+  queue_up(in_.upstream_head);
   if (!take_request_bytes(in_.first_body)) {
     range_count_ = 0;
     return;
@@ -45,7 +47,7 @@ bool Relay::take_request_bytes(std::string_view in) {
         [&](std::string_view data) {
           if (observe) in_.observer.on_request_body(data);
         },
-        [&](std::string_view raw) { queue(raw); });
+        [&](std::string_view raw) { queue_up(raw); });
     if (step.status == http::ChunkScanner::Status::bad) {
       end(RelayEnd::client_bad_body, "malformed chunked request body");
       request_broken_ = true;
@@ -57,7 +59,7 @@ bool Relay::take_request_bytes(std::string_view in) {
     const std::string_view content =
         in.substr(0, request_left_ < in.size() ? static_cast<std::size_t>(request_left_) : in.size());
     if (observe && !content.empty()) in_.observer.on_request_body(content);
-    queue(content);
+    queue_up(content);
     request_left_ -= content.size();
     request_done_ = request_left_ == 0;
     in.remove_prefix(content.size());

@@ -1,6 +1,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/strings.h"
 #include "proxy/relay.h"
 
 namespace gw::proxy {
@@ -25,6 +26,7 @@ Relay::Step Relay::pump_response() {
   const IoResult r = upstream_->socket.read(in_.scratch.read, RelayScratch::kReadSize);
   switch (r.status) {
     case IoStatus::ok:
+      upstream_heard_ = true;
       break;
     case IoStatus::again:
       return Step::wait;
@@ -45,17 +47,18 @@ Relay::Step Relay::take_response_bytes(std::string_view in) {
     begin_answer();
   }
   if (tunnel_) {
-    queue(in);
-    keep_head();
+    queue_down(in);
     const Step s = send_down();
+    keep_head();  // moves what `in` may point into, so only now
     return s == Step::done ? s : Step::again;
   }
   if (!take_content(in)) {
     send_down();  // what was well-formed until then is the client's
+    keep_head();  // its trace may be made after this turn
     return end(RelayEnd::upstream_aborted, "upstream sent a malformed chunked body");
   }
   const Step s = send_down();
-  if (s != Step::done) keep_head();
+  if (!published_) keep_head();
   return s;
 }
 
@@ -134,7 +137,7 @@ void Relay::begin_answer() {
                            .upgrade = tunnel_,
                            .correlation_id = in_.correlation_id,
                            .trace_id = in_.trace_id});
-  queue(out);
+  queue_down(out);
   result_.client_reusable = !closes;
 }
 
@@ -175,7 +178,7 @@ bool Relay::take_content(std::string_view in) {
       stray_bytes_ = content.size() < in.size();
       if (!content.empty()) {
         in_.observer.on_response_body(content);
-        queue(content);
+        queue_down(content);
         content_queued_ = true;
       }
       return true;
@@ -200,10 +203,10 @@ bool Relay::take_chunked(std::string_view in) {
       [&](std::string_view data) {
         content_queued_ = true;
         in_.observer.on_response_body(data);
-        if (!pass) queue(data);
+        if (!pass) queue_down(data);
       },
       [&](std::string_view raw) {
-        if (pass) queue(raw);
+        if (pass) queue_down(raw);
       });
   if (step.status == http::ChunkScanner::Status::bad) return false;
   answer_complete_ = step.status == http::ChunkScanner::Status::done;
@@ -213,19 +216,18 @@ bool Relay::take_chunked(std::string_view in) {
 
 /// A body that ends with the upstream's connection gets chunk framing towards an HTTP/1.1 client.
 void Relay::frame_anew(std::string_view data) {
-  if (framing_ != ClientFraming::chunked) return queue(data);
+  if (framing_ != ClientFraming::chunked) return queue_down(data);
   auto r = std::to_chars(chunk_line_, chunk_line_ + sizeof chunk_line_ - 2, data.size(), 16);
   *r.ptr++ = '\r';
   *r.ptr++ = '\n';
-  queue({chunk_line_, static_cast<std::size_t>(r.ptr - chunk_line_)});
-  queue(data);
-  queue("\r\n");
+  queue_down({chunk_line_, static_cast<std::size_t>(r.ptr - chunk_line_)});
+  queue_down(data);
+  queue_down("\r\n");
 }
 
-void Relay::queue(std::string_view data) {
+void Relay::queue(std::string_view data, std::string& pending) {
   if (data.empty()) return;
   if (range_count_ == kMaxRanges) {  // many small chunks towards an HTTP/1.0 client, or many extensions
-    std::string& pending = has_response_ ? pending_down_ : pending_up_;
     for (int i = 0; i < range_count_; ++i)
       pending.append(static_cast<const char*>(ranges_[i].iov_base), ranges_[i].iov_len);
     range_count_ = 0;
@@ -236,6 +238,7 @@ void Relay::queue(std::string_view data) {
 }
 
 bool Relay::publish() {
+  if (awaiting_publish_) return false;  // asked once per tick
   if (!published_) published_ = in_.observer.before_last_bytes();
   awaiting_publish_ = !published_;
   // The next tick asks again.
@@ -324,18 +327,30 @@ Relay::Step Relay::finish_answer() {
   return end(RelayEnd::complete);
 }
 
+/// A request that reached a connection just as the peer closed it for idleness fails at once; one that fails later may
+/// have been worked on, and then only a request that may be made twice is.
+bool Relay::may_repeat() const {
+  constexpr std::int64_t kIdleCloseRaceNs = 1'000'000'000;
+  if (in_.waiter.loop().now_ns() - sent_at_ns_ < kIdleCloseRaceNs) return true;
+  const std::string_view m = in_.request.method;
+  if (m == "GET" || m == "HEAD" || m == "OPTIONS" || m == "TRACE") return true;
+  for (const http::Field& f : in_.request.fields)
+    if (iequals(f.name, "idempotency-key") || iequals(f.name, "x-idempotency-key")) return true;
+  return false;
+}
+
 Relay::Step Relay::upstream_ended(IoStatus how) {
   const std::string why =
       how == IoStatus::eof ? "upstream closed the connection" : "read from upstream: " + upstream_->socket.error_text();
   if (!has_response_) {
-    if (upstream_->reused && replayable_ && head_bytes_.empty()) return end(RelayEnd::retry, why);
+    if (upstream_->reused && replayable_ && !upstream_heard_ && may_repeat()) return end(RelayEnd::retry, why);
     return end(RelayEnd::upstream_failed, why + " before its response");
   }
   if (response_.body == BodyKind::until_close && how == IoStatus::eof) {
     answer_complete_ = true;
     range_count_ = 0;
     range_bytes_ = 0;
-    if (framing_ == ClientFraming::chunked) queue("0\r\n\r\n");
+    if (framing_ == ClientFraming::chunked) queue_down("0\r\n\r\n");
     return send_down();
   }
   return end(RelayEnd::upstream_aborted, why + " in the middle of its response");

@@ -327,5 +327,67 @@ TEST_F(RelayTest, AnUpgradedConnectionPassesBytesBothWaysUntilBothSidesEnd) {
   EXPECT_EQ(run.observed.published, 1);
 }
 
+TEST_F(RelayTest, ASwitchWhoseHeadCameInPiecesPassesTheBytesBehindIt) {
+  const std::string frames(1500, 'f');
+  const std::string answer =
+      "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + frames;
+  for (const std::size_t cut : {1U, 14U, 40U, 80U}) {
+    SCOPED_TRACE(cut);
+    Run run("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    run.upstream.write(answer.substr(0, cut));
+    run.turns();
+    run.upstream.write(answer.substr(cut));
+    run.turns();
+    EXPECT_EQ(body_of(run.to_client), frames);
+  }
+}
+
+TEST_F(RelayTest, AnIdleTunnelEndsWithItsTraceAndItsConnection) {
+  Run run("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+  run.upstream.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n");
+  run.finish();
+  EXPECT_EQ(run.result.end, RelayEnd::complete);
+  EXPECT_FALSE(run.result.client_reusable);
+  EXPECT_EQ(run.observed.published, 1);
+}
+
+TEST_F(RelayTest, ACutEndsAQuietTunnelAtOnce) {
+  Run run("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+  run.upstream.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n");
+  run.turns();
+  run.client_socket.cut();
+  run.loop->ready(run.waiter);
+  run.turns();
+  EXPECT_TRUE(run.done);
+  EXPECT_EQ(run.observed.published, 1);
+}
+
+TEST_F(RelayTest, ManyRequestChunksAfterAnEarlyAnswerGoUpstreamOnly) {
+  Run run("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+  run.upstream.write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe");
+  run.turns();
+  std::string body;
+  std::string expected;
+  for (int i = 0; i < 40; ++i) {
+    body += "1;ext=" + std::to_string(i) + "\r\nx\r\n";
+    expected += "1\r\nx\r\n";
+  }
+  run.client.write(body + "0\r\n\r\n");
+  run.turns();
+  run.upstream.write("llo");
+  run.finish();
+  EXPECT_EQ(body_of(run.to_client), "hello");
+  EXPECT_EQ(body_of(run.to_upstream), expected + "0\r\n\r\n");
+}
+
+TEST_F(RelayTest, AnUpstreamThatHasSpokenIsNotAskedAgain) {
+  Run run(kPost, true);
+  run.upstream.write("HTTP/1.1 103 Early Hints\r\n\r\n");
+  run.turns();
+  run.upstream.peer.reset();
+  run.finish();
+  EXPECT_EQ(run.result.end, RelayEnd::upstream_failed);
+}
+
 }  // namespace
 }  // namespace gw::proxy

@@ -31,6 +31,13 @@ bool Relay::pump_one_way(net::Socket& from, net::Socket& to, std::string& pendin
   return true;
 }
 
+/// Nothing more is passed; pump_tunnel() then publishes and ends.
+void Relay::end_tunnel() {
+  up_ended_ = down_ended_ = true;
+  pending_up_.clear();
+  pending_down_.clear();
+}
+
 Relay::Step Relay::pump_tunnel() {
   bool progress = false;
   const bool ok = pump_one_way(in_.client, upstream_->socket, pending_up_, up_ended_, progress) &&
