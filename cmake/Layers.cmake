@@ -1,3 +1,10 @@
+# What tests say is compiled once and run once: optimising it costs more than it gives. The code under test keeps its own level.
+if(GW_SANITIZE)
+  set(GW_TEST_OPTIMISATION -O0)
+else()
+  set(GW_TEST_OPTIMISATION -O1)
+endif()
+
 # gw_layer(FOLDER DEPS ...): one static library per folder of src/, its unit tests (*_test.cpp), benchmarks (*_bench.cpp)
 # and fuzz targets (*_fuzz.cpp) beside the code. Files are found by glob, so that adding one needs no edit here.
 function(gw_layer FOLDER)
@@ -22,6 +29,7 @@ function(gw_layer FOLDER)
   if(TESTS)
     add_executable(test_${NAME} ${TESTS})
     target_link_libraries(test_${NAME} PRIVATE gw_${NAME} ${ARG_TEST_DEPS} GTest::gtest_main)
+    target_compile_options(test_${NAME} PRIVATE ${GW_TEST_OPTIMISATION})
     add_test(NAME unit_${NAME} COMMAND test_${NAME} --gtest_brief=1)
     set_tests_properties(unit_${NAME} PROPERTIES TIMEOUT 300 LABELS unit)
   endif()
