@@ -134,7 +134,11 @@ Result<void> Server::Impl::open_api() {
     api::ApiDeps d;
     d.traces = reader.get();
     d.diagnostics = [this] { return std::optional<PipelineDiagnostics>(traces->diagnostics()); };
-    d.not_ready_reason = [this]() -> std::string { return services->draining.load() ? "draining" : ""; };
+    d.not_ready_reason = [this]() -> std::string {
+      if (services->draining.load()) return "draining";
+      const PipelineDiagnostics now = traces->diagnostics();
+      return now.store_available ? "" : "trace store takes no writes: " + now.store_error;
+    };
     d.on_error = [this](std::string_view operation, std::string_view error) {
       log->error("trace store query failed").field("operation", operation).field("error", error);
     };

@@ -107,6 +107,12 @@ Result<void> refuse_unsupported(const config::Config& c) {
   return {};
 }
 
+Result<void> check_servable(const config::Config& c) {
+  if (trim(c.storage.driver) != "sqlite")
+    return fail("storage.driver postgres is not available in this version: use sqlite");
+  return refuse_unsupported(c);
+}
+
 Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& c) {
   auto routes = make_routes(c);
   if (!routes) return fail("failed to configure proxy routes: " + routes.error().message);

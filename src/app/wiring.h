@@ -11,6 +11,8 @@ namespace gw::app {
 
 /// What this build cannot enforce is refused rather than left out silently.
 Result<void> refuse_unsupported(const config::Config& config);
+/// The same and the storage driver, whose refusal has a text of its own in `serve`.
+Result<void> check_servable(const config::Config& config);
 
 /// Everything but the resolver and the query pool.
 Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& config);

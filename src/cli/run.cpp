@@ -86,6 +86,10 @@ int config_validate(const Context& c, Args args) {
   if (!config) return c.fail("config is invalid: " + config.error().message);
   const Result<void> valid = config::validate(*config);
   if (!valid) return c.fail("config is invalid: " + valid.error().message);
+  if (c.handlers.check) {
+    const Result<void> servable = c.handlers.check(*config);
+    if (!servable) return c.fail("config is invalid: " + servable.error().message);
+  }
   c.out << "config is valid: " << f.path << '\n';
   return kExitOk;
 }

@@ -21,6 +21,8 @@ struct Handlers {
   /// The configuration is loaded and validated; the path is the one that was looked at, given or default.
   std::function<int(const config::Config& config, const std::string& config_path)> serve;
   std::function<int(bool once)> demo;
+  /// What `serve` would refuse beyond validation; asked by `config validate`. May be empty.
+  std::function<Result<void>(const config::Config& config)> check;
   std::string version;          ///< the version line: dev (none, unknown)
   std::ostream* out = nullptr;  ///< null: std::cout
   std::ostream* err = nullptr;  ///< null: std::cerr

@@ -296,7 +296,7 @@ TEST(RingFolder, LiesBesideTheDatabaseUnlessItIsNamed) {
   c.storage.path = "gateway.db";
   EXPECT_EQ(effective_ring_folder(c), "gateway.db.rings");
   c.storage.path = "/gateway.db";
-  EXPECT_EQ(effective_ring_folder(c), "gateway.db.rings");
+  EXPECT_EQ(effective_ring_folder(c), "/gateway.db.rings");
   c.storage.path = " ";
   EXPECT_EQ(effective_ring_folder(c), "./data/ongoingai.db.rings") << "with Postgres there need not be a path";
   c.trace.ring_path = "/rings";

@@ -39,7 +39,10 @@ class ChunkScanner {
         continue;
       }
       const bool dropped = drops(in[i], keep_trailers);
-      if (!step(in[i])) return {Status::bad, i};
+      if (!step(in[i])) {
+        flush_raw(i);
+        return {Status::bad, i};
+      }
       if (dropped) {
         flush_raw(i);
         raw_from = i + 1;

@@ -111,7 +111,7 @@ const BadCase kBad[] = {
 };
 INSTANTIATE_TEST_SUITE_P(Smuggling, RefusedRequest, testing::ValuesIn(kBad));
 
-TEST(ParseRequest, OnlyAWebSocketUpgradeIsOne) {
+TEST(ParseRequest, ASwitchToAnotherHttpIsNoUpgrade) {
   const auto upgrade = [](const std::string& fields) {
     const std::string text = "GET / HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
     RequestHead h;
@@ -120,6 +120,8 @@ TEST(ParseRequest, OnlyAWebSocketUpgradeIsOne) {
   };
   EXPECT_TRUE(upgrade("Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"));
   EXPECT_FALSE(upgrade("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"));
+  EXPECT_FALSE(upgrade("Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n"));
+  EXPECT_FALSE(upgrade("Connection: Upgrade\r\nUpgrade: HTTP/2.0\r\n"));
   EXPECT_FALSE(upgrade("Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n"));
   EXPECT_FALSE(upgrade("Upgrade: websocket\r\n"));
 }

@@ -93,6 +93,13 @@ ParseStatus refuse(ParseError& e, int status, const char* reason) {
   return ParseStatus::bad;
 }
 
+/// A switch to another HTTP would carry requests past every check: it is not relayed, and the request goes on as a
+/// plain one.
+bool switches_http(std::string_view protocol) {
+  return protocol.find(',') != std::string_view::npos || iequals(protocol.substr(0, 2), "h2") ||
+         iequals(protocol.substr(0, 4), "http") || iequals(protocol.substr(0, 4), "tls/");
+}
+
 /// What both directions collect from the fields.
 struct Framing {
   bool has_length = false, has_encoding = false, chunked = false, has_upgrade = false;
@@ -124,8 +131,7 @@ ParseStatus add_framing(const Field& f, Framing& fr, ParseError& error) {
       fr.connection_upgrade = fr.connection_upgrade || list_has(f.value, "upgrade");
       break;
     case FieldId::upgrade:
-      // Only this one: a switch to h2c would carry requests past every check.
-      fr.has_upgrade = iequals(f.value, "websocket");
+      fr.has_upgrade = !switches_http(f.value);
       ++fr.upgrades;
       break;
     default:

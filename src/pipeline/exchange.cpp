@@ -19,10 +19,13 @@ Exchange::Exchange(ClientConnection& connection, ExchangeBuffers& buffers)
 net::Task<bool> Exchange::run() {
   begin();
   // Match. Decisions are taken on the head alone.
-  if (head_.method == "CONNECT") co_return co_await answer(LocalAnswer::error(405, "CONNECT is not supported"));
-  if (head_.method == "OPTIONS" && head_.target == "*") co_return co_await answer(LocalAnswer{});
+  if (head_.method == "OPTIONS" && head_.target == "*") {
+    const LocalAnswer empty;
+    co_return co_await answer(empty);
+  }
   if (const auto fault = target_.parse(head_.target); fault != route::TargetFault::none)
     co_return co_await answer(LocalAnswer::error(400, route::message(fault)));
+  if (head_.method == "CONNECT") co_return co_await answer(LocalAnswer::error(405, "CONNECT is not supported"));
   const route::Match match = services_.routes.match(target_);
   if (match.kind == route::MatchKind::refused)
     co_return co_await answer(LocalAnswer::error(400, "request path must not contain dot segments"));
@@ -31,8 +34,11 @@ net::Task<bool> Exchange::run() {
   const auth::Decision decision = admit();
   identity_ = decision.identity;
   if (decision.verdict == auth::Verdict::deny) co_return co_await refuse(decision);
-  if (decision.verdict == auth::Verdict::preflight)
-    co_return co_await answer(LocalAnswer{.status = 204, .headers = {}, .body = {}});
+  if (decision.verdict == auth::Verdict::preflight) {
+    LocalAnswer preflight;
+    preflight.status = 204;
+    co_return co_await answer(preflight);
+  }
   if (match.kind != route::MatchKind::provider) co_return co_await answer_api(decision);
 
   // From here on the exchange owes a trace.
@@ -116,7 +122,9 @@ bool Exchange::request_consumed() {
   return false;
 }
 
-net::Task<bool> Exchange::answer(LocalAnswer answer) {
+/// By reference: g++ 12 copies an aggregate that is a coroutine's parameter bit by bit, which breaks the strings
+/// inside.
+net::Task<bool> Exchange::answer(const LocalAnswer& answer) {
   const bool keep = head_.keep_alive && !answer.close && !worker_.draining && request_consumed();
   std::string out;
   append_answer(out, {.answer = answer,
@@ -165,7 +173,7 @@ net::Task<bool> Exchange::refuse(const auth::Decision& decision) {
       .field("org_id", identity_ != nullptr ? std::string_view(identity_->org_id) : "")
       .field("workspace_id", identity_ != nullptr ? std::string_view(identity_->workspace_id) : "")
       .field("limit_code", "");
-  co_return co_await answer(std::move(a));
+  co_return co_await answer(a);
 }
 
 net::Task<bool> Exchange::answer_api(const auth::Decision& decision) {
@@ -180,7 +188,7 @@ net::Task<bool> Exchange::answer_api(const auth::Decision& decision) {
   if (!question) {
     LocalAnswer busy = LocalAnswer::error(503, "too many API requests wait; try again");
     add_cors(busy, services_.cors_allow_headers);
-    co_return co_await answer(std::move(busy));
+    co_return co_await answer(busy);
   }
   waiter.set_deadline(0);
   while (!question->answered) co_await waiter.wait();
@@ -189,7 +197,7 @@ net::Task<bool> Exchange::answer_api(const auth::Decision& decision) {
   a.status = question->response.status;
   a.headers = std::move(question->response.headers);
   a.body = std::move(question->response.body);
-  co_return co_await answer(std::move(a));
+  co_return co_await answer(a);
 }
 
 void Exchange::log_access(int status) {

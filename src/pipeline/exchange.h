@@ -38,7 +38,7 @@ class Exchange final : private proxy::RelayObserver {
   // exchange.cpp: the path.
   void begin();
   auth::Decision admit();
-  net::Task<bool> answer(LocalAnswer answer);
+  net::Task<bool> answer(const LocalAnswer& answer);
   net::Task<bool> answer_api(const auth::Decision& decision);
   net::Task<bool> refuse(const auth::Decision& decision);
   bool request_consumed();

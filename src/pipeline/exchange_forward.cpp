@@ -133,7 +133,7 @@ net::Task<bool> Exchange::answer_failure(int status, const char* message) {
   response_ = nullptr;
   co_await offer_patiently(status == 400 || status == 408 ? Outcome::client_aborted : Outcome::upstream_error);
   local_ = nullptr;
-  co_return co_await answer(std::move(a));
+  co_return co_await answer(a);
 }
 
 /// Offers until the ring takes the record or gives it up; see offer() for the bound.

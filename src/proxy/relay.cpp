@@ -50,7 +50,13 @@ Relay::Step Relay::on_expired() {
   return end(RelayEnd::upstream_timeout, "upstream sent nothing for the idle time");
 }
 
-void Relay::touch() { in_.waiter.set_deadline(in_.waiter.loop().now_ns() + in_.idle_timeout_ns); }
+void Relay::touch() {
+  if (awaiting_publish_) {  // the next tick asks the ring again, whatever moves meanwhile
+    in_.waiter.set_deadline(1);
+    return;
+  }
+  in_.waiter.set_deadline(in_.waiter.loop().now_ns() + in_.idle_timeout_ns);
+}
 
 Relay::Step Relay::end(RelayEnd why, std::string error) {
   result_.end = why;

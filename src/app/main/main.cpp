@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "app/server.h"
+#include "app/wiring.h"
 #include "cli/run.h"
 
 #ifndef GW_VERSION
@@ -17,6 +18,7 @@ int main(int argc, char** argv) {
   handlers.serve = [&](const gw::config::Config& config, const std::string& path) {
     return gw::app::serve(config, path, handlers.version);
   };
+  handlers.check = gw::app::check_servable;
   handlers.demo = [&](bool once) { return gw::app::demo(once, handlers.version); };
   return gw::cli::run(args, handlers);
 }
