@@ -95,7 +95,7 @@ export function scenario(name, ...rest) {
       if (failed.length > 0) throw failed[0];
     } catch (error) {
       const again = `tests/e2e/run.sh --only ${JSON.stringify(name)}`;
-      error.message = `${error.message}\n\n${world.report()}\n\nrun it again: ${again}`;
+      error.stack = `${error.stack}\n\n${world.report()}\n\nrun it again: ${again}\n`; // reporters print the stack
       throw error;
     } finally {
       await world.end();

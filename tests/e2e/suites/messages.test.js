@@ -315,17 +315,28 @@ scenario('a WebSocket is relayed: handshake, text, binary, ping, close code', as
 scenario('bytes that follow the upgrade head at once are not lost, in either direction', async (world) => {
   const upstream = await world.upstream(async (peer) => {
     await peer.readHead();
-    await peer.write(Buffer.concat([head('HTTP/1.1 101 Switching Protocols', [['Connection', 'Upgrade'], ['Upgrade', 'raw']]), Buffer.from('early-down')]));
+    await peer.write(Buffer.concat([head('HTTP/1.1 101 Switching Protocols', [['Connection', 'Upgrade'], ['Upgrade', 'websocket']]), Buffer.from('early-down')]));
     const early = await peer.readExactly(8);
     await peer.write(Buffer.concat([Buffer.from('got '), early]));
   });
   const gateway = await world.gateway({ openai: upstream.url });
   const client = await world.client(gateway);
-  await client.write(Buffer.concat([get('/openai/v1/raw', [['Connection', 'Upgrade'], ['Upgrade', 'raw']]), Buffer.from('early-up')]));
+  await client.write(Buffer.concat([get('/openai/v1/raw', [['Connection', 'Upgrade'], ['Upgrade', 'websocket']]), Buffer.from('early-up')]));
   const answer = await client.readResponseHead();
   assert.equal(answer.status, 101);
-  assert.equal(answer.get('upgrade'), 'raw');
+  assert.equal(answer.get('upgrade'), 'websocket');
   assert.equal((await client.readExactly(22)).toString(), 'early-downgot early-up');
+});
+
+scenario('an upgrade to anything but WebSocket goes on as the plain request that it also is', async (world) => {
+  const env = await setUp(world);
+  env.routes.on('/v1/plain', (request, peer) => peer.write(reply('plain')));
+  await env.client.write(get('/openai/v1/plain', [['Connection', 'Upgrade, HTTP2-Settings'], ['Upgrade', 'h2c'], ['HTTP2-Settings', 'AAMAAABkAAQAAP__']]));
+  const response = await env.client.readResponse();
+  assert.deepEqual([response.status, response.body.toString()], [200, 'plain']);
+  assert.equal(env.upstream.requests[0].get('upgrade'), undefined);
+  assert.equal(env.upstream.requests[0].get('http2-settings'), undefined);
+  await stillInStep(env);
 });
 
 scenario('a refused upgrade is relayed as the answer it is', async (world) => {
