@@ -30,7 +30,8 @@ function(gw_layer FOLDER)
     add_executable(test_${NAME} ${TESTS})
     target_link_libraries(test_${NAME} PRIVATE gw_${NAME} ${ARG_TEST_DEPS} GTest::gtest_main)
     target_compile_options(test_${NAME} PRIVATE ${GW_TEST_OPTIMISATION})
-    add_test(NAME unit_${NAME} COMMAND test_${NAME} --gtest_brief=1)
+    add_test(NAME unit_${NAME} COMMAND test_${NAME} --gtest_brief=1
+             WORKING_DIRECTORY ${CMAKE_BINARY_DIR}) # where __FILE__ holds, also when the compiler cache made it relative
     set_tests_properties(unit_${NAME} PROPERTIES TIMEOUT 300 LABELS unit)
   endif()
 

@@ -60,6 +60,14 @@ class RelayTest : public testing::Test {
  protected:
   struct Run {
     explicit Run(std::string request_text, bool reused = false);
+    /// A relay that still runs is ended: its coroutine owns frames.
+    ~Run() {
+      if (!done) client_socket.cut();
+      for (int i = 0; i < 10 && !done; ++i) {
+        loop->ready(waiter);
+        loop->turn(0);
+      }
+    }
     net::Detached drive() {
       result = co_await relay->run(*connection);
       done = true;
