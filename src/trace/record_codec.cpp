@@ -288,7 +288,11 @@ bool get_texts(Reader& in, ExchangeRecord& r) {
   for (std::size_t i = 0; i < count; ++i) {
     std::string_view text;
     if (!in.string(text)) return false;
+#ifdef GW_PLANT_BUG
+    if (i <= texts.size()) *texts[i] = text;
+#else
     if (i < texts.size()) *texts[i] = text;
+#endif
   }
   return true;
 }
