@@ -15,6 +15,13 @@ test_command() {
   finish_results
 }
 
+soak_command() {
+  need_packages build clang check bench test
+  begin_results
+  end_to_end release tests/soak/run.sh soak || true
+  finish_results
+}
+
 # build_once PRESET [TARGET...]: brought up to date by the first suite that needs it.
 build_once() {
   local what="${*// /_}"
@@ -97,22 +104,18 @@ suite_e2e() { end_to_end release; }
 suite_e2e_asan() { GW_SANITIZED=1 GW_PATIENCE=6 end_to_end dev; }
 suite_e2e_tsan() { GW_SANITIZED=1 GW_PATIENCE=10 end_to_end tsan; }
 
+# end_to_end PRESET [SCRIPT [NAME]]
 end_to_end() {
-  local preset=$1 from log=build/$1/e2e.log status=0 passed failed
-  if [ ! -e tests/e2e/run.sh ]; then
-    note "tests/e2e/run.sh is not there: no end-to-end tests were run"
-    record "end to end, $preset" 0 1 0
-    return 1
-  fi
+  local preset=$1 script=${2:-tests/e2e/run.sh} name=${3:-end to end} from log=build/$1/e2e.log status=0 passed failed
   if [ "$preset" = tsan ]; then build_once tsan ongoingai; else build_once "$preset"; fi || return 1
   from=$SECONDS
-  say "end-to-end tests, $preset"
-  GW_BINARY="$PWD/build/$preset/ongoingai" $(sanitizer_environment) tests/e2e/run.sh </dev/null 2>&1 | tee "$log" | indent || status=$?
+  say "$name, $preset"
+  GW_BINARY="$PWD/build/$preset/ongoingai" $(sanitizer_environment) "$script" </dev/null 2>&1 | tee "$log" | indent || status=$?
   passed=$(tap_count pass "$log")
   failed=$(tap_count fail "$log")
   [ $status -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
   [ $((passed + failed)) -gt 0 ] || failed=1
-  record "end to end, $preset" "$passed" "$failed" $((SECONDS - from))
+  record "$name, $preset" "$passed" "$failed" $((SECONDS - from))
   [ "$failed" -eq 0 ]
 }
 
