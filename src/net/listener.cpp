@@ -1,6 +1,7 @@
 #include "net/listener.h"
 
 #include <arpa/inet.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -115,6 +116,11 @@ void Listener::accept_some() {
 
 void Listener::stop() {
   if (!fd_) return;
+  // From here on the kernel drops what would start a new connection: between the last accept and the close nobody may
+  // be let in only to be cut.
+  sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+  const sock_fprog program{.len = 1, .filter = &drop};
+  ::setsockopt(fd_.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
   for (;;) {
     sockaddr_storage peer{};
     socklen_t len = sizeof peer;
