@@ -1,6 +1,6 @@
 #!/bin/sh
-# The long variants of the end-to-end tests, about ten minutes: a hundred kills under load, databases that are away for a minute at a
-# thousand requests a second, and minutes of mixed good, bad and broken traffic whose traces must add up.
+# The long variants of the end-to-end tests, about ten minutes: a hundred kills under load, databases that are away for
+# a minute at a thousand requests a second, and minutes of mixed good, bad and broken traffic whose traces must add up.
 #
 #   GW_KILLS (100)  GW_OUTAGE_SECONDS (60)  GW_SOAK_SECONDS (120)  and those of tests/e2e/run.sh
 set -eu

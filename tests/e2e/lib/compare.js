@@ -1,9 +1,18 @@
-// What "the same bytes at both ends" means: bodies equal, header fields equal in order and value, but for the fields that belong to one
-// connection and those the gateway adds by contract.
+// What "the same bytes at both ends" means: bodies equal, header fields equal in order and value, but for the fields
+// that belong to one connection and those the gateway adds by contract.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 
-const perConnection = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'content-length']);
+const perConnection = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'content-length',
+]);
 const addedToRequests = new Set(['host', 'x-forwarded-for', 'x-ongoingai-correlation-id']);
 const addedToResponses = new Set(['x-ongoingai-correlation-id', 'x-ongoingai-trace-id', 'date']);
 
@@ -13,10 +22,18 @@ function essence(fields, extra, also = []) {
 }
 
 export function sameRequestFields(sent, arrived, { also = [] } = {}) {
-  assert.deepEqual(essence(arrived, addedToRequests, also), essence(sent, addedToRequests, also), 'request header fields, in order');
+  assert.deepEqual(
+    essence(arrived, addedToRequests, also),
+    essence(sent, addedToRequests, also),
+    'request header fields, in order',
+  );
 }
 export function sameResponseFields(sent, arrived, { also = [] } = {}) {
-  assert.deepEqual(essence(arrived, addedToResponses, also), essence(sent, addedToResponses, also), 'response header fields, in order');
+  assert.deepEqual(
+    essence(arrived, addedToResponses, also),
+    essence(sent, addedToResponses, also),
+    'response header fields, in order',
+  );
 }
 
 /** Equal bytes; a difference is reported by its place, not by two dumps. */

@@ -1,4 +1,5 @@
-// A forward proxy that tells what it was asked: absolute-form requests are answered by a script, CONNECT is tunnelled to a given port.
+// A forward proxy that tells what it was asked: absolute-form requests are answered by a script, CONNECT is tunnelled
+// to a given port.
 import net from 'node:net';
 import { Peer } from './peer.js';
 import { reply } from './http.js';
@@ -7,7 +8,10 @@ export class ForwardProxy {
   asked = []; // start lines
   heads = [];
 
-  /** tunnelTo: port that every CONNECT leads to; refuse: status line that CONNECT is answered with; answer: body of absolute-form requests. */
+  /**
+   * tunnelTo: port that every CONNECT leads to; refuse: status line that CONNECT is answered with; answer: body of
+   * absolute-form requests.
+   */
   static async start(world, { tunnelTo, refuse, answer = 'by proxy' } = {}) {
     const self = new ForwardProxy();
     const upstream = await world.upstream(async (peer) => {

@@ -1,4 +1,5 @@
-// Starts and stops the gateway's binary in a scratch folder and reads what it says: API, JSON log lines, stored rows, /proc.
+// Starts and stops the gateway's binary in a scratch folder and reads what it says: API, JSON log lines, stored rows,
+// /proc.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -33,8 +34,9 @@ export function freePort() {
 
 export class Gateway {
   /**
-   * options: dir (scratch folder), openai and anthropic (upstream URLs), config (merged into the YAML), env, args (replaces serve's),
-   * port, wrapper (command and arguments put before the binary), ready (false: do not wait), stdout ('pipe' or a file descriptor).
+   * options: dir (scratch folder), openai and anthropic (upstream URLs), config (merged into the YAML), env, args
+   * (replaces serve's), port, wrapper (command and arguments put before the binary), ready (false: do not wait),
+   * stdout ('pipe' or a file descriptor).
    */
   static async start(options) {
     for (let attempt = 1; ; attempt++) {
@@ -107,21 +109,33 @@ export class Gateway {
         }
       }
     });
-    this.child.stderr.setEncoding('utf8').on('data', (text) => (this.stderrText = (this.stderrText + text).slice(-20000)));
+    this.child.stderr
+      .setEncoding('utf8')
+      .on('data', (text) => (this.stderrText = (this.stderrText + text).slice(-20000)));
   }
 
   output() {
     const ownProbe = /"path":"\/api\/(ready|traces|health|diagnostics)/; // the harness polls these
-    const tail = (text, lines) => text.trimEnd().split('\n').filter((line) => !ownProbe.test(line)).slice(-lines).join('\n');
+    const tail = (text, lines) =>
+      text
+        .trimEnd()
+        .split('\n')
+        .filter((line) => !ownProbe.test(line))
+        .slice(-lines)
+        .join('\n');
     const end = this.exit ? `ended: ${JSON.stringify(this.exit)}` : 'still running';
     return `gateway (pid ${this.pid}, ${end})\n--- stdout, last lines\n${tail(this.stdoutTail, 12)}\n--- stderr, last lines\n${tail(this.stderrText, 40)}`;
   }
 
   async waitReady(ms = 20000) {
-    await until(async () => {
-      if (this.exit) return 'ended';
-      return (await this.api('/api/ready')).status === 200;
-    }, 'GET /api/ready answers 200', ms);
+    await until(
+      async () => {
+        if (this.exit) return 'ended';
+        return (await this.api('/api/ready')).status === 200;
+      },
+      'GET /api/ready answers 200',
+      ms,
+    );
     if (this.exit) throw new Error(`the gateway ended at start: ${JSON.stringify(this.exit)}\n${this.output()}`);
     this.readyAfterMs = performance.now() - this.startedAt;
   }
@@ -147,7 +161,13 @@ export class Gateway {
             } catch {
               json = undefined;
             }
-            resolve({ status: response.statusCode, headers: response.headers, rawHeaders: response.rawHeaders, text, json });
+            resolve({
+              status: response.statusCode,
+              headers: response.headers,
+              rawHeaders: response.rawHeaders,
+              text,
+              json,
+            });
           });
         });
         request.on('error', reject);
@@ -191,20 +211,30 @@ export class Gateway {
       ms,
     );
   }
-  /** The one trace that matches the query, once everything accepted is stored; an error when there is another number of them. */
+  /**
+   * The one trace that matches the query, once everything accepted is stored; an error when there is another number
+   * of them.
+   */
   async onlyTrace(query, ms = 15000) {
     await until(async () => (await this.list(query)).length > 0, `a trace with ${JSON.stringify(query)} is stored`, ms);
     await this.settled(ms);
     const items = await this.list(query);
-    if (items.length !== 1) throw new Error(`expected one trace with ${JSON.stringify(query)}, found ${items.length}: ${JSON.stringify(items)}`);
+    if (items.length !== 1)
+      throw new Error(
+        `expected one trace with ${JSON.stringify(query)}, found ${items.length}: ${JSON.stringify(items)}`,
+      );
     return this.trace(items[0].id);
   }
   /** Waits until nothing is queued. */
   async settled(ms = 15000) {
-    await until(async () => {
-      const d = await this.diagnostics();
-      return d.queue_depth === 0 && !d.spilled && !d.in_flight;
-    }, 'the trace pipeline is empty', ms);
+    await until(
+      async () => {
+        const d = await this.diagnostics();
+        return d.queue_depth === 0 && !d.spilled && !d.in_flight;
+      },
+      'the trace pipeline is empty',
+      ms,
+    );
   }
 
   /** Rows straight from the database file, read-only. */
@@ -221,7 +251,11 @@ export class Gateway {
     return this.lines.filter((line) => line.msg === msg);
   }
   waitLog(predicate, what, ms) {
-    return until(() => this.lines.find(predicate), () => `a log line: ${what}; the last were\n${this.stdoutTail.slice(-1500)}`, ms);
+    return until(
+      () => this.lines.find(predicate),
+      () => `a log line: ${what}; the last were\n${this.stdoutTail.slice(-1500)}`,
+      ms,
+    );
   }
 
   rssAnonKiB(pid = this.pid) {
@@ -236,7 +270,9 @@ export class Gateway {
   /** Names of the process's threads by thread id. */
   threads() {
     const folder = `/proc/${this.pid}/task`;
-    return new Map(fs.readdirSync(folder).map((tid) => [Number(tid), fs.readFileSync(`${folder}/${tid}/comm`, 'utf8').trim()]));
+    return new Map(
+      fs.readdirSync(folder).map((tid) => [Number(tid), fs.readFileSync(`${folder}/${tid}/comm`, 'utf8').trim()]),
+    );
   }
   openFiles() {
     return fs.readdirSync(`/proc/${this.pid}/fd`).length;
@@ -262,7 +298,11 @@ export class Gateway {
 
 /** Runs the binary to its end: {code, signal, stdout, stderr}. */
 export function run(args, { cwd, env = {}, input, ms = 20000 } = {}) {
-  const child = spawn(binary, args, { cwd, env: { ...cleanEnvironment, ...env }, stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] });
+  const child = spawn(binary, args, {
+    cwd,
+    env: { ...cleanEnvironment, ...env },
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text));
@@ -281,7 +321,8 @@ export function run(args, { cwd, env = {}, input, ms = 20000 } = {}) {
 export function merge(base, extra) {
   const out = { ...base };
   for (const [key, value] of Object.entries(extra)) {
-    const both = value && typeof value === 'object' && !Array.isArray(value) && out[key] && typeof out[key] === 'object';
+    const both =
+      value && typeof value === 'object' && !Array.isArray(value) && out[key] && typeof out[key] === 'object';
     out[key] = both ? merge(out[key], value) : value;
   }
   return out;

@@ -26,7 +26,10 @@ export function reply(body, fields = [], status = '200 OK') {
   return Buffer.concat([head(`HTTP/1.1 ${status}`, [...fields, ['Content-Length', String(bytes.length)]]), bytes]);
 }
 
-export const chatAnswer = (usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }, model = 'gpt-4o-mini') =>
+export const chatAnswer = (
+  usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 },
+  model = 'gpt-4o-mini',
+) =>
   json({
     id: 'chatcmpl-1',
     object: 'chat.completion',
@@ -35,7 +38,8 @@ export const chatAnswer = (usage = { prompt_tokens: 3, completion_tokens: 2, tot
     choices: [{ index: 0, message: { role: 'assistant', content: 'Hello' }, finish_reason: 'stop' }],
     usage,
   });
-export const chatRequest = (extra = {}) => json({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Hi' }], ...extra });
+export const chatRequest = (extra = {}) =>
+  json({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Hi' }], ...extra });
 
 export const kCompletions = '/openai/v1/chat/completions';
 
@@ -49,7 +53,11 @@ export function random(seed) {
     state >>>= 0;
     return state / 4294967296;
   };
-  return { next, integer: (low, high) => low + Math.floor(next() * (high - low + 1)), pick: (list) => list[Math.floor(next() * list.length)] };
+  return {
+    next,
+    integer: (low, high) => low + Math.floor(next() * (high - low + 1)),
+    pick: (list) => list[Math.floor(next() * list.length)],
+  };
 }
 export function randomBytes(length, seed = 1) {
   const bytes = Buffer.allocUnsafe(length);

@@ -1,4 +1,5 @@
-// nginx and HAProxy as judges of what a careful HTTP/1.1 intermediary refuses. Each stands in front of its own recording upstream.
+// nginx and HAProxy as judges of what a careful HTTP/1.1 intermediary refuses. Each stands in front of its own
+// recording upstream.
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -44,7 +45,9 @@ async function startJudge(world, name, command, port, seen) {
   return { name, port, seen };
 }
 
-const installed = (name) => ['/usr/sbin/', '/usr/bin/'].map((d) => d + name).find((file) => fs.existsSync(file)) ?? (spawnSync('which', [name]).stdout?.toString().trim() || null);
+const installed = (name) =>
+  ['/usr/sbin/', '/usr/bin/'].map((d) => d + name).find((file) => fs.existsSync(file)) ??
+  (spawnSync('which', [name]).stdout?.toString().trim() || null);
 
 /** [{name, port, seen}] of the judges that are installed. */
 export async function startJudges(world) {
@@ -55,7 +58,9 @@ export async function startJudges(world) {
     const port = await freePort();
     const dir = world.folder('nginx');
     const file = path.join(dir, 'nginx.conf');
-    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((k) => `${k}_temp_path ${dir}/${k};`).join(' ');
+    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+      .map((k) => `${k}_temp_path ${dir}/${k};`)
+      .join(' ');
     fs.writeFileSync(
       file,
       `user root; daemon off; worker_processes 1; pid ${dir}/pid; error_log ${dir}/error.log; events { worker_connections 1024; }
@@ -82,8 +87,9 @@ export async function startJudges(world) {
 }
 
 /**
- * Sends the bytes on a connection of their own: {status, response, closed, heads, whole} with what reached the upstream. `patient`: wait until
- * an answer or the end; otherwise silence for `silence` ms counts as an answer too (status 0).
+ * Sends the bytes on a connection of their own: {status, response, closed, heads, whole} with what reached the
+ * upstream. `patient`: wait until an answer or the end; otherwise silence for `silence` ms counts as an answer too
+ * (status 0).
  */
 export async function probe({ port, seen }, bytes, { silence = 600, patient = false } = {}) {
   const before = { heads: seen.heads.length, whole: seen.whole.length };
@@ -99,7 +105,13 @@ export async function probe({ port, seen }, bytes, { silence = 600, patient = fa
     peer.destroy();
   }
   const closed = peer.ended || peer.closed || Boolean(peer.error);
-  return { status: response?.status ?? 0, response, closed, heads: seen.heads.slice(before.heads), whole: seen.whole.slice(before.whole) };
+  return {
+    status: response?.status ?? 0,
+    response,
+    closed,
+    heads: seen.heads.slice(before.heads),
+    whole: seen.whole.slice(before.whole),
+  };
 }
 
 /** Did the intermediary turn the request down: an error answer or a cut, and nothing whole upstream? */

@@ -1,12 +1,13 @@
-// Steady load whose every answer is accounted for: each request has a correlation id, and what a client saw answered is remembered.
+// Steady load whose every answer is accounted for: each request has a correlation id, and what a client saw answered
+// is remembered.
 import { fork } from 'node:child_process';
 import { connect } from './peer.js';
 import { get, kCompletions, post, unique } from './http.js';
 import { within } from './wait.js';
 
 /**
- * Closed loop of `clients` connections. `answered`: correlation ids whose whole 200 answer arrived; `failed`: other ends by kind.
- * `rate`: at most so many requests a second altogether (0: as many as possible).
+ * Closed loop of `clients` connections. `answered`: correlation ids whose whole 200 answer arrived; `failed`: other
+ * ends by kind. `rate`: at most so many requests a second altogether (0: as many as possible).
  */
 export class Load {
   answered = [];
@@ -19,7 +20,18 @@ export class Load {
   #peers = new Set();
 
   /** Runs until stop(), or at the latest until the test ends. */
-  constructor(world, { port, clients = 16, rate = 0, path = kCompletions, body = '{"model":"gpt-4o-mini"}', reconnect = true, fields = [] }) {
+  constructor(
+    world,
+    {
+      port,
+      clients = 16,
+      rate = 0,
+      path = kCompletions,
+      body = '{"model":"gpt-4o-mini"}',
+      reconnect = true,
+      fields = [],
+    },
+  ) {
     Object.assign(this, { port, clients, rate, path, body, reconnect, fields });
     this.prefix = unique('load');
     world.later(() => this.#abandon());
@@ -79,7 +91,7 @@ export class Load {
         if (response.status === 200 && response.get('x-ongoingai-correlation-id') === id) this.answered.push(id);
         if (/close/i.test(response.get('connection') ?? '')) peer = this.#drop(peer);
       } catch (error) {
-        this.#count(this.failed, error.code ?? error.constructor.name);
+        this.#count(this.failed, error.code ?? `${error.constructor.name} ${peer?.error?.code ?? (peer?.ended ? 'FIN' : '')}`.trim());
         peer = this.#drop(peer);
         if (!this.reconnect) return;
         await new Promise((resolve) => setTimeout(resolve, 5));
@@ -95,14 +107,19 @@ export class Load {
 }
 
 /**
- * Compares answered ids with the rows of the database: {missing, doubled, strangers}; strangers carry the load's prefix but were never sent.
+ * Compares answered ids with the rows of the database: {missing, doubled, strangers}; strangers carry the load's
+ * prefix but were never sent.
  */
 export function account(gateway, load) {
-  const rows = gateway.rows(`SELECT json_extract(metadata, '$.correlation_id') AS c, count(*) AS n FROM traces GROUP BY c`);
+  const rows = gateway.rows(
+    `SELECT json_extract(metadata, '$.correlation_id') AS c, count(*) AS n FROM traces GROUP BY c`,
+  );
   const stored = new Map(rows.map((row) => [row.c, Number(row.n)]));
   const missing = load.answered.filter((id) => !stored.has(id));
   const doubled = [...stored].filter(([, n]) => n > 1).map(([id]) => id);
-  const strangers = [...stored.keys()].filter((id) => id?.startsWith(`${load.prefix}.`) && Number(id.split('.').pop()) >= load.sent);
+  const strangers = [...stored.keys()].filter(
+    (id) => id?.startsWith(`${load.prefix}.`) && Number(id.split('.').pop()) >= load.sent,
+  );
   return { stored: stored.size, missing, doubled, strangers };
 }
 
@@ -114,6 +131,10 @@ export async function loadUpstream(world) {
     child.kill('SIGKILL');
     await exit;
   });
-  const port = await within(10000, new Promise((resolve) => child.stdout.once('data', (text) => resolve(Number(text)))), 'the load upstream listens');
+  const port = await within(
+    10000,
+    new Promise((resolve) => child.stdout.once('data', (text) => resolve(Number(text)))),
+    'the load upstream listens',
+  );
   return { url: `http://127.0.0.1:${port}`, port };
 }

@@ -1,5 +1,6 @@
-// A small fast provider in a process of its own, so that load does not compete with the test for one JavaScript thread. Prints its port.
-// GET or POST anything: a chat completion. Paths that end in /idle-stream: the head of an event stream and one event, then silence.
+// A small fast provider in a process of its own, so that load does not compete with the test for one JavaScript
+// thread. Prints its port. GET or POST anything: a chat completion. Paths that end in /idle-stream: the head of an
+// event stream and one event, then silence.
 import http from 'node:http';
 
 const answer = Buffer.from(

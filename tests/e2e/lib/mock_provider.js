@@ -1,11 +1,15 @@
-// A simulated OpenAI and Anthropic provider for real SDKs: text, streams and a tool call, with token counts that differ for every kind of
-// answer, so that a trace with another exchange's numbers is noticed. Not for load: see load_upstream.js.
+// A simulated OpenAI and Anthropic provider for real SDKs: text, streams and a tool call, with token counts that
+// differ for every kind of answer, so that a trace with another exchange's numbers is noticed. Not for load: see
+// load_upstream.js.
 import http from 'node:http';
 
 export const kText = 'Hello from the simulated provider.';
 export const kToolText = 'It is 21 degrees in Paris.';
 
-/** What a trace must show for each kind of answer. Anthropic's cached tokens are part of the input (contract deviation 8). */
+/**
+ * What a trace must show for each kind of answer. Anthropic's cached tokens are part of the input (contract deviation
+ * 8).
+ */
 export const usage = {
   openai: {
     plain: { input: 42, output: 88 },
@@ -15,7 +19,11 @@ export const usage = {
     responses: { input: 36, output: 9 },
   },
   anthropic: {
-    plain: { input: 25, output: 61, parts: { input_tokens: 12, cache_read_input_tokens: 8, cache_creation_input_tokens: 5 } },
+    plain: {
+      input: 25,
+      output: 61,
+      parts: { input_tokens: 12, cache_read_input_tokens: 8, cache_creation_input_tokens: 5 },
+    },
     stream: { input: 31, output: 57, parts: { input_tokens: 31 } },
     toolCall: { input: 210, output: 44, parts: { input_tokens: 210 } },
     toolAnswer: { input: 290, output: 17, parts: { input_tokens: 290 } },
@@ -41,21 +49,33 @@ export class MockProvider {
     const parts = [];
     for await (const part of request) parts.push(part);
     const text = Buffer.concat(parts).toString('utf8');
-    const seen = { method: request.method, url: request.url, headers: request.headers, rawHeaders: request.rawHeaders, text };
+    const seen = {
+      method: request.method,
+      url: request.url,
+      headers: request.headers,
+      rawHeaders: request.rawHeaders,
+      text,
+    };
     this.requests.push(seen);
     const body = text ? JSON.parse(text) : {};
     const route = request.url.split('?')[0];
     if (route === '/v1/chat/completions') return openaiChat(body, response);
     if (route === '/v1/responses') return openaiResponses(body, response);
     if (route === '/v1/messages') return anthropicMessages(body, response);
-    if (route === '/v1/models') return sendJson(response, 200, { object: 'list', data: [{ id: 'gpt-4o-mini', object: 'model' }] });
+    if (route === '/v1/models')
+      return sendJson(response, 200, { object: 'list', data: [{ id: 'gpt-4o-mini', object: 'model' }] });
     return sendJson(response, 404, { error: { message: `no route ${route}`, type: 'invalid_request_error' } });
   }
 }
 
 function sendJson(response, status, value, headers = {}) {
   const text = JSON.stringify(value);
-  response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text), 'X-Request-Id': 'req_mock', ...headers });
+  response.writeHead(status, {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(text),
+    'X-Request-Id': 'req_mock',
+    ...headers,
+  });
   response.end(text);
 }
 async function sendEvents(response, events) {
@@ -80,31 +100,59 @@ function refusal(body) {
 
 function openaiChat(body, response) {
   const refused = refusal(body);
-  if (refused) return sendJson(response, refused[0], { error: { message: refused[2], type: refused[1], code: null, param: null } });
+  if (refused)
+    return sendJson(response, refused[0], {
+      error: { message: refused[2], type: refused[1], code: null, param: null },
+    });
   const last = body.messages.at(-1);
   const kind = kindOf(body, last.role === 'tool');
   const counts = usage.openai[kind];
-  const total = { prompt_tokens: counts.input, completion_tokens: counts.output, total_tokens: counts.input + counts.output };
+  const total = {
+    prompt_tokens: counts.input,
+    completion_tokens: counts.output,
+    total_tokens: counts.input + counts.output,
+  };
   const model = `${body.model}-2024-07-18`;
   const base = { id: 'chatcmpl-mock', created: 1760000000, model, system_fingerprint: 'fp_mock' };
-  const call = { id: 'call_1', type: 'function', function: { name: body.tools?.[0]?.function?.name, arguments: '{"city":"Paris"}' } };
+  const call = {
+    id: 'call_1',
+    type: 'function',
+    function: { name: body.tools?.[0]?.function?.name, arguments: '{"city":"Paris"}' },
+  };
   const text = kind === 'toolAnswer' ? kToolText : kText;
   const finish = kind === 'toolCall' ? 'tool_calls' : 'stop';
   if (!body.stream) {
     const message = { role: 'assistant', content: kind === 'toolCall' ? null : text, refusal: null };
     if (kind === 'toolCall') message.tool_calls = [call];
-    return sendJson(response, 200, { ...base, object: 'chat.completion', choices: [{ index: 0, message, logprobs: null, finish_reason: finish }], usage: total });
+    return sendJson(response, 200, {
+      ...base,
+      object: 'chat.completion',
+      choices: [{ index: 0, message, logprobs: null, finish_reason: finish }],
+      usage: total,
+    });
   }
-  const chunk = (delta, reason = null) => ({ ...base, object: 'chat.completion.chunk', choices: [{ index: 0, delta, logprobs: null, finish_reason: reason }] });
+  const chunk = (delta, reason = null) => ({
+    ...base,
+    object: 'chat.completion.chunk',
+    choices: [{ index: 0, delta, logprobs: null, finish_reason: reason }],
+  });
   const events = [chunk({ role: 'assistant', content: '' })];
   if (kind === 'toolCall') {
-    events.push(chunk({ tool_calls: [{ index: 0, id: call.id, type: 'function', function: { name: call.function.name, arguments: '' } }] }));
-    for (const piece of ['{"ci', 'ty":"Pa', 'ris"}']) events.push(chunk({ tool_calls: [{ index: 0, function: { arguments: piece } }] }));
+    events.push(
+      chunk({
+        tool_calls: [
+          { index: 0, id: call.id, type: 'function', function: { name: call.function.name, arguments: '' } },
+        ],
+      }),
+    );
+    for (const piece of ['{"ci', 'ty":"Pa', 'ris"}'])
+      events.push(chunk({ tool_calls: [{ index: 0, function: { arguments: piece } }] }));
   } else {
     for (const word of text.split(/(?<= )/)) events.push(chunk({ content: word }));
   }
   events.push(chunk({}, finish));
-  if (body.stream_options?.include_usage) events.push({ ...base, object: 'chat.completion.chunk', choices: [], usage: total });
+  if (body.stream_options?.include_usage)
+    events.push({ ...base, object: 'chat.completion.chunk', choices: [], usage: total });
   return sendEvents(response, [...events.map((e) => `data: ${JSON.stringify(e)}\n\n`), 'data: [DONE]\n\n']);
 }
 
@@ -116,7 +164,15 @@ function openaiResponses(body, response) {
     created_at: 1760000000,
     status: 'completed',
     model: body.model,
-    output: [{ type: 'message', id: 'msg_1', status: 'completed', role: 'assistant', content: [{ type: 'output_text', text: kText, annotations: [] }] }],
+    output: [
+      {
+        type: 'message',
+        id: 'msg_1',
+        status: 'completed',
+        role: 'assistant',
+        content: [{ type: 'output_text', text: kText, annotations: [] }],
+      },
+    ],
     usage: {
       input_tokens: counts.input,
       input_tokens_details: { cached_tokens: 0 },
@@ -130,12 +186,16 @@ function openaiResponses(body, response) {
 
 function anthropicMessages(body, response) {
   const refused = refusal(body);
-  if (refused) return sendJson(response, refused[0], { type: 'error', error: { type: refused[1], message: refused[2] } });
+  if (refused)
+    return sendJson(response, refused[0], { type: 'error', error: { type: refused[1], message: refused[2] } });
   const content = body.messages.at(-1).content;
   const kind = kindOf(body, Array.isArray(content) && content.some((block) => block.type === 'tool_result'));
   const counts = usage.anthropic[kind];
   const text = kind === 'toolAnswer' ? kToolText : kText;
-  const blocks = kind === 'toolCall' ? [{ type: 'tool_use', id: 'toolu_1', name: body.tools[0].name, input: { city: 'Paris' } }] : [{ type: 'text', text }];
+  const blocks =
+    kind === 'toolCall'
+      ? [{ type: 'tool_use', id: 'toolu_1', name: body.tools[0].name, input: { city: 'Paris' } }]
+      : [{ type: 'text', text }];
   const stop = kind === 'toolCall' ? 'tool_use' : 'end_turn';
   const base = { id: 'msg_mock', type: 'message', role: 'assistant', model: body.model };
   if (!body.stream) {
@@ -144,14 +204,31 @@ function anthropicMessages(body, response) {
       content: blocks,
       stop_reason: stop,
       stop_sequence: null,
-      usage: { cache_creation_input_tokens: 0, cache_read_input_tokens: 0, ...counts.parts, output_tokens: counts.output },
+      usage: {
+        cache_creation_input_tokens: 0,
+        cache_read_input_tokens: 0,
+        ...counts.parts,
+        output_tokens: counts.output,
+      },
     });
   }
   const events = [
-    { type: 'message_start', message: { ...base, content: [], stop_reason: null, stop_sequence: null, usage: { ...counts.parts, output_tokens: 1 } } },
+    {
+      type: 'message_start',
+      message: {
+        ...base,
+        content: [],
+        stop_reason: null,
+        stop_sequence: null,
+        usage: { ...counts.parts, output_tokens: 1 },
+      },
+    },
   ];
   if (kind === 'toolCall') {
-    events.push({ type: 'content_block_start', index: 0, content_block: { ...blocks[0], input: {} } }, { type: 'ping' });
+    events.push(
+      { type: 'content_block_start', index: 0, content_block: { ...blocks[0], input: {} } },
+      { type: 'ping' },
+    );
     for (const piece of ['{"ci', 'ty":"Pa', 'ris"}']) {
       events.push({ type: 'content_block_delta', index: 0, delta: { type: 'input_json_delta', partial_json: piece } });
     }
@@ -163,8 +240,15 @@ function anthropicMessages(body, response) {
   }
   events.push(
     { type: 'content_block_stop', index: 0 },
-    { type: 'message_delta', delta: { stop_reason: stop, stop_sequence: null }, usage: { output_tokens: counts.output } },
+    {
+      type: 'message_delta',
+      delta: { stop_reason: stop, stop_sequence: null },
+      usage: { output_tokens: counts.output },
+    },
     { type: 'message_stop' },
   );
-  return sendEvents(response, events.map((e) => `event: ${e.type}\ndata: ${JSON.stringify(e)}\n\n`));
+  return sendEvents(
+    response,
+    events.map((e) => `event: ${e.type}\ndata: ${JSON.stringify(e)}\n\n`),
+  );
 }

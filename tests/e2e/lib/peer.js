@@ -1,5 +1,6 @@
-// One end of a TCP or TLS connection at the byte level, for both sides of the gateway: reads and writes exactly what a test says,
-// and parses HTTP/1.1 strictly but keeps what it saw (header order, spelling, chunk sizes, trailers) so that tests can compare it.
+// One end of a TCP or TLS connection at the byte level, for both sides of the gateway: reads and writes exactly what
+// a test says, and parses HTTP/1.1 strictly but keeps what it saw (header order, spelling, chunk sizes, trailers) so
+// that tests can compare it.
 import net from 'node:net';
 import tls from 'node:tls';
 import { within } from './wait.js';
@@ -51,7 +52,11 @@ export class Peer {
     const had = this.#size;
     while (this.#size === had) {
       if (this.ended || this.closed || this.error) return false;
-      await within(deadline, new Promise((resolve) => (this.#wake = resolve)), () => `${what}; so far ${this.preview()}`);
+      await within(
+        deadline,
+        new Promise((resolve) => (this.#wake = resolve)),
+        () => `${what}; so far ${this.preview()}`,
+      );
     }
     return true;
   }
@@ -171,7 +176,8 @@ export class Peer {
 
   /** framing: {kind: 'none'|'length'|'chunked'|'close', length}. `aborted` tells that the body was cut short. */
   async readBody(framing, deadline = kReadDeadline) {
-    if (framing.kind === 'none') return { framing: 'none', body: Buffer.alloc(0), chunks: [], trailers: [], aborted: false };
+    if (framing.kind === 'none')
+      return { framing: 'none', body: Buffer.alloc(0), chunks: [], trailers: [], aborted: false };
     if (framing.kind === 'close') {
       const body = await this.readToEnd('the end of the body', deadline);
       return { framing: 'close', body, chunks: [], trailers: [], aborted: Boolean(this.error) };
@@ -197,7 +203,8 @@ export class Peer {
         parts.push(piece);
         chunks.push(size);
         const end = await this.readExactly(2, 'the end of a chunk', deadline);
-        if (end.toString('latin1') !== '\r\n') throw new ProtocolError(`chunk of ${size} ends with ${JSON.stringify(end.toString('latin1'))}`);
+        if (end.toString('latin1') !== '\r\n')
+          throw new ProtocolError(`chunk of ${size} ends with ${JSON.stringify(end.toString('latin1'))}`);
       }
       const trailers = [];
       for (;;) {

@@ -11,7 +11,21 @@ export class Authority {
     this.folder = folder;
     this.file = path.join(folder, `${name.replace(/\W/g, '-')}.pem`);
     this.keyFile = `${this.file}.key`;
-    openssl('req', '-x509', ...kKeyKind, '-keyout', this.keyFile, '-out', this.file, '-subj', `/CN=${name}`, '-days', '2', '-addext', 'basicConstraints=critical,CA:TRUE');
+    openssl(
+      'req',
+      '-x509',
+      ...kKeyKind,
+      '-keyout',
+      this.keyFile,
+      '-out',
+      this.file,
+      '-subj',
+      `/CN=${name}`,
+      '-days',
+      '2',
+      '-addext',
+      'basicConstraints=critical,CA:TRUE',
+    );
     this.serial = 1;
   }
 
@@ -21,7 +35,24 @@ export class Authority {
     const [request, certFile, keyFile, extensions] = ['csr', 'pem', 'key', 'ext'].map((suffix) => `${base}.${suffix}`);
     openssl('req', ...kKeyKind, '-keyout', keyFile, '-out', request, '-subj', `/CN=leaf ${this.serial}`);
     fs.writeFileSync(extensions, `subjectAltName=${names.join(',')}\nextendedKeyUsage=serverAuth\n`);
-    openssl('x509', '-req', '-in', request, '-CA', this.file, '-CAkey', this.keyFile, '-set_serial', String(this.serial++), '-days', '2', '-extfile', extensions, '-out', certFile);
+    openssl(
+      'x509',
+      '-req',
+      '-in',
+      request,
+      '-CA',
+      this.file,
+      '-CAkey',
+      this.keyFile,
+      '-set_serial',
+      String(this.serial++),
+      '-days',
+      '2',
+      '-extfile',
+      extensions,
+      '-out',
+      certFile,
+    );
     return { certFile, keyFile, cert: fs.readFileSync(certFile), key: fs.readFileSync(keyFile) };
   }
   get pem() {

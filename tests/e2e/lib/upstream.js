@@ -9,13 +9,18 @@ export class Upstream {
   failures = [];
   requests = []; // every request that the routed handler saw
 
-  /** handler(peer, upstream): runs once per connection; what it throws after the test ended is ignored, before that it is kept. */
+  /**
+   * handler(peer, upstream): runs once per connection; what it throws after the test ended is ignored, before that it
+   * is kept.
+   */
   static async listen(handler, { tls: tlsOptions } = {}) {
     const self = new Upstream();
     self.handler = handler;
     self.scheme = tlsOptions ? 'https' : 'http';
     const accept = (socket) => self.#accept(socket);
-    self.server = tlsOptions ? tls.createServer(tlsOptions, accept) : net.createServer({ allowHalfOpen: true, noDelay: true }, accept);
+    self.server = tlsOptions
+      ? tls.createServer(tlsOptions, accept)
+      : net.createServer({ allowHalfOpen: true, noDelay: true }, accept);
     if (tlsOptions) self.server.on('tlsClientError', (error) => self.tlsErrors.push(error));
     await new Promise((resolve, reject) => {
       self.server.once('error', reject);
@@ -53,8 +58,9 @@ export class Upstream {
 }
 
 /**
- * A handler that serves request after request of each connection by the script registered for the target's path (without query).
- * Script: async (request, peer) => void, `request` with its whole body unless registered with {stream: true} (then only the head).
+ * A handler that serves request after request of each connection by the script registered for the target's path
+ * (without query). Script: async (request, peer) => void, `request` with its whole body unless registered with
+ * {stream: true} (then only the head).
  */
 export class Routes {
   #scripts = new Map();

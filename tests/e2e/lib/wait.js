@@ -17,7 +17,10 @@ export function within(ms, promise, what) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** Calls `probe` until it returns something truthy (which is returned) or the deadline passes. Probe errors count as "not yet". */
+/**
+ * Calls `probe` until it returns something truthy (which is returned) or the deadline passes. Probe errors count as
+ * "not yet".
+ */
 export async function until(probe, what, ms = 15000) {
   const end = performance.now() + ms * patience;
   let last;

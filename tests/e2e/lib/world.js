@@ -1,5 +1,5 @@
-// What one test owns: a scratch folder, gateways, upstreams, clients. Everything is ended and removed when the test ends, and a failing
-// test's message carries the last log lines of its gateways.
+// What one test owns: a scratch folder, gateways, upstreams, clients. Everything is ended and removed when the test
+// ends, and a failing test's message carries the last log lines of its gateways.
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -80,7 +80,9 @@ export class World {
   }
 }
 
-/** node:test's test with a World. A failure's message ends with what the gateway logged and how to run the test again. */
+/**
+ * node:test's test with a World. A failure's message ends with what the gateway logged and how to run the test again.
+ */
 export function scenario(name, ...rest) {
   const body = rest.pop();
   const options = { timeout: 120000, ...(rest[0] ?? {}) };

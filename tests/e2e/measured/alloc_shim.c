@@ -1,5 +1,5 @@
-/* Counts heap allocations and anonymous mappings per thread, for a process that it is preloaded into. The counts lie in the file named by
-   GW_ALLOC_FILE, one 32-byte slot per thread: thread id, allocations, mappings, bytes. */
+/* Counts heap allocations and anonymous mappings per thread, for a process that it is preloaded into. The counts lie in
+   the file named by GW_ALLOC_FILE, one 32-byte slot per thread: thread id, allocations, mappings, bytes. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

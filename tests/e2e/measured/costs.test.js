@@ -1,5 +1,5 @@
-// What a steady keep-alive request costs in system calls and allocations, on every thread that touches requests: all but those that work
-// behind the trace ring (storage, spill, query, export).
+// What a steady keep-alive request costs in system calls and allocations, on every thread that touches requests: all
+// but those that work behind the trace ring (storage, spill, query, export).
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -13,7 +13,10 @@ import { until, within } from '../lib/wait.js';
 
 const kRequests = 1000;
 const kBehindTheRing = /^(storage|spill|query|export)/;
-const kBody = JSON.stringify({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Tell me about the Roman empire. '.repeat(20) }] });
+const kBody = JSON.stringify({
+  model: 'gpt-4o-mini',
+  messages: [{ role: 'user', content: 'Tell me about the Roman empire. '.repeat(20) }],
+});
 
 /** A gateway, one client connection, and run(n): so many requests one after the other. */
 async function steady(world, { events = 0, ...options } = {}) {
@@ -21,13 +24,24 @@ async function steady(world, { events = 0, ...options } = {}) {
   const answer = reply(chatAnswer(), [['Content-Type', 'application/json']]);
   const event = `data: ${JSON.stringify({ choices: [{ delta: { content: 'token ' } }] })}\n\n`;
   const stream = Buffer.concat([
-    head('HTTP/1.1 200 OK', [['Content-Type', 'text/event-stream'], ['Transfer-Encoding', 'chunked']]),
-    chunked(Buffer.from(event.repeat(events)), Array.from({ length: events }, () => event.length)),
+    head('HTTP/1.1 200 OK', [
+      ['Content-Type', 'text/event-stream'],
+      ['Transfer-Encoding', 'chunked'],
+    ]),
+    chunked(
+      Buffer.from(event.repeat(events)),
+      Array.from({ length: events }, () => event.length),
+    ),
   ]);
   routes.on('/v1/chat/completions', (request, peer) => peer.write(events ? stream : answer));
   const gateway = await world.gateway({ openai: upstream.url, ...options });
   const client = await world.client(gateway);
-  const request = post(kCompletions, kBody, [['Authorization', 'Bearer sk-test-0123456789abcdef'], ['Content-Type', 'application/json'], ['User-Agent', 'test/1.0'], ['Accept', '*/*']]);
+  const request = post(kCompletions, kBody, [
+    ['Authorization', 'Bearer sk-test-0123456789abcdef'],
+    ['Content-Type', 'application/json'],
+    ['User-Agent', 'test/1.0'],
+    ['Accept', '*/*'],
+  ]);
   const run = async (n) => {
     for (let i = 0; i < n; i++) {
       await client.write(request);
@@ -42,13 +56,17 @@ async function steady(world, { events = 0, ...options } = {}) {
 
 /** System calls by thread name while body runs: Map name -> Map call -> count. */
 async function traceCalls(gateway, file, body) {
-  const child = spawn('strace', ['-f', '-qq', '-o', file, '-p', String(gateway.pid)], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn('strace', ['-f', '-qq', '-o', file, '-p', String(gateway.pid)], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let errors = '';
   child.stderr.on('data', (text) => (errors += text));
   const ended = new Promise((resolve) => child.once('close', resolve));
   await until(() => {
     if (child.exitCode !== null) throw new Error(`strace: ${errors}`);
-    return [...gateway.threads().keys()].every((tid) => !/TracerPid:\t0$/m.test(fs.readFileSync(`/proc/${gateway.pid}/task/${tid}/status`, 'utf8')));
+    return [...gateway.threads().keys()].every(
+      (tid) => !/TracerPid:\t0$/m.test(fs.readFileSync(`/proc/${gateway.pid}/task/${tid}/status`, 'utf8')),
+    );
   }, 'strace is attached to every thread');
   const names = gateway.threads();
   const started = performance.now();
@@ -66,8 +84,21 @@ async function traceCalls(gateway, file, body) {
   }
   return { calls, ms };
 }
-const sum = (calls) => [...calls].filter(([name]) => !kBehindTheRing.test(name)).flatMap(([, byCall]) => [...byCall.values()]).reduce((a, b) => a + b, 0);
-const table = (calls, n) => [...calls].map(([name, byCall]) => `${name}: ${[...byCall].sort((a, b) => b[1] - a[1]).map(([call, count]) => `${call} ${(count / n).toFixed(3)}`).join(', ')}`).join('\n  ');
+const sum = (calls) =>
+  [...calls]
+    .filter(([name]) => !kBehindTheRing.test(name))
+    .flatMap(([, byCall]) => [...byCall.values()])
+    .reduce((a, b) => a + b, 0);
+const table = (calls, n) =>
+  [...calls]
+    .map(
+      ([name, byCall]) =>
+        `${name}: ${[...byCall]
+          .sort((a, b) => b[1] - a[1])
+          .map(([call, count]) => `${call} ${(count / n).toFixed(3)}`)
+          .join(', ')}`,
+    )
+    .join('\n  ');
 
 scenario('at most 8 system calls per steady keep-alive request', { skip: sanitized }, async (world) => {
   if (spawnSync('strace', ['-V']).status !== 0) {
@@ -77,14 +108,23 @@ scenario('at most 8 system calls per steady keep-alive request', { skip: sanitiz
   const { gateway, run } = await steady(world);
   const file = path.join(world.dir, 'calls');
   const busy = await traceCalls(gateway, file, () => run(kRequests));
-  const idle = await traceCalls(gateway, file, () => new Promise((resolve) => setTimeout(resolve, Math.min(busy.ms, 5000))));
+  const idle = await traceCalls(
+    gateway,
+    file,
+    () => new Promise((resolve) => setTimeout(resolve, Math.min(busy.ms, 5000))),
+  );
   const baseline = (sum(idle.calls) / idle.ms) * busy.ms;
   const per = (sum(busy.calls) - baseline) / kRequests;
-  console.log(`system calls per request: ${per.toFixed(2)} (idle baseline ${(baseline / kRequests).toFixed(3)} taken off)\n  ${table(busy.calls, kRequests)}`);
+  console.log(
+    `system calls per request: ${per.toFixed(2)} (idle baseline ${(baseline / kRequests).toFixed(3)} taken off)\n  ${table(busy.calls, kRequests)}`,
+  );
   assert.ok(per <= 8, `${per.toFixed(2)} system calls per request`);
 });
 
-for (const [what, events] of [['request', 0], ['request with a stream of 20 events', 20]]) {
+for (const [what, events] of [
+  ['request', 0],
+  ['request with a stream of 20 events', 20],
+]) {
   scenario(`at most 2 heap allocations per steady keep-alive ${what}`, { skip: sanitized }, async (world) => {
     const shim = path.join(world.dir, 'alloc_shim.so');
     const source = path.join(path.dirname(fileURLToPath(import.meta.url)), 'alloc_shim.c');
@@ -96,14 +136,20 @@ for (const [what, events] of [['request', 0], ['request with a stream of 20 even
       const bytes = fs.readFileSync(file);
       const out = new Map();
       for (let at = 0; at < bytes.length && bytes.readBigUInt64LE(at) !== 0n; at += 32) {
-        out.set(Number(bytes.readBigUInt64LE(at)), [1, 2, 3].map((i) => Number(bytes.readBigUInt64LE(at + i * 8))));
+        out.set(
+          Number(bytes.readBigUInt64LE(at)),
+          [1, 2, 3].map((i) => Number(bytes.readBigUInt64LE(at + i * 8))),
+        );
       }
       return out;
     };
     const everywhere = () => [...snapshot().values()].reduce((all, [allocations]) => all + allocations, 0);
     const untouched = everywhere();
     for (let i = 0; i < 20; i++) await gateway.api('/api/traces');
-    assert.ok(everywhere() - untouched > 200, `the shim counts: 20 listings made ${everywhere() - untouched} allocations`);
+    assert.ok(
+      everywhere() - untouched > 200,
+      `the shim counts: 20 listings made ${everywhere() - untouched} allocations`,
+    );
     const before = snapshot();
     await run(kRequests);
     const after = snapshot();
@@ -113,7 +159,10 @@ for (const [what, events] of [['request', 0], ['request with a stream of 20 even
     for (const [tid, counts] of after) {
       const [allocations, mappings, bytes] = counts.map((c, i) => c - (before.get(tid)?.[i] ?? 0));
       const name = names.get(tid) ?? 'ended';
-      if (allocations + mappings > 0) lines.push(`${name}: ${(allocations / kRequests).toFixed(3)} allocations, ${(mappings / kRequests).toFixed(3)} mappings, ${(bytes / kRequests).toFixed(0)} bytes`);
+      if (allocations + mappings > 0)
+        lines.push(
+          `${name}: ${(allocations / kRequests).toFixed(3)} allocations, ${(mappings / kRequests).toFixed(3)} mappings, ${(bytes / kRequests).toFixed(0)} bytes`,
+        );
       if (!kBehindTheRing.test(name)) total += allocations + mappings;
     }
     const per = total / kRequests;

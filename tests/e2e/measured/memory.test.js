@@ -18,7 +18,9 @@ scenario('an idle process takes at most 20 MiB', { skip: sanitized }, async (wor
   for (let i = 0; i < 100; i++) await gateway.api(kCompletions, { method: 'POST', body: '{}' });
   await gateway.settled();
   const used = gateway.rssAnonKiB();
-  console.log(`anonymous memory: ${(fresh / 1024).toFixed(1)} MiB after start, ${(used / 1024).toFixed(1)} MiB after 100 requests`);
+  console.log(
+    `anonymous memory: ${(fresh / 1024).toFixed(1)} MiB after start, ${(used / 1024).toFixed(1)} MiB after 100 requests`,
+  );
   assert.ok(fresh <= 20 * 1024 && used <= 20 * 1024, `${fresh} KiB after start, ${used} KiB after use`);
 });
 
@@ -32,10 +34,14 @@ scenario(`${kStreams} idle streams take at most 24 KiB each`, { skip: sanitized,
   const before = gateway.rssAnonKiB();
   const clients = [];
   world.later(() => clients.forEach((client) => client.destroy()));
-  const request = post('/openai/v1/idle-stream', JSON.stringify({ model: 'gpt-4o-mini', stream: true, messages: [{ role: 'user', content: 'x'.repeat(500) }] }), [
-    ['Authorization', 'Bearer sk-test-0123456789abcdef'],
-    ['Content-Type', 'application/json'],
-  ]);
+  const request = post(
+    '/openai/v1/idle-stream',
+    JSON.stringify({ model: 'gpt-4o-mini', stream: true, messages: [{ role: 'user', content: 'x'.repeat(500) }] }),
+    [
+      ['Authorization', 'Bearer sk-test-0123456789abcdef'],
+      ['Content-Type', 'application/json'],
+    ],
+  );
   const open = async () => {
     while (clients.length < kStreams) {
       const at = clients.length;
@@ -49,10 +55,16 @@ scenario(`${kStreams} idle streams take at most 24 KiB each`, { skip: sanitized,
   await Promise.all(Array.from({ length: 50 }, open));
   const after = gateway.rssAnonKiB();
   const each = (after - before) / kStreams;
-  console.log(`${kStreams} idle streams: ${each.toFixed(2)} KiB each (${(before / 1024).toFixed(1)} MiB before, ${(after / 1024).toFixed(1)} MiB after)`);
+  console.log(
+    `${kStreams} idle streams: ${each.toFixed(2)} KiB each (${(before / 1024).toFixed(1)} MiB before, ${(after / 1024).toFixed(1)} MiB after)`,
+  );
   assert.equal(clients.filter((c) => c.ended || c.closed).length, 0, 'all streams are open');
   assert.ok(each <= 24, `${each.toFixed(2)} KiB per idle stream`);
   clients.splice(0).forEach((client) => client.destroy());
   await gateway.settled(60000);
-  await until(async () => (await gateway.traceCount()) === kStreams + 1, () => `${kStreams} traces of streams that clients left`, 30000);
+  await until(
+    async () => (await gateway.traceCount()) === kStreams + 1,
+    () => `${kStreams} traces of streams that clients left`,
+    30000,
+  );
 });

@@ -8,7 +8,9 @@ import { until } from '../lib/wait.js';
 
 async function setUp(world, options = {}) {
   const { upstream, routes } = await world.routed();
-  routes.on('/v1/chat/completions', (request, peer) => peer.write(reply(chatAnswer(), [['Content-Type', 'application/json']])));
+  routes.on('/v1/chat/completions', (request, peer) =>
+    peer.write(reply(chatAnswer(), [['Content-Type', 'application/json']])),
+  );
   const gateway = await world.gateway({ openai: upstream.url, anthropic: upstream.url, ...options });
   return { upstream, routes, gateway };
 }
@@ -31,7 +33,10 @@ scenario('/ and /api/health describe the gateway', async (world) => {
   assert.ok(root.text.endsWith('\n'), 'one trailing newline');
   const health = await gateway.api('/api/health');
   assert.equal(health.headers['content-type'], 'application/json');
-  assert.deepEqual(Object.keys(health.json).filter((k) => k !== 'db_size_bytes'), ['status', 'version', 'uptime_sec', 'storage_driver', 'trace_count']);
+  assert.deepEqual(
+    Object.keys(health.json).filter((k) => k !== 'db_size_bytes'),
+    ['status', 'version', 'uptime_sec', 'storage_driver', 'trace_count'],
+  );
   assert.equal(health.json.storage_driver, 'sqlite');
   assert.equal(health.json.trace_count, 0);
   assert.ok(health.json.db_size_bytes > 0);
@@ -48,7 +53,16 @@ scenario('/api/ready is 200 once storage answers', async (world) => {
 
 scenario('every API answer carries CORS headers and a correlation id, proxied ones no CORS', async (world) => {
   const { gateway } = await setUp(world);
-  for (const path of ['/', '/api/health', '/api/ready', '/api/traces', '/api/traces/nope', '/nowhere', '/api/nowhere', '/api/traces?limit=x']) {
+  for (const path of [
+    '/',
+    '/api/health',
+    '/api/ready',
+    '/api/traces',
+    '/api/traces/nope',
+    '/nowhere',
+    '/api/nowhere',
+    '/api/traces?limit=x',
+  ]) {
     const answer = await gateway.api(path);
     expectCors(answer, path);
     assert.match(answer.headers['x-ongoingai-correlation-id'], /^corr-[0-9a-f]{32}$/, path);
@@ -57,12 +71,17 @@ scenario('every API answer carries CORS headers and a correlation id, proxied on
   const proxied = await gateway.api(kCompletions, { method: 'POST', body: '{}' });
   assert.equal(proxied.headers['access-control-allow-origin'], undefined);
   const renamed = await setUp(world, { config: { auth: { header: 'X-Team-Key' } } });
-  assert.equal((await renamed.gateway.api('/')).headers['access-control-allow-headers'], `${kCors['access-control-allow-headers']}, X-Team-Key`);
+  assert.equal(
+    (await renamed.gateway.api('/')).headers['access-control-allow-headers'],
+    `${kCors['access-control-allow-headers']}, X-Team-Key`,
+  );
 });
 
 scenario('OPTIONS is answered 204 by the API and proxied on provider prefixes', async (world) => {
   const { gateway, routes } = await setUp(world);
-  routes.on('/v1/chat/completions', (request, peer) => peer.write(reply('from upstream', [['Access-Control-Allow-Origin', 'https://up']])));
+  routes.on('/v1/chat/completions', (request, peer) =>
+    peer.write(reply('from upstream', [['Access-Control-Allow-Origin', 'https://up']])),
+  );
   for (const path of ['/', '/api/traces', '/api/nowhere', '/nowhere']) {
     const answer = await gateway.api(path, { method: 'OPTIONS' });
     assert.equal(answer.status, 204, path);
@@ -81,14 +100,27 @@ scenario('wrong methods, unknown paths and HEAD', async (world) => {
   for (const path of ['/api/health', '/api/traces', '/api/diagnostics/trace-pipeline', '/api/traces/some-id']) {
     for (const method of ['POST', 'DELETE', 'PUT', 'get']) {
       const client = await world.client(gateway);
-      await client.write(head(`${method} ${path} HTTP/1.1`, [['Host', 'g'], ['Content-Length', '0']]));
+      await client.write(
+        head(`${method} ${path} HTTP/1.1`, [
+          ['Host', 'g'],
+          ['Content-Length', '0'],
+        ]),
+      );
       const answer = await client.readResponse();
       assert.equal(answer.status, 405, `${method} ${path}`);
       assert.match(answer.get('allow'), /^GET, (HEAD, )?OPTIONS$/, `${method} ${path}`);
       assert.deepEqual(JSON.parse(answer.body), { error: 'method not allowed' });
     }
   }
-  for (const path of ['/api/health/', '/api/traces/', '/api', '/api/', '/metrics', '/api/traces/a/b/c', '/api/traces/a/unknown']) {
+  for (const path of [
+    '/api/health/',
+    '/api/traces/',
+    '/api',
+    '/api/',
+    '/metrics',
+    '/api/traces/a/b/c',
+    '/api/traces/a/unknown',
+  ]) {
     const answer = await gateway.api(path);
     assert.equal(answer.status, 404, path);
     assert.equal(answer.headers['content-type'], 'application/json', path);
@@ -115,15 +147,58 @@ scenario('correlation ids: candidates in order, unusable ones skipped, over 128 
   const { gateway, upstream } = await setUp(world);
   const long = 'a'.repeat(129);
   const cases = [
-    [[['X-OngoingAI-Correlation-ID', 'one'], ['X-Request-ID', 'two'], ['X-Correlation-ID', 'three']], 'one'],
-    [[['X-Request-ID', 'two'], ['X-Correlation-ID', 'three']], 'two'],
+    [
+      [
+        ['X-OngoingAI-Correlation-ID', 'one'],
+        ['X-Request-ID', 'two'],
+        ['X-Correlation-ID', 'three'],
+      ],
+      'one',
+    ],
+    [
+      [
+        ['X-Request-ID', 'two'],
+        ['X-Correlation-ID', 'three'],
+      ],
+      'two',
+    ],
     [[['X-Correlation-ID', '  three  ']], 'three'],
-    [[['X-OngoingAI-Correlation-ID', ''], ['X-Request-ID', 'two']], 'two'],
-    [[['X-OngoingAI-Correlation-ID', 'has space'], ['X-Request-ID', 'ok-1_2.3:4']], 'ok-1_2.3:4'],
-    [[['x-ongoingai-correlation-id', 'caf\u00e9'], ['x-correlation-id', 'z']], 'z'],
-    [[['X-OngoingAI-Correlation-ID', long], ['X-Request-ID', 'two']], 'two'],
+    [
+      [
+        ['X-OngoingAI-Correlation-ID', ''],
+        ['X-Request-ID', 'two'],
+      ],
+      'two',
+    ],
+    [
+      [
+        ['X-OngoingAI-Correlation-ID', 'has space'],
+        ['X-Request-ID', 'ok-1_2.3:4'],
+      ],
+      'ok-1_2.3:4',
+    ],
+    [
+      [
+        ['x-ongoingai-correlation-id', 'caf\u00e9'],
+        ['x-correlation-id', 'z'],
+      ],
+      'z',
+    ],
+    [
+      [
+        ['X-OngoingAI-Correlation-ID', long],
+        ['X-Request-ID', 'two'],
+      ],
+      'two',
+    ],
     [[['X-Request-ID', 'a'.repeat(128)]], 'a'.repeat(128)],
-    [[['X-Request-ID', 'first'], ['X-Request-ID', 'second']], 'first'],
+    [
+      [
+        ['X-Request-ID', 'first'],
+        ['X-Request-ID', 'second'],
+      ],
+      'first',
+    ],
     [[['X-Request-ID', long]], /^corr-[0-9a-f]{32}$/],
     [[], /^corr-[0-9a-f]{32}$/],
   ];
@@ -148,11 +223,20 @@ scenario('correlation ids: candidates in order, unusable ones skipped, over 128 
 async function variety(world) {
   const env = await setUp(world);
   env.routes.on('/v1/messages', (request, peer) =>
-    peer.write(reply(json({ model: 'claude-haiku-4-5-20251001', usage: { input_tokens: Number(request.get('x-tokens')), output_tokens: 10 } }))),
+    peer.write(
+      reply(
+        json({
+          model: 'claude-haiku-4-5-20251001',
+          usage: { input_tokens: Number(request.get('x-tokens')), output_tokens: 10 },
+        }),
+      ),
+    ),
   );
   env.routes.on('/v1/chat/completions', (request, peer) => {
     const status = request.get('x-status') ?? '200';
-    return peer.write(reply(chatAnswer({ prompt_tokens: Number(request.get('x-tokens')), completion_tokens: 10 }), [], `${status} X`));
+    return peer.write(
+      reply(chatAnswer({ prompt_tokens: Number(request.get('x-tokens')), completion_tokens: 10 }), [], `${status} X`),
+    );
   });
   const client = await world.client(env.gateway);
   const made = [];
@@ -170,7 +254,17 @@ async function variety(world) {
     await client.write(post(anthropic ? '/anthropic/v1/messages' : kCompletions, json({ model }), fields));
     const response = await client.readResponse();
     const id = response.get('x-ongoingai-trace-id');
-    made.push({ i, id, anthropic, model, status: response.status, tokens: i * 10 + 10, key: createHash('sha256').update(`key-${i % 4}`).digest('hex') });
+    made.push({
+      i,
+      id,
+      anthropic,
+      model,
+      status: response.status,
+      tokens: i * 10 + 10,
+      key: createHash('sha256')
+        .update(`key-${i % 4}`)
+        .digest('hex'),
+    });
   }
   await until(async () => (await env.gateway.traceCount()) === 30, '30 traces');
   return { ...env, made };
@@ -193,7 +287,10 @@ scenario('/api/traces filters by every parameter', async (world) => {
   await expectIds({ api_key_hash: made[2].key }, (m) => m.key === made[2].key);
   await expectIds({ min_tokens: '200' }, (m) => m.tokens >= 200);
   await expectIds({ max_tokens: '100' }, (m) => m.tokens <= 100);
-  await expectIds({ min_tokens: '100', max_tokens: '200', provider: 'openai' }, (m) => m.tokens >= 100 && m.tokens <= 200 && !m.anthropic);
+  await expectIds(
+    { min_tokens: '100', max_tokens: '200', provider: 'openai' },
+    (m) => m.tokens >= 100 && m.tokens <= 200 && !m.anthropic,
+  );
   const middle = (await gateway.trace(made[15].id)).timestamp;
   await expectIds({ from: middle }, (m) => m.i >= 15);
   await expectIds({ to: middle }, (m) => m.i <= 15);
@@ -205,7 +302,10 @@ scenario('/api/traces filters by every parameter', async (world) => {
 scenario('/api/traces pages through everything once, newest first', async (world) => {
   const { gateway, made } = await variety(world);
   const whole = await gateway.list();
-  assert.deepEqual(whole.map((t) => t.id), made.map((m) => m.id).reverse());
+  assert.deepEqual(
+    whole.map((t) => t.id),
+    made.map((m) => m.id).reverse(),
+  );
   for (const limit of [1, 7, 10, 29, 30, 31]) {
     const ids = [];
     let cursor = '';
@@ -216,13 +316,25 @@ scenario('/api/traces pages through everything once, newest first', async (world
       cursor = page.json.next_cursor ?? '';
       if (cursor) {
         const last = page.json.items.at(-1);
-        assert.equal(Buffer.from(cursor, 'base64url').toString(), `${last.created_at}|${last.id}`, 'the cursor of the contract');
+        assert.equal(
+          Buffer.from(cursor, 'base64url').toString(),
+          `${last.created_at}|${last.id}`,
+          'the cursor of the contract',
+        );
         assert.equal(page.json.items.length, limit);
       }
     } while (cursor);
-    assert.deepEqual(ids, whole.map((t) => t.id), `limit ${limit}`);
+    assert.deepEqual(
+      ids,
+      whole.map((t) => t.id),
+      `limit ${limit}`,
+    );
   }
-  assert.equal((await gateway.api('/api/traces?limit=30')).json.next_cursor, undefined, 'no cursor when nothing follows');
+  assert.equal(
+    (await gateway.api('/api/traces?limit=30')).json.next_cursor,
+    undefined,
+    'no cursor when nothing follows',
+  );
   assert.deepEqual((await gateway.api('/api/traces?provider=nobody')).json, { items: [] });
 });
 
@@ -248,10 +360,22 @@ scenario('/api/traces refuses bad parameters with the contract texts', async (wo
   ]) {
     const answer = await gateway.api(`/api/traces?${query}`);
     assert.equal(answer.status, 400, query);
-    assert.equal(answer.text, `${JSON.stringify({ error: message }).replace(/[<>&]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`)}\n`, query);
+    assert.equal(
+      answer.text,
+      `${JSON.stringify({ error: message }).replace(/[<>&]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`)}\n`,
+      query,
+    );
     expectCors(answer, query);
   }
-  for (const query of ['limit=', 'limit=0', 'min_tokens=0&max_tokens=0', 'limit=%205%20', 'from=2026-02-02&to=2026-02-02', 'limit=5&limit=x', 'a=b;limit=x']) {
+  for (const query of [
+    'limit=',
+    'limit=0',
+    'min_tokens=0&max_tokens=0',
+    'limit=%205%20',
+    'from=2026-02-02&to=2026-02-02',
+    'limit=5&limit=x',
+    'a=b;limit=x',
+  ]) {
     assert.equal((await gateway.api(`/api/traces?${query}`)).status, 200, query);
   }
 });
@@ -276,15 +400,44 @@ scenario('/api/traces/{id} shows the whole trace', async (world) => {
   const trace = await gateway.trace(id);
   assert.equal(trace.id, id);
   assert.equal(trace.trace_group_id, group);
-  assert.deepEqual(trace.lineage, { group_id: group, thread_id: 'thread', run_id: 'run', checkpoint_id: id, parent_checkpoint_id: 'parent', checkpoint_seq: 7, immutable: true });
+  assert.deepEqual(trace.lineage, {
+    group_id: group,
+    thread_id: 'thread',
+    run_id: 'run',
+    checkpoint_id: id,
+    parent_checkpoint_id: 'parent',
+    checkpoint_seq: 7,
+    immutable: true,
+  });
   assert.equal(trace.request_path, kCompletions, 'without query');
   assert.equal(trace.request_method, 'POST');
   assert.equal(trace.request_body, undefined, 'bodies are not captured by default');
   assert.equal(trace.response_body, undefined);
   assert.deepEqual(
     Object.keys(trace).filter((k) => !['request_body', 'response_body'].includes(k)),
-    ['id', 'trace_group_id', 'lineage', 'timestamp', 'provider', 'model', 'request_method', 'request_path', 'request_headers', 'response_status', 'response_headers',
-      'input_tokens', 'output_tokens', 'total_tokens', 'latency_ms', 'time_to_first_token_ms', 'time_to_first_token_us', 'api_key_hash', 'estimated_cost_usd', 'metadata', 'created_at'],
+    [
+      'id',
+      'trace_group_id',
+      'lineage',
+      'timestamp',
+      'provider',
+      'model',
+      'request_method',
+      'request_path',
+      'request_headers',
+      'response_status',
+      'response_headers',
+      'input_tokens',
+      'output_tokens',
+      'total_tokens',
+      'latency_ms',
+      'time_to_first_token_ms',
+      'time_to_first_token_us',
+      'api_key_hash',
+      'estimated_cost_usd',
+      'metadata',
+      'created_at',
+    ],
     'the fields of the contract in their order',
   );
   const m = trace.metadata;
@@ -314,7 +467,13 @@ scenario('the key hash: Authorization before X-API-Key, bearer stripped, other s
     [[['authorization', 'BEARER sk-2']], 'sk-2'],
     [[['Authorization', 'Basic dXNlcjpw']], 'Basic dXNlcjpw'],
     [[['X-API-Key', ' sk-ant-3 ']], 'sk-ant-3'],
-    [[['X-API-Key', 'second'], ['Authorization', 'Bearer first']], 'first'],
+    [
+      [
+        ['X-API-Key', 'second'],
+        ['Authorization', 'Bearer first'],
+      ],
+      'first',
+    ],
     [[], null],
   ]) {
     const client = await world.client(gateway);
@@ -326,32 +485,41 @@ scenario('the key hash: Authorization before X-API-Key, bearer stripped, other s
   }
 });
 
-scenario('captured bodies are stored and cut at body_max_size; X-OngoingAI-No-Capture keeps them out', async (world) => {
-  const { gateway, routes } = await setUp(world, { config: { tracing: { capture_bodies: true, body_max_size: 300 }, pii: { mode: 'off' } } });
-  const answer = chatAnswer();
-  routes.on('/v1/chat/completions', (request, peer) => peer.write(reply(answer, [['Content-Type', 'application/json']])));
-  const client = await world.client(gateway);
-  const small = json({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'caf\u00e9 \u{1f600}' }] });
-  await client.write(post(kCompletions, small));
-  let trace = await gateway.trace((await client.readResponse()).get('x-ongoingai-trace-id'));
-  assert.equal(trace.request_body, small.toString());
-  assert.equal(trace.response_body, answer.toString().slice(0, 300));
-  const large = json({ model: 'gpt-4o-mini', text: 'y'.repeat(5000) });
-  await client.write(post(kCompletions, large));
-  trace = await gateway.trace((await client.readResponse()).get('x-ongoingai-trace-id'));
-  assert.equal(trace.request_body, large.toString().slice(0, 300));
-  assert.equal(trace.model, 'gpt-4o-mini');
-  await client.write(post(kCompletions, small, [['X-OngoingAI-No-Capture', 'true']]));
-  const quiet = await client.readResponse();
-  trace = await gateway.trace(quiet.get('x-ongoingai-trace-id'));
-  assert.equal(trace.request_body, undefined);
-  assert.equal(trace.response_body, undefined);
-  assert.deepEqual([trace.model, trace.input_tokens], ['gpt-4o-mini', 3], 'model and tokens are still read');
-  assert.ok(!JSON.stringify(gateway.rows('SELECT * FROM traces WHERE id = ?', trace.id)).includes('caf\u00e9'));
-});
+scenario(
+  'captured bodies are stored and cut at body_max_size; X-OngoingAI-No-Capture keeps them out',
+  async (world) => {
+    const { gateway, routes } = await setUp(world, {
+      config: { tracing: { capture_bodies: true, body_max_size: 300 }, pii: { mode: 'off' } },
+    });
+    const answer = chatAnswer();
+    routes.on('/v1/chat/completions', (request, peer) =>
+      peer.write(reply(answer, [['Content-Type', 'application/json']])),
+    );
+    const client = await world.client(gateway);
+    const small = json({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'caf\u00e9 \u{1f600}' }] });
+    await client.write(post(kCompletions, small));
+    let trace = await gateway.trace((await client.readResponse()).get('x-ongoingai-trace-id'));
+    assert.equal(trace.request_body, small.toString());
+    assert.equal(trace.response_body, answer.toString().slice(0, 300));
+    const large = json({ model: 'gpt-4o-mini', text: 'y'.repeat(5000) });
+    await client.write(post(kCompletions, large));
+    trace = await gateway.trace((await client.readResponse()).get('x-ongoingai-trace-id'));
+    assert.equal(trace.request_body, large.toString().slice(0, 300));
+    assert.equal(trace.model, 'gpt-4o-mini');
+    await client.write(post(kCompletions, small, [['X-OngoingAI-No-Capture', 'true']]));
+    const quiet = await client.readResponse();
+    trace = await gateway.trace(quiet.get('x-ongoingai-trace-id'));
+    assert.equal(trace.request_body, undefined);
+    assert.equal(trace.response_body, undefined);
+    assert.deepEqual([trace.model, trace.input_tokens], ['gpt-4o-mini', 3], 'model and tokens are still read');
+    assert.ok(!JSON.stringify(gateway.rows('SELECT * FROM traces WHERE id = ?', trace.id)).includes('caf\u00e9'));
+  },
+);
 
 scenario('captured bodies that are not text are made storable', async (world) => {
-  const { gateway, routes } = await setUp(world, { config: { tracing: { capture_bodies: true }, pii: { mode: 'off' } } });
+  const { gateway, routes } = await setUp(world, {
+    config: { tracing: { capture_bodies: true }, pii: { mode: 'off' } },
+  });
   routes.on('/v1/chat/completions', (request, peer) => peer.write(reply(Buffer.from([0x61, 0x00, 0xff, 0x62]))));
   const client = await world.client(gateway);
   await client.write(post(kCompletions, Buffer.from([0x61, 0x00, 0xff, 0xfe, 0xc3, 0xa9])));
@@ -387,8 +555,14 @@ scenario('start and end: timestamp, created_at and latency agree', async (world)
   await client.write(post(kCompletions, '{}'));
   const trace = await gateway.trace((await client.readResponse()).get('x-ongoingai-trace-id'));
   const [start, end] = [Date.parse(trace.timestamp), Date.parse(trace.created_at)];
-  assert.ok(start >= before - 5 && end <= Date.now() + 5 && end - start >= 110, `${trace.timestamp} to ${trace.created_at}`);
-  assert.ok(Math.abs(end - start - trace.latency_ms) <= 5, `latency ${trace.latency_ms}, ${end - start} between the two times`);
+  assert.ok(
+    start >= before - 5 && end <= Date.now() + 5 && end - start >= 110,
+    `${trace.timestamp} to ${trace.created_at}`,
+  );
+  assert.ok(
+    Math.abs(end - start - trace.latency_ms) <= 5,
+    `latency ${trace.latency_ms}, ${end - start} between the two times`,
+  );
 });
 
 scenario('diagnostics have the fields of the contract and add up', async (world) => {
@@ -403,8 +577,17 @@ scenario('diagnostics have the fields of the contract and add up', async (world)
   assert.equal(answer.json.schema_version, 'trace-pipeline-diagnostics.v1');
   assert.ok(Math.abs(Date.parse(answer.json.generated_at) - Date.now()) < 60000);
   const d = answer.json.diagnostics;
-  for (const name of ['queue_capacity', 'queue_depth', 'queue_depth_high_watermark', 'queue_utilization_pct', 'queue_high_watermark_utilization_pct', 'enqueue_accepted_total',
-    'enqueue_dropped_total', 'write_dropped_total', 'total_dropped_total']) {
+  for (const name of [
+    'queue_capacity',
+    'queue_depth',
+    'queue_depth_high_watermark',
+    'queue_utilization_pct',
+    'queue_high_watermark_utilization_pct',
+    'enqueue_accepted_total',
+    'enqueue_dropped_total',
+    'write_dropped_total',
+    'total_dropped_total',
+  ]) {
     assert.equal(typeof d[name], 'number', name);
   }
   assert.equal(d.queue_pressure_state, 'ok');
@@ -421,7 +604,10 @@ scenario('access log: one JSON line per request with its correlation id, status 
   await client.write(post(`${kCompletions}?q=<x>&y`, '{}', [['X-Request-ID', 'log-1']]));
   await client.readResponse();
   await gateway.api('/nowhere', { headers: { 'X-Request-ID': 'log-2' } });
-  const first = await gateway.waitLog((l) => l.correlation_id === 'log-1' && l.msg === 'request complete', 'the proxied request');
+  const first = await gateway.waitLog(
+    (l) => l.correlation_id === 'log-1' && l.msg === 'request complete',
+    'the proxied request',
+  );
   assert.equal(first.level, 'INFO');
   assert.deepEqual([first.method, first.path, first.status], ['POST', kCompletions, 200]);
   assert.equal(typeof first.latency_ms, 'number');
@@ -435,5 +621,8 @@ scenario('access log: one JSON line per request with its correlation id, status 
   assert.equal(banner.auth_enabled, false);
   assert.equal(banner.providers.length, 2);
   assert.match(banner.providers[0], /^openai:\/openai->http:/);
-  assert.deepEqual(gateway.lines.filter((l) => l.unparsable), []);
+  assert.deepEqual(
+    gateway.lines.filter((l) => l.unparsable),
+    [],
+  );
 });

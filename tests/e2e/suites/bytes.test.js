@@ -8,18 +8,28 @@ import { chunked, head } from '../lib/peer.js';
 import { scenario } from '../lib/world.js';
 import { gate, until, within } from '../lib/wait.js';
 
-const kCoded = { gzip: zlib.gzipSync, deflate: zlib.deflateSync, br: zlib.brotliCompressSync, ...(zlib.zstdCompressSync ? { zstd: zlib.zstdCompressSync } : {}) };
+const kCoded = {
+  gzip: zlib.gzipSync,
+  deflate: zlib.deflateSync,
+  br: zlib.brotliCompressSync,
+  ...(zlib.zstdCompressSync ? { zstd: zlib.zstdCompressSync } : {}),
+};
 
 /** Response bytes: head and body framed as asked. Chunk sizes come from the generator r. */
 function framed(framing, body, fields, r) {
   if (framing === 'length') return reply(body, fields);
   if (framing === 'close') return Buffer.concat([head('HTTP/1.1 200 OK', [...fields, ['Connection', 'close']]), body]);
-  const sizes = Array.from({ length: Math.min(60, body.length) }, () => r.integer(1, Math.max(1, Math.min(70000, Math.ceil(body.length / 8)))));
+  const sizes = Array.from({ length: Math.min(60, body.length) }, () =>
+    r.integer(1, Math.max(1, Math.min(70000, Math.ceil(body.length / 8)))),
+  );
   return Buffer.concat([head('HTTP/1.1 200 OK', [...fields, ['Transfer-Encoding', 'chunked']]), chunked(body, sizes)]);
 }
 
 function randomCuts(bytes, r, most = 12) {
-  return cut(bytes, Array.from({ length: r.integer(0, most) }, () => r.integer(0, Math.min(bytes.length, 70000))));
+  return cut(
+    bytes,
+    Array.from({ length: r.integer(0, most) }, () => r.integer(0, Math.min(bytes.length, 70000))),
+  );
 }
 
 /** A client that opens a new connection when the last answer closed it. */
@@ -31,67 +41,86 @@ async function ask(world, gateway, state, bytes, { r, method } = {}) {
   return answer;
 }
 
-scenario('every recorded answer comes back byte for byte: length, chunked and close-delimited, at random cuts', async (world) => {
-  const answers = recordedAnswers();
-  const { upstream, routes } = await world.routed();
-  const gateway = await world.gateway({ openai: upstream.url, anthropic: upstream.url });
-  const state = {};
-  let done = 0;
-  for (const [i, answer] of answers.entries()) {
-    for (const framing of ['length', 'chunked', 'close']) {
-      const r = random(1000 + i);
-      const fields = [
-        ['Content-Type', answer.streaming ? 'text/event-stream' : 'application/json'],
-        ['x-request-id', 'req_011CRx'],
-        ['Set-Cookie', 'a=1; Path=/'],
-        ['cf-ray', '8f-FRA'],
-        ['Set-Cookie', 'b=2'],
-        ['X-Empty', ''],
-      ];
-      routes.on(`/v1/recorded/${i}`, async (request, peer) => {
-        await peer.writePieces(randomCuts(framed(framing, answer.body, fields, r), r));
-        if (framing === 'close') await peer.finish();
-      });
-      const body = json({ model: 'any', stream: answer.streaming, n: i });
-      const response = await ask(world, gateway, state, post(`/${answer.provider}/v1/recorded/${i}`, body), { r });
-      assert.equal(response.status, 200, answer.name);
-      sameBytes(response.body, answer.body, `${answer.name}, ${framing}`);
-      assert.equal(response.aborted, false, answer.name);
-      sameResponseFields(fields, response.fields);
-      if (framing === 'length') assert.equal(response.get('content-length'), String(answer.body.length), 'a known length stays a known length');
-      done += 1;
+scenario(
+  'every recorded answer comes back byte for byte: length, chunked and close-delimited, at random cuts',
+  async (world) => {
+    const answers = recordedAnswers();
+    const { upstream, routes } = await world.routed();
+    const gateway = await world.gateway({ openai: upstream.url, anthropic: upstream.url });
+    const state = {};
+    let done = 0;
+    for (const [i, answer] of answers.entries()) {
+      for (const framing of ['length', 'chunked', 'close']) {
+        const r = random(1000 + i);
+        const fields = [
+          ['Content-Type', answer.streaming ? 'text/event-stream' : 'application/json'],
+          ['x-request-id', 'req_011CRx'],
+          ['Set-Cookie', 'a=1; Path=/'],
+          ['cf-ray', '8f-FRA'],
+          ['Set-Cookie', 'b=2'],
+          ['X-Empty', ''],
+        ];
+        routes.on(`/v1/recorded/${i}`, async (request, peer) => {
+          await peer.writePieces(randomCuts(framed(framing, answer.body, fields, r), r));
+          if (framing === 'close') await peer.finish();
+        });
+        const body = json({ model: 'any', stream: answer.streaming, n: i });
+        const response = await ask(world, gateway, state, post(`/${answer.provider}/v1/recorded/${i}`, body), { r });
+        assert.equal(response.status, 200, answer.name);
+        sameBytes(response.body, answer.body, `${answer.name}, ${framing}`);
+        assert.equal(response.aborted, false, answer.name);
+        sameResponseFields(fields, response.fields);
+        if (framing === 'length')
+          assert.equal(
+            response.get('content-length'),
+            String(answer.body.length),
+            'a known length stays a known length',
+          );
+        done += 1;
+      }
     }
-  }
-  await until(async () => (await gateway.list()).length === done, `${done} traces, one per exchange`);
-});
+    await until(async () => (await gateway.list()).length === done, `${done} traces, one per exchange`);
+  },
+);
 
-const kSizes = [0, 1, 2, 3, 15, 16, 17, 255, 256, 1023, 1460, 2048, 4095, 4096, 4097, 8191, 8192, 8193, 16384, 32767, 32768, 32769, 65535, 65536, 65537, 131072, 1048576];
+const kSizes = [
+  0, 1, 2, 3, 15, 16, 17, 255, 256, 1023, 1460, 2048, 4095, 4096, 4097, 8191, 8192, 8193, 16384, 32767, 32768, 32769,
+  65535, 65536, 65537, 131072, 1048576,
+];
 
 for (const requestFraming of ['length', 'chunked']) {
   for (const responseFraming of ['length', 'chunked', 'close']) {
-    scenario(`bodies of every size cross unchanged: request ${requestFraming}, response ${responseFraming}, random cuts`, async (world) => {
-      const { upstream, routes } = await world.routed();
-      const gateway = await world.gateway({ openai: upstream.url });
-      const state = {};
-      for (const [i, size] of kSizes.entries()) {
-        const r = random(77 + size);
-        const up = randomBytes(size, size + 1);
-        const down = randomBytes(kSizes[kSizes.length - 1 - i], size + 2);
-        let arrived;
-        routes.on('/v1/sizes', async (request, peer) => {
-          arrived = request;
-          await peer.writePieces(randomCuts(framed(responseFraming, down, [['Content-Type', 'application/octet-stream']], r), r));
-          if (responseFraming === 'close') await peer.finish();
-        });
-        const sizes = Array.from({ length: 20 }, () => r.integer(1, 9000));
-        const bytes = post('/openai/v1/sizes', up, [['Content-Type', 'application/octet-stream']], { framing: requestFraming, sizes });
-        const response = await ask(world, gateway, state, bytes, { r });
-        sameBytes(arrived.body, up, `request body of ${size} bytes`);
-        sameBytes(response.body, down, `response body of ${down.length} bytes`);
-        assert.equal(response.aborted, false);
-        if (requestFraming === 'length' && size > 0) assert.equal(arrived.get('content-length'), String(size));
-      }
-    });
+    scenario(
+      `bodies of every size cross unchanged: request ${requestFraming}, response ${responseFraming}, random cuts`,
+      async (world) => {
+        const { upstream, routes } = await world.routed();
+        const gateway = await world.gateway({ openai: upstream.url });
+        const state = {};
+        for (const [i, size] of kSizes.entries()) {
+          const r = random(77 + size);
+          const up = randomBytes(size, size + 1);
+          const down = randomBytes(kSizes[kSizes.length - 1 - i], size + 2);
+          let arrived;
+          routes.on('/v1/sizes', async (request, peer) => {
+            arrived = request;
+            await peer.writePieces(
+              randomCuts(framed(responseFraming, down, [['Content-Type', 'application/octet-stream']], r), r),
+            );
+            if (responseFraming === 'close') await peer.finish();
+          });
+          const sizes = Array.from({ length: 20 }, () => r.integer(1, 9000));
+          const bytes = post('/openai/v1/sizes', up, [['Content-Type', 'application/octet-stream']], {
+            framing: requestFraming,
+            sizes,
+          });
+          const response = await ask(world, gateway, state, bytes, { r });
+          sameBytes(arrived.body, up, `request body of ${size} bytes`);
+          sameBytes(response.body, down, `response body of ${down.length} bytes`);
+          assert.equal(response.aborted, false);
+          if (requestFraming === 'length' && size > 0) assert.equal(arrived.get('content-length'), String(size));
+        }
+      },
+    );
   }
 }
 
@@ -109,7 +138,10 @@ scenario('20 MiB up and 20 MiB down cross unchanged, by length and chunked', asy
     });
     const client = await world.client(gateway);
     const sizes = Array.from({ length: 400 }, () => r.integer(1, 100000));
-    const [response] = await Promise.all([client.readResponse({ deadline: 60000 }), client.write(post('/openai/v1/big', body, [], { framing, sizes }))]);
+    const [response] = await Promise.all([
+      client.readResponse({ deadline: 60000 }),
+      client.write(post('/openai/v1/big', body, [], { framing, sizes })),
+    ]);
     sameBytes(arrived.body, body, `upload, ${framing}`);
     sameBytes(response.body, body, `download, ${framing}`);
   }
@@ -128,7 +160,10 @@ scenario('a request cut at every byte of its head and framing arrives unchanged'
   for (const framing of ['length', 'chunked']) {
     const bytes = post('/openai/v1/cut?a=1', body, [['X-Cut', 'value']], { framing, sizes: [3, 1, 9], trailers: [] });
     for (let at = 1; at < bytes.length; at++) {
-      const [response] = await Promise.all([client.readResponse(), client.writePieces([bytes.subarray(0, at), bytes.subarray(at)])]);
+      const [response] = await Promise.all([
+        client.readResponse(),
+        client.writePieces([bytes.subarray(0, at), bytes.subarray(at)]),
+      ]);
       assert.equal(response.status, 200, `cut at ${at}: ${response.body}`);
       sameBytes(arrived.body, body, `${framing}, cut at ${at}`);
       assert.equal(arrived.get('x-cut'), 'value');
@@ -139,8 +174,13 @@ scenario('a request cut at every byte of its head and framing arrives unchanged'
 scenario('a response cut at every byte of its head and framing arrives unchanged', async (world) => {
   const { upstream, routes } = await world.routed();
   const gateway = await world.gateway({ openai: upstream.url });
-  const body = Buffer.from('data: {"usage":{"prompt_tokens":5,"completion_tokens":7,"total_tokens":12}}\n\ndata: [DONE]\n\n');
-  const fields = [['Content-Type', 'text/event-stream'], ['X-Cut', 'value']];
+  const body = Buffer.from(
+    'data: {"usage":{"prompt_tokens":5,"completion_tokens":7,"total_tokens":12}}\n\ndata: [DONE]\n\n',
+  );
+  const fields = [
+    ['Content-Type', 'text/event-stream'],
+    ['X-Cut', 'value'],
+  ];
   let pieces;
   routes.on('/v1/cut', (request, peer) => peer.writePieces(pieces));
   const client = await world.client(gateway);
@@ -150,7 +190,10 @@ scenario('a response cut at every byte of its head and framing arrives unchanged
     const bytes =
       framing === 'length'
         ? reply(body, fields)
-        : Buffer.concat([head('HTTP/1.1 200 OK', [...fields, ['Transfer-Encoding', 'chunked']]), chunked(body, [1, 20, 3, 15], [['X-Trailer', 'end']])]);
+        : Buffer.concat([
+            head('HTTP/1.1 200 OK', [...fields, ['Transfer-Encoding', 'chunked']]),
+            chunked(body, [1, 20, 3, 15], [['X-Trailer', 'end']]),
+          ]);
     for (let at = 1; at < bytes.length; at++) {
       pieces = [bytes.subarray(0, at), bytes.subarray(at)];
       await client.write(post('/openai/v1/cut', '{}', [['X-OngoingAI-Trace-Group-ID', group]]));
@@ -175,10 +218,20 @@ for (const [coding, encode] of Object.entries(kCoded)) {
     const plain = chatAnswer({ prompt_tokens: 1234, completion_tokens: 567, total_tokens: 1801 });
     const body = encode(plain);
     routes.on('/v1/chat/completions', async (request, peer) => {
-      await peer.writePieces(cut(reply(body, [['Content-Type', 'application/json'], ['Content-Encoding', coding]]), [100, 150, 155, 300]));
+      await peer.writePieces(
+        cut(
+          reply(body, [
+            ['Content-Type', 'application/json'],
+            ['Content-Encoding', coding],
+          ]),
+          [100, 150, 155, 300],
+        ),
+      );
     });
     const client = await world.client(gateway);
-    await client.write(post(kCompletions, json({ model: 'gpt-4o-mini' }), [['Accept-Encoding', 'gzip, deflate, br, zstd']]));
+    await client.write(
+      post(kCompletions, json({ model: 'gpt-4o-mini' }), [['Accept-Encoding', 'gzip, deflate, br, zstd']]),
+    );
     const response = await client.readResponse();
     sameBytes(response.body, body, coding);
     assert.equal(response.get('content-encoding'), coding);
@@ -191,13 +244,23 @@ for (const [coding, encode] of Object.entries(kCoded)) {
   scenario(`a ${coding} event stream is relayed event by event and its tokens are read`, async (world) => {
     const step = [gate(), gate()];
     const first = Buffer.from('data: {"choices":[{"delta":{"content":"a"}}]}\n\n');
-    const second = Buffer.from('data: {"choices":[],"usage":{"prompt_tokens":21,"completion_tokens":8,"total_tokens":29}}\n\ndata: [DONE]\n\n');
+    const second = Buffer.from(
+      'data: {"choices":[],"usage":{"prompt_tokens":21,"completion_tokens":8,"total_tokens":29}}\n\ndata: [DONE]\n\n',
+    );
     const whole = encode(Buffer.concat([first, second]));
     const { upstream, routes } = await world.routed();
     const middle = Math.floor(whole.length / 2);
     routes.on('/v1/chat/completions', async (request, peer) => {
-      await peer.write(head('HTTP/1.1 200 OK', [['Content-Type', 'text/event-stream'], ['Content-Encoding', coding], ['Transfer-Encoding', 'chunked']]));
-      await peer.write(Buffer.concat([Buffer.from(`${middle.toString(16)}\r\n`), whole.subarray(0, middle), Buffer.from('\r\n')]));
+      await peer.write(
+        head('HTTP/1.1 200 OK', [
+          ['Content-Type', 'text/event-stream'],
+          ['Content-Encoding', coding],
+          ['Transfer-Encoding', 'chunked'],
+        ]),
+      );
+      await peer.write(
+        Buffer.concat([Buffer.from(`${middle.toString(16)}\r\n`), whole.subarray(0, middle), Buffer.from('\r\n')]),
+      );
       await step[0].promise;
       await peer.write(chunked(whole.subarray(middle)));
     });
@@ -219,9 +282,16 @@ for (const [coding, encode] of Object.entries(kCoded)) {
 
 scenario('tokens are read from an answer far larger than body_max_size', async (world) => {
   const { upstream, routes } = await world.routed();
-  const gateway = await world.gateway({ openai: upstream.url, config: { tracing: { body_max_size: 1024, capture_bodies: true }, pii: { mode: 'off' } } });
+  const gateway = await world.gateway({
+    openai: upstream.url,
+    config: { tracing: { body_max_size: 1024, capture_bodies: true }, pii: { mode: 'off' } },
+  });
   const filler = 'x'.repeat(3 * 1024 * 1024);
-  const body = json({ model: 'm', choices: [{ message: { content: filler } }], usage: { prompt_tokens: 9, completion_tokens: 4, total_tokens: 13 } });
+  const body = json({
+    model: 'm',
+    choices: [{ message: { content: filler } }],
+    usage: { prompt_tokens: 9, completion_tokens: 4, total_tokens: 13 },
+  });
   routes.on('/v1/chat/completions', (request, peer) => peer.write(reply(body, [['Content-Type', 'application/json']])));
   const client = await world.client(gateway);
   await client.write(post(kCompletions, json({ model: 'gpt-4o' })));
@@ -237,19 +307,38 @@ scenario('an upload is streamed: the upstream sees bytes before the client sent 
   const body = randomBytes(size, 9);
   const headers = gate();
   const { upstream, routes } = await world.routed();
-  routes.on('/v1/upload', async (request, peer) => {
-    headers.open(peer);
-    const { body: received } = await peer.readBody({ kind: 'length', length: size });
-    sameBytes(received, body, 'upload');
-    await peer.write(reply('done'));
-  }, { stream: true });
+  routes.on(
+    '/v1/upload',
+    async (request, peer) => {
+      headers.open(peer);
+      const { body: received } = await peer.readBody({ kind: 'length', length: size });
+      sameBytes(received, body, 'upload');
+      await peer.write(reply('done'));
+    },
+    { stream: true },
+  );
   const gateway = await world.gateway({ openai: upstream.url });
   const client = await world.client(gateway);
-  await client.write(Buffer.concat([head('POST /openai/v1/upload HTTP/1.1', [['Host', 'g'], ['Content-Length', String(size)]]), body.subarray(0, 1)]));
-  const peer = await within(5000, headers.promise, 'the upstream sees the head while the client has sent one byte of the body');
+  await client.write(
+    Buffer.concat([
+      head('POST /openai/v1/upload HTTP/1.1', [
+        ['Host', 'g'],
+        ['Content-Length', String(size)],
+      ]),
+      body.subarray(0, 1),
+    ]),
+  );
+  const peer = await within(
+    5000,
+    headers.promise,
+    'the upstream sees the head while the client has sent one byte of the body',
+  );
   await until(() => peer.received > 0 && peer.buffered + 1 > 0, 'the first byte arrives');
   await client.write(body.subarray(1, 200000));
-  await until(() => peer.received >= 200000, () => `the upstream has ${peer.received} of 200,000 bytes`);
+  await until(
+    () => peer.received >= 200000,
+    () => `the upstream has ${peer.received} of 200,000 bytes`,
+  );
   await client.write(body.subarray(200000));
   assert.equal((await client.readResponse()).body.toString(), 'done');
 });
@@ -257,19 +346,28 @@ scenario('an upload is streamed: the upstream sees bytes before the client sent 
 scenario('a chunked upload is streamed chunk by chunk', async (world) => {
   const arrived = [gate(), gate(), gate()];
   const { upstream, routes } = await world.routed();
-  routes.on('/v1/upload', async (request, peer) => {
-    assert.equal(request.get('transfer-encoding')?.toLowerCase(), 'chunked');
-    let text = '';
-    for (const [i, word] of ['one', 'two', 'three'].entries()) {
-      while (!text.includes(word)) text += (await peer.readSome(`chunk ${word}`)).toString('latin1');
-      arrived[i].open();
-    }
-    if (!text.endsWith('0\r\n\r\n')) await peer.readUntil('0\r\n\r\n', 'the last chunk');
-    await peer.write(reply('done'));
-  }, { stream: true });
+  routes.on(
+    '/v1/upload',
+    async (request, peer) => {
+      assert.equal(request.get('transfer-encoding')?.toLowerCase(), 'chunked');
+      let text = '';
+      for (const [i, word] of ['one', 'two', 'three'].entries()) {
+        while (!text.includes(word)) text += (await peer.readSome(`chunk ${word}`)).toString('latin1');
+        arrived[i].open();
+      }
+      if (!text.endsWith('0\r\n\r\n')) await peer.readUntil('0\r\n\r\n', 'the last chunk');
+      await peer.write(reply('done'));
+    },
+    { stream: true },
+  );
   const gateway = await world.gateway({ openai: upstream.url });
   const client = await world.client(gateway);
-  await client.write(head('POST /openai/v1/upload HTTP/1.1', [['Host', 'g'], ['Transfer-Encoding', 'chunked']]));
+  await client.write(
+    head('POST /openai/v1/upload HTTP/1.1', [
+      ['Host', 'g'],
+      ['Transfer-Encoding', 'chunked'],
+    ]),
+  );
   for (const [i, word] of ['one', 'two', 'three'].entries()) {
     await client.write(Buffer.from(`${word.length.toString(16)}\r\n${word}\r\n`));
     await within(5000, arrived[i].promise, `chunk ${word} at the upstream before the next is sent`);
@@ -357,7 +455,8 @@ scenario('header fields cross in order with their values, credentials untouched'
   assert.match(response.get('x-ongoingai-trace-id'), /^[0-9a-f]{32}$/);
   const trace = await gateway.trace(response.get('x-ongoingai-trace-id'));
   assert.deepEqual(trace.request_headers['X-Multi'], ['one', 'two, three']);
-  for (const name of ['Authorization', 'X-Api-Key', 'Cookie']) assert.deepEqual(trace.request_headers[name], ['[REDACTED]'], name);
+  for (const name of ['Authorization', 'X-Api-Key', 'Cookie'])
+    assert.deepEqual(trace.request_headers[name], ['[REDACTED]'], name);
   assert.deepEqual(trace.response_headers['Set-Cookie'], ['[REDACTED]']);
   assert.equal(trace.request_headers.Host, undefined);
   assert.deepEqual(trace.response_headers['X-Multi'], ['one', 'two']);
@@ -372,13 +471,24 @@ scenario('nothing is added to a request: no Accept-Encoding, no User-Agent, no A
   await client.write(get('/openai/v1/models'));
   await client.readResponse();
   const names = upstream.requests[0].fields.map(([name]) => name.toLowerCase()).sort();
-  assert.deepEqual(names.filter((name) => name !== 'connection'), ['host', 'x-forwarded-for', 'x-ongoingai-correlation-id']);
+  assert.deepEqual(
+    names.filter((name) => name !== 'connection'),
+    ['host', 'x-forwarded-for', 'x-ongoingai-correlation-id'],
+  );
 });
 
 scenario('hop-by-hop fields stop at the gateway in both directions', async (world) => {
   const { upstream, routes } = await world.routed();
   routes.on('/v1/hop', (request, peer) =>
-    peer.write(reply('{}', [['Connection', 'keep-alive, X-Up-Private'], ['Keep-Alive', 'timeout=5'], ['X-Up-Private', 'x'], ['Proxy-Authenticate', 'Basic'], ['X-Stays', '1']])),
+    peer.write(
+      reply('{}', [
+        ['Connection', 'keep-alive, X-Up-Private'],
+        ['Keep-Alive', 'timeout=5'],
+        ['X-Up-Private', 'x'],
+        ['Proxy-Authenticate', 'Basic'],
+        ['X-Stays', '1'],
+      ]),
+    ),
   );
   const gateway = await world.gateway({ openai: upstream.url });
   const client = await world.client(gateway);
@@ -396,10 +506,12 @@ scenario('hop-by-hop fields stop at the gateway in both directions', async (worl
   );
   const response = await client.readResponse();
   const [arrived] = upstream.requests;
-  for (const name of ['x-private', 'foo', 'keep-alive', 'proxy-connection', 'proxy-authorization']) assert.equal(arrived.get(name), undefined, name);
+  for (const name of ['x-private', 'foo', 'keep-alive', 'proxy-connection', 'proxy-authorization'])
+    assert.equal(arrived.get(name), undefined, name);
   assert.equal(arrived.get('te'), 'trailers');
   assert.equal(arrived.get('x-stays'), '1');
-  for (const name of ['x-up-private', 'keep-alive', 'proxy-authenticate']) assert.equal(response.get(name), undefined, name);
+  for (const name of ['x-up-private', 'keep-alive', 'proxy-authenticate'])
+    assert.equal(response.get(name), undefined, name);
   assert.equal(response.get('x-stays'), '1');
 });
 
@@ -418,7 +530,12 @@ scenario('the gateway key header never goes upstream, whatever the auth setting'
   routes.on('/v1/models', (request, peer) => peer.write(reply('{}')));
   const gateway = await world.gateway({ openai: upstream.url });
   const client = await world.client(gateway);
-  await client.write(get('/openai/v1/models', [['x-ongoingai-gateway-key', 'gwk_secret'], ['X-Other', '1']]));
+  await client.write(
+    get('/openai/v1/models', [
+      ['x-ongoingai-gateway-key', 'gwk_secret'],
+      ['X-Other', '1'],
+    ]),
+  );
   const response = await client.readResponse();
   assert.equal(response.status, 200);
   assert.equal(upstream.requests[0].get('x-ongoingai-gateway-key'), undefined);
@@ -454,7 +571,10 @@ scenario('percent-escapes and queries go upstream verbatim, only the prefix is t
     const response = await client.readResponse();
     assert.equal(response.status, 200, `${target}: ${response.body}`);
     const got = upstream.requests.at(-1).target;
-    assert.ok(got === expected || (target.endsWith('?') && `${got}?` === expected), `${target} went upstream as ${got}, expected ${expected}`);
+    assert.ok(
+      got === expected || (target.endsWith('?') && `${got}?` === expected),
+      `${target} went upstream as ${got}, expected ${expected}`,
+    );
   }
 });
 
@@ -477,7 +597,13 @@ scenario('the upstream URL contributes its path and query', async (world) => {
 scenario('a decoded dot-dot segment is refused and nothing is forwarded', async (world) => {
   const { upstream } = await world.routed();
   const gateway = await world.gateway({ openai: upstream.url });
-  for (const target of ['/openai/../x', '/openai/v1/%2e%2e/x', '/openai/%2E./x', '/openai/v1/..', '/openai/a%2f..%2fb']) {
+  for (const target of [
+    '/openai/../x',
+    '/openai/v1/%2e%2e/x',
+    '/openai/%2E./x',
+    '/openai/v1/..',
+    '/openai/a%2f..%2fb',
+  ]) {
     const client = await world.client(gateway);
     await client.write(get(target));
     const response = await client.readResponse();
@@ -503,7 +629,14 @@ scenario('prefixes match whole segments only', async (world) => {
 
 scenario('an upstream correlation header is replaced, not doubled', async (world) => {
   const { upstream, routes } = await world.routed();
-  routes.on('/v1/models', (request, peer) => peer.write(reply('{}', [['X-OngoingAI-Correlation-ID', 'theirs'], ['X-OngoingAI-Trace-ID', 'theirs']])));
+  routes.on('/v1/models', (request, peer) =>
+    peer.write(
+      reply('{}', [
+        ['X-OngoingAI-Correlation-ID', 'theirs'],
+        ['X-OngoingAI-Trace-ID', 'theirs'],
+      ]),
+    ),
+  );
   const gateway = await world.gateway({ openai: upstream.url });
   const client = await world.client(gateway);
   await client.write(get('/openai/v1/models', [['X-Request-ID', 'mine-1']]));

@@ -34,14 +34,19 @@ scenario(`kill -9 under full load, ${kKills} times: every answered request is st
   for (let round = 1; round <= kKills; round++) {
     const load = new Load(world, { port: gateway.port, clients: 32, reconnect: false }).start();
     const moment = r.integer(1, 2500);
-    await until(() => load.answered.length >= moment, () => `${moment} answers; ${load.answered.length} so far`, 30000);
+    await until(
+      () => load.answered.length >= moment,
+      () => `${moment} answers; ${load.answered.length} so far`,
+      30000,
+    );
     await gateway.kill();
     await load.ended();
     answered += load.answered.length;
     gateway = await world.restart(gateway, { config: { server: { workers: r.pick([1, 2, 3]) } } });
     await gateway.settled(30000);
     expectAllStored(gateway, load, `kill ${round} (seed ${seed}, after ${moment} answers)`);
-    if (kKills > 10 && round % 10 === 0) console.log(`kill ${round} of ${kKills}: ${answered} answered requests are all stored`);
+    if (kKills > 10 && round % 10 === 0)
+      console.log(`kill ${round} of ${kKills}: ${answered} answered requests are all stored`);
   }
   const d = await gateway.diagnostics();
   assert.equal(d.total_dropped_total, 0);
@@ -53,13 +58,20 @@ scenario('killed again while it replays: still everything, still once', kLong, a
   const lock = locker(gateway);
   await lock.take();
   const load = new Load(world, { port: gateway.port, clients: 32, reconnect: false }).start();
-  await until(() => load.answered.length >= 6000, () => `6,000 answers; ${load.answered.length} so far`, 60000);
+  await until(
+    () => load.answered.length >= 6000,
+    () => `6,000 answers; ${load.answered.length} so far`,
+    60000,
+  );
   await gateway.kill();
   await load.ended();
   lock.release();
   for (let i = 0; i < 4; i++) {
     gateway = await world.restart(gateway, { ready: false });
-    await until(() => gateway.exit || gateway.rows('SELECT count(*) AS n FROM traces')[0].n >= i * 300, 'the replay has begun');
+    await until(
+      () => gateway.exit || gateway.rows('SELECT count(*) AS n FROM traces')[0].n >= i * 300,
+      'the replay has begun',
+    );
     await gateway.kill();
   }
   gateway = await world.restart(gateway, { ready: true });
@@ -83,17 +95,24 @@ function locker(gateway) {
   };
 }
 
-/** Runs load at a steady rate through an outage and asserts what must hold: all answered, diagnostics tell, recovery, nothing lost. */
+/**
+ * Runs load at a steady rate through an outage and asserts what must hold: all answered, diagnostics tell, recovery,
+ * nothing lost.
+ */
 async function throughOutage(world, gateway, { begin, end, seconds = kOutageMs / 1000, expectedClass }) {
   const load = new Load(world, { port: gateway.port, clients: 48, rate: kRate }).start();
   await until(() => load.answered.length > kRate / 2, 'load is on');
   await begin();
   const began = performance.now();
   const before = load.answered.length;
-  const told = await until(async () => {
-    const d = await gateway.diagnostics();
-    return d.store_available === false && d;
-  }, 'diagnostics say that the store does not answer', 15000);
+  const told = await until(
+    async () => {
+      const d = await gateway.diagnostics();
+      return d.store_available === false && d;
+    },
+    'diagnostics say that the store does not answer',
+    15000,
+  );
   await until(() => performance.now() - began > seconds * 1000, 'the outage is over', seconds * 1000 + 5000);
   const during = await gateway.diagnostics();
   const answeredMeanwhile = load.answered.length - before;
@@ -108,8 +127,12 @@ async function throughOutage(world, gateway, { begin, end, seconds = kOutageMs /
   assert.ok(answeredMeanwhile > seconds * kRate * 0.3, `${answeredMeanwhile} answers in ${seconds} s of outage`);
   assert.equal(health.status, 200, '/api/health goes on answering');
   assert.ok(during.queue_depth + (during.spilled ?? 0) > 0, `diagnostics show what waits: ${JSON.stringify(during)}`);
-  assert.ok(told.store_error || Object.keys(told.write_failures_by_class ?? {}).length > 0, `and why: ${JSON.stringify(told)}`);
-  if (expectedClass) assert.ok(JSON.stringify(during).includes(expectedClass), `${expectedClass} in ${JSON.stringify(during)}`);
+  assert.ok(
+    told.store_error || Object.keys(told.write_failures_by_class ?? {}).length > 0,
+    `and why: ${JSON.stringify(told)}`,
+  );
+  if (expectedClass)
+    assert.ok(JSON.stringify(during).includes(expectedClass), `${expectedClass} in ${JSON.stringify(during)}`);
   const after = await gateway.diagnostics();
   assert.equal(after.total_dropped_total, 0);
   assert.equal((await gateway.api('/api/ready')).status, 200);
@@ -122,7 +145,11 @@ scenario('a database locked by another process: proxying goes on, nothing is los
   const gateway = await world.gateway({ openai: upstream.url });
   const lock = locker(gateway);
   world.later(() => lock.release());
-  await throughOutage(world, gateway, { begin: () => lock.take(), end: () => lock.release(), expectedClass: 'contention' });
+  await throughOutage(world, gateway, {
+    begin: () => lock.take(),
+    end: () => lock.release(),
+    expectedClass: 'contention',
+  });
 });
 
 scenario('a database that turns read-only: proxying goes on, nothing is lost', kLong, async (world) => {
@@ -143,7 +170,10 @@ scenario('a disk that is full: proxying goes on, nothing is lost', kLong, async 
   const disk = smallDisk(world, '2m');
   if (!disk) return;
   const upstream = await loadUpstream(world);
-  const gateway = await world.gateway({ openai: upstream.url, config: { storage: { path: path.join(disk.folder, 'traces.db') }, trace: { ring_path: world.folder('rings') } } });
+  const gateway = await world.gateway({
+    openai: upstream.url,
+    config: { storage: { path: path.join(disk.folder, 'traces.db') }, trace: { ring_path: world.folder('rings') } },
+  });
   // The store fills the disk by itself; the outage begins when it does.
   await throughOutage(world, gateway, { begin: () => disk.fill(), end: () => disk.empty() });
 });
@@ -180,7 +210,10 @@ function smallDisk(world, size) {
 
 scenario('a ring that is full spills, and what spilled is stored', kLong, async (world) => {
   const upstream = await loadUpstream(world);
-  const gateway = await world.gateway({ openai: upstream.url, config: { trace: { ring_bytes: 1048576 }, server: { workers: 1 } } });
+  const gateway = await world.gateway({
+    openai: upstream.url,
+    config: { trace: { ring_bytes: 1048576 }, server: { workers: 1 } },
+  });
   const lock = locker(gateway);
   await lock.take();
   world.later(() => lock.release());
@@ -195,46 +228,67 @@ scenario('a ring that is full spills, and what spilled is stored', kLong, async 
   assert.equal(d.enqueue_accepted_total, d.stored_total);
 });
 
-scenario('killed with records in the ring and in overflow files: all are stored by the next start', kLong, async (world) => {
-  const upstream = await loadUpstream(world);
-  let gateway = await world.gateway({ openai: upstream.url, config: { trace: { ring_bytes: 1048576 }, server: { workers: 2 } } });
-  const lock = locker(gateway);
-  await lock.take();
-  world.later(() => lock.release());
-  const load = new Load(world, { port: gateway.port, clients: 32, reconnect: false }).start();
-  await until(async () => (await gateway.diagnostics()).spilled > 2000, 'more than 2,000 records spilled', 60000);
-  await gateway.kill();
-  await load.ended();
-  lock.release();
-  gateway = await world.restart(gateway, { config: { trace: { ring_bytes: 4194304 }, server: { workers: 1 } } });
-  await gateway.settled(60000);
-  expectAllStored(gateway, load, 'after the restart with fewer workers and another ring size');
-});
+scenario(
+  'killed with records in the ring and in overflow files: all are stored by the next start',
+  kLong,
+  async (world) => {
+    const upstream = await loadUpstream(world);
+    let gateway = await world.gateway({
+      openai: upstream.url,
+      config: { trace: { ring_bytes: 1048576 }, server: { workers: 2 } },
+    });
+    const lock = locker(gateway);
+    await lock.take();
+    world.later(() => lock.release());
+    const load = new Load(world, { port: gateway.port, clients: 32, reconnect: false }).start();
+    await until(async () => (await gateway.diagnostics()).spilled > 2000, 'more than 2,000 records spilled', 60000);
+    await gateway.kill();
+    await load.ended();
+    lock.release();
+    gateway = await world.restart(gateway, { config: { trace: { ring_bytes: 4194304 }, server: { workers: 1 } } });
+    await gateway.settled(60000);
+    expectAllStored(gateway, load, 'after the restart with fewer workers and another ring size');
+  },
+);
 
-scenario('when every bound is reached traces are dropped, counted by reason, and proxying goes on', kLong, async (world) => {
-  const upstream = await loadUpstream(world);
-  const gateway = await world.gateway({ openai: upstream.url, config: { trace: { ring_bytes: 1048576, spill_bytes: 0 }, server: { workers: 1 } } });
-  const lock = locker(gateway);
-  await lock.take();
-  world.later(() => lock.release());
-  const load = new Load(world, { port: gateway.port, clients: 32 }).start();
-  await until(async () => (await gateway.diagnostics()).total_dropped_total > 500, 'more than 500 dropped', 60000);
-  await load.stop();
-  assert.equal(load.failed.size, 0, JSON.stringify([...load.failed]));
-  assert.ok(load.longestMs < 1000 * patience, `tracing fails open: the slowest answer took ${load.longestMs} ms`);
-  const full = await gateway.diagnostics();
-  assert.equal(full.queue_pressure_state === 'saturated' || full.queue_pressure_state === 'high', true, `pressure ${full.queue_pressure_state}`);
-  assert.ok(full.last_enqueue_drop_at, 'the time of the last drop');
-  lock.release();
-  await gateway.settled(60000);
-  const d = await gateway.diagnostics();
-  const { missing, doubled } = account(gateway, load);
-  assert.deepEqual(doubled, []);
-  assert.equal(missing.length, d.total_dropped_total, 'what is missing is what was counted as dropped');
-  const reasons = Object.values(d.dropped_by_reason ?? {}).reduce((sum, n) => sum + n, 0);
-  assert.equal(reasons, d.total_dropped_total, `dropped by reason: ${JSON.stringify(d.dropped_by_reason)}`);
-  await gateway.waitLog((l) => l.msg === 'trace queue is full; dropping trace' && l.level === 'WARN', 'trace queue is full; dropping trace');
-});
+scenario(
+  'when every bound is reached traces are dropped, counted by reason, and proxying goes on',
+  kLong,
+  async (world) => {
+    const upstream = await loadUpstream(world);
+    const gateway = await world.gateway({
+      openai: upstream.url,
+      config: { trace: { ring_bytes: 1048576, spill_bytes: 0 }, server: { workers: 1 } },
+    });
+    const lock = locker(gateway);
+    await lock.take();
+    world.later(() => lock.release());
+    const load = new Load(world, { port: gateway.port, clients: 32 }).start();
+    await until(async () => (await gateway.diagnostics()).total_dropped_total > 500, 'more than 500 dropped', 60000);
+    await load.stop();
+    assert.equal(load.failed.size, 0, JSON.stringify([...load.failed]));
+    assert.ok(load.longestMs < 1000 * patience, `tracing fails open: the slowest answer took ${load.longestMs} ms`);
+    const full = await gateway.diagnostics();
+    assert.equal(
+      full.queue_pressure_state === 'saturated' || full.queue_pressure_state === 'high',
+      true,
+      `pressure ${full.queue_pressure_state}`,
+    );
+    assert.ok(full.last_enqueue_drop_at, 'the time of the last drop');
+    lock.release();
+    await gateway.settled(60000);
+    const d = await gateway.diagnostics();
+    const { missing, doubled } = account(gateway, load);
+    assert.deepEqual(doubled, []);
+    assert.equal(missing.length, d.total_dropped_total, 'what is missing is what was counted as dropped');
+    const reasons = Object.values(d.dropped_by_reason ?? {}).reduce((sum, n) => sum + n, 0);
+    assert.equal(reasons, d.total_dropped_total, `dropped by reason: ${JSON.stringify(d.dropped_by_reason)}`);
+    await gateway.waitLog(
+      (l) => l.msg === 'trace queue is full; dropping trace' && l.level === 'WARN',
+      'trace queue is full; dropping trace',
+    );
+  },
+);
 
 scenario('shutdown during an outage keeps what could not be stored for the next start', kLong, async (world) => {
   const upstream = await loadUpstream(world);

@@ -1,4 +1,5 @@
-// What happens when a side breaks: the client is told the truth, the other side is told at once, and exactly one trace says what happened.
+// What happens when a side breaks: the client is told the truth, the other side is told at once, and exactly one
+// trace says what happened.
 import assert from 'node:assert/strict';
 import { sameBytes } from '../lib/compare.js';
 import { freePort } from '../lib/gateway.js';
@@ -7,9 +8,13 @@ import { chunked, head } from '../lib/peer.js';
 import { scenario } from '../lib/world.js';
 import { gate, until, within } from '../lib/wait.js';
 
-const kUsageEvent = 'event: message_start\ndata: {"type":"message_start","message":{"model":"claude-haiku-4-5-20251001","usage":{"input_tokens":33,"output_tokens":1}}}\n\n';
+const kUsageEvent =
+  'event: message_start\ndata: {"type":"message_start","message":{"model":"claude-haiku-4-5-20251001","usage":{"input_tokens":33,"output_tokens":1}}}\n\n';
 const chunk = (text) => Buffer.from(`${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`);
-const kStreamHead = head('HTTP/1.1 200 OK', [['Content-Type', 'text/event-stream'], ['Transfer-Encoding', 'chunked']]);
+const kStreamHead = head('HTTP/1.1 200 OK', [
+  ['Content-Type', 'text/event-stream'],
+  ['Transfer-Encoding', 'chunked'],
+]);
 
 /** A routed upstream, a gateway with one worker, a client, and a group that finds the trace. */
 async function setUp(world, options = {}) {
@@ -23,7 +28,15 @@ async function setUp(world, options = {}) {
   const group = unique('failure');
   const client = await world.client(gateway, options.client);
   const fields = [['X-OngoingAI-Trace-Group-ID', group]];
-  return { upstream, routes, gateway, client, group, fields, trace: () => gateway.onlyTrace({ trace_group_id: group }) };
+  return {
+    upstream,
+    routes,
+    gateway,
+    client,
+    group,
+    fields,
+    trace: () => gateway.onlyTrace({ trace_group_id: group }),
+  };
 }
 
 async function expectBadGateway(env, response) {
@@ -105,7 +118,10 @@ const kMidBody = {
   'closes in a body with length': [reply(Buffer.alloc(1000, 'x')).subarray(0, 600), (peer) => peer.finish()],
   'resets in a chunked body': [Buffer.concat([kStreamHead, chunk(kUsageEvent)]), (peer) => peer.reset()],
   'closes in a chunked body': [Buffer.concat([kStreamHead, chunk(kUsageEvent)]), (peer) => peer.finish()],
-  'closes inside a chunk': [Buffer.concat([kStreamHead, chunk(kUsageEvent), Buffer.from('ff\r\nabc')]), (peer) => peer.finish()],
+  'closes inside a chunk': [
+    Buffer.concat([kStreamHead, chunk(kUsageEvent), Buffer.from('ff\r\nabc')]),
+    (peer) => peer.finish(),
+  ],
   'breaks the chunk syntax': [Buffer.concat([kStreamHead, chunk(kUsageEvent), Buffer.from('zz\r\nabc\r\n')]), () => {}],
 };
 for (const [what, [bytes, act]] of Object.entries(kMidBody)) {
@@ -118,14 +134,18 @@ for (const [what, [bytes, act]] of Object.entries(kMidBody)) {
       await act(peer);
       await peer.gone;
     });
-    await env.client.write(post('/anthropic/v1/messages', json({ model: 'claude-haiku-4-5-20251001', stream: true }), env.fields));
+    await env.client.write(
+      post('/anthropic/v1/messages', json({ model: 'claude-haiku-4-5-20251001', stream: true }), env.fields),
+    );
     const answer = await env.client.readResponseHead();
     assert.equal(answer.status, 200);
     // What came in the same segment as the fault may be cut with it; all else has been relayed by now.
     const alreadyBroken = what === 'breaks the chunk syntax';
     if (!alreadyBroken) await until(() => env.client.buffered >= 100, 'the first bytes of the body reach the client');
     seen.open();
-    const rest = await env.client.readBody(answer.get('content-length') ? { kind: 'length', length: 1000 } : { kind: 'chunked' });
+    const rest = await env.client.readBody(
+      answer.get('content-length') ? { kind: 'length', length: 1000 } : { kind: 'chunked' },
+    );
     assert.equal(rest.aborted, true, 'the client can tell that the answer is not whole');
     await within(2000, env.client.gone, 'the connection is closed');
     const trace = await env.trace();
@@ -143,7 +163,15 @@ scenario('a close-delimited answer that is reset is told from one that ended', a
   const env = await setUp(world);
   const seen = gate();
   env.routes.on('/v1/chat/completions', async (request, peer) => {
-    await peer.write(Buffer.concat([head('HTTP/1.1 200 OK', [['Connection', 'close'], ['Content-Type', 'application/json']]), Buffer.alloc(500, 'x')]));
+    await peer.write(
+      Buffer.concat([
+        head('HTTP/1.1 200 OK', [
+          ['Connection', 'close'],
+          ['Content-Type', 'application/json'],
+        ]),
+        Buffer.alloc(500, 'x'),
+      ]),
+    );
     await seen.promise;
     peer.reset();
   });
@@ -166,7 +194,9 @@ for (const leaving of ['closes', 'resets']) {
       await peer.gone;
       peer.destroy();
     });
-    await env.client.write(post('/anthropic/v1/messages', json({ model: 'claude-haiku-4-5-20251001', stream: true }), env.fields));
+    await env.client.write(
+      post('/anthropic/v1/messages', json({ model: 'claude-haiku-4-5-20251001', stream: true }), env.fields),
+    );
     await env.client.readUntil('message_start', 'the first event');
     const peer = await at.promise;
     if (leaving === 'resets') env.client.reset();
@@ -178,23 +208,26 @@ for (const leaving of ['closes', 'resets']) {
     assert.equal(trace.input_tokens, 33, 'tokens seen until then');
   });
 
-  scenario(`a client that ${leaving} while the upstream is silent, before headers, cancels it within a second`, async (world) => {
-    const env = await setUp(world);
-    const at = gate();
-    env.routes.on('/v1/chat/completions', async (request, peer) => {
-      at.open(peer);
-      await peer.gone;
-      peer.destroy();
-    });
-    await env.client.write(chatPost(env));
-    const peer = await within(5000, at.promise, 'the request at the upstream');
-    if (leaving === 'resets') env.client.reset();
-    else env.client.destroy();
-    await within(1000, peer.gone, 'the upstream connection is closed after the client left');
-    const trace = await env.trace();
-    assert.equal(trace.metadata.outcome, 'client_aborted');
-    assert.equal(trace.model, 'gpt-4o-mini');
-  });
+  scenario(
+    `a client that ${leaving} while the upstream is silent, before headers, cancels it within a second`,
+    async (world) => {
+      const env = await setUp(world);
+      const at = gate();
+      env.routes.on('/v1/chat/completions', async (request, peer) => {
+        at.open(peer);
+        await peer.gone;
+        peer.destroy();
+      });
+      await env.client.write(chatPost(env));
+      const peer = await within(5000, at.promise, 'the request at the upstream');
+      if (leaving === 'resets') env.client.reset();
+      else env.client.destroy();
+      await within(1000, peer.gone, 'the upstream connection is closed after the client left');
+      const trace = await env.trace();
+      assert.equal(trace.metadata.outcome, 'client_aborted');
+      assert.equal(trace.model, 'gpt-4o-mini');
+    },
+  );
 }
 
 const kEndEvents = {
@@ -202,47 +235,57 @@ const kEndEvents = {
   '/anthropic/v1/messages': 'event: message_stop\ndata: {"type":"message_stop"}\n\n',
 };
 for (const [target, end] of Object.entries(kEndEvents)) {
-  scenario(`a client that leaves after the end event of ${target}, before the last chunk, got everything: outcome complete`, async (world) => {
-    const env = await setUp(world);
-    env.routes.on(target.replace(/^\/\w+/, ''), async (request, peer) => {
-      await peer.write(Buffer.concat([kStreamHead, chunk(kUsageEvent), chunk(end)])); // no last chunk: SDKs do not wait for it either
-      await peer.gone;
-      peer.destroy();
-    });
-    await env.client.write(post(target, json({ model: 'gpt-4o-mini', stream: true }), env.fields));
-    await env.client.readUntil(end, 'the end event');
-    env.client.destroy();
-    const trace = await env.trace();
-    assert.equal(trace.metadata.outcome, 'complete');
-    assert.equal(trace.input_tokens, 33);
-  });
+  scenario(
+    `a client that leaves after the end event of ${target}, before the last chunk, got everything: outcome complete`,
+    async (world) => {
+      const env = await setUp(world);
+      env.routes.on(target.replace(/^\/\w+/, ''), async (request, peer) => {
+        await peer.write(Buffer.concat([kStreamHead, chunk(kUsageEvent), chunk(end)])); // no last chunk: SDKs do not wait for it either
+        await peer.gone;
+        peer.destroy();
+      });
+      await env.client.write(post(target, json({ model: 'gpt-4o-mini', stream: true }), env.fields));
+      await env.client.readUntil(end, 'the end event');
+      env.client.destroy();
+      const trace = await env.trace();
+      assert.equal(trace.metadata.outcome, 'complete');
+      assert.equal(trace.input_tokens, 33);
+    },
+  );
 }
 
-scenario('a client that leaves while its pipelined requests wait cancels the upstream within a second', async (world) => {
-  const env = await setUp(world);
-  const at = gate();
-  env.routes.on('/v1/chat/completions', async (request, peer) => {
-    at.open(peer);
-    await peer.gone;
-    peer.destroy();
-  });
-  const waiting = Array.from({ length: 200 }, () => post('/openai/v1/later', Buffer.alloc(2000, 'y')));
-  env.client.write(Buffer.concat([chatPost(env), ...waiting])).catch(() => {});
-  const peer = await within(5000, at.promise, 'the request at the upstream');
-  env.client.reset();
-  await within(1000, peer.gone, 'the upstream connection is closed after the client left');
-  assert.equal((await env.trace()).metadata.outcome, 'client_aborted');
-});
-
-scenario('a client that leaves in its upload: the upstream is told, one trace', async (world) => {
-  for (const framing of ['length', 'chunked']) {
+scenario(
+  'a client that leaves while its pipelined requests wait cancels the upstream within a second',
+  async (world) => {
     const env = await setUp(world);
     const at = gate();
     env.routes.on('/v1/chat/completions', async (request, peer) => {
       at.open(peer);
       await peer.gone;
       peer.destroy();
-    }, { stream: true });
+    });
+    const waiting = Array.from({ length: 200 }, () => post('/openai/v1/later', Buffer.alloc(2000, 'y')));
+    env.client.write(Buffer.concat([chatPost(env), ...waiting])).catch(() => {});
+    const peer = await within(5000, at.promise, 'the request at the upstream');
+    env.client.reset();
+    await within(1000, peer.gone, 'the upstream connection is closed after the client left');
+    assert.equal((await env.trace()).metadata.outcome, 'client_aborted');
+  },
+);
+
+scenario('a client that leaves in its upload: the upstream is told, one trace', async (world) => {
+  for (const framing of ['length', 'chunked']) {
+    const env = await setUp(world);
+    const at = gate();
+    env.routes.on(
+      '/v1/chat/completions',
+      async (request, peer) => {
+        at.open(peer);
+        await peer.gone;
+        peer.destroy();
+      },
+      { stream: true },
+    );
     const whole = post(kCompletions, Buffer.alloc(100000, ' '), env.fields, { framing, sizes: [50000] });
     await env.client.write(whole.subarray(0, 60000));
     const peer = await within(5000, at.promise, 'the head at the upstream');
@@ -269,35 +312,38 @@ scenario('a client that leaves while bytes flow: the upstream is told within a s
   assert.equal((await env.trace()).metadata.outcome, 'client_aborted');
 });
 
-scenario('a reused connection that turns out dead is replaced once, unseen by the client, also for a POST', async (world) => {
-  for (const [what, die] of Object.entries({ reset: (peer) => peer.reset(), close: (peer) => peer.destroy() })) {
-    let served = 0;
-    const seen = [];
-    const upstream = await world.upstream(async (peer, self) => {
-      const first = await peer.readRequest();
-      seen.push(first);
-      served += 1;
-      await peer.write(reply(chatAnswer(), [['Content-Type', 'application/json']]));
-      if (self.connections.length > 1) return;
-      seen.push(await peer.readRequest()); // the connection dies with the request in it and nothing sent back
-      die(peer);
-    });
-    const gateway = await world.gateway({ openai: upstream.url, config: { server: { workers: 1 } } });
-    const client = await world.client(gateway);
-    const group = unique('retry');
-    await client.write(post(kCompletions, json({ model: 'gpt-4o-mini' })));
-    assert.equal((await client.readResponse()).status, 200);
-    const body = json({ model: 'gpt-4o-mini', second: true });
-    await client.write(post(kCompletions, body, [['X-OngoingAI-Trace-Group-ID', group]]));
-    const response = await client.readResponse();
-    assert.equal(response.status, 200, `${what}: ${response.body}`);
-    assert.equal(upstream.connections.length, 2);
-    assert.equal(served, 2);
-    sameBytes(seen[2].body, body, 'the body sent again');
-    assert.deepEqual(seen[2].fields, seen[1].fields, 'the same head was sent again');
-    assert.equal((await gateway.onlyTrace({ trace_group_id: group })).metadata.outcome, 'complete');
-  }
-});
+scenario(
+  'a reused connection that turns out dead is replaced once, unseen by the client, also for a POST',
+  async (world) => {
+    for (const [what, die] of Object.entries({ reset: (peer) => peer.reset(), close: (peer) => peer.destroy() })) {
+      let served = 0;
+      const seen = [];
+      const upstream = await world.upstream(async (peer, self) => {
+        const first = await peer.readRequest();
+        seen.push(first);
+        served += 1;
+        await peer.write(reply(chatAnswer(), [['Content-Type', 'application/json']]));
+        if (self.connections.length > 1) return;
+        seen.push(await peer.readRequest()); // the connection dies with the request in it and nothing sent back
+        die(peer);
+      });
+      const gateway = await world.gateway({ openai: upstream.url, config: { server: { workers: 1 } } });
+      const client = await world.client(gateway);
+      const group = unique('retry');
+      await client.write(post(kCompletions, json({ model: 'gpt-4o-mini' })));
+      assert.equal((await client.readResponse()).status, 200);
+      const body = json({ model: 'gpt-4o-mini', second: true });
+      await client.write(post(kCompletions, body, [['X-OngoingAI-Trace-Group-ID', group]]));
+      const response = await client.readResponse();
+      assert.equal(response.status, 200, `${what}: ${response.body}`);
+      assert.equal(upstream.connections.length, 2);
+      assert.equal(served, 2);
+      sameBytes(seen[2].body, body, 'the body sent again');
+      assert.deepEqual(seen[2].fields, seen[1].fields, 'the same head was sent again');
+      assert.equal((await gateway.onlyTrace({ trace_group_id: group })).metadata.outcome, 'complete');
+    }
+  },
+);
 
 scenario('a reused connection is retried once only', async (world) => {
   const upstream = await world.upstream(async (peer, self) => {
@@ -371,7 +417,11 @@ scenario('bytes that an upstream sends beyond its answer never become the answer
     for (let i = 0; i < 5; i++) {
       await client.write(get('/openai/v1/models'));
       const response = await client.readResponse();
-      assert.notEqual(response.body.toString(), 'poison', `request ${i}, poison ${late ? 'in a segment of its own' : 'with the answer'}`);
+      assert.notEqual(
+        response.body.toString(),
+        'poison',
+        `request ${i}, poison ${late ? 'in a segment of its own' : 'with the answer'}`,
+      );
     }
   }
 });
@@ -393,7 +443,11 @@ scenario('idle upstream connections are capped and expire', async (world) => {
     }),
   );
   const open = (env) => env.upstream.connections.filter((peer) => !peer.ended && !peer.closed).length;
-  await until(() => open(capped) === 3, () => `3 connections are kept, ${open(capped)} are open`, 5000);
+  await until(
+    () => open(capped) === 3,
+    () => `3 connections are kept, ${open(capped)} are open`,
+    5000,
+  );
 
   const expiring = await setUp(world, { config: { providers: { openai: { pool_idle_timeout_ms: 300 } } } });
   expiring.routes.on('/v1/fine', (request, peer) => peer.write(reply('ok')));
@@ -408,14 +462,18 @@ scenario('idle upstream connections are capped and expire', async (world) => {
 async function standstill(value, what) {
   let last = -1;
   let since = performance.now();
-  await until(() => {
-    const now = value();
-    if (now !== last) {
-      last = now;
-      since = performance.now();
-    }
-    return performance.now() - since > 500;
-  }, what, 30000);
+  await until(
+    () => {
+      const now = value();
+      if (now !== last) {
+        last = now;
+        since = performance.now();
+      }
+      return performance.now() - since > 500;
+    },
+    what,
+    30000,
+  );
   return last;
 }
 
@@ -425,7 +483,12 @@ scenario('a slow reader slows the upstream, in bounded memory', async (world) =>
   const block = randomBytes(1024 * 1024, 6);
   let written = 0;
   env.routes.on('/v1/chat/completions', async (request, peer) => {
-    await peer.write(head('HTTP/1.1 200 OK', [['Content-Length', String(total)], ['Content-Type', 'application/octet-stream']]));
+    await peer.write(
+      head('HTTP/1.1 200 OK', [
+        ['Content-Length', String(total)],
+        ['Content-Type', 'application/octet-stream'],
+      ]),
+    );
     for (; written < total; written += block.length) await peer.write(block);
   });
   await env.client.write(chatPost(env));
@@ -438,7 +501,8 @@ scenario('a slow reader slows the upstream, in bounded memory', async (world) =>
   env.client.resume();
   const rest = await env.client.readBody({ kind: 'length', length: total }, 60000);
   assert.equal(rest.body.length, total);
-  for (let at = 0; at < total; at += block.length) sameBytes(rest.body.subarray(at, at + block.length), block, `block at ${at}`);
+  for (let at = 0; at < total; at += block.length)
+    sameBytes(rest.body.subarray(at, at + block.length), block, `block at ${at}`);
   assert.equal((await env.gateway.trace(answer.get('x-ongoingai-trace-id'))).metadata.outcome, 'complete');
 });
 
@@ -448,16 +512,22 @@ scenario('a slow upstream slows the client, in bounded memory', async (world) =>
   const block = randomBytes(1024 * 1024, 7);
   const at = gate();
   const go = gate();
-  env.routes.on('/v1/chat/completions', async (request, peer) => {
-    peer.pause();
-    at.open();
-    await go.promise;
-    peer.resume();
-    const { body } = await peer.readBody({ kind: 'length', length: total }, 60000);
-    await peer.write(reply(String(body.length)));
-  }, { stream: true });
+  env.routes.on(
+    '/v1/chat/completions',
+    async (request, peer) => {
+      peer.pause();
+      at.open();
+      await go.promise;
+      peer.resume();
+      const { body } = await peer.readBody({ kind: 'length', length: total }, 60000);
+      await peer.write(reply(String(body.length)));
+    },
+    { stream: true },
+  );
   let sent = 0;
-  await env.client.write(head(`POST ${kCompletions} HTTP/1.1`, [['Host', 'g'], ...env.fields, ['Content-Length', String(total)]]));
+  await env.client.write(
+    head(`POST ${kCompletions} HTTP/1.1`, [['Host', 'g'], ...env.fields, ['Content-Length', String(total)]]),
+  );
   const uploading = (async () => {
     for (; sent < total; sent += block.length) await env.client.write(block);
   })();
@@ -473,14 +543,18 @@ scenario('a slow upstream slows the client, in bounded memory', async (world) =>
 
 scenario('the connect timeout covers a handshake that never ends', async (world) => {
   const silent = await world.upstream((peer) => peer.gone);
-  const env = await setUp(world, { config: { providers: { openai: { upstream: `https://127.0.0.1:${silent.port}`, connect_timeout_ms: 300 } } } });
+  const env = await setUp(world, {
+    config: { providers: { openai: { upstream: `https://127.0.0.1:${silent.port}`, connect_timeout_ms: 300 } } },
+  });
   await env.client.write(chatPost(env));
   await expectBadGateway(env, await env.client.readResponse({ deadline: 5000 }));
   await within(5000, silent.connections[0].gone, 'the gateway gives the connection up');
 });
 
 scenario('the idle timeout ends an exchange in which nothing moves, before and after the headers', async (world) => {
-  const env = await setUp(world, { config: { providers: { openai: { idle_timeout_ms: 400 }, anthropic: { idle_timeout_ms: 400 } } } });
+  const env = await setUp(world, {
+    config: { providers: { openai: { idle_timeout_ms: 400 }, anthropic: { idle_timeout_ms: 400 } } },
+  });
   env.routes.on('/v1/chat/completions', (request, peer) => peer.gone);
   await env.client.write(chatPost(env));
   const response = await env.client.readResponse({ deadline: 6000 });
@@ -542,7 +616,11 @@ scenario('one trace for each of many exchanges that break in different ways at o
         await client.readUntil('data: 1', 'the first event');
         client.reset();
       } else {
-        await client.readBody(answer.get('transfer-encoding') ? { kind: 'chunked' } : { kind: 'length', length: Number(answer.get('content-length')) });
+        await client.readBody(
+          answer.get('transfer-encoding')
+            ? { kind: 'chunked' }
+            : { kind: 'length', length: Number(answer.get('content-length')) },
+        );
       }
     }),
   );
@@ -554,6 +632,9 @@ scenario('one trace for each of many exchanges that break in different ways at o
   assert.equal(items.length, count);
   const traces = await Promise.all(items.map((item) => env.gateway.trace(item.id)));
   const wrong = traces.filter((t) => t.metadata.outcome !== t.request_path.split('/').pop());
-  assert.deepEqual(wrong.map((t) => [t.request_path, t.metadata.outcome]), []);
+  assert.deepEqual(
+    wrong.map((t) => [t.request_path, t.metadata.outcome]),
+    [],
+  );
   assert.equal(new Set(traces.map((t) => t.metadata.correlation_id)).size, count);
 });

@@ -9,7 +9,11 @@ import { gate, until, within } from '../lib/wait.js';
 async function setUp(world, server = {}, options = {}) {
   const { upstream, routes } = await world.routed();
   routes.on('/v1/fine', (request, peer) => peer.write(reply('fine')));
-  const gateway = await world.gateway({ openai: upstream.url, config: { server: { workers: 1, ...server } }, ...options });
+  const gateway = await world.gateway({
+    openai: upstream.url,
+    config: { server: { workers: 1, ...server } },
+    ...options,
+  });
   return { upstream, routes, gateway };
 }
 async function fine(world, gateway) {
@@ -24,7 +28,10 @@ scenario('headers beyond max_header_bytes: 431 JSON, closed, nothing forwarded',
   const { gateway, upstream } = await setUp(world, { max_header_bytes: 4096 });
   for (const [name, bytes] of Object.entries({
     'one long value': get('/openai/v1/fine', [['X-Long', 'x'.repeat(5000)]]),
-    'many fields': get('/openai/v1/fine', Array.from({ length: 300 }, (_, i) => [`X-${i}`, 'value'])),
+    'many fields': get(
+      '/openai/v1/fine',
+      Array.from({ length: 300 }, (_, i) => [`X-${i}`, 'value']),
+    ),
     'a long target': get(`/openai/v1/fine?${'x'.repeat(5000)}`),
     'a head without end': get('/openai/v1/fine', [['X-Long', 'x'.repeat(50000)]]).subarray(0, 40000),
     'a request line without end': Buffer.from(`GET /${'x'.repeat(20000)}`),
@@ -112,7 +119,10 @@ scenario('connections beyond max_connections are turned away or wait, and room i
     // The harness's own API connections count as well: hold what can be had.
     const client = await world.client(gateway);
     await client.write(get('/openai/v1/fine'));
-    const served = await client.readResponse({ deadline: 700 }).then((r) => r.status === 200, () => false);
+    const served = await client.readResponse({ deadline: 700 }).then(
+      (r) => r.status === 200,
+      () => false,
+    );
     if (served) held.push(client);
     else client.destroy();
     return !served;
@@ -127,17 +137,21 @@ scenario('connections beyond max_connections are turned away or wait, and room i
 });
 
 // Left out of sanitizer builds: their run-time needs descriptors of its own to look at memory.
-scenario('out of descriptors: it stops accepting for a moment, goes on, and recovers', { skip: sanitized }, async (world) => {
-  const { gateway } = await setUp(world, { max_connections: 10000 }, { wrapper: ['prlimit', '--nofile=96:96'] });
-  const clients = [];
-  for (let i = 0; i < 150; i++) clients.push(await world.client(gateway));
-  const first = clients[0];
-  await first.write(get('/api/health'));
-  assert.equal((await first.readResponse()).status, 200, 'those inside are served');
-  for (const client of clients) client.destroy();
-  await until(() => fine(world, gateway).then(() => true), 'new connections are served again');
-  assert.equal((await gateway.stop()).code, 0);
-});
+scenario(
+  'out of descriptors: it stops accepting for a moment, goes on, and recovers',
+  { skip: sanitized },
+  async (world) => {
+    const { gateway } = await setUp(world, { max_connections: 10000 }, { wrapper: ['prlimit', '--nofile=96:96'] });
+    const clients = [];
+    for (let i = 0; i < 150; i++) clients.push(await world.client(gateway));
+    const first = clients[0];
+    await first.write(get('/api/health'));
+    assert.equal((await first.readResponse()).status, 200, 'those inside are served');
+    for (const client of clients) client.destroy();
+    await until(() => fine(world, gateway).then(() => true), 'new connections are served again');
+    assert.equal((await gateway.stop()).code, 0);
+  },
+);
 
 scenario('a client that pipelines without reading cannot make the gateway grow', async (world) => {
   const { gateway, routes } = await setUp(world);
@@ -157,13 +171,17 @@ scenario('a client that pipelines without reading cannot make the gateway grow',
   })().catch(() => {});
   let last = -1;
   let since = performance.now();
-  await until(() => {
-    if (sent !== last) {
-      last = sent;
-      since = performance.now();
-    }
-    return performance.now() - since > 700;
-  }, 'the client comes to a standstill', 30000);
+  await until(
+    () => {
+      if (sent !== last) {
+        last = sent;
+        since = performance.now();
+      }
+      return performance.now() - since > 700;
+    },
+    'the client comes to a standstill',
+    30000,
+  );
   assert.ok(sent < 60, 'the client is held back');
   gateway.expectGrownAtMost(4096, before);
   client.destroy();
@@ -173,7 +191,9 @@ scenario('a client that pipelines without reading cannot make the gateway grow',
 
 scenario('thousands of requests leave no memory and no descriptors behind', async (world) => {
   const { gateway, routes } = await setUp(world);
-  routes.on('/v1/chat/completions', (request, peer) => peer.write(reply('{"usage":{"prompt_tokens":1,"completion_tokens":1}}')));
+  routes.on('/v1/chat/completions', (request, peer) =>
+    peer.write(reply('{"usage":{"prompt_tokens":1,"completion_tokens":1}}')),
+  );
   const body = Buffer.alloc(3000, ' ');
   const rounds = async (count) => {
     await Promise.all(
@@ -193,7 +213,10 @@ scenario('thousands of requests leave no memory and no descriptors behind', asyn
   const before = gateway.rssAnonKiB();
   for (let i = 0; i < 3; i++) await rounds(100);
   gateway.expectGrownAtMost(3072, before);
-  await until(() => gateway.openFiles() <= files + 25, () => `descriptors: ${files} before, ${gateway.openFiles()} now`);
+  await until(
+    () => gateway.openFiles() <= files + 25,
+    () => `descriptors: ${files} before, ${gateway.openFiles()} now`,
+  );
 });
 
 scenario('a refused request does not hold its connection open for ever', async (world) => {

@@ -1,4 +1,5 @@
-// The official clients of OpenAI and Anthropic, Vercel's ai and LangChain, pointed at the gateway: right answers, right traces.
+// The official clients of OpenAI and Anthropic, Vercel's ai and LangChain, pointed at the gateway: right answers,
+// right traces.
 import assert from 'node:assert/strict';
 import OpenAI from 'openai';
 import Anthropic from '@anthropic-ai/sdk';
@@ -60,7 +61,10 @@ async function expectTraces({ gateway, group }, expected) {
     if (!counts.parts?.cache_read_input_tokens) {
       const [inRate, outRate] = prices[model];
       const cost = (counts.input / 1000) * inRate + (counts.output / 1000) * outRate;
-      assert.ok(Math.abs(trace.estimated_cost_usd - cost) < 1e-9, `${about}: cost ${trace.estimated_cost_usd}, expected ${cost}`);
+      assert.ok(
+        Math.abs(trace.estimated_cost_usd - cost) < 1e-9,
+        `${about}: cost ${trace.estimated_cost_usd}, expected ${cost}`,
+      );
     }
     if (want.streaming) {
       assert.ok(trace.metadata.stream_chunks > 0, `${about}: stream_chunks ${trace.metadata.stream_chunks}`);
@@ -70,9 +74,13 @@ async function expectTraces({ gateway, group }, expected) {
       assert.equal(trace.metadata.stream_chunks, 0, about);
       assert.equal(trace.time_to_first_token_us, 0, about);
     }
-    assert.ok(Date.parse(trace.timestamp) <= Date.parse(trace.created_at), `${about}: ${trace.timestamp} to ${trace.created_at}`);
+    assert.ok(
+      Date.parse(trace.timestamp) <= Date.parse(trace.created_at),
+      `${about}: ${trace.timestamp} to ${trace.created_at}`,
+    );
     for (const name of ['Authorization', 'X-Api-Key']) {
-      if (trace.request_headers[name]) assert.deepEqual(trace.request_headers[name], ['[REDACTED]'], `${about}: ${name}`);
+      if (trace.request_headers[name])
+        assert.deepEqual(trace.request_headers[name], ['[REDACTED]'], `${about}: ${name}`);
     }
   });
   return traces;
@@ -85,19 +93,30 @@ const toolTraces = (provider, streaming = false) => [
   { provider, kind: 'toolAnswer', streaming },
 ];
 
-const weatherSchema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'], additionalProperties: false };
-const openaiTool = { type: 'function', function: { name: 'get_weather', description: 'Weather', parameters: weatherSchema } };
+const weatherSchema = {
+  type: 'object',
+  properties: { city: { type: 'string' } },
+  required: ['city'],
+  additionalProperties: false,
+};
+const openaiTool = {
+  type: 'function',
+  function: { name: 'get_weather', description: 'Weather', parameters: weatherSchema },
+};
 const anthropicTool = { name: 'get_weather', description: 'Weather', input_schema: weatherSchema };
 const hello = [{ role: 'user', content: 'Hello?' }];
 const weather = [{ role: 'user', content: 'What is the weather in Paris?' }];
 
 // ---- openai
 
-const openaiClient = (env) => new OpenAI({ baseURL: `${env.gateway.url}/openai/v1`, apiKey: kKey, defaultHeaders: env.headers, maxRetries: 0 });
+const openaiClient = (env) =>
+  new OpenAI({ baseURL: `${env.gateway.url}/openai/v1`, apiKey: kKey, defaultHeaders: env.headers, maxRetries: 0 });
 
 scenario('openai: a plain completion', async (world) => {
   const env = await setUp(world);
-  const { data, response } = await openaiClient(env).chat.completions.create({ model: kGpt, messages: hello }).withResponse();
+  const { data, response } = await openaiClient(env)
+    .chat.completions.create({ model: kGpt, messages: hello })
+    .withResponse();
   assert.equal(data.choices[0].message.content, kText);
   const [trace] = await expectTraces(env, [plainTrace('openai')]);
   assert.equal(response.headers.get('x-ongoingai-trace-id'), trace.id);
@@ -106,7 +125,12 @@ scenario('openai: a plain completion', async (world) => {
 
 scenario('openai: a streamed completion', async (world) => {
   const env = await setUp(world);
-  const stream = await openaiClient(env).chat.completions.create({ model: kGpt, messages: hello, stream: true, stream_options: { include_usage: true } });
+  const stream = await openaiClient(env).chat.completions.create({
+    model: kGpt,
+    messages: hello,
+    stream: true,
+    stream_options: { include_usage: true },
+  });
   let text = '';
   let last;
   for await (const chunk of stream) {
@@ -134,7 +158,12 @@ scenario('openai: runTools makes two round trips', async (world) => {
   const runner = openaiClient(env).chat.completions.runTools({
     model: kGpt,
     messages: weather,
-    tools: [{ type: 'function', function: { ...openaiTool.function, parse: JSON.parse, function: async ({ city }) => `21 degrees in ${city}` } }],
+    tools: [
+      {
+        type: 'function',
+        function: { ...openaiTool.function, parse: JSON.parse, function: async ({ city }) => `21 degrees in ${city}` },
+      },
+    ],
   });
   assert.equal(await runner.finalContent(), kToolText);
   assert.match(env.provider.requests[1].text, /21 degrees in Paris/);
@@ -148,7 +177,12 @@ scenario('openai: runTools streamed', async (world) => {
     messages: weather,
     stream: true,
     stream_options: { include_usage: true },
-    tools: [{ type: 'function', function: { ...openaiTool.function, parse: JSON.parse, function: async ({ city }) => `21 degrees in ${city}` } }],
+    tools: [
+      {
+        type: 'function',
+        function: { ...openaiTool.function, parse: JSON.parse, function: async ({ city }) => `21 degrees in ${city}` },
+      },
+    ],
   });
   assert.equal(await runner.finalContent(), kToolText);
   await expectTraces(env, toolTraces('openai', true));
@@ -156,12 +190,15 @@ scenario('openai: runTools streamed', async (world) => {
 
 scenario('openai: a provider error reaches the client as that error and is traced', async (world) => {
   const env = await setUp(world);
-  await assert.rejects(openaiClient(env).chat.completions.create({ model: 'rate-limited', messages: hello }), (error) => {
-    assert.ok(error instanceof OpenAI.RateLimitError, error);
-    assert.equal(error.status, 429);
-    assert.match(error.message, /slow down/);
-    return true;
-  });
+  await assert.rejects(
+    openaiClient(env).chat.completions.create({ model: 'rate-limited', messages: hello }),
+    (error) => {
+      assert.ok(error instanceof OpenAI.RateLimitError, error);
+      assert.equal(error.status, 429);
+      assert.match(error.message, /slow down/);
+      return true;
+    },
+  );
   const trace = await env.gateway.onlyTrace({ trace_group_id: env.group });
   assert.equal(trace.response_status, 429);
   assert.equal(trace.metadata.outcome, 'complete');
@@ -180,7 +217,10 @@ scenario('openai: models and responses pass through', async (world) => {
     return found.length === 2 && found;
   }, 'two traces');
   const responses = items.find((item) => item.request_path === '/openai/v1/responses');
-  assert.deepEqual([responses.input_tokens, responses.output_tokens], [usage.openai.responses.input, usage.openai.responses.output]);
+  assert.deepEqual(
+    [responses.input_tokens, responses.output_tokens],
+    [usage.openai.responses.input, usage.openai.responses.output],
+  );
 });
 
 scenario('openai: many calls at once on one client keep their answers and traces apart', async (world) => {
@@ -190,18 +230,29 @@ scenario('openai: many calls at once on one client keep their answers and traces
     client.chat.completions
       .create({ model: kGpt, messages: hello }, { headers: { 'X-OngoingAI-Correlation-ID': `${env.group}.${i}` } })
       .withResponse()
-      .then(({ response }) => [response.headers.get('x-ongoingai-correlation-id'), response.headers.get('x-ongoingai-trace-id')]),
+      .then(({ response }) => [
+        response.headers.get('x-ongoingai-correlation-id'),
+        response.headers.get('x-ongoingai-trace-id'),
+      ]),
   );
   const answers = await Promise.all(calls);
-  assert.deepEqual(answers.map(([id]) => id), Array.from({ length: 60 }, (_, i) => `${env.group}.${i}`));
-  for (const [correlation, id] of answers) assert.equal((await env.gateway.trace(id)).metadata.correlation_id, correlation);
+  assert.deepEqual(
+    answers.map(([id]) => id),
+    Array.from({ length: 60 }, (_, i) => `${env.group}.${i}`),
+  );
+  for (const [correlation, id] of answers)
+    assert.equal((await env.gateway.trace(id)).metadata.correlation_id, correlation);
   assert.equal((await env.gateway.list({ trace_group_id: env.group })).length, 60);
 });
 
 // ---- @anthropic-ai/sdk, the newest and a 0.x
 
-for (const [name, Client] of [['@anthropic-ai/sdk 1.x', Anthropic], ['@anthropic-ai/sdk 0.x', AnthropicZero]]) {
-  const client = (env) => new Client({ baseURL: `${env.gateway.url}/anthropic`, apiKey: kKey, defaultHeaders: env.headers, maxRetries: 0 });
+for (const [name, Client] of [
+  ['@anthropic-ai/sdk 1.x', Anthropic],
+  ['@anthropic-ai/sdk 0.x', AnthropicZero],
+]) {
+  const client = (env) =>
+    new Client({ baseURL: `${env.gateway.url}/anthropic`, apiKey: kKey, defaultHeaders: env.headers, maxRetries: 0 });
   const request = { model: kClaude, max_tokens: 256, messages: hello };
 
   scenario(`${name}: a plain message, cached tokens are part of the input`, async (world) => {
@@ -254,12 +305,18 @@ for (const [name, Client] of [['@anthropic-ai/sdk 1.x', Anthropic], ['@anthropic
 // ---- ai (Vercel)
 
 const aiModels = {
-  openai: (env) => createOpenAI({ baseURL: `${env.gateway.url}/openai/v1`, apiKey: kKey, headers: env.headers }).chat(kGpt),
-  anthropic: (env) => createAnthropic({ baseURL: `${env.gateway.url}/anthropic/v1`, apiKey: kKey, headers: env.headers })(kClaude),
+  openai: (env) =>
+    createOpenAI({ baseURL: `${env.gateway.url}/openai/v1`, apiKey: kKey, headers: env.headers }).chat(kGpt),
+  anthropic: (env) =>
+    createAnthropic({ baseURL: `${env.gateway.url}/anthropic/v1`, apiKey: kKey, headers: env.headers })(kClaude),
 };
 const stopAfter = isStepCount ?? stepCountIs;
 const aiTools = {
-  get_weather: tool({ description: 'Weather', inputSchema: z.object({ city: z.string() }), execute: async ({ city }) => `21 degrees in ${city}` }),
+  get_weather: tool({
+    description: 'Weather',
+    inputSchema: z.object({ city: z.string() }),
+    execute: async ({ city }) => `21 degrees in ${city}`,
+  }),
 };
 
 for (const provider of ['openai', 'anthropic']) {
@@ -281,7 +338,13 @@ for (const provider of ['openai', 'anthropic']) {
 
   scenario(`ai with ${provider}: a two-step tool loop, plain and streamed`, async (world) => {
     const env = await setUp(world);
-    const call = { model: aiModels[provider](env), prompt: 'Weather in Paris?', tools: aiTools, stopWhen: stopAfter(3), maxRetries: 0 };
+    const call = {
+      model: aiModels[provider](env),
+      prompt: 'Weather in Paris?',
+      tools: aiTools,
+      stopWhen: stopAfter(3),
+      maxRetries: 0,
+    };
     const plain = await generateText(call);
     assert.equal(plain.text, kToolText);
     assert.equal(plain.steps.length, 2);
@@ -296,7 +359,13 @@ for (const provider of ['openai', 'anthropic']) {
 // ---- LangChain
 
 const langchainModels = {
-  openai: (env) => new ChatOpenAI({ model: kGpt, apiKey: kKey, maxRetries: 0, configuration: { baseURL: `${env.gateway.url}/openai/v1`, defaultHeaders: env.headers } }),
+  openai: (env) =>
+    new ChatOpenAI({
+      model: kGpt,
+      apiKey: kKey,
+      maxRetries: 0,
+      configuration: { baseURL: `${env.gateway.url}/openai/v1`, defaultHeaders: env.headers },
+    }),
   anthropic: (env) =>
     new ChatAnthropic({
       model: kClaude,
@@ -334,9 +403,18 @@ for (const provider of ['openai', 'anthropic']) {
     const model = langchainModels[provider](env).bindTools([langchainWeather]);
     const question = new HumanMessage('Weather in Paris?');
     const first = await model.invoke([question]);
-    assert.deepEqual(first.tool_calls.map((c) => [c.name, c.args]), [['get_weather', { city: 'Paris' }]]);
+    assert.deepEqual(
+      first.tool_calls.map((c) => [c.name, c.args]),
+      [['get_weather', { city: 'Paris' }]],
+    );
     const result = await langchainWeather.invoke(first.tool_calls[0]);
-    const second = await model.invoke([question, first, result instanceof ToolMessage ? result : new ToolMessage({ content: result, tool_call_id: first.tool_calls[0].id })]);
+    const second = await model.invoke([
+      question,
+      first,
+      result instanceof ToolMessage
+        ? result
+        : new ToolMessage({ content: result, tool_call_id: first.tool_calls[0].id }),
+    ]);
     assert.equal(second.text, kToolText);
     await expectTraces(env, toolTraces(provider));
   });

@@ -1,5 +1,5 @@
-// Requests that two parsers could read differently. The gateway refuses what nginx and HAProxy both refuse and what its own rules name,
-// always in the same way: 400 with JSON, connection closed, nothing forwarded, nothing traced.
+// Requests that two parsers could read differently. The gateway refuses what nginx and HAProxy both refuse and what
+// its own rules name, always in the same way: 400 with JSON, connection closed, nothing forwarded, nothing traced.
 import assert from 'node:assert/strict';
 import { scenario } from '../lib/world.js';
 import { probe, recorder, refusedBy, startJudges } from '../lib/judges.js';
@@ -10,8 +10,12 @@ import { until, within } from '../lib/wait.js';
 const kSmuggled = 'GET /openai/v1/smuggled HTTP/1.1\r\nHost: g\r\n\r\n';
 const raw = (text) => Buffer.from(text, 'latin1');
 /** A POST with these header lines and this body, followed by a request that must never be read out of it. */
-const posted = (lines, body = '5\r\nhello\r\n0\r\n\r\n', start = 'POST /openai/v1/case HTTP/1.1', host = 'Host: g\r\n') =>
-  raw(`${start}\r\n${host}${lines.map((l) => `${l}\r\n`).join('')}\r\n${body}${kSmuggled}`);
+const posted = (
+  lines,
+  body = '5\r\nhello\r\n0\r\n\r\n',
+  start = 'POST /openai/v1/case HTTP/1.1',
+  host = 'Host: g\r\n',
+) => raw(`${start}\r\n${host}${lines.map((l) => `${l}\r\n`).join('')}\r\n${body}${kSmuggled}`);
 const fetched = (start, lines = ['Host: g']) => raw(`${start}\r\n${lines.map((l) => `${l}\r\n`).join('')}\r\n`);
 const chunkedBody = (body) => posted(['Transfer-Encoding: chunked'], body);
 
@@ -103,7 +107,8 @@ const judged = [
   ['leading space', raw(` GET /openai/v1/case HTTP/1.1\r\nHost: g\r\n\r\n`)],
   ['method in lower case', fetched('get /openai/v1/case HTTP/1.1')],
 ];
-// Faults behind the head: the head may be on its way upstream when they are seen, so "nothing whole" is what counts there.
+// Faults behind the head: the head may be on its way upstream when they are seen, so "nothing whole" is what counts
+// there.
 const inBody = [
   ['chunk size with a letter', chunkedBody('g\r\nhello\r\n0\r\n\r\n'), true],
   ['chunk size with 0x', chunkedBody('0x5\r\nhello\r\n0\r\n\r\n'), true],
@@ -129,7 +134,10 @@ const inBody = [
   ['space after the chunk size', chunkedBody('5 \r\nhello\r\n0\r\n\r\n')],
 ];
 const accepted = [
-  ['leading CRLF before the request line', raw(`\r\nPOST /openai/v1/case HTTP/1.1\r\nHost: g\r\nContent-Length: 5\r\n\r\nhello`)],
+  [
+    'leading CRLF before the request line',
+    raw(`\r\nPOST /openai/v1/case HTTP/1.1\r\nHost: g\r\nContent-Length: 5\r\n\r\nhello`),
+  ],
   ['chunked in capitals', posted(['TRANSFER-ENCODING: CHUNKED'])],
   ['chunked between blanks', posted(['Transfer-Encoding: \t chunked \t'])],
   ['length between blanks', posted(['Content-Length:  \t5 '], 'hello')],
@@ -144,14 +152,29 @@ const accepted = [
 
 async function setUp(world) {
   const { upstream, seen } = await recorder(world);
-  const gateway = await world.gateway({ openai: upstream.url, anthropic: upstream.url, config: { server: { header_timeout_ms: 3000 } } });
+  const gateway = await world.gateway({
+    openai: upstream.url,
+    anthropic: upstream.url,
+    config: { server: { header_timeout_ms: 3000 } },
+  });
   return { gateway, target: { name: 'gateway', port: gateway.port, seen } };
 }
 
-/** Asserts the one way in which the gateway refuses. `framed`: where the request ends is beyond doubt, so the connection may stay. */
+/**
+ * Asserts the one way in which the gateway refuses. `framed`: where the request ends is beyond doubt, so the
+ * connection may stay.
+ */
 function expectRefusal(name, result, { inBody: behindHead, framed } = {}) {
-  assert.ok(refusedBy(result), `${name}: not refused: status ${result.status}, closed ${result.closed}, forwarded ${result.whole.map((r) => r.startLine)}`);
-  if (!behindHead) assert.deepEqual(result.heads.map((h) => h.startLine), [], `${name}: nothing is forwarded`);
+  assert.ok(
+    refusedBy(result),
+    `${name}: not refused: status ${result.status}, closed ${result.closed}, forwarded ${result.whole.map((r) => r.startLine)}`,
+  );
+  if (!behindHead)
+    assert.deepEqual(
+      result.heads.map((h) => h.startLine),
+      [],
+      `${name}: nothing is forwarded`,
+    );
   assert.ok(!result.heads.some((h) => h.target?.includes('smuggled')), `${name}: the smuggled request is not read`);
   const statuses = framed ? [400, 404, 405, 501, 505] : [400, 413, 431, 501, 505];
   assert.ok(statuses.includes(result.status), `${name}: status ${result.status}`);
@@ -187,16 +210,21 @@ scenario('ambiguous heads are refused: 400 JSON, closed, nothing forwarded, noth
 
 scenario('ambiguous bodies are refused, nothing whole and nothing smuggled goes upstream', async (world) => {
   const { gateway, target } = await setUp(world);
-  await every(inBody.filter((entry) => entry[2]), async (name, bytes) => {
-    expectRefusal(name, await probe(target, bytes, { patient: true }), { inBody: true });
-  });
+  await every(
+    inBody.filter((entry) => entry[2]),
+    async (name, bytes) => {
+      expectRefusal(name, await probe(target, bytes, { patient: true }), { inBody: true });
+    },
+  );
   assert.equal((await gateway.api('/api/health')).status, 200, 'and the gateway goes on');
 });
 
 scenario('what nginx and HAProxy both refuse, the gateway refuses', { timeout: 300000 }, async (world) => {
   const judges = await startJudges(world);
   if (judges.length < 2) {
-    console.log(`only ${judges.map((j) => j.name).join(' ') || 'no judge'} installed: left out (Debian packages nginx-light, haproxy)`);
+    console.log(
+      `only ${judges.map((j) => j.name).join(' ') || 'no judge'} installed: left out (Debian packages nginx-light, haproxy)`,
+    );
     return;
   }
   const { target } = await setUp(world);
@@ -241,13 +269,33 @@ scenario('a head that was refused never delays or corrupts others', async (world
 scenario('answers that two parsers could read differently never reach another client', async (world) => {
   const poison = reply('poison');
   const answers = {
-    'length and chunked': Buffer.concat([head('HTTP/1.1 200 OK', [['Content-Length', '5'], ['Transfer-Encoding', 'chunked']]), raw('0\r\n\r\n'), poison]),
-    'two lengths': Buffer.concat([head('HTTP/1.1 200 OK', [['Content-Length', '0'], ['Content-Length', '80']]), poison]),
-    'odd coding': Buffer.concat([head('HTTP/1.1 200 OK', [['Transfer-Encoding', 'chunked, x']]), raw('0\r\n\r\n'), poison]),
+    'length and chunked': Buffer.concat([
+      head('HTTP/1.1 200 OK', [
+        ['Content-Length', '5'],
+        ['Transfer-Encoding', 'chunked'],
+      ]),
+      raw('0\r\n\r\n'),
+      poison,
+    ]),
+    'two lengths': Buffer.concat([
+      head('HTTP/1.1 200 OK', [
+        ['Content-Length', '0'],
+        ['Content-Length', '80'],
+      ]),
+      poison,
+    ]),
+    'odd coding': Buffer.concat([
+      head('HTTP/1.1 200 OK', [['Transfer-Encoding', 'chunked, x']]),
+      raw('0\r\n\r\n'),
+      poison,
+    ]),
     'folded header': Buffer.concat([raw('HTTP/1.1 200 OK\r\nX-A: b\r\n c\r\nContent-Length: 0\r\n\r\n'), poison]),
     'bare LF': Buffer.concat([raw('HTTP/1.1 200 OK\nContent-Length: 0\n\n'), poison]),
     'NUL in a header': Buffer.concat([raw('HTTP/1.1 200 OK\r\nX-A: b\0c\r\nContent-Length: 0\r\n\r\n'), poison]),
-    'CR LF in a value': Buffer.concat([raw('HTTP/1.1 200 OK\r\nX-A: b\rSet-Cookie: c\r\nContent-Length: 0\r\n\r\n'), poison]),
+    'CR LF in a value': Buffer.concat([
+      raw('HTTP/1.1 200 OK\r\nX-A: b\rSet-Cookie: c\r\nContent-Length: 0\r\n\r\n'),
+      poison,
+    ]),
   };
   for (const [name, bytes] of Object.entries(answers)) {
     const { upstream, routes } = await world.routed();
@@ -256,7 +304,11 @@ scenario('answers that two parsers could read differently never reach another cl
     const gateway = await world.gateway({ openai: upstream.url, config: { server: { workers: 1 } } });
     const first = await world.client(gateway);
     await first.write(get('/openai/v1/odd'));
-    const odd = await within(5000, first.readResponse().catch(() => null), 'the odd answer or its end');
+    const odd = await within(
+      5000,
+      first.readResponse().catch(() => null),
+      'the odd answer or its end',
+    );
     assert.ok(!odd?.body.toString().includes('poison'), name);
     const second = await world.client(gateway);
     await second.write(get('/openai/v1/fine'));

@@ -15,7 +15,12 @@ async function secureUpstream(world, authority, ...names) {
   const servernames = [];
   const leaf = authority.issue(...names);
   const { upstream, routes } = await world.routed({
-    tls: { cert: leaf.cert, key: leaf.key, ALPNProtocols: ['http/1.1'], SNICallback: (name, done) => (servernames.push(name), done(null)) },
+    tls: {
+      cert: leaf.cert,
+      key: leaf.key,
+      ALPNProtocols: ['http/1.1'],
+      SNICallback: (name, done) => (servernames.push(name), done(null)),
+    },
   });
   return { upstream, routes, servernames };
 }
@@ -34,7 +39,11 @@ scenario('an HTTPS upstream is verified against SSL_CERT_FILE and told its name'
     uploads.push(request.body);
     await peer.write(reply(answer, [['Content-Type', 'application/octet-stream']]));
   });
-  const gateway = await world.gateway({ openai: `https://localhost:${upstream.port}`, env: { SSL_CERT_FILE: authority.file }, config: { server: { workers: 1 } } });
+  const gateway = await world.gateway({
+    openai: `https://localhost:${upstream.port}`,
+    env: { SSL_CERT_FILE: authority.file },
+    config: { server: { workers: 1 } },
+  });
   const client = await world.client(gateway);
   const body = randomBytes(200000, 3);
   for (let i = 0; i < 5; i++) {
@@ -54,7 +63,12 @@ scenario('an HTTPS upstream streams events at once', async (world) => {
   const { upstream, routes } = await secureUpstream(world, authority, 'IP:127.0.0.1');
   let next;
   routes.on('/v1/chat/completions', async (request, peer) => {
-    await peer.write(head('HTTP/1.1 200 OK', [['Content-Type', 'text/event-stream'], ['Transfer-Encoding', 'chunked']]));
+    await peer.write(
+      head('HTTP/1.1 200 OK', [
+        ['Content-Type', 'text/event-stream'],
+        ['Transfer-Encoding', 'chunked'],
+      ]),
+    );
     for (let i = 0; i < 20; i++) {
       const event = `data: ${i}\n\n`;
       const read = new Promise((resolve) => (next = resolve));
@@ -77,7 +91,10 @@ scenario('a certificate for another host is refused and nothing is sent to it', 
   const authority = new Authority(world.dir);
   const { upstream } = await secureUpstream(world, authority, 'DNS:other.test');
   for (const host of ['localhost', '127.0.0.1']) {
-    const gateway = await world.gateway({ openai: `https://${host}:${upstream.port}`, env: { SSL_CERT_FILE: authority.file } });
+    const gateway = await world.gateway({
+      openai: `https://${host}:${upstream.port}`,
+      env: { SSL_CERT_FILE: authority.file },
+    });
     const group = unique('tls');
     const response = await one(world, gateway, post(kCompletions, '{}', [['X-OngoingAI-Trace-Group-ID', group]]));
     assert.equal(response.status, 502, host);
@@ -92,7 +109,10 @@ scenario('a certificate of an unknown authority is refused', async (world) => {
   const authority = new Authority(world.dir);
   const other = new Authority(world.dir, 'Other CA');
   const { upstream } = await secureUpstream(world, authority, 'DNS:localhost');
-  const gateway = await world.gateway({ openai: `https://localhost:${upstream.port}`, env: { SSL_CERT_FILE: other.file } });
+  const gateway = await world.gateway({
+    openai: `https://localhost:${upstream.port}`,
+    env: { SSL_CERT_FILE: other.file },
+  });
   assert.equal((await one(world, gateway, post(kCompletions, '{}'))).status, 502);
   assert.equal(upstream.requests.length, 0);
 });
@@ -121,10 +141,14 @@ scenario('the listener speaks TLS when it has a certificate', async (world) => {
   const gateway = await world.gateway({ openai: upstream.url, config, ready: false });
   const ask = (path) =>
     new Promise((resolve, reject) => {
-      https.get({ host: '127.0.0.1', port: gateway.port, path, ca: authority.pem, agent: false }, (response) => {
-        let text = '';
-        response.on('data', (part) => (text += part)).on('end', () => resolve({ status: response.statusCode, text, headers: response.headers }));
-      }).on('error', reject);
+      https
+        .get({ host: '127.0.0.1', port: gateway.port, path, ca: authority.pem, agent: false }, (response) => {
+          let text = '';
+          response
+            .on('data', (part) => (text += part))
+            .on('end', () => resolve({ status: response.statusCode, text, headers: response.headers }));
+        })
+        .on('error', reject);
     });
   await until(async () => (await ask('/api/ready')).status === 200, 'readiness over TLS');
   const secure = await world.client(gateway, { tls: { ca: authority.pem, servername: 'localhost' } });
@@ -149,7 +173,15 @@ scenario('a client that leaves in a stream over TLS cancels the upstream within 
   const leaf = authority.issue('IP:127.0.0.1');
   const secured = await secureUpstream(world, authority, 'DNS:localhost');
   secured.routes.on('/v1/chat/completions', async (request, peer) => {
-    await peer.write(Buffer.concat([head('HTTP/1.1 200 OK', [['Content-Type', 'text/event-stream'], ['Transfer-Encoding', 'chunked']]), Buffer.from('9\r\ndata: 1\n\n\r\n')]));
+    await peer.write(
+      Buffer.concat([
+        head('HTTP/1.1 200 OK', [
+          ['Content-Type', 'text/event-stream'],
+          ['Transfer-Encoding', 'chunked'],
+        ]),
+        Buffer.from('9\r\ndata: 1\n\n\r\n'),
+      ]),
+    );
     await peer.gone;
     peer.destroy();
   });
@@ -188,7 +220,11 @@ scenario('a WebSocket is relayed over TLS on both legs', async (world) => {
   (await until(() => world.client(gateway, { tls: { ca: authority.pem } }), 'the TLS listener')).destroy();
   const client = new WebSocket(`wss://127.0.0.1:${gateway.port}/openai/v1/realtime`, { ca: authority.pem });
   world.later(() => client.terminate());
-  await within(5000, new Promise((resolve, reject) => client.once('open', resolve).once('error', reject)), 'the WebSocket opens');
+  await within(
+    5000,
+    new Promise((resolve, reject) => client.once('open', resolve).once('error', reject)),
+    'the WebSocket opens',
+  );
   for (const size of [1, 20000, 300000]) {
     const message = randomBytes(size, size);
     const echo = new Promise((resolve) => client.once('message', resolve));
@@ -211,7 +247,9 @@ scenario('a missing or broken certificate stops the start and names the setting'
     const exit = await within(10000, gateway.ended, 'the gateway refuses to start');
     assert.equal(exit.code, 1, gateway.output());
     assert.match(gateway.stderrText + gateway.stdoutTail, about);
-    const validated = await run(['config', 'validate', '--config', `${gateway.dir}/ongoingai.yaml`], { cwd: gateway.dir });
+    const validated = await run(['config', 'validate', '--config', `${gateway.dir}/ongoingai.yaml`], {
+      cwd: gateway.dir,
+    });
     assert.equal(validated.code, 1, 'config validate finds it too');
     assert.match(validated.stderr, about);
   }
@@ -234,7 +272,9 @@ scenario('HTTP_PROXY: requests to an http upstream go to the proxy in absolute f
 scenario('HTTPS_PROXY: an https upstream is reached through CONNECT and verified by its own name', async (world) => {
   const authority = new Authority(world.dir);
   const { upstream, routes, servernames } = await secureUpstream(world, authority, 'DNS:provider.test');
-  routes.on('/v1/chat/completions', (request, peer) => peer.write(reply(chatAnswer(), [['Content-Type', 'application/json']])));
+  routes.on('/v1/chat/completions', (request, peer) =>
+    peer.write(reply(chatAnswer(), [['Content-Type', 'application/json']])),
+  );
   const proxy = await ForwardProxy.start(world, { tunnelTo: upstream.port });
   const env = { https_proxy: proxy.url.replace('//', '//user:p%40ss@'), SSL_CERT_FILE: authority.file };
   const gateway = await world.gateway({ openai: 'https://provider.test', env, config: { server: { workers: 1 } } });
@@ -265,23 +305,39 @@ scenario('NO_PROXY and loopback go direct', async (world) => {
   const proxy = await ForwardProxy.start(world);
   const { upstream, routes } = await world.routed();
   routes.on('/v1/models', (request, peer) => peer.write(reply('direct')));
-  const loopback = await world.gateway({ openai: upstream.url, env: { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url } });
+  const loopback = await world.gateway({
+    openai: upstream.url,
+    env: { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url },
+  });
   assert.equal((await loopback.api('/openai/v1/models')).text, 'direct');
   const named = await world.gateway({ openai: `http://localhost:${upstream.port}`, env: { HTTP_PROXY: proxy.url } });
   assert.equal((await named.api('/openai/v1/models')).text, 'direct');
   for (const list of ['provider.test', '.test', 'other.example, provider.test', '*']) {
-    const excepted = await world.gateway({ openai: 'http://provider.test', env: { HTTP_PROXY: proxy.url, NO_PROXY: list } });
-    assert.equal((await excepted.api('/openai/v1/models')).status, 502, `NO_PROXY=${list}: direct, and the name does not resolve`);
+    const excepted = await world.gateway({
+      openai: 'http://provider.test',
+      env: { HTTP_PROXY: proxy.url, NO_PROXY: list },
+    });
+    assert.equal(
+      (await excepted.api('/openai/v1/models')).status,
+      502,
+      `NO_PROXY=${list}: direct, and the name does not resolve`,
+    );
   }
   assert.deepEqual(proxy.asked, []);
-  const proxied = await world.gateway({ openai: 'http://provider.test', env: { HTTP_PROXY: proxy.url, NO_PROXY: 'ovider.test, example.com' } });
+  const proxied = await world.gateway({
+    openai: 'http://provider.test',
+    env: { HTTP_PROXY: proxy.url, NO_PROXY: 'ovider.test, example.com' },
+  });
   assert.equal((await proxied.api('/openai/v1/models')).text, 'by proxy');
 });
 
-scenario('an HTTPS upstream behind the system store only: without SSL_CERT_FILE our own authority is not trusted', async (world) => {
-  const authority = new Authority(world.dir);
-  const { upstream } = await secureUpstream(world, authority, 'DNS:localhost');
-  const gateway = await world.gateway({ openai: `https://localhost:${upstream.port}` });
-  assert.equal((await one(world, gateway, post(kCompletions, '{}'))).status, 502);
-  assert.equal(upstream.requests.length, 0);
-});
+scenario(
+  'an HTTPS upstream behind the system store only: without SSL_CERT_FILE our own authority is not trusted',
+  async (world) => {
+    const authority = new Authority(world.dir);
+    const { upstream } = await secureUpstream(world, authority, 'DNS:localhost');
+    const gateway = await world.gateway({ openai: `https://localhost:${upstream.port}` });
+    assert.equal((await one(world, gateway, post(kCompletions, '{}'))).status, 502);
+    assert.equal(upstream.requests.length, 0);
+  },
+);
