@@ -27,7 +27,7 @@ struct Trace {
   std::int64_t cost_nano_usd = 0;
   double estimated_cost_usd = 0;  ///< what the column holds; older rows hold doubles that are no whole nano-dollars
   std::string metadata;           ///< JSON object text, keys sorted
-  std::string gateway_key_id;
+  std::string gateway_key_id;     ///< also in the metadata; whoever fills one in fills in the other
 };
 
 }  // namespace gw

@@ -170,11 +170,22 @@ IoResult Socket::writev(const iovec* parts, int count) {
   if (count == 1) return write({static_cast<const char*>(parts[0].iov_base), parts[0].iov_len});
   if (!source_.writable) return {0, IoStatus::again};
   if (ssl_ != nullptr) return tls_writev(parts, count);
+  std::size_t wanted = 0;
+  for (int i = 0; i < count; ++i) wanted += parts[i].iov_len;
+  // A head and a short body: copying them costs less than what the kernel does for a vector.
+  constexpr std::size_t kCopied = 4096;
+  if (wanted <= kCopied) {
+    char together[kCopied];
+    char* p = together;
+    for (int i = 0; i < count; ++i) {
+      std::memcpy(p, parts[i].iov_base, parts[i].iov_len);
+      p += parts[i].iov_len;
+    }
+    return write({together, wanted});
+  }
   msghdr m{};
   m.msg_iov = const_cast<iovec*>(parts);
   m.msg_iovlen = static_cast<std::size_t>(count);
-  std::size_t wanted = 0;
-  for (int i = 0; i < count; ++i) wanted += parts[i].iov_len;
   const ssize_t n = ::sendmsg(fd_.get(), &m, MSG_NOSIGNAL);
   return plain_result(n, wanted, source_.writable);
 }

@@ -20,18 +20,6 @@ inline std::int64_t effective_ttft_ms(std::int64_t ms, std::int64_t us) {
 }
 inline std::int64_t effective_ttft_us(std::int64_t ms, std::int64_t us) { return us <= 0 && ms > 0 ? ms * 1000 : us; }
 
-/// The key id column, else the one in our own compact metadata. A value with escapes is left alone: key ids have none.
-inline std::string_view effective_gateway_key_id(const Trace& t) {
-  if (!t.gateway_key_id.empty()) return t.gateway_key_id;
-  constexpr std::string_view kField = "\"gateway_key_id\":\"";
-  const std::string_view metadata = t.metadata;
-  const std::size_t at = metadata.find(kField);
-  if (at == std::string_view::npos) return {};
-  const std::string_view rest = metadata.substr(at + kField.size());
-  const std::size_t end = rest.find_first_of("\"\\");
-  return end == std::string_view::npos || rest[end] == '\\' ? std::string_view{} : rest.substr(0, end);
-}
-
 /// After a row was read: units of the time to first token and an empty tenant are filled in.
 inline void complete_after_read(Trace& t) {
   const std::int64_t ms = t.time_to_first_token_ms;

@@ -50,9 +50,27 @@ struct WriteError {
   std::string message;
 };
 
-/// Bits parallel to the batch: which rows were really inserted (false: the id was there already).
 struct WriteReport {
-  std::size_t inserted = 0;
+  std::size_t inserted = 0;  ///< the other rows' ids were there already
+};
+
+/// The rows of one write, handed out one at a time so that they need not all be in memory.
+class TraceRows {
+ public:
+  virtual ~TraceRows() = default;
+  virtual std::size_t size() const = 0;
+  /// Null: there is no such row, write the others. Valid until the next call; the same one may be asked for again.
+  virtual const Trace* row(std::size_t i) = 0;
+};
+
+class TraceSpan final : public TraceRows {
+ public:
+  explicit TraceSpan(std::span<const Trace> rows) : rows_(rows) {}
+  std::size_t size() const override { return rows_.size(); }
+  const Trace* row(std::size_t i) override { return &rows_[i]; }
+
+ private:
+  std::span<const Trace> rows_;
 };
 
 /// Used by the storage thread only. Every call has a deadline; a failed call leaves nothing behind.
@@ -60,7 +78,11 @@ class TraceWriter {
  public:
   virtual ~TraceWriter() = default;
   /// One transaction: all rows or none. Idempotent by trace id.
-  virtual tl::expected<WriteReport, WriteError> write(std::span<const Trace> batch) = 0;
+  virtual tl::expected<WriteReport, WriteError> write(TraceRows& batch) = 0;
+  tl::expected<WriteReport, WriteError> write(std::span<const Trace> batch) {
+    TraceSpan rows(batch);
+    return write(rows);
+  }
   /// After a failure: try to get a usable connection again. True when it answers and accepts writes.
   virtual bool probe() = 0;
   /// The caller has nothing to write for now: bounded house-keeping, such as moving the log into the main file.

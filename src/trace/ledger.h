@@ -78,7 +78,7 @@ struct RowRef {
   int ring = -1;
   Chunk* chunk = nullptr;  ///< set: read from there, `end` is a file offset; else a ring position
   std::uint64_t end = 0;
-  bool unreadable = false;  ///< gave no row
+  bool unreadable = false;  ///< makes no sense: not stored, whatever the others' fate
 };
 
 class Ledger {

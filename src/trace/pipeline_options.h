@@ -24,12 +24,12 @@ struct PipelineOptions {
   Clock clock;
 
   // The rest is for tests and tuning.
-  std::size_t batch_rows = 4000;
+  std::size_t batch_rows = 1000;
   std::size_t batch_bytes = std::size_t{4} << 20;        ///< of records as they lie in the ring
   std::size_t spill_file_bytes = std::size_t{64} << 20;  ///< one overflow file
   std::size_t spill_copy_bytes = std::size_t{4} << 20;   ///< copied at a time: room for the producer appears this often
   std::size_t quarantine_bytes = std::size_t{16} << 20;
-  int poll_ms = 50;          ///< the storage thread gathers this long
+  int poll_ms = 25;          ///< the storage thread gathers this long
   int idle_after_ms = 1000;  ///< without a record: it sleeps until it is woken
   int spill_poll_ms = 100;   ///< how often the spill thread looks at the rings; a full ring wakes it at once
   int spill_stall_ms = 100;  ///< a ring over half full without progress for this long spills

@@ -10,8 +10,6 @@ namespace gw::trace {
 namespace {
 
 constexpr std::int64_t kMs = 1'000'000;
-/// Rows whose strings grew past this give the memory back after the batch.
-constexpr std::size_t kKeptStringBytes = 16 * 1024;
 constexpr std::size_t kChunksPerBatch = 64;
 /// Deep sleep ends by a wake-up; the bound only limits what a lost one could cost.
 constexpr std::int64_t kDeepSleepNs = 10'000 * kMs;
@@ -25,8 +23,8 @@ StorageThread::StorageThread(const PipelineOptions& options, const PipelineEvent
       ledger_(ledger),
       signals_(signals),
       writer_(writer),
-      builder_(options.clock),
       quarantine_(options.ring_dir + "/quarantine.jsonl", options.quarantine_bytes),
+      batch_(options.clock),
       pause_ms_(options.backoff_min_ms) {}
 
 void StorageThread::ask_to_stop() {
@@ -87,19 +85,14 @@ void StorageThread::sleep_until_work() {
 }
 
 void StorageThread::release_memory() {
-  builder_.clear();
-  rows_ = {};
+  batch_.release();
   refs_ = {};
   chunk_bytes_ = {};
 }
 
 bool StorageThread::gather() {
-  for (std::size_t i = 0; i < rows_used_; ++i) {
-    Trace& row = rows_[i];
-    for (std::string* s : {&row.request_body, &row.response_body, &row.request_headers, &row.response_headers})
-      if (s->capacity() > kKeptStringBytes) *s = {};
-  }
-  rows_used_ = refs_settled_ = rows_settled_ = 0;
+  batch_.clear();
+  settled_ = 0;
   bytes_ = 0;
   refs_.clear();
   more_ = false;
@@ -115,7 +108,7 @@ bool StorageThread::gather() {
 void StorageThread::gather_chunks() {
   const std::uint64_t budget = options_.batch_bytes / 2;
   for (Chunk* chunk : ledger_.oldest_chunks(kChunksPerBatch)) {
-    if (bytes_ >= budget || rows_used_ >= options_.batch_rows / 2) {
+    if (bytes_ >= budget || batch_.size() >= options_.batch_rows / 2) {
       more_ = true;
       return;
     }
@@ -141,11 +134,11 @@ StorageThread::Took StorageThread::gather_chunk(Chunk* chunk, std::uint64_t byte
   readable = readable && read_all(want);
   std::uint64_t at = 0;
   bool any = false;
-  while (readable && at < want && rows_used_ < options_.batch_rows) {
+  while (readable && at < want && batch_.size() < options_.batch_rows) {
     Frame frame;
     if (!read_frame(chunk_bytes_.data() + at, want - at, Verify::checksum, frame) || frame.skip()) break;
     at += frame.bytes;
-    add_row(frame, {.chunk = chunk, .end = chunk->next_offset + at});
+    add_record(frame, {.chunk = chunk, .end = chunk->next_offset + at});
     any = true;
   }
   if (any) return at == left ? Took::all : Took::part;
@@ -177,7 +170,7 @@ void StorageThread::gather_ring(int ring) {
     }
     at += frame.bytes;
     if (!frame.skip())
-      add_row(frame, {.ring = ring, .end = at});
+      add_record(frame, {.ring = ring, .end = at});
     else if (passed + frame.bytes == at)
       passed = at;
   }
@@ -188,32 +181,30 @@ void StorageThread::gather_ring(int ring) {
   if (events_.problem) events_.problem("a trace ring is damaged in memory; its records are left in the file");
 }
 
-void StorageThread::add_row(const Frame& frame, RowRef ref) {
-  if (rows_.size() == rows_used_) rows_.emplace_back();
-  ref.unreadable = !builder_.build({frame.payload, frame.length}, frame.version, frame.flags, rows_[rows_used_]);
-  if (!ref.unreadable) ++rows_used_;
+void StorageThread::add_record(const Frame& frame, RowRef ref) {
+  batch_.add(frame);
   refs_.push_back(ref);
   bytes_ += frame.bytes;
 }
 
-/// True when every row is settled, false when the rest was given up.
+/// True when every record is settled, false when the rest was given up.
 bool StorageThread::write_batch() {
   struct Part {
     std::size_t from, to;
   };
-  std::vector<Part> parts;
-  if (rows_used_ != 0) parts.push_back({0, rows_used_});
+  std::vector<Part> parts{{0, batch_.size()}};
   while (!parts.empty()) {
     if (abandoned_.load(std::memory_order_acquire)) return false;
     const Part part = parts.back();
     const std::size_t size = part.to - part.from;
-    const char* operation = rows_used_ == 1      ? "write_trace"
-                            : size == rows_used_ ? "write_batch"
-                                                 : "write_batch_fallback";
+    const char* operation = batch_.size() == 1      ? "write_trace"
+                            : size == batch_.size() ? "write_batch"
+                                                    : "write_batch_fallback";
     const std::int64_t started = mono_now_ns();
-    const auto result = writer_.write(std::span<const Trace>(rows_).subspan(part.from, size));
+    RecordBatch::Range rows(batch_, part.from, part.to);
+    const auto result = writer_.write(rows);
     if (result) {
-      write_ok(part.from, part.to, result->inserted, started);
+      write_ok(part.to, result->inserted, started);
       parts.pop_back();
     } else if (!result.error().invalid_data) {
       note_outage(operation, size, result.error());
@@ -227,15 +218,15 @@ bool StorageThread::write_batch() {
       parts.push_back({part.from, middle});
     }
   }
-  settle_to(rows_used_, {});  // unreadable records after the last row
   return true;
 }
 
-void StorageThread::write_ok(std::size_t from, std::size_t to, std::size_t inserted, std::int64_t started_ns) {
-  const std::size_t rows = to - from;
+void StorageThread::write_ok(std::size_t to, std::size_t inserted, std::int64_t started_ns) {
+  std::size_t rows = 0;
+  for (std::size_t i = settled_; i < to; ++i) rows += batch_.unreadable(i) ? 0 : 1;
   settle_to(to, {.stored = true,
                  .duplicates = static_cast<std::int64_t>(rows - std::min(rows, inserted)),
-                 .bytes = static_cast<std::int64_t>(bytes_ * rows / rows_used_)});
+                 .bytes = static_cast<std::int64_t>(bytes_ * rows / batch_.size())});
   if (outage_since_ns_ != 0) {
     ledger_.note_store_available();
     if (events_.store_recovered) events_.store_recovered(mono_now_ns() - outage_since_ns_);
@@ -245,22 +236,22 @@ void StorageThread::write_ok(std::size_t from, std::size_t to, std::size_t inser
   if (events_.written) events_.written({.rows = rows, .inserted = inserted, .duration_ns = mono_now_ns() - started_ns});
 }
 
-void StorageThread::quarantine(std::size_t row, const store::WriteError& error) {
-  const char* operation = rows_used_ == 1 ? "write_trace" : "write_batch_fallback";
+void StorageThread::quarantine(std::size_t record, const store::WriteError& error) {
+  const char* operation = batch_.size() == 1 ? "write_trace" : "write_batch_fallback";
   const char* cls = store::to_string(error.cls);
-  const Trace& trace = rows_[row];
-  const bool kept = quarantine_.add(trace, cls, error.message, options_.clock.wall_ns());
-  settle_to(row + 1, {.stored = false, .bytes = static_cast<std::int64_t>(bytes_ / rows_used_)});
+  const Trace* row = batch_.row(record);
+  const bool kept = row != nullptr && quarantine_.add(*row, cls, error.message, options_.clock.wall_ns());
+  settle_to(record + 1, {.stored = false, .bytes = static_cast<std::int64_t>(bytes_ / batch_.size())});
   ledger_.note_write_drop(operation);
   ledger_.note_write_failure(cls, error.message, true);
   if (events_.write_failed)
     events_.write_failed({.operation = operation,
-                          .batch_size = rows_used_,
+                          .batch_size = batch_.size(),
                           .failed_count = 1,
                           .error_class = cls,
                           .message = error.message,
                           .will_retry = false});
-  if (events_.quarantined) events_.quarantined(trace.id, cls, kept);
+  if (events_.quarantined) events_.quarantined(row != nullptr ? row->id : "", cls, kept);
 }
 
 void StorageThread::note_outage(const char* operation, std::size_t rows, const store::WriteError& error) {
@@ -276,15 +267,11 @@ void StorageThread::note_outage(const char* operation, std::size_t rows, const s
                           .will_retry = true});
 }
 
-/// Settles the records up to, not including, row number `row`, and the unreadable ones around them.
-void StorageThread::settle_to(std::size_t row, Ledger::Settled how) {
-  const std::size_t first = refs_settled_;
-  while (refs_settled_ < refs_.size() && (rows_settled_ < row || refs_[refs_settled_].unreadable)) {
-    if (!refs_[refs_settled_].unreadable) ++rows_settled_;
-    ++refs_settled_;
-  }
-  if (first == refs_settled_) return;
-  retire(ledger_.settle(std::span<const RowRef>(refs_).subspan(first, refs_settled_ - first), how));
+/// Settles the records up to, not including, number `record`.
+void StorageThread::settle_to(std::size_t record, Ledger::Settled how) {
+  for (std::size_t i = settled_; i < record; ++i) refs_[i].unreadable = batch_.unreadable(i);
+  retire(ledger_.settle(std::span<const RowRef>(refs_).subspan(settled_, record - settled_), how));
+  settled_ = record;
 }
 
 void StorageThread::retire(const Ledger::Retired& retired) {

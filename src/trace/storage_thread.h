@@ -12,7 +12,7 @@
 #include "trace/ledger.h"
 #include "trace/pipeline_options.h"
 #include "trace/quarantine.h"
-#include "trace/row_builder.h"
+#include "trace/record_batch.h"
 
 namespace gw::trace {
 
@@ -35,14 +35,14 @@ class StorageThread {
   void gather_chunks();
   Took gather_chunk(Chunk* chunk, std::uint64_t byte_budget);
   void gather_ring(int ring);
-  void add_row(const Frame& frame, RowRef ref);
-  bool batch_full() const { return rows_used_ >= options_.batch_rows || bytes_ >= options_.batch_bytes; }
+  void add_record(const Frame& frame, RowRef ref);
+  bool batch_full() const { return batch_.size() >= options_.batch_rows || bytes_ >= options_.batch_bytes; }
 
   bool write_batch();
-  void write_ok(std::size_t from, std::size_t to, std::size_t inserted, std::int64_t started_ns);
-  void quarantine(std::size_t row, const store::WriteError& error);
+  void write_ok(std::size_t to, std::size_t inserted, std::int64_t started_ns);
+  void quarantine(std::size_t record, const store::WriteError& error);
   void note_outage(const char* operation, std::size_t rows, const store::WriteError& error);
-  void settle_to(std::size_t row, Ledger::Settled how);
+  void settle_to(std::size_t record, Ledger::Settled how);
   void retire(const Ledger::Retired& retired);
   void remove_finished_rings();
   bool wait_for_store();
@@ -54,16 +54,13 @@ class StorageThread {
   Ledger& ledger_;
   Signals& signals_;
   store::TraceWriter& writer_;
-  RowBuilder builder_;
   Quarantine quarantine_;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> abandoned_{false};
 
-  std::vector<Trace> rows_;  ///< reused; the first rows_used_ are the batch
-  std::size_t rows_used_ = 0;
-  std::vector<RowRef> refs_;  ///< every record of the batch in order; an unreadable one has no row
-  std::size_t refs_settled_ = 0;
-  std::size_t rows_settled_ = 0;
+  RecordBatch batch_;
+  std::vector<RowRef> refs_;  ///< where each record of the batch came from
+  std::size_t settled_ = 0;   ///< records of the batch, from its begin
   std::uint64_t bytes_ = 0;
   bool more_ = false;  ///< some source was not read to its end
   int first_ring_ = 0;

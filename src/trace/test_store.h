@@ -23,7 +23,11 @@ class FakeStore : public store::TraceWriter {
   /// Decides about a call before it has any effect: nothing means it succeeds.
   using Rule = std::function<std::optional<store::WriteError>(std::span<const Trace>)>;
 
-  tl::expected<store::WriteReport, store::WriteError> write(std::span<const Trace> batch) override {
+  using TraceWriter::write;
+  tl::expected<store::WriteReport, store::WriteError> write(store::TraceRows& rows) override {
+    std::vector<Trace> batch;
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      if (const Trace* t = rows.row(i); t != nullptr) batch.push_back(*t);
     std::unique_lock lock(mutex_);
     ++calls_;
     changed_.notify_all();

@@ -14,23 +14,22 @@ namespace {
 // SQLite's C interface: the base struct comes first, ours follows.
 struct Table {
   sqlite3_vtab base{};
-  const BatchSource* source = nullptr;
+  BatchSource* source = nullptr;
 };
 struct Cursor {
   sqlite3_vtab_cursor base{};
-  const BatchSource* source = nullptr;
-  std::size_t row = 0;
-  DbTimeText started, ended;
+  BatchSource* source = nullptr;
 };
 
 Cursor& self(sqlite3_vtab_cursor* c) { return *reinterpret_cast<Cursor*>(c); }
+BatchSource& source(sqlite3_vtab_cursor* c) { return *self(c).source; }
 
 int connect(sqlite3* db, void* source, int, const char* const*, sqlite3_vtab** out, char**) {
   const std::string declaration = "CREATE TABLE x(" + column_list() + ")";
   if (const int rc = sqlite3_declare_vtab(db, declaration.c_str()); rc != SQLITE_OK) return rc;
   auto* table = new (std::nothrow) Table;
   if (table == nullptr) return SQLITE_NOMEM;
-  table->source = static_cast<const BatchSource*>(source);
+  table->source = static_cast<BatchSource*>(source);
   *out = &table->base;
   return SQLITE_OK;
 }
@@ -54,21 +53,20 @@ int close_cursor(sqlite3_vtab_cursor* c) {
   return SQLITE_OK;
 }
 int filter(sqlite3_vtab_cursor* c, int, const char*, int, sqlite3_value**) {
-  self(c).row = 0;
+  source(c).go_to(0);
   return SQLITE_OK;
 }
 int next(sqlite3_vtab_cursor* c) {
-  ++self(c).row;
+  source(c).go_to(source(c).position() + 1);
   return SQLITE_OK;
 }
-int eof(sqlite3_vtab_cursor* c) { return self(c).row >= self(c).source->size(); }
+int eof(sqlite3_vtab_cursor* c) { return source(c).at_end(); }
 int column(sqlite3_vtab_cursor* c, sqlite3_context* out, int i) {
-  Cursor& cursor = self(c);
-  cursor.source->value(cursor.row, i, out, cursor.started, cursor.ended);
+  source(c).value(i, out);
   return SQLITE_OK;
 }
 int rowid(sqlite3_vtab_cursor* c, sqlite3_int64* out) {
-  *out = static_cast<sqlite3_int64>(self(c).row);
+  *out = static_cast<sqlite3_int64>(source(c).position());
   return SQLITE_OK;
 }
 
@@ -122,24 +120,26 @@ std::string_view DbTimeText::format(std::int64_t unix_ns) {
 
 int BatchSource::attach(Connection& db) { return sqlite3_create_module(db.db(), "gw_batch", &kModule, this); }
 
-void BatchSource::widen_spans(std::int64_t& least_ns, std::int64_t& most_ns) const {
-  for (const Trace& t : rows_) {
-    const std::int64_t span = ended_ns(t) - started_ns(t);
-    least_ns = std::min(least_ns, span);
-    most_ns = std::max(most_ns, span);
-  }
+void BatchSource::go_to(std::size_t i) noexcept {
+  row_ = nullptr;
+  while (i < rows_->size() && (row_ = rows_->row(i)) == nullptr) ++i;
+  at_ = i;
+  if (row_ == nullptr) return;
+  started_ns_ = row_->timestamp_ns != 0 ? row_->timestamp_ns : now_ns_;
+  ended_ns_ = row_->created_at_ns != 0 ? row_->created_at_ns : now_ns_;
+  least_span_ns_ = std::min(least_span_ns_, ended_ns_ - started_ns_);
+  most_span_ns_ = std::max(most_span_ns_, ended_ns_ - started_ns_);
 }
 
-void BatchSource::value(std::size_t row, int column_index, sqlite3_context* out, DbTimeText& started,
-                        DbTimeText& ended) const {
-  const Trace& t = rows_[row];
+void BatchSource::value(int column_index, sqlite3_context* out) {
+  const Trace& t = *row_;
   switch (static_cast<Col>(column_index)) {
     case Col::id:
       return text(out, t.id);
     case Col::timestamp:
-      return text(out, started.format(started_ns(t)));
+      return text(out, started_.format(started_ns_));
     case Col::created_at:
-      return text(out, ended.format(ended_ns(t)));
+      return text(out, ended_.format(ended_ns_));
     case Col::org_id:
       return text(out, or_default(t.org_id, "default"));
     case Col::workspace_id:
@@ -177,7 +177,7 @@ void BatchSource::value(std::size_t row, int column_index, sqlite3_context* out,
     case Col::api_key_hash:
       return text(out, t.api_key_hash);
     case Col::gateway_key_id:
-      return text(out, effective_gateway_key_id(t));
+      return text(out, t.gateway_key_id);
     case Col::metadata:
       return text(out, t.metadata);
     case Col::request_headers:

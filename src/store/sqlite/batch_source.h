@@ -2,12 +2,13 @@
 // A batch of traces as a table-valued function of SQLite: `SELECT … FROM gw_batch`. One statement then inserts the
 // whole batch, which halves SQLite's own work per row as against one bound statement each. Text is passed by reference,
 // never copied.
-#include <span>
+#include <cstdint>
 #include <string_view>
 
 #include "base/clock.h"
 #include "model/trace.h"
 #include "store/sqlite/connection.h"
+#include "store/trace_store.h"
 
 namespace gw::store::sqlite {
 
@@ -29,26 +30,35 @@ class BatchSource {
   explicit BatchSource(Clock clock) : clock_(clock) {}
   /// Makes `gw_batch` known to a connection; SQLITE_OK or the failure.
   int attach(Connection& db);
-  /// The rows of the next statement; must stay until it is reset.
-  void set(std::span<const Trace> rows) {
-    rows_ = rows;
+  /// The rows of the next statement; must stay until it is reset. A statement passes them once.
+  void set(TraceRows& rows) {
+    rows_ = &rows;
     now_ns_ = clock_.wall_ns();
+    least_span_ns_ = INT64_MAX;
+    most_span_ns_ = INT64_MIN;
   }
-  void clear() { rows_ = {}; }
+  void clear() { rows_ = nullptr; }
 
-  std::size_t size() const { return rows_.size(); }
-  /// Hands one value to SQLite, with the defaults of the trace model.
-  void value(std::size_t row, int column, sqlite3_context* out, DbTimeText& started, DbTimeText& ended) const;
-  /// Bounds of created_at - timestamp over the rows as they are stored, widened from what is passed in.
-  void widen_spans(std::int64_t& least_ns, std::int64_t& most_ns) const;
+  /// Goes to the first row at or after `i`.
+  void go_to(std::size_t i) noexcept;
+  bool at_end() const { return row_ == nullptr; }
+  std::size_t position() const { return at_; }
+  /// Hands one value of the present row to SQLite, with the defaults of the trace model.
+  void value(int column, sqlite3_context* out);
+
+  /// Bounds of created_at - timestamp, as stored, over the rows that were passed.
+  std::int64_t least_span_ns() const { return least_span_ns_; }
+  std::int64_t most_span_ns() const { return most_span_ns_; }
 
  private:
-  std::int64_t started_ns(const Trace& t) const { return t.timestamp_ns != 0 ? t.timestamp_ns : now_ns_; }
-  std::int64_t ended_ns(const Trace& t) const { return t.created_at_ns != 0 ? t.created_at_ns : now_ns_; }
-
   Clock clock_;
-  std::span<const Trace> rows_;
+  TraceRows* rows_ = nullptr;
+  std::size_t at_ = 0;
+  const Trace* row_ = nullptr;
   std::int64_t now_ns_ = 0;
+  std::int64_t started_ns_ = 0, ended_ns_ = 0;  ///< of the present row
+  std::int64_t least_span_ns_ = INT64_MAX, most_span_ns_ = INT64_MIN;
+  DbTimeText started_, ended_;
 };
 
 }  // namespace gw::store::sqlite

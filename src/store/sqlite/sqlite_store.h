@@ -28,7 +28,7 @@ struct SqliteOptions {
   int write_deadline_ms = 10'000;
   int read_deadline_ms = 10'000;
   /// Size of the write-ahead log at which it is moved into the database.
-  std::int64_t checkpoint_bytes = 32 << 20;
+  std::int64_t checkpoint_bytes = 8 << 20;
   /// For commands that read once: while nobody has the database open it is read without creating the log files that
   /// sharing needs, also on a read-only file system. What a server that starts meanwhile writes is missed, so servers
   /// leave this off.

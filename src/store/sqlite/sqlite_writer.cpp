@@ -1,5 +1,7 @@
 #include "store/sqlite/sqlite_writer.h"
 
+#include <algorithm>
+
 #include "base/strings.h"
 #include "store/sqlite/columns.h"
 #include "store/sqlite/files.h"
@@ -85,10 +87,12 @@ bool SqliteWriter::prepare_statements() {
   const std::string columns = column_list();
   statements_.begin = db.prepare("BEGIN IMMEDIATE", true);
   statements_.commit = db.prepare("COMMIT", true);
-  // `WHERE true` keeps the parser from reading ON as a join's.
-  statements_.insert = db.prepare(
-      "INSERT INTO traces(" + columns + ") SELECT " + columns + " FROM gw_batch WHERE true ON CONFLICT(id) DO NOTHING",
-      true);
+  // Every column in table order: SQLite then makes the record where the values are. OR ROLLBACK (failed() rolls back
+  // anyhow): no statement journal, which would copy every page that is touched into a temporary file. `WHERE true`
+  // keeps the parser from reading ON as a join's.
+  statements_.insert = db.prepare("INSERT OR ROLLBACK INTO traces(seq, " + columns + ") SELECT NULL, " + columns +
+                                      " FROM gw_batch WHERE true ON CONFLICT(id) DO NOTHING",
+                                  true);
   const auto meta = [&](const char* expression, const char* key) {
     return db.prepare(std::string("UPDATE store_meta SET value = ") + expression + " WHERE key = '" + key + "'", true);
   };
@@ -108,12 +112,12 @@ bool SqliteWriter::files_in_place() {
   return false;
 }
 
-tl::expected<WriteReport, WriteError> SqliteWriter::write(std::span<const Trace> batch) {
+tl::expected<WriteReport, WriteError> SqliteWriter::write(TraceRows& batch) {
   if (!connection_)
     return tl::make_unexpected(
         WriteError{ErrorClass::connection, false, "sqlite database " + quoted(options_.path) + " is not open"});
   if (!files_in_place()) return tl::make_unexpected(replaced());
-  if (batch.empty()) return WriteReport{};
+  if (batch.size() == 0) return WriteReport{};
   std::size_t inserted = 0;
   if (const int code = insert_batch(batch, inserted); code != SQLITE_OK) return tl::make_unexpected(failed(code));
   if (!files_in_place()) return tl::make_unexpected(replaced());
@@ -121,7 +125,7 @@ tl::expected<WriteReport, WriteError> SqliteWriter::write(std::span<const Trace>
   return WriteReport{inserted};
 }
 
-int SqliteWriter::insert_batch(std::span<const Trace> batch, std::size_t& inserted) {
+int SqliteWriter::insert_batch(TraceRows& batch, std::size_t& inserted) {
   if (const int rc = statements_.begin.run(); rc != SQLITE_OK) return rc;
   connection_->set_deadline(options_.write_deadline_ms);
   source_.set(batch);
@@ -129,7 +133,8 @@ int SqliteWriter::insert_batch(std::span<const Trace> batch, std::size_t& insert
   std::int64_t least = least_span_ns_, most = most_span_ns_;
   if (rc == SQLITE_OK) {
     inserted = static_cast<std::size_t>(sqlite3_changes64(connection_->db()));
-    source_.widen_spans(least, most);
+    least = std::min(least, source_.least_span_ns());
+    most = std::max(most, source_.most_span_ns());
     rc = update_meta(inserted, least, most);
   }
   source_.clear();

@@ -15,7 +15,8 @@ class SqliteWriter final : public TraceWriter {
   /// Opens, creates or migrates. Leaves the writer closed on failure.
   Result<bool> open();
 
-  tl::expected<WriteReport, WriteError> write(std::span<const Trace> batch) override;
+  using TraceWriter::write;
+  tl::expected<WriteReport, WriteError> write(TraceRows& batch) override;
   bool probe() override;
   void idle() override;
 
@@ -29,7 +30,7 @@ class SqliteWriter final : public TraceWriter {
   /// The paths still name the files that are open: SQLite itself would go on writing to deleted ones. When only the log
   /// is gone, what it holds is saved into the database first.
   bool files_in_place();
-  int insert_batch(std::span<const Trace> batch, std::size_t& inserted);
+  int insert_batch(TraceRows& batch, std::size_t& inserted);
   int update_meta(std::size_t inserted, std::int64_t least, std::int64_t most);
   WriteError failed(int code);
   WriteError replaced() const;
