@@ -7,9 +7,6 @@
 namespace gw::proxy {
 namespace {
 
-/// Answers up to this size go out in one call once their trace is published. Of a larger one everything but the last
-/// byte goes first, so that "published" and "sent" lie as close together as for a small one.
-constexpr std::size_t kHoldBackOver = 8 * 1024;
 constexpr std::size_t kMaxHeadBytes = 256 * 1024;
 
 }  // namespace
@@ -249,18 +246,10 @@ bool Relay::publish() {
 Relay::Step Relay::send_down() {
   std::size_t sent = 0;
   if (range_count_ > 0 && pending_down_.empty()) {
-    std::size_t held = 0;
-    bool try_now = true;
-    if (answer_complete_) {
-      if (range_bytes_ > kHoldBackOver)
-        held = 1;
-      else
-        try_now = publish();
-    }
-    if (try_now) {
-      ranges_[range_count_ - 1].iov_len -= held;
+    // The client has taken all that came before: what is left, one read at most, goes out in one call right after its
+    // trace is published.
+    if (!answer_complete_ || publish()) {
       const IoResult w = in_.client.writev(ranges_, range_count_);
-      ranges_[range_count_ - 1].iov_len += held;
       if (w.status == IoStatus::error && !published_)
         return end(RelayEnd::client_gone, "write to client: " + in_.client.error_text());
       sent = w.n;
