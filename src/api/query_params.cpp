@@ -83,7 +83,7 @@ Result<TraceQuery> parse_trace_query(const QueryParams& params) {
   const auto limit = params.integer("limit", 0, 200);
   if (!limit) return tl::make_unexpected(limit.error());
   if (limit->value_or(0) != 0) q.limit = static_cast<int>(**limit);
-  const auto status = params.integer("status", 100, 599);
+  const auto status = params.integer("status", 100, 999);
   if (!status) return tl::make_unexpected(status.error());
   q.filter.status = static_cast<int>(status->value_or(0));
   const auto min_tokens = params.integer("min_tokens", 0, 10'000'000);

@@ -177,10 +177,19 @@ void Server::Impl::banner() {
         .field("error", "observability.otel is not available in this version");
   if (const std::string warning = auth::startup_warning(services->authorizer, c.server.host); !warning.empty())
     log->warn(warning);
+  if (const char* file = std::getenv("SSL_CERT_FILE"); file != nullptr && *file != 0 && ::access(file, R_OK) != 0)
+    log->warn("SSL_CERT_FILE cannot be read; certificates of providers are checked without it")
+        .field("path", file)
+        .field("error", std::strerror(errno));
   std::vector<std::string> providers;
   const config::ProviderConfig* const configured[] = {&c.providers.openai, &c.providers.anthropic};
-  for (const route::Route& r : services->routes.routes())
-    providers.push_back(r.name + ":" + configured[r.index]->prefix + "->" + configured[r.index]->upstream);
+  for (const route::Route& r : services->routes.routes()) {
+    // A query on the upstream may hold a key.
+    const std::string_view upstream = configured[r.index]->upstream;
+    const std::size_t query = upstream.find('?');
+    providers.push_back(r.name + ":" + configured[r.index]->prefix + "->" + std::string(upstream.substr(0, query)) +
+                        (query == std::string_view::npos ? "" : "?***"));
+  }
   log->info("startup banner")
       .field("version", options.version)
       .field("addr", c.server.host + ":" + std::to_string(port))

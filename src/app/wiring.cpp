@@ -107,19 +107,24 @@ Result<void> refuse_unsupported(const config::Config& c) {
   return {};
 }
 
+Result<route::ProxySettings> proxies_from_environment() {
+  return route::ProxySettings::from_environment([](const char* name) {
+    const char* v = std::getenv(name);
+    return std::string(v != nullptr ? v : "");
+  });
+}
+
 Result<void> check_servable(const config::Config& c) {
   if (trim(c.storage.driver) != "sqlite")
     return fail("storage.driver postgres is not available in this version: use sqlite");
+  if (auto proxies = proxies_from_environment(); !proxies) return tl::make_unexpected(proxies.error());
   return refuse_unsupported(c);
 }
 
 Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& c) {
   auto routes = make_routes(c);
   if (!routes) return fail("failed to configure proxy routes: " + routes.error().message);
-  const auto proxies = route::ProxySettings::from_environment([](const char* name) {
-    const char* v = std::getenv(name);
-    return std::string(v != nullptr ? v : "");
-  });
+  const auto proxies = proxies_from_environment();
   if (!proxies) return fail("failed to configure proxy routes: " + proxies.error().message);
   auto authorizer = make_authorizer(c, *routes);
   if (!authorizer) return fail("failed to initialize auth config: " + authorizer.error().message);

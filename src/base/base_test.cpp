@@ -71,6 +71,13 @@ TEST(TimeFormat, RoundTripsAndTrimsZeros) {
   EXPECT_EQ(format_rfc3339(*parse_date("2024-02-29")), "2024-02-29T00:00:00Z");
 }
 
+TEST(TimeFormat, ATimeBeyondTheRangeIsItsNearestEnd) {
+  EXPECT_EQ(parse_date("9999-12-31"), parse_rfc3339("9998-01-01T00:00:00Z"));
+  EXPECT_EQ(parse_date("0001-01-01"), parse_rfc3339("1600-06-30T12:00:00+02:00"));
+  EXPECT_GT(*parse_date("9999-12-31"), *parse_date("2261-01-01"));
+  EXPECT_LT(*parse_date("0001-01-01"), *parse_date("1700-01-01"));
+}
+
 TEST(TimeFormat, RefusesWhatIsNoTime) {
   for (const char* s : {"", "2026-02-30T00:00:00Z", "2026-02-12", "2026-02-12T24:00:00Z", "2026-02-12T02:00:01.Z",
                         "2026-02-12T02:00:01", "2026-02-12T02:00:01Zx", "2026-2-12T02:00:01Z"})

@@ -1,8 +1,11 @@
 #pragma once
 // Small ASCII helpers over string_view; none allocates unless it returns a std::string.
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace gw {
 
@@ -17,9 +20,35 @@ constexpr std::string_view trim(std::string_view s) {
   return s;
 }
 
+namespace detail {
+
+/// to_lower of eight bytes at once.
+constexpr std::uint64_t lower8(std::uint64_t w) {
+  constexpr std::uint64_t k01 = 0x0101010101010101, k80 = 0x80 * k01;
+  const std::uint64_t low7 = w & ~k80;
+  const std::uint64_t from_a = low7 + (0x80 - 'A') * k01;       // high bit: 'A' or after it
+  const std::uint64_t after_z = low7 + (0x80 - 'Z' - 1) * k01;  // high bit: after 'Z'
+  return w | ((from_a & ~after_z & ~w & k80) >> 2);
+}
+
+inline bool iequals8(const char* a, const char* b) {
+  std::uint64_t x, y;
+  std::memcpy(&x, a, 8);
+  std::memcpy(&y, b, 8);
+  return lower8(x) == lower8(y);
+}
+
+}  // namespace detail
+
 constexpr bool iequals(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i)
+  const std::size_t n = a.size();
+  if (!std::is_constant_evaluated() && n >= 8) {
+    for (std::size_t i = 0; i + 8 < n; i += 8)
+      if (!detail::iequals8(a.data() + i, b.data() + i)) return false;
+    return detail::iequals8(a.data() + n - 8, b.data() + n - 8);  // overlaps what was seen already
+  }
+  for (std::size_t i = 0; i < n; ++i)
     if (to_lower(a[i]) != to_lower(b[i])) return false;
   return true;
 }

@@ -157,9 +157,12 @@ std::optional<int> read_offset(Reader& r, bool colon) {
   return sign * (h * 3600 + m * 60);
 }
 
-// Years 1678 to 2261 fit int64 nanoseconds.
-std::optional<std::int64_t> combine(std::int64_t day_seconds, std::int64_t time_ns, int offset) {
-  if (day_seconds < -9'200'000'000 || day_seconds > 9'200'000'000) return std::nullopt;
+// Years 1678 to 2261 fit int64 nanoseconds; what lies outside (`9999-12-31` for an open end) is taken as the nearest
+// that fits.
+std::int64_t combine(std::int64_t day_seconds, std::int64_t time_ns, int offset) {
+  constexpr std::int64_t kMostSeconds = 9'200'000'000;
+  if (day_seconds < -kMostSeconds) return -kMostSeconds * kSecond;
+  if (day_seconds > kMostSeconds) return kMostSeconds * kSecond;
   return (day_seconds - offset) * kSecond + time_ns;
 }
 
@@ -197,7 +200,7 @@ std::optional<std::int64_t> parse_rfc3339(std::string_view s) {
   if (!day || !(r.take('T') || r.take('t'))) return std::nullopt;
   const auto time = read_time(r);
   if (!time) return std::nullopt;
-  if (r.take('z')) return r.s.empty() ? combine(*day, *time, 0) : std::nullopt;
+  if (r.take('z')) return r.s.empty() ? std::optional(combine(*day, *time, 0)) : std::nullopt;
   const auto offset = read_offset(r, true);
   if (!offset || !r.s.empty()) return std::nullopt;
   return combine(*day, *time, *offset);

@@ -23,8 +23,25 @@ TEST(StreamEnd, KnowsTheLastEventOfEachProviderAtEveryCut) {
         "data: " + deltas + "\r\n\r\nevent: message_stop\r\ndata: {\"type\":\"message_stop\"}\r\n\r\n"}) {
     for (std::size_t cut = 0; cut <= stream.size(); ++cut) EXPECT_TRUE(ends(stream, false, cut)) << "cut at " << cut;
   }
-  EXPECT_TRUE(ends("event: response.completed\ndata: {\"response\":{\"usage\":{\"input_tokens\":1}}}" + deltas + "\n\n",
-                   true, 100));
+  for (const char* how : {"completed", "incomplete", "failed"}) {
+    for (const std::string& before : {std::string(), "event: response.output_text.delta\ndata: " + deltas + "\n\n"}) {
+      const std::string stream =
+          before + "event: response." + how + "\ndata: {\"response\":{\"usage\":{}}}" + deltas + "\n\n";
+      for (std::size_t cut = 0; cut <= stream.size(); ++cut)
+        EXPECT_TRUE(ends(stream, true, cut)) << how << " cut at " << cut;
+    }
+  }
+}
+
+TEST(StreamEnd, AModelThatWritesTheLastEventsNameHasNotEnded) {
+  for (const char* text : {"data: {\"delta\":\"data: [DONE]\"}\n\n", "data: {\"delta\":\"event: message_stop\"}\n\n",
+                           "data: {\"delta\":\"event: response.completed\"}\n\n"}) {
+    const std::string stream = text;
+    for (std::size_t cut = 0; cut <= stream.size(); ++cut) {
+      EXPECT_FALSE(ends(stream, false, cut)) << stream << " cut at " << cut;
+      EXPECT_FALSE(ends(stream, true, cut)) << stream << " cut at " << cut;
+    }
+  }
 }
 
 TEST(StreamEnd, AStreamInTheMiddleHasNotEnded) {

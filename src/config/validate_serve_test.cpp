@@ -113,7 +113,7 @@ TEST(Bounds, HoldForEveryNumberOfOurs) {
       {"server.drain_timeout_ms", [](Config& c) -> std::int64_t& { return c.server.drain_timeout_ms; }, 0, kHour},
       {"server.drain_delay_ms", [](Config& c) -> std::int64_t& { return c.server.drain_delay_ms; }, 0, kHour},
       {"trace.ring_bytes", [](Config& c) -> std::int64_t& { return c.trace.ring_bytes; }, 1'048'576,
-       std::int64_t{64} << 30},
+       std::int64_t{2} << 30},
       {"trace.spill_bytes", [](Config& c) -> std::int64_t& { return c.trace.spill_bytes; }, 0, std::int64_t{16} << 40},
       {"trace.sync_interval_ms", [](Config& c) -> std::int64_t& { return c.trace.sync_interval_ms; }, 0, kHour},
   };

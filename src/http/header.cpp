@@ -37,7 +37,7 @@ FieldId classify(std::string_view name) {
     case 2:
       return is("te", FieldId::te);
     case 4:
-      return is("host", FieldId::host);
+      return to_lower(name[0]) == 'd' ? is("date", FieldId::date) : is("host", FieldId::host);
     case 6:
       return is("expect", FieldId::expect);
     case 7:

@@ -17,6 +17,7 @@ enum class FieldId : std::uint8_t {
   upgrade,
   connection,
   keep_alive,
+  date,
   content_type,
   content_length,
   content_encoding,

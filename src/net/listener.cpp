@@ -64,7 +64,7 @@ Result<UniqueFd> listen_on(const std::string& host, int port, bool shares) {
     reason = std::strerror(errno);
   }
   ::freeaddrinfo(found);
-  return fail("listen tcp " + where + ": bind: " + reason);
+  return fail("listen tcp " + where + ": bind: " + reason + " (server.host, server.port)");
 }
 
 int bound_port(int fd) {

@@ -73,6 +73,11 @@ net::Detached ClientConnection::serve() {
       co_await linger();
     else if (draining() && excess_.empty())
       break;
+    // One that sends many requests at once has them answered one a turn.
+    if (keep && !excess_.empty()) {
+      co_await waiter_.yield();
+      if (socket_.was_cut()) break;
+    }
   }
   delete this;
 }
@@ -117,9 +122,9 @@ net::Task<ExchangeBuffersPtr> ClientConnection::read_head() {
     if (r.status == net::IoStatus::again) {
       if (draining()) {
         // Whoever connected before the listener closed may be about to send its first request.
-        if (served_ || graced) co_return nullptr;
+        if (served_) co_return nullptr;
+        if (!graced) waiter_.set_deadline(w.loop.now_ns() + kDrainGraceNs);
         graced = true;
-        waiter_.set_deadline(w.loop.now_ns() + kDrainGraceNs);
       }
       co_await waiter_.wait();
       if (waiter_.expired() || socket_.was_cut()) co_return nullptr;

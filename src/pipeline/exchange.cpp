@@ -14,7 +14,9 @@ Exchange::Exchange(ClientConnection& connection, ExchangeBuffers& buffers)
       buffers_(buffers),
       head_(buffers.head),
       first_body_(buffers.first_body),
-      correlation_id_(buffers.correlation_id) {}
+      correlation_id_(buffers.correlation_id),
+      request_reader_(buffers.request_reader),
+      usage_reader_(buffers.usage_reader) {}
 
 net::Task<bool> Exchange::run() {
   begin();
@@ -23,12 +25,19 @@ net::Task<bool> Exchange::run() {
     const LocalAnswer empty;
     co_return co_await answer(empty);
   }
-  if (const auto fault = target_.parse(head_.target); fault != route::TargetFault::none)
-    co_return co_await answer(LocalAnswer::error(400, route::message(fault)));
-  if (head_.method == "CONNECT") co_return co_await answer(LocalAnswer::error(405, "CONNECT is not supported"));
+  if (const auto fault = target_.parse(head_.target); fault != route::TargetFault::none) {
+    const LocalAnswer bad = LocalAnswer::malformed(400, route::message(fault));
+    co_return co_await answer(bad);
+  }
+  if (head_.method == "CONNECT") {
+    const LocalAnswer no_tunnel = LocalAnswer::malformed(405, "CONNECT is not supported");
+    co_return co_await answer(no_tunnel);
+  }
   const route::Match match = services_.routes.match(target_);
-  if (match.kind == route::MatchKind::refused)
-    co_return co_await answer(LocalAnswer::error(400, "request path must not contain dot segments"));
+  if (match.kind == route::MatchKind::refused) {
+    const LocalAnswer bad = LocalAnswer::malformed(400, "request path must not contain dot segments");
+    co_return co_await answer(bad);
+  }
 
   // Admit.
   const auth::Decision decision = admit();
@@ -135,19 +144,23 @@ net::Task<bool> Exchange::answer(const LocalAnswer& answer) {
                       .head_request = head_.method == "HEAD"});
   status_ = answer.status;
   log_access(answer.status);
+  co_return co_await send_all(out) && keep;
+}
+
+/// False when the client is gone or takes nothing for the idle time.
+net::Task<bool> Exchange::send_all(std::string_view data) {
   net::Waiter& waiter = connection_.waiter();
-  std::string_view left = out;
-  while (!left.empty()) {
+  while (!data.empty()) {
     waiter.set_deadline(worker_.loop.now_ns() + services_.limits.idle_timeout_ns);
-    const net::IoResult w = connection_.socket().write(left);
+    const net::IoResult w = connection_.socket().write(data);
     if (w.status == net::IoStatus::error) co_return false;
-    left.remove_prefix(w.n);
+    data.remove_prefix(w.n);
     if (w.status == net::IoStatus::again) {
       co_await waiter.wait();
       if (waiter.expired() || connection_.socket().was_cut()) co_return false;
     }
   }
-  co_return keep;
+  co_return true;
 }
 
 net::Task<bool> Exchange::refuse(const auth::Decision& decision) {
@@ -191,8 +204,12 @@ net::Task<bool> Exchange::answer_api(const auth::Decision& decision) {
     co_return co_await answer(busy);
   }
   waiter.set_deadline(0);
-  while (!question->answered) co_await waiter.wait();
+  while (!question->answered) {
+    co_await waiter.wait();
+    if (connection_.socket().was_cut()) break;
+  }
   question->waiter = nullptr;
+  if (!question->answered) co_return false;
   LocalAnswer a;
   a.status = question->response.status;
   a.headers = std::move(question->response.headers);

@@ -39,6 +39,7 @@ class Exchange final : private proxy::RelayObserver {
   void begin();
   auth::Decision admit();
   net::Task<bool> answer(const LocalAnswer& answer);
+  net::Task<bool> send_all(std::string_view data);
   net::Task<bool> answer_api(const auth::Decision& decision);
   net::Task<bool> refuse(const auth::Decision& decision);
   bool request_consumed();
@@ -48,7 +49,6 @@ class Exchange final : private proxy::RelayObserver {
   net::Task<bool> forward();
   net::Task<bool> answer_failure(int status, const char* message);
   net::Task<bool> settle_relay(const proxy::RelayResult& result, proxy::Relay& relay);
-  void send_continue();
   void log_proxy_failure(const std::string& error);
   net::Task<void> offer_patiently(Outcome outcome);
 
@@ -87,8 +87,8 @@ class Exchange final : private proxy::RelayObserver {
   std::int64_t first_token_us_ = 0;
   std::uint32_t stream_chunks_ = 0;
 
-  provider::RequestReader request_reader_;
-  provider::UsageReader usage_reader_;
+  provider::RequestReader& request_reader_;
+  provider::UsageReader& usage_reader_;
   capture::StreamEnd stream_end_;
   capture::BodyCapture request_capture_, response_capture_;
   guard::Resolved policy_;

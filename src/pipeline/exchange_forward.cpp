@@ -41,7 +41,6 @@ net::Task<bool> Exchange::forward() {
                                               .gateway_key_header = services_.credentials.gateway_header(),
                                               .proxy_authorization = link_->proxy_authorization,
                                               .absolute_form = link_->absolute_form});
-  if (head_.expect_continue && first_body_.empty()) send_continue();
 
   net::UpstreamPool& pool = *worker_.pools[route_->index];
   net::Waiter& waiter = connection_.waiter();
@@ -57,14 +56,21 @@ net::Task<bool> Exchange::forward() {
                       .trace_id = trace_id_text(),
                       .idle_timeout_ns = link_->idle_timeout_ns,
                       .keep_alive = !worker_.draining});
-  net::UpstreamConnectionPtr upstream = pool.take(waiter);
   proxy::RelayResult result;
+  if (head_.expect_continue && first_body_.empty() && !co_await send_all("HTTP/1.1 100 Continue\r\n\r\n")) {
+    result.end = RelayEnd::client_gone;
+    result.error = "client took no 100 Continue";
+    co_return co_await settle_relay(result, relay);
+  }
+  net::UpstreamConnectionPtr upstream = pool.take(waiter);
   for (;;) {
     if (!upstream) {
       net::ConnectResult connected = co_await pool.connect(waiter, connection_.socket());
       if (!connected.connection) {
         const bool left = connected.failure == net::ConnectFailure::abandoned;
-        result.end = left ? RelayEnd::client_gone : RelayEnd::upstream_failed;
+        result.end = !left                            ? RelayEnd::upstream_failed
+                     : connection_.socket().was_cut() ? RelayEnd::cut_off
+                                                      : RelayEnd::client_gone;
         result.error = std::move(connected.error);
         relay.observe_first_body();
         break;
@@ -93,7 +99,10 @@ net::Task<bool> Exchange::settle_relay(const proxy::RelayResult& result, proxy::
     case RelayEnd::client_bad_body:
       if (!relay.has_response()) co_return co_await answer_failure(400, "malformed chunked request body");
       co_await offer_patiently(Outcome::client_aborted);
-      if (head_.minor == 0) connection_.socket().abort();
+      break;
+    case RelayEnd::cut_off:
+      if (!relay.has_response()) co_return co_await answer_failure(503, "gateway is shutting down");
+      co_await offer_patiently(Outcome::upstream_aborted);
       break;
     case RelayEnd::upstream_failed:
       co_return co_await answer_failure(502, "upstream request failed");
@@ -110,8 +119,6 @@ net::Task<bool> Exchange::settle_relay(const proxy::RelayResult& result, proxy::
       break;
     case RelayEnd::upstream_aborted:
       co_await offer_patiently(Outcome::upstream_aborted);
-      // A client that reads until the connection closes must not take the torn answer for a whole one.
-      if (head_.minor == 0) connection_.socket().abort();
       break;
     case RelayEnd::retry:
       break;  // not left to the caller
@@ -119,6 +126,8 @@ net::Task<bool> Exchange::settle_relay(const proxy::RelayResult& result, proxy::
   log_access(status_);
   excess_ = relay.take_excess();
   if (result.end != RelayEnd::complete) {
+    // A client that reads until the connection closes must not take a torn answer for a whole one.
+    if (head_.minor == 0) connection_.socket().abort();
     connection_.socket().close();
     co_return false;
   }
@@ -136,18 +145,14 @@ net::Task<bool> Exchange::answer_failure(int status, const char* message) {
   co_return co_await answer(a);
 }
 
-/// Offers until the ring takes the record or gives it up; see offer() for the bound.
+/// Offers once a tick until the ring takes the record or gives it up; see offer() for the bound.
 net::Task<void> Exchange::offer_patiently(Outcome outcome) {
+  net::Waiter& waiter = connection_.waiter();
   while (!offer(outcome)) {
-    connection_.waiter().set_deadline(1);  // the next tick
-    co_await connection_.waiter().wait();
+    waiter.set_deadline(1);
+    do co_await waiter.wait();  // whatever else happens meanwhile
+    while (!waiter.expired());
   }
-}
-
-void Exchange::send_continue() {
-  constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-  // A client that does not get it sends its body after a moment anyway.
-  (void)connection_.socket().write(kContinue);
 }
 
 void Exchange::log_proxy_failure(const std::string& error) {

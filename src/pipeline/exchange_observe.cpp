@@ -61,12 +61,14 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
   const http::Field* encoding = http::find(head.fields, http::FieldId::content_encoding);
   usage_reader_.begin(type != nullptr ? type->value : std::string_view(),
                       encoding != nullptr ? encoding->value : std::string_view(), request_reader_.model().empty());
+  if (usage_reader_.streaming())
+    usage_reader_.tee(
+        {[](void* end, std::string_view text) { static_cast<capture::StreamEnd*>(end)->push(text); }, &stream_end_});
 }
 
 void Exchange::on_response_body(std::string_view content) {
   usage_reader_.push(content);
   response_capture_.push(content);
-  if (usage_reader_.streaming()) stream_end_.push(content);
 }
 
 void Exchange::on_response_written() {

@@ -14,6 +14,12 @@ LocalAnswer LocalAnswer::error(int status, std::string_view message) {
   return a;
 }
 
+LocalAnswer LocalAnswer::malformed(int status, std::string_view message) {
+  LocalAnswer a = error(status, message);
+  a.close = true;
+  return a;
+}
+
 std::string_view reason_phrase(int status) {
   switch (status) {
     case 200:
@@ -70,6 +76,7 @@ void append_answer(std::string& out, const AnswerHeadInput& in) {
   out.append("HTTP/1.1 ").append(std::to_string(a.status)).append(" ").append(reason_phrase(a.status)).append("\r\n");
   for (const auto& [name, value] : a.headers) out.append(name).append(": ").append(value).append("\r\n");
   out.append(proxy::kCorrelationHeader).append(": ").append(in.correlation_id).append("\r\n");
+  proxy::append_date(out);
   if (!in.trace_id.empty()) out.append(proxy::kTraceIdHeader).append(": ").append(in.trace_id).append("\r\n");
   if (a.status != 204 && a.status != 304)
     out.append("Content-Length: ").append(std::to_string(a.body.size())).append("\r\n");

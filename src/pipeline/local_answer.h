@@ -15,6 +15,8 @@ struct LocalAnswer {
   bool close = false;
 
   static LocalAnswer error(int status, std::string_view message);
+  /// Likewise, and the connection is closed.
+  static LocalAnswer malformed(int status, std::string_view message);
 };
 
 std::string_view reason_phrase(int status);

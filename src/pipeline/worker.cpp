@@ -39,6 +39,8 @@ void ExchangeBuffers::clear() {
   if (response.fields.capacity() > kKeptFields) http::Fields().swap(response.fields);
   head.clear();
   response.clear();
+  request_reader.reset();
+  usage_reader.reset();
 }
 
 ExchangeBuffersPtr WorkerContext::take_buffers() {

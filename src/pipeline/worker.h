@@ -8,6 +8,8 @@
 #include "net/listener.h"
 #include "net/upstream.h"
 #include "pipeline/services.h"
+#include "provider/request_reader.h"
+#include "provider/usage_reader.h"
 #include "proxy/relay.h"
 #include "telemetry/log.h"
 #include "trace/trace_ring.h"
@@ -25,6 +27,8 @@ struct ExchangeBuffers {
   std::string upstream_head;
   std::string correlation_id;
   http::ResponseHead response;
+  provider::RequestReader request_reader;
+  provider::UsageReader usage_reader;
 
   void clear();
 };

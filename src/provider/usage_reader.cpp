@@ -33,6 +33,7 @@ std::string_view between(const char* p, const char* end) { return {p, static_cas
 }  // namespace
 
 void UsageReader::reset() {
+  tee_ = {};
   usage_ = {};
   totals_.reset();
   streaming_ = want_model_ = given_up_ = false;
@@ -78,6 +79,7 @@ void UsageReader::finish() {
 }
 
 void UsageReader::decoded(std::string_view bytes) {
+  if (tee_.take != nullptr) tee_.take(tee_.to, bytes);
   if (!streaming_) {
     scanner_.push(bytes);
   } else if (model_missing()) {

@@ -31,6 +31,8 @@ class UsageReader {
   /// document. `want_model`: the request named no model, so look for one here as well.
   void begin(std::string_view content_type, std::string_view content_encoding, bool want_model = false);
   void push(std::string_view bytes);
+  /// From here on hands on what it reads, decoded, until reset(); for what else wants to see it.
+  void tee(ContentDecoder::Sink sink) { tee_ = sink; }
   /// The body has ended, well or not. push() must not follow before begin().
   void finish();
   /// Forgets the exchange; begin() does so too.
@@ -58,6 +60,7 @@ class UsageReader {
   bool line_open() const { return line_ != Line::start || held_size_ > 0; }
   bool model_missing() const { return want_model_ && model_.empty(); }
 
+  ContentDecoder::Sink tee_{};
   Usage usage_;
   UsageTotals totals_;
   bool streaming_ = false;

@@ -1,7 +1,9 @@
 #include "proxy/heads.h"
 
 #include <charconv>
+#include <ctime>
 
+#include "base/clock.h"
 #include "base/strings.h"
 
 namespace gw::proxy {
@@ -56,6 +58,27 @@ void append_forwarded_for(std::string& out, const UpstreamHeadInput& in) {
 
 }  // namespace
 
+void append_date(std::string& out) {
+  const std::time_t now = static_cast<std::time_t>(wall_now_ns() / 1'000'000'000);
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  out.append("Date: ").append(kDays[utc.tm_wday]).append(", ");
+  const auto two = [&](int n, char after) {
+    out.push_back(static_cast<char>('0' + n / 10));
+    out.push_back(static_cast<char>('0' + n % 10));
+    out.push_back(after);
+  };
+  two(utc.tm_mday, ' ');
+  out.append(kMonths[utc.tm_mon]).append(" ").append(std::to_string(utc.tm_year + 1900)).append(" ");
+  two(utc.tm_hour, ':');
+  two(utc.tm_min, ':');
+  two(utc.tm_sec, ' ');
+  out.append("GMT\r\n");
+}
+
 void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {
   out.append(in.head.method).push_back(' ');
   if (in.absolute_form)
@@ -100,12 +123,16 @@ void append_client_head(std::string& out, const ClientHeadInput& in) {
   out.append("HTTP/1.1 ").append(status, 3).append(" ").append(in.head.reason).append("\r\n");
 
   const bool check_names = names_fields(in.head.fields);
+  bool dated = false;
   for (const http::Field& f : in.head.fields) {
     if (f.id == http::FieldId::gw_correlation_id || f.id == http::FieldId::gw_trace_id || http::is_hop_by_hop(f.id))
       continue;
+    if (f.id == http::FieldId::content_length && in.head.status == 204) continue;  // would announce a body
+    dated = dated || f.id == http::FieldId::date;
     if (check_names && named_by_connection(in.head.fields, f)) continue;
     append_field(out, f.name, f.value);
   }
+  if (!dated && !in.upgrade) append_date(out);
   append_field(out, kCorrelationHeader, in.correlation_id);
   append_field(out, kTraceIdHeader, in.trace_id);
   if (in.framing == ClientFraming::chunked) out.append("Transfer-Encoding: chunked\r\n");

@@ -44,6 +44,9 @@ struct ClientHeadInput {
   std::string_view trace_id;  ///< 32 hex digits
 };
 
+/// The Date field, now: for answers that come without one (RFC 9110 6.6.1).
+void append_date(std::string& out);
+
 void append_client_head(std::string& out, const ClientHeadInput& in);
 
 /// An informational answer (103 and the like), relayed as it came.

@@ -1,6 +1,9 @@
 #include "proxy/relay.h"
 
 namespace gw::proxy {
+namespace {
+constexpr const char* kCutOff = "cut off at the end of server.drain_timeout_ms";
+}
 
 net::Task<RelayResult> Relay::run(net::UpstreamConnection& upstream) {
   upstream_ = &upstream;
@@ -23,9 +26,10 @@ Relay::Step Relay::turn() {
     if (const Step s = on_expired(); s == Step::done) return s;
   }
   if (tunnel_) {
-    if (in_.client.was_cut()) end_tunnel();
+    if (in_.client.was_cut() && !awaiting_publish_) return end(RelayEnd::cut_off, kCutOff);
     return pump_tunnel();
   }
+  if (in_.client.was_cut()) return end(RelayEnd::cut_off, kCutOff);
   if (in_.client.peer_closed() && !published_) return end(RelayEnd::client_gone, "client closed the connection");
   const Step request = pump_request();
   if (request == Step::done) return request;
@@ -39,10 +43,7 @@ Relay::Step Relay::on_expired() {
     touch();
     return Step::again;
   }
-  if (tunnel_) {
-    end_tunnel();
-    return Step::again;
-  }
+  if (tunnel_) return end(RelayEnd::upstream_aborted, "neither side sent anything for the idle time");
   if (!pending_down_.empty()) return end(RelayEnd::client_timeout, "client took nothing for the idle time");
   if (has_response_) return end(RelayEnd::upstream_aborted, "upstream sent nothing for the idle time");
   if (!request_done_ && pending_up_.empty() && !request_broken_)

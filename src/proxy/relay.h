@@ -23,8 +23,9 @@ class RelayObserver {
   virtual void on_response_body(std::string_view content) = 0;
   /// Body bytes were handed to the client's socket.
   virtual void on_response_written() = 0;
-  /// Everything of the answer is known and only its last bytes are left to send: the moment to publish the trace, so
-  /// that a client that holds a whole answer can find it. False: not yet possible, ask again in a moment.
+  /// Everything of the answer is known and only its last bytes (one read at most) are left to send: the moment to
+  /// publish the trace, so that a client that holds a whole answer can find it. A client that does not take these bytes
+  /// is not told apart any more. False: not yet possible, ask again in a moment.
   virtual bool before_last_bytes() = 0;
 };
 
@@ -33,6 +34,7 @@ enum class RelayEnd : std::uint8_t {
   client_gone,
   client_timeout,    ///< the client took or sent nothing for the idle time
   client_bad_body,   ///< malformed chunked request body
+  cut_off,           ///< by Socket::cut(): the gateway ends
   upstream_failed,   ///< no answer head: connection lost, malformed
   upstream_timeout,  ///< no answer head in time
   upstream_aborted,  ///< lost in the middle of the answer
@@ -131,8 +133,7 @@ class Relay {
 
   // relay_tunnel.cpp: both ways after a 101.
   Step pump_tunnel();
-  void end_tunnel();
-  bool pump_one_way(net::Socket& from, net::Socket& to, std::string& pending, bool& ended, bool& progress);
+  net::Socket* pump_one_way(net::Socket& from, net::Socket& to, std::string& pending, bool& ended, bool& progress);
 
   const RelayInput in_;
   net::UpstreamConnection* upstream_ = nullptr;

@@ -350,13 +350,27 @@ TEST_F(RelayTest, ASwitchWhoseHeadCameInPiecesPassesTheBytesBehindIt) {
   }
 }
 
-TEST_F(RelayTest, AnIdleTunnelEndsWithItsTraceAndItsConnection) {
+TEST_F(RelayTest, AnIdleTunnelIsNotComplete) {
   Run run("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
   run.upstream.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n");
   run.finish();
-  EXPECT_EQ(run.result.end, RelayEnd::complete);
-  EXPECT_FALSE(run.result.client_reusable);
-  EXPECT_EQ(run.observed.published, 1);
+  EXPECT_EQ(run.result.end, RelayEnd::upstream_aborted);
+}
+
+TEST_F(RelayTest, ACutEndsAnAnswerThatIsPublishedAndNotTaken) {
+  Run run("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  const int small = 4096;
+  ::setsockopt(run.client_socket.fd(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+  const std::string body(60'000, 'b');
+  run.upstream.write("HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n" + body);
+  for (int i = 0; i < 4; ++i) run.loop->turn(0);
+  ASSERT_EQ(run.observed.published, 1);
+  ASSERT_FALSE(run.done) << "the client reads nothing, so something waits for it";
+  run.client_socket.cut();
+  run.loop->ready(run.waiter);
+  for (int i = 0; i < 4; ++i) run.loop->turn(0);
+  EXPECT_TRUE(run.done);
+  EXPECT_EQ(run.result.end, RelayEnd::cut_off);
 }
 
 TEST_F(RelayTest, ACutEndsAQuietTunnelAtOnce) {
@@ -367,7 +381,7 @@ TEST_F(RelayTest, ACutEndsAQuietTunnelAtOnce) {
   run.loop->ready(run.waiter);
   run.turns();
   EXPECT_TRUE(run.done);
-  EXPECT_EQ(run.observed.published, 1);
+  EXPECT_EQ(run.result.end, RelayEnd::cut_off);
 }
 
 TEST_F(RelayTest, ManyRequestChunksAfterAnEarlyAnswerGoUpstreamOnly) {

@@ -227,18 +227,22 @@ void StorageThread::write_ok(std::size_t to, std::size_t inserted, std::int64_t 
   settle_to(to, {.stored = true,
                  .duplicates = static_cast<std::int64_t>(rows - std::min(rows, inserted)),
                  .bytes = static_cast<std::int64_t>(bytes_ * rows / batch_.size())});
-  if (outage_since_ns_ != 0) {
-    ledger_.note_store_available();
-    if (events_.store_recovered) events_.store_recovered(mono_now_ns() - outage_since_ns_);
-    outage_since_ns_ = 0;
-    pause_ms_ = options_.backoff_min_ms;
-  }
+  store_answered();
   if (events_.written) events_.written({.rows = rows, .inserted = inserted, .duration_ns = mono_now_ns() - started_ns});
+}
+
+void StorageThread::store_answered() {
+  if (outage_since_ns_ == 0) return;
+  ledger_.note_store_available();
+  if (events_.store_recovered) events_.store_recovered(mono_now_ns() - outage_since_ns_);
+  outage_since_ns_ = 0;
+  pause_ms_ = options_.backoff_min_ms;
 }
 
 void StorageThread::quarantine(std::size_t record, const store::WriteError& error) {
   const char* operation = batch_.size() == 1 ? "write_trace" : "write_batch_fallback";
   const char* cls = store::to_string(error.cls);
+  store_answered();
   const Trace* row = batch_.row(record);
   const bool kept = row != nullptr && quarantine_.add(*row, cls, error.message, options_.clock.wall_ns());
   settle_to(record + 1, {.stored = false, .bytes = static_cast<std::int64_t>(bytes_ / batch_.size())});

@@ -40,6 +40,7 @@ class StorageThread {
 
   bool write_batch();
   void write_ok(std::size_t to, std::size_t inserted, std::int64_t started_ns);
+  void store_answered();
   void quarantine(std::size_t record, const store::WriteError& error);
   void note_outage(const char* operation, std::size_t rows, const store::WriteError& error);
   void settle_to(std::size_t record, Ledger::Settled how);

@@ -346,7 +346,7 @@ scenario('/api/traces refuses bad parameters with the contract texts', async (wo
     ['limit=201', 'limit must be <= 200'],
     ['limit=-1', 'limit must be >= 0'],
     ['status=0', 'status must be >= 100'],
-    ['status=600', 'status must be <= 599'],
+    ['status=1000', 'status must be <= 999'],
     ['min_tokens=-1', 'min_tokens must be >= 0'],
     ['max_tokens=10000001', 'max_tokens must be <= 10000000'],
     ['min_tokens=5&max_tokens=4', 'max_tokens must be greater than or equal to min_tokens'],

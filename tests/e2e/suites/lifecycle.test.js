@@ -74,10 +74,11 @@ scenario('SIGTERM while clients open connection after connection: who was let in
   await load.ended();
   const { missing, doubled } = account(gateway, load);
   assert.deepEqual([missing, doubled], [[], []]);
-  // The kernel finishes handshakes by itself: those between the last accept and the close are reset. How many that
-  // are is a matter of scheduling; it must not be everybody.
-  const cut = [...load.failed].filter(([kind]) => kind !== 'ECONNREFUSED').reduce((n, [, count]) => n + count, 0);
-  assert.ok(cut <= 12, `${cut} of 24 connections were cut: ${JSON.stringify([...load.failed])}`);
+  // Whoever was let in has been answered; whoever comes later is refused. Only a handshake that the closing finds half
+  // done is reset, by the kernel: a moment that hardly anybody meets.
+  const cut = [...load.failed].filter(([kind]) => kind !== 'ECONNREFUSED');
+  assert.deepEqual(cut.filter(([kind]) => !kind.includes('ECONNRESET')), []);
+  assert.ok(cut.reduce((n, [, count]) => n + count, 0) <= 3, JSON.stringify(cut));
 });
 
 scenario('SIGTERM: a connection that was let in and has not asked yet gets its answer', async (world) => {
