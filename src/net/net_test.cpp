@@ -161,6 +161,12 @@ TEST_F(PoolTest, ARefusedConnectionSaysWhere) {
   EXPECT_NE(result.error.find("127.0.0.1:" + std::to_string(target.port)), std::string::npos) << result.error;
 }
 
+TEST_F(PoolTest, NamesUnderLocalhostAreThisMachineWithoutAHostsFile) {
+  target.host = "gateway-test.localhost";
+  pool = std::make_unique<UpstreamPool>(*loop, resolver, tls, target);
+  EXPECT_NE(connected(), nullptr);
+}
+
 TEST_F(PoolTest, AClientThatLeavesEndsTheConnecting) {
   target.host = "name.invalid";
   pool = std::make_unique<UpstreamPool>(*loop, resolver, tls, target);

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include <cstring>
+#include <string_view>
 
 #include "base/clock.h"
 
@@ -32,6 +33,9 @@ ResolutionPtr literal(const std::string& host, int port) {
   return r;
 }
 
+/// RFC 6761: these names mean this machine, also where no hosts file says so, as in a minimal container.
+bool is_localhost(std::string_view host) { return host == "localhost" || host.ends_with(".localhost"); }
+
 ResolutionPtr resolve(const std::string& host, int port) {
   auto r = std::make_shared<Resolution>();
   addrinfo hints{};
@@ -40,7 +44,9 @@ ResolutionPtr resolve(const std::string& host, int port) {
   hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV;
   addrinfo* found = nullptr;
   const int rc = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
-  if (rc != 0) {
+  if (rc != 0 && is_localhost(host)) {
+    for (const char* loopback : {"127.0.0.1", "::1"}) r->addresses.push_back(literal(loopback, port)->addresses.front());
+  } else if (rc != 0) {
     r->error = "lookup " + host + ": " + ::gai_strerror(rc);
   } else {
     for (const addrinfo* a = found; a != nullptr; a = a->ai_next) {
