@@ -45,7 +45,8 @@ ResolutionPtr resolve(const std::string& host, int port) {
   addrinfo* found = nullptr;
   const int rc = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
   if (rc != 0 && is_localhost(host)) {
-    for (const char* loopback : {"127.0.0.1", "::1"}) r->addresses.push_back(literal(loopback, port)->addresses.front());
+    for (const char* loopback : {"127.0.0.1", "::1"})
+      r->addresses.push_back(literal(loopback, port)->addresses.front());
   } else if (rc != 0) {
     r->error = "lookup " + host + ": " + ::gai_strerror(rc);
   } else {
