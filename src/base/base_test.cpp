@@ -71,6 +71,21 @@ TEST(TimeFormat, RoundTripsAndTrimsZeros) {
   EXPECT_EQ(format_rfc3339(*parse_date("2024-02-29")), "2024-02-29T00:00:00Z");
 }
 
+TEST(Strings, IEqualsTakesCapitalsOfAsciiAsSmallAndNothingElseAtEveryPlace) {
+  for (std::size_t size = 1; size <= 20; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      for (int a = 0; a < 256; ++a) {
+        std::string x(size, 'q'), y(size, 'Q');
+        x[at] = static_cast<char>(a);
+        for (const int b : {a, a ^ 0x20, a ^ 0x80, a ^ 1}) {
+          y[at] = static_cast<char>(b);
+          ASSERT_EQ(iequals(x, y), to_lower(x[at]) == to_lower(y[at])) << size << " at " << at << ": " << a << " " << b;
+        }
+      }
+    }
+  }
+}
+
 TEST(TimeFormat, ATimeBeyondTheRangeIsItsNearestEnd) {
   EXPECT_EQ(parse_date("9999-12-31"), parse_rfc3339("9998-01-01T00:00:00Z"));
   EXPECT_EQ(parse_date("0001-01-01"), parse_rfc3339("1600-06-30T12:00:00+02:00"));

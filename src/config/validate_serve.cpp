@@ -11,6 +11,7 @@
 #include "base/strings.h"
 #include "config/effective.h"
 #include "config/validate.h"
+#include "trace/ring_file.h"
 
 namespace gw::config {
 namespace {
@@ -47,7 +48,7 @@ std::array<Bound, 18> bounds_of(const Config& c) {
       {"providers.anthropic.idle_timeout_ms", a.idle_timeout_ms, 1, kDayMs},
       {"providers.anthropic.pool_idle_timeout_ms", a.pool_idle_timeout_ms, 0, kDayMs},
       {"providers.anthropic.max_idle_connections", a.max_idle_connections, 0, 65'536},
-      {"trace.ring_bytes", t.ring_bytes, kMiB, 2 * 1024 * kMiB},
+      {"trace.ring_bytes", t.ring_bytes, kMiB, static_cast<std::int64_t>(trace::kMaxRingBytes)},
       {"trace.spill_bytes", t.spill_bytes, 0, 16 * 1024 * 1024 * kMiB},
       {"trace.sync_interval_ms", t.sync_interval_ms, 0, kHourMs},
   }};

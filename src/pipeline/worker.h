@@ -63,25 +63,12 @@ class Worker {
 
   /// Any thread. Stops accepting, lets exchanges finish, closes idle connections; run() returns when none is left.
   void drain();
-  /// Any thread. Cuts what is left: exchanges still open end as client_aborted, their traces are offered.
+  /// Any thread. Cuts what is left: exchanges still open end as RelayEnd::cut_off, their traces are offered.
   void stop();
 
  private:
   friend class ClientConnection;
 
-  /// Memory of one exchange, recycled by its worker so that a steady request allocates nothing. An idle connection
-  /// holds none.
-  struct ExchangeBuffers {
-    http::RequestHead head;  ///< its views point into head_bytes
-    std::string head_bytes;
-    std::string first_body;  ///< what came with the head: body, or the next pipelined request
-    std::string upstream_head;
-    std::string correlation_id;
-    http::ResponseHead response;
-
-    void clear();
-  };
-  using ExchangeBuffersPtr = std::unique_ptr<ExchangeBuffers>;
   void accept(UniqueFd fd, std::string peer);
   void add(ClientConnection& connection);
   void remove(ClientConnection& connection);
