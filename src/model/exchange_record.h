@@ -77,6 +77,11 @@ struct ExchangeRecord {
   Usage usage;
   Cost cost;
   std::string_view price_version;
+  std::string_view session_id;          ///< which conversation of the client, or empty
+  std::string_view response_model;      ///< as the provider names it, or empty
+  std::string_view service_tier_asked;  ///< in the request, or empty
+  std::string_view service_tier;        ///< that the answer says was served, or empty
+  std::string_view inference_geo;       ///< region that the answer says it was made in, or empty
 
   std::string_view redaction_mode;
   std::string_view redaction_policy_id;

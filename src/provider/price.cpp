@@ -90,12 +90,13 @@ Wide weighted_input(Provider provider, const Usage& u) {
 
 Cost price(Provider provider, std::string_view model, const Usage& usage) noexcept {
   const std::optional<Rate> rate = rate_of(provider, model);
-  if (!rate) return {0, CostSource::unpriced};
+  if (!rate) return {};
   constexpr Wide kHundredthsOfNano = 100 * 1000;
   const Wide sum = weighted_input(provider, usage) * rate->input + Wide{usage.output_tokens} * 100 * rate->output;
   const Wide nano = (sum + kHundredthsOfNano / 2) / kHundredthsOfNano;
   constexpr Wide kMost = std::numeric_limits<std::int64_t>::max();
-  return {static_cast<std::int64_t>(std::clamp<Wide>(nano, 0, kMost)),
+  const auto cost = static_cast<std::int64_t>(std::clamp<Wide>(nano, 0, kMost));
+  return {cost, cost,
           usage.estimated ? CostSource::estimated : CostSource::computed};
 }
 
