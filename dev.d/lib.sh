@@ -5,6 +5,7 @@ JOBS=${JOBS:-$(nproc)}
 export HOME=${HOME:-$PWD/build/home}   # ccache and npm want one; a bare CI has none
 # One checkout's objects serve another's: a clean clone of the same sources compiles nothing anew.
 export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$PWD} CCACHE_NOHASHDIR=${CCACHE_NOHASHDIR:-1}
+export CCACHE_SLOPPINESS=${CCACHE_SLOPPINESS:-pch_defines,time_macros}   # what it needs to take files with a precompiled header
 started=$SECONDS
 
 say() { printf '== %s %s\n' "$(date +%H:%M:%S)" "$*"; }
