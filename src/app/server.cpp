@@ -182,7 +182,7 @@ void Server::Impl::banner() {
         .field("path", file)
         .field("error", std::strerror(errno));
   std::vector<std::string> providers;
-  const config::ProviderConfig* const configured[] = {&c.providers.openai, &c.providers.anthropic};
+  const auto configured = config::all_providers(c);
   for (const route::Route& r : services->routes.routes()) {
     // A query on the upstream may hold a key.
     const std::string_view upstream = configured[r.index]->upstream;

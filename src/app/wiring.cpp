@@ -14,14 +14,27 @@ namespace {
 constexpr std::int64_t kMs = 1'000'000;
 
 Result<route::RouteTable> make_routes(const config::Config& c) {
-  return route::RouteTable::build({{"openai", c.providers.openai.prefix, c.providers.openai.upstream},
-                                   {"anthropic", c.providers.anthropic.prefix, c.providers.anthropic.upstream}});
+  std::vector<route::ProviderOptions> providers;
+  for (const config::ProviderConfig* p : config::all_providers(c))
+    providers.push_back({p->name, p->prefix, p->upstream});
+  return route::RouteTable::build(providers);
+}
+
+/// The headers that carry the keys of providers.
+bool is_credential(std::string_view header) {
+  for (const std::string_view known : {"Authorization", "X-API-Key", "Api-Key", "X-Goog-Api-Key"})
+    if (iequals(header, known)) return true;
+  return false;
 }
 
 Result<pipeline::ProviderLink> make_link(const route::Route& route, const config::ProviderConfig& options,
                                          const route::ProxySettings& proxies) {
   pipeline::ProviderLink link;
-  link.provider = provider::provider_from_name(route.name);
+  link.kind = provider::provider_from_name(options.kind);
+  for (const config::HeaderConfig& h : options.headers) {
+    link.added.add(h.name, h.value);
+    link.adds_credential = link.adds_credential || is_credential(h.name);
+  }
   link.idle_timeout_ns = options.idle_timeout_ms * kMs;
   net::UpstreamTarget& t = link.target;
   t.host = route.upstream.host;
@@ -46,12 +59,11 @@ Result<pipeline::ProviderLink> make_link(const route::Route& route, const config
   return link;
 }
 
-Result<auth::Authorizer> make_authorizer(const config::Config& c, const route::RouteTable& routes) {
+Result<auth::Authorizer> make_authorizer(const config::Config& c) {
   auth::Options o;
   o.enabled = c.auth.enabled;
   for (const auto& k : c.auth.keys)
     o.keys.push_back({k.id, k.token, k.org_id, k.workspace_id, k.team, k.role, k.permissions});
-  for (const route::Route& r : routes.routes()) o.providers.push_back({r.name, r.prefix});
   return auth::Authorizer::build(o);
 }
 
@@ -126,7 +138,7 @@ Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& 
   if (!routes) return fail("failed to configure proxy routes: " + routes.error().message);
   const auto proxies = proxies_from_environment();
   if (!proxies) return fail("failed to configure proxy routes: " + proxies.error().message);
-  auto authorizer = make_authorizer(c, *routes);
+  auto authorizer = make_authorizer(c);
   if (!authorizer) return fail("failed to initialize auth config: " + authorizer.error().message);
 
   const std::string header(trim(c.auth.header));
@@ -138,9 +150,9 @@ Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& 
       .response_header_redactor = guard::HeaderRedactor(c.pii.headers.denylist, c.pii.stages.response_headers, header),
       .policies = make_policies(c)});
   s->cors_allow_headers = cors_headers(c);
-  const config::ProviderConfig* const links[] = {&c.providers.openai, &c.providers.anthropic};
+  const auto configured = config::all_providers(c);
   for (const route::Route& r : s->routes.routes()) {
-    auto link = make_link(r, *links[r.index], *proxies);
+    auto link = make_link(r, *configured[r.index], *proxies);
     if (!link) return fail("failed to configure proxy routes: " + link.error().message);
     s->providers.push_back(std::move(*link));
   }

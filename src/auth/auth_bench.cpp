@@ -6,7 +6,7 @@
 namespace {
 
 void authorize_proxied(benchmark::State& state) {
-  gw::auth::Options options{true, {}, {{"openai", "/openai"}, {"anthropic", "/anthropic"}}};
+  gw::auth::Options options{true, {}};
   for (int i = 0; i < 100; ++i) {
     gw::auth::KeyOptions key;
     key.id = key.token = "ogk_0123456789abcdef0123456789abcd" + std::to_string(i);
@@ -15,6 +15,7 @@ void authorize_proxied(benchmark::State& state) {
   const auto authorizer = gw::auth::Authorizer::build(options);
   const gw::auth::AuthRequest request{.method = "POST",
                                       .path = "/anthropic/v1/messages",
+                                      .provider = "anthropic",
                                       .gateway_key = "ogk_0123456789abcdef0123456789abcd42",
                                       .has_provider_credential = true};
   for (auto _ : state) benchmark::DoNotOptimize(authorizer->authorize(request));

@@ -70,7 +70,7 @@ std::uint64_t slot_of(const Sha256& digest) {
 }  // namespace
 
 Result<Authorizer> Authorizer::build(const Options& options) {
-  Authorizer out(options.enabled, options.providers);
+  Authorizer out(options.enabled);
   if (!options.enabled) return out;
   for (std::size_t i = 0; i < options.keys.size(); ++i) {
     const std::string_view token = trim(options.keys[i].token);
@@ -106,9 +106,9 @@ Decision Authorizer::authorize_open(const AuthRequest& request, Decision decisio
 
 Decision Authorizer::authorize(const AuthRequest& request) const {
   Decision decision;
-  decision.requirement = policy_.requirement(request.method, request.path);
+  decision.requirement = requirement_of(request.method, request.path, request.provider);
   const Requirement& need = decision.requirement;
-  decision.api = need.provider.empty() && Policy::is_api(request.path);
+  decision.api = need.provider.empty() && is_api(request.path);
   if (!enabled_) return authorize_open(request, decision);
   switch (need.access) {
     case Access::open:

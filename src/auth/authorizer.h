@@ -26,7 +26,6 @@ struct KeyOptions {
 struct Options {
   bool enabled = false;
   std::vector<KeyOptions> keys;
-  std::vector<ProviderPrefix> providers;
 };
 
 struct Identity {
@@ -42,8 +41,9 @@ struct Identity {
 struct AuthRequest {
   std::string_view method = {};
   std::string_view path = {};            ///< decoded, without query
+  std::string_view provider = {};        ///< name of the provider's route that was matched, empty without one
   std::string_view gateway_key = {};     ///< first value of the gateway header, empty without one
-  bool has_provider_credential = false;  ///< a non-blank provider credential header (credential_headers.h)
+  bool has_provider_credential = false;  ///< the provider gets one: from the caller (credential_headers.h) or by us
   bool from_loopback = false;            ///< the peer's address is this machine's loopback
   bool has_origin = false;               ///< an Origin header: sent by a browser page
 };
@@ -55,7 +55,8 @@ enum class Verdict : std::uint8_t {
   deny,
 };
 
-/// Everything a refusal's answer and its audit line need. The views are static or live as long as the Authorizer.
+/// Everything a refusal's answer and its audit line need. The views are static or live as long as the Authorizer and
+/// the request's provider.
 struct Decision {
   Verdict verdict = Verdict::bypass;
   bool api = false;                    ///< the path lies under /api: a refusal carries CORS headers
@@ -82,12 +83,11 @@ class Authorizer {
     Identity identity;
   };
 
-  Authorizer(bool enabled, std::vector<ProviderPrefix> providers) : enabled_(enabled), policy_(std::move(providers)) {}
+  explicit Authorizer(bool enabled) : enabled_(enabled) {}
   const Identity* find(std::string_view token) const;
   Decision authorize_open(const AuthRequest& request, Decision decision) const;
 
   bool enabled_;
-  Policy policy_;
   std::vector<Entry> entries_;  // sorted by digest
 };
 

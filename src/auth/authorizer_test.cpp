@@ -18,14 +18,17 @@ KeyOptions key(std::string id, std::string token, std::string role = "") {
 }
 
 Authorizer authorizer(std::vector<KeyOptions> keys, bool enabled = true) {
-  auto a = Authorizer::build({enabled, std::move(keys), {{"openai", "/openai"}, {"anthropic", "/anthropic"}}});
+  auto a = Authorizer::build({enabled, std::move(keys)});
   EXPECT_TRUE(a) << a.error().message;
   return std::move(*a);
 }
 
 AuthRequest proxied(std::string_view gateway_key, bool credential = true) {
-  return {
-      .method = "POST", .path = "/openai/v1/chat", .gateway_key = gateway_key, .has_provider_credential = credential};
+  return {.method = "POST",
+          .path = "/openai/v1/chat",
+          .provider = "openai",
+          .gateway_key = gateway_key,
+          .has_provider_credential = credential};
 }
 
 TEST(Authorizer, AllowsAKnownKeyAndSaysWhoItIs) {
@@ -93,6 +96,17 @@ TEST(Authorizer, RefusesInTheOrderOfTheContract) {
   EXPECT_EQ(a.authorize(proxied(kToken)).verdict, Verdict::allow);
 }
 
+TEST(Authorizer, AnyProvidersRouteIsProtected) {
+  const Authorizer a = authorizer({key("k1", std::string(kToken)), key("v", "viewer-token", "viewer")});
+  AuthRequest r{.method = "POST", .path = "/groq/v1/chat", .provider = "groq", .has_provider_credential = true};
+  EXPECT_EQ(a.authorize(r).reason, "missing_gateway_key");
+  r.gateway_key = "viewer-token";
+  EXPECT_EQ(a.authorize(r).reason, "permission_denied");
+  EXPECT_EQ(a.authorize(r).requirement.provider, "groq");
+  r.gateway_key = kToken;
+  EXPECT_EQ(a.authorize(r).verdict, Verdict::allow);
+}
+
 TEST(Authorizer, NamesWhatWasAskedForInRefusals) {
   const Authorizer a = authorizer({key("v", "viewer-token", "viewer")});
   const Decision d = a.authorize({.method = "POST", .path = "/api/gateway-keys", .gateway_key = "viewer-token"});
@@ -120,10 +134,11 @@ TEST(Authorizer, ExplicitPermissionsOnlyAdd) {
 }
 
 TEST(Authorizer, OptionsOnAProviderPrefixIsAnsweredHereOnlyWhileAuthIsOn) {
-  AuthRequest request{.method = "OPTIONS", .path = "/openai/v1"};
+  AuthRequest request{.method = "OPTIONS", .path = "/groq/v1", .provider = "groq"};
   EXPECT_EQ(authorizer({}).authorize(request).verdict, Verdict::preflight);
   EXPECT_EQ(authorizer({}, false).authorize(request).verdict, Verdict::bypass);
   request.path = "/api/traces";
+  request.provider = {};
   EXPECT_EQ(authorizer({}).authorize(request).verdict, Verdict::bypass);
 }
 
@@ -147,15 +162,14 @@ TEST(Authorizer, WithoutKeysItStartsAndDeniesEverythingProtected) {
 }
 
 TEST(Authorizer, TokensMustBeGivenAndDiffer) {
-  const auto blank = Authorizer::build({true, {key("a", "token"), key("b", " ")}, {}});
+  const auto blank = Authorizer::build({true, {key("a", "token"), key("b", " ")}});
   ASSERT_FALSE(blank);
   EXPECT_EQ(blank.error().message, "gateway key token cannot be empty (auth.keys[1].token)");
-  const auto twice =
-      Authorizer::build({true, {key("a", "secret-token"), key("b", "x"), key("c", " secret-token")}, {}});
+  const auto twice = Authorizer::build({true, {key("a", "secret-token"), key("b", "x"), key("c", " secret-token")}});
   ASSERT_FALSE(twice);
   EXPECT_EQ(twice.error().message, "duplicate gateway key token in auth config (auth.keys[2].token)");
-  EXPECT_TRUE(Authorizer::build({false, {key("a", "")}, {}})) << "keys do not matter while auth is off";
-  EXPECT_TRUE(Authorizer::build({true, {key("same", "x"), key("same", "y")}, {}})) << "ids may repeat";
+  EXPECT_TRUE(Authorizer::build({false, {key("a", "")}})) << "keys do not matter while auth is off";
+  EXPECT_TRUE(Authorizer::build({true, {key("same", "x"), key("same", "y")}})) << "ids may repeat";
 }
 
 TEST(Authorizer, FindsEachOfManyKeysAndNoOther) {
@@ -171,7 +185,7 @@ TEST(Authorizer, FindsEachOfManyKeysAndNoOther) {
 }
 
 TEST(Authorizer, IdentitiesStayWhereTheyAreWhenTheAuthorizerMoves) {
-  auto built = Authorizer::build({true, {key("k1", "token")}, {{"openai", "/openai"}}});
+  auto built = Authorizer::build({true, {key("k1", "token")}});
   ASSERT_TRUE(built);
   const Identity* before = built->authorize(proxied("token")).identity;
   const Authorizer moved = std::move(*built);

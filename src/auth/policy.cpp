@@ -57,11 +57,6 @@ std::uint8_t method_bit(std::string_view method) {
   return kOther;
 }
 
-bool under(std::string_view path, std::string_view prefix) {
-  if (prefix == "/") return true;
-  return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
-}
-
 bool fits(const Row& row, std::string_view path) {
   if (!path.starts_with(row.path)) return false;
   std::string_view rest = path.substr(row.path.size());
@@ -109,15 +104,14 @@ PermissionSet role_permissions(std::string_view role) {
   return 0;
 }
 
-bool Policy::is_api(std::string_view path) { return under(path, "/api"); }
+bool is_api(std::string_view path) { return path == "/api" || path.starts_with("/api/"); }
 
-Requirement Policy::requirement(std::string_view method, std::string_view path) const {
+Requirement requirement_of(std::string_view method, std::string_view path, std::string_view provider) {
   const bool options = iequals(method, "OPTIONS");
-  for (const ProviderPrefix& p : providers_)
-    if (under(path, p.prefix)) {
-      if (options) return {.access = Access::preflight, .provider = p.name};
-      return {Access::protected_, Permission::proxy_write, p.name, "proxy", "forward", kScope};
-    }
+  if (!provider.empty()) {
+    if (options) return {.access = Access::preflight, .provider = provider};
+    return {Access::protected_, Permission::proxy_write, provider, "proxy", "forward", kScope};
+  }
   if (!is_api(path) || options) return {};
   const std::uint8_t bit = method_bit(method);
   for (const Row& row : kRows) {

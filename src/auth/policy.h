@@ -1,10 +1,7 @@
 #pragma once
 // Which permission a request needs: the policy table, as data. The first row that fits decides.
 #include <cstdint>
-#include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
 namespace gw::auth {
 
@@ -28,7 +25,7 @@ enum class Access : std::uint8_t {
   refused,     ///< under /api but in no row
 };
 
-/// What the table says about one request; the views are static or live as long as the Policy.
+/// What the table says about one request; the views are static, or the caller's.
 struct Requirement {
   Access access = Access::open;
   Permission permission = Permission::none;
@@ -36,23 +33,11 @@ struct Requirement {
   std::string_view resource = {}, action = {}, scope = {};
 };
 
-struct ProviderPrefix {
-  std::string name;
-  std::string prefix;  ///< normalised: leading '/', no trailing one
-};
+/// What the table says. `path` is percent-decoded and not cleaned; the method counts in any case. `provider` names the
+/// route that the path lies under, and is empty without one; the route decides before the table.
+Requirement requirement_of(std::string_view method, std::string_view path, std::string_view provider);
 
-class Policy {
- public:
-  explicit Policy(std::vector<ProviderPrefix> providers) : providers_(std::move(providers)) {}
-
-  /// `path` is percent-decoded and not cleaned; the method counts in any case.
-  Requirement requirement(std::string_view method, std::string_view path) const;
-
-  /// /api or below.
-  static bool is_api(std::string_view path);
-
- private:
-  std::vector<ProviderPrefix> providers_;
-};
+/// /api or below.
+bool is_api(std::string_view path);
 
 }  // namespace gw::auth

@@ -99,6 +99,8 @@ std::string_view expected_of(KeyType type) {
       return "a text";
     case KeyType::text_list:
       return "a list of texts";
+    case KeyType::header_map:
+      return "a mapping of header names to texts";
     case KeyType::section:
       return "a mapping of keys";
     case KeyType::section_list:
@@ -118,10 +120,13 @@ class Binder {
       if (full()) return;
       const auto at = std::find_if(section.fields.begin(), section.fields.end(),
                                    [&](const Field& f) { return f.key == entry.key; });
-      if (at == section.fields.end()) {
-        unknown(entry, section, path);
-      } else {
+      if (at != section.fields.end()) {
+        if (at->child != nullptr && at->child->set_line != nullptr) at->child->set_line(at->member(target), entry.line);
         value(*entry.value, *at, at->member(target), path.empty() ? entry.key : path + "." + entry.key);
+      } else if (section.named != nullptr && holds_key(*entry.value, section.named->required)) {
+        named(entry, *section.named, target, path);
+      } else {
+        unknown(entry, section, path);
       }
     }
   }
@@ -142,11 +147,29 @@ class Binder {
  private:
   bool full() const { return problems_.size() >= kMaxReportedProblems; }
 
+  static bool holds_key(const YamlNode& node, std::string_view key) {
+    return std::any_of(node.entries.begin(), node.entries.end(), [&](const YamlEntry& e) { return e.key == key; });
+  }
+
+  void named(const YamlEntry& entry, const NamedPart& part, void* target, const std::string& path) {
+    const std::string at = path + "." + printable_key(entry.key);
+    if (!part.accepts(entry.key)) {
+      problems_.push_back({entry.line, "name " + quoted(entry.key.substr(0, 64)) + " cannot be used (" + at +
+                                           ": expected " + std::string(part.expected) + ")"});
+      return;
+    }
+    void* element = part.append(target, entry.key);
+    if (part.child->set_line != nullptr) part.child->set_line(element, entry.line);
+    section(*entry.value, *part.child, element, at);
+  }
+
   void value(const YamlNode& node, const Field& f, void* target, const std::string& path) {
     const std::string_view type = f.type == KeyType::section ? f.child->label : f.type_name;
     if (f.type == KeyType::section) return section(node, *f.child, target, path);
     if (f.type == KeyType::text_list) return text_list(node, f, *static_cast<std::vector<std::string>*>(target), path);
     if (f.type == KeyType::section_list) return section_list(node, f, target, path);
+    if (f.type == KeyType::header_map)
+      return header_map(node, f, *static_cast<std::vector<HeaderConfig>*>(target), path);
     if (node.kind == YamlNode::Kind::null) return;
     if (node.kind != YamlNode::Kind::scalar) return mismatch(node, f.type, type, path);
     if (!scalar(node, f.type, target)) mismatch(node, f.type, type, path);
@@ -183,6 +206,19 @@ class Binder {
     }
   }
 
+  void header_map(const YamlNode& node, const Field& f, std::vector<HeaderConfig>& headers, const std::string& path) {
+    if (node.kind == YamlNode::Kind::null) return;
+    if (node.kind != YamlNode::Kind::mapping) return mismatch(node, f.type, f.type_name, path);
+    headers.clear();
+    for (const YamlEntry& entry : node.entries) {
+      if (full()) return;
+      if (entry.value->kind == YamlNode::Kind::scalar)
+        headers.push_back({entry.key, entry.value->text});
+      else
+        mismatch(*entry.value, KeyType::text, "string", path + "." + printable_key(entry.key));
+    }
+  }
+
   void section_list(const YamlNode& node, const Field& f, void* list, const std::string& path) {
     if (node.kind != YamlNode::Kind::null && node.kind != YamlNode::Kind::sequence)
       return mismatch(node, f.type, f.type_name, path);
@@ -211,6 +247,7 @@ class Binder {
     message += (path.empty() ? key : path + "." + key) + " is not a known key";
     const std::string meant = suggest_key(entry.key, section, path);
     if (!meant.empty()) message += "; did you mean " + meant + "?";
+    if (section.named != nullptr) message += "; " + std::string(section.named->hint);
     problems_.push_back({entry.line, message + ")"});
   }
 

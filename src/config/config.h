@@ -36,18 +36,30 @@ struct StorageConfig {
   std::string dsn;  ///< secret: may hold a password
 };
 
+/// A header that the gateway puts on each request to a provider.
+struct HeaderConfig {
+  std::string name;
+  std::string value;  ///< secret: may hold a key
+};
+
 struct ProviderConfig {
+  std::string name;      ///< its key under `providers`; traces and metrics show it. Not a key
+  int line = 0;          ///< of that key in the file; 0: not there. Not a key
+  std::string kind;      ///< which API it speaks: openai or anthropic; fixed for the built-in two
   std::string upstream;  ///< http(s) URL; its path is prepended, its query merged
   std::string prefix;
   std::int64_t connect_timeout_ms = 30'000;    ///< name, TCP and TLS together, 1 ms .. 1 h
   std::int64_t idle_timeout_ms = 900'000;      ///< an exchange without a byte in either direction, 1 ms .. 24 h
   std::int64_t pool_idle_timeout_ms = 60'000;  ///< an unused upstream connection, 0 (never kept) .. 24 h
   std::int64_t max_idle_connections = 1'024;   ///< per worker, 0 .. 65,536
+  std::vector<HeaderConfig> headers{};         ///< in the place of the client's of the same name; at most 32
 };
 
 struct ProvidersConfig {
-  ProviderConfig openai{.upstream = "https://api.openai.com", .prefix = "/openai"};
-  ProviderConfig anthropic{.upstream = "https://api.anthropic.com", .prefix = "/anthropic"};
+  ProviderConfig openai{.name = "openai", .kind = "openai", .upstream = "https://api.openai.com", .prefix = "/openai"};
+  ProviderConfig anthropic{
+      .name = "anthropic", .kind = "anthropic", .upstream = "https://api.anthropic.com", .prefix = "/anthropic"};
+  std::vector<ProviderConfig> named;  ///< those under keys of the user's choice, in the file's order; at most 254
 };
 
 struct TracingConfig {

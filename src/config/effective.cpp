@@ -28,6 +28,12 @@ std::int64_t effective_body_max_size(const Config& config) {
   return config.tracing.body_max_size > 0 ? config.tracing.body_max_size : TracingConfig{}.body_max_size;
 }
 
+std::vector<const ProviderConfig*> all_providers(const Config& config) {
+  std::vector<const ProviderConfig*> out{&config.providers.openai, &config.providers.anthropic};
+  for (const ProviderConfig& p : config.providers.named) out.push_back(&p);
+  return out;
+}
+
 std::string effective_ring_folder(const Config& config) {
   if (!config.trace.ring_path.empty()) return config.trace.ring_path;
   // A folder of its own: two databases side by side must not take over each other's rings.

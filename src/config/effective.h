@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/config.h"
 
@@ -19,6 +20,9 @@ std::string effective_pii_policy_id(const Config& config);
 std::string effective_replacement_format(const Config& config);
 /// `tracing.body_max_size` in bytes; 1 MiB when zero or negative.
 std::int64_t effective_body_max_size(const Config& config);
+
+/// Every provider in the order of their routes: openai, anthropic, then the named ones. Points into `config`.
+std::vector<const ProviderConfig*> all_providers(const Config& config);
 
 /// Folder of the trace rings: `trace.ring_path`, or `<storage.path>.rings`, with every driver.
 std::string effective_ring_folder(const Config& config);

@@ -1,10 +1,12 @@
 #include "config/schema.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <type_traits>
 
 #include "config/config.h"
+#include "config/numbers.h"
 
 namespace gw::config {
 namespace {
@@ -30,6 +32,7 @@ constexpr KeyType key_type() {
   if constexpr (std::is_same_v<M, bool>) return KeyType::boolean;
   if constexpr (std::is_same_v<M, std::string>) return KeyType::text;
   if constexpr (std::is_same_v<M, std::vector<std::string>>) return KeyType::text_list;
+  if constexpr (std::is_same_v<M, std::vector<HeaderConfig>>) return KeyType::header_map;
   if constexpr (is_list<M>::value) return KeyType::section_list;
   return KeyType::section;
 }
@@ -46,6 +49,8 @@ constexpr std::string_view type_name(KeyType type) {
       return "string";
     case KeyType::text_list:
       return "[]string";
+    case KeyType::header_map:
+      return "map[string]string";
     default:
       return "";  // sections print their label
   }
@@ -95,22 +100,52 @@ template <>
 constexpr Section kSection<StorageConfig>{"config.StorageConfig", kStorage};
 
 constexpr std::array kProvider{
+    field<&ProviderConfig::kind>("kind"),
     field<&ProviderConfig::upstream>("upstream"),
     field<&ProviderConfig::prefix>("prefix"),
     field<&ProviderConfig::connect_timeout_ms>("connect_timeout_ms"),
     field<&ProviderConfig::idle_timeout_ms>("idle_timeout_ms"),
     field<&ProviderConfig::pool_idle_timeout_ms>("pool_idle_timeout_ms"),
     field<&ProviderConfig::max_idle_connections>("max_idle_connections"),
+    field<&ProviderConfig::headers>("headers"),
 };
 template <>
-constexpr Section kSection<ProviderConfig>{"config.ProviderConfig", kProvider};
+constexpr Section kSection<ProviderConfig>{
+    .label = "config.ProviderConfig", .fields = kProvider, .set_line = [](void* section, int line) {
+      static_cast<ProviderConfig*>(section)->line = line;
+    }};
+
+/// A name stands in paths, labels and query parameters, so it is plain; one that YAML reads as something else is a
+/// slip.
+bool is_provider_name(std::string_view name) {
+  const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  const auto usable = [&](char c) { return plain(c) || c == '-' || c == '_'; };
+  if (name.empty() || name.size() > 64 || !plain(name.front())) return false;
+  if (!std::all_of(name.begin(), name.end(), usable)) return false;
+  if (name == "null" || parse_yaml_bool(name, true) || parse_yaml_int(name) || parse_yaml_float(name)) return false;
+  return name != "api" && name != "other" && name != "unknown";
+}
+
+constexpr NamedPart kNamedProviders{
+    .child = &kSection<ProviderConfig>,
+    .required = "kind",
+    .hint = "a provider of your own needs kind: openai or anthropic",
+    .accepts = is_provider_name,
+    .expected =
+        "a name of 1 to 64 characters a-z, 0-9, '-' and '_', first a letter or digit, not a number, true, false, "
+        "yes, no, on, off or null; api, other and unknown are taken",
+    .append = [](void* section, std::string_view name) -> void* {
+      return &static_cast<ProvidersConfig*>(section)->named.emplace_back(
+          ProviderConfig{.name = std::string(name), .kind = {}, .upstream = {}, .prefix = "/" + std::string(name)});
+    }};
 
 constexpr std::array kProviders{
     field<&ProvidersConfig::openai>("openai"),
     field<&ProvidersConfig::anthropic>("anthropic"),
 };
 template <>
-constexpr Section kSection<ProvidersConfig>{"config.ProvidersConfig", kProviders};
+constexpr Section kSection<ProvidersConfig>{
+    .label = "config.ProvidersConfig", .fields = kProviders, .named = &kNamedProviders};
 
 constexpr std::array kTracing{
     field<&TracingConfig::capture_bodies>("capture_bodies"),
@@ -269,6 +304,7 @@ void collect(const Section& section, const std::string& prefix, std::vector<KeyP
     if (f.type == KeyType::section) collect(*f.child, path + ".", out);
     if (f.type == KeyType::section_list) collect(*f.child, path + "[].", out);
   }
+  if (section.named != nullptr) collect(*section.named->child, prefix + "<name>.", out);
 }
 
 }  // namespace

@@ -8,13 +8,13 @@
 
 namespace gw::config {
 
-enum class KeyType { integer, number, boolean, text, text_list, section, section_list };
+enum class KeyType { integer, number, boolean, text, text_list, header_map, section, section_list };
 
 struct Section;
 
 /// One key of a section. `member` takes the section's struct and gives its member: int64, double, bool, string,
-/// vector<string> or a struct by `type`; for a section_list the vector, to which `append` adds one default element and
-/// gives its address.
+/// vector<string>, vector<HeaderConfig> or a struct by `type`; for a section_list the vector, to which `append` adds
+/// one default element and gives its address.
 struct Field {
   std::string_view key;
   KeyType type;
@@ -25,16 +25,28 @@ struct Field {
   void (*clear)(void* list) = nullptr;
 };
 
+/// What a section holds under keys that the user chooses: each adds an element.
+struct NamedPart {
+  const Section* child;
+  std::string_view required;  ///< an entry without this key is taken for a mistyped key of the section,
+  std::string_view hint;      ///< and this is said then
+  bool (*accepts)(std::string_view name);
+  std::string_view expected;  ///< what accepts() takes, as messages say it
+  void* (*append)(void* section, std::string_view name);
+};
+
 struct Section {
   std::string_view label;  ///< as messages print it: `config.ServerConfig`
   std::span<const Field> fields;
+  const NamedPart* named = nullptr;
+  void (*set_line)(void* section, int line) = nullptr;  ///< is told where the section's key stands
 };
 
 /// The schema of gw::config::Config.
 const Section& root_section();
 
 struct KeyPath {
-  std::string path;  ///< server.port, auth.keys[].id
+  std::string path;  ///< server.port, auth.keys[].id, providers.<name>.kind
   KeyType type;
 };
 

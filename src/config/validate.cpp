@@ -10,6 +10,8 @@
 
 #include "base/strings.h"
 #include "config/effective.h"
+#include "provider/provider.h"
+#include "route/route_table.h"
 #include "route/upstream_url.h"
 
 namespace gw::config {
@@ -36,8 +38,8 @@ Result<void> check_storage(const Config& c) {
   return {};
 }
 
-Result<void> check_provider(std::string_view name, const ProviderConfig& p) {
-  const std::string path = "providers." + std::string(name);
+Result<void> check_provider(const ProviderConfig& p) {
+  const std::string path = "providers." + p.name;
   if (blank(p.prefix)) return fail(path + ".prefix is required");
   if (!trim(p.prefix).starts_with('/'))
     return fail(path + ".prefix must start with '/' (got " + quoted(p.prefix) + ")");
@@ -45,12 +47,21 @@ Result<void> check_provider(std::string_view name, const ProviderConfig& p) {
   const auto url = route::parse_upstream_url(
       p.upstream, path + ".upstream");  // the parser that serve uses, with the contract's texts
   if (!url) return tl::make_unexpected(url.error());
+  const bool built_in = provider::provider_from_name(p.name) != provider::Provider::unknown;
+  if (built_in && p.kind != p.name)
+    return fail(path + ".kind must be " + p.name + ", as for every built-in provider (got " + quoted(p.kind) + ")");
+  if (provider::provider_from_name(p.kind) == provider::Provider::unknown)
+    return fail(path + ".kind must be openai or anthropic (got " + quoted(p.kind) + ")");
   return {};
 }
 
 Result<void> check_providers(const Config& c) {
-  if (auto ok = check_provider("openai", c.providers.openai); !ok) return ok;
-  return check_provider("anthropic", c.providers.anthropic);
+  const auto providers = all_providers(c);
+  if (providers.size() > route::kMaxRoutes)
+    return fail(fmt::format("providers must hold at most {} (got {})", route::kMaxRoutes, providers.size()));
+  for (const ProviderConfig* p : providers)
+    if (auto ok = check_provider(*p); !ok) return ok;
+  return {};
 }
 
 Result<void> check_auth(const Config& c) {

@@ -7,10 +7,13 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "base/strings.h"
 #include "config/effective.h"
 #include "config/validate.h"
+#include "http/token.h"
+#include "route/route_table.h"
 #include "trace/ring_file.h"
 
 namespace gw::config {
@@ -27,12 +30,10 @@ struct Bound {
   std::int64_t max;
 };
 
-std::array<Bound, 18> bounds_of(const Config& c) {
+std::vector<Bound> bounds_of(const Config& c) {
   const ServerConfig& s = c.server;
-  const ProviderConfig& o = c.providers.openai;
-  const ProviderConfig& a = c.providers.anthropic;
   const TraceConfig& t = c.trace;
-  return {{
+  std::vector<Bound> out{
       {"server.max_header_bytes", s.max_header_bytes, 1'024, kMiB},
       {"server.header_timeout_ms", s.header_timeout_ms, 1, kHourMs},
       {"server.idle_timeout_ms", s.idle_timeout_ms, 1, kDayMs},
@@ -40,18 +41,18 @@ std::array<Bound, 18> bounds_of(const Config& c) {
       {"server.workers", s.workers, 0, 256},
       {"server.drain_timeout_ms", s.drain_timeout_ms, 0, kHourMs},
       {"server.drain_delay_ms", s.drain_delay_ms, 0, kHourMs},
-      {"providers.openai.connect_timeout_ms", o.connect_timeout_ms, 1, kHourMs},
-      {"providers.openai.idle_timeout_ms", o.idle_timeout_ms, 1, kDayMs},
-      {"providers.openai.pool_idle_timeout_ms", o.pool_idle_timeout_ms, 0, kDayMs},
-      {"providers.openai.max_idle_connections", o.max_idle_connections, 0, 65'536},
-      {"providers.anthropic.connect_timeout_ms", a.connect_timeout_ms, 1, kHourMs},
-      {"providers.anthropic.idle_timeout_ms", a.idle_timeout_ms, 1, kDayMs},
-      {"providers.anthropic.pool_idle_timeout_ms", a.pool_idle_timeout_ms, 0, kDayMs},
-      {"providers.anthropic.max_idle_connections", a.max_idle_connections, 0, 65'536},
       {"trace.ring_bytes", t.ring_bytes, kMiB, static_cast<std::int64_t>(trace::kMaxRingBytes)},
       {"trace.spill_bytes", t.spill_bytes, 0, 16 * 1024 * 1024 * kMiB},
       {"trace.sync_interval_ms", t.sync_interval_ms, 0, kHourMs},
-  }};
+  };
+  for (const ProviderConfig* p : all_providers(c)) {
+    const std::string path = "providers." + p->name;
+    out.push_back({path + ".connect_timeout_ms", p->connect_timeout_ms, 1, kHourMs});
+    out.push_back({path + ".idle_timeout_ms", p->idle_timeout_ms, 1, kDayMs});
+    out.push_back({path + ".pool_idle_timeout_ms", p->pool_idle_timeout_ms, 0, kDayMs});
+    out.push_back({path + ".max_idle_connections", p->max_idle_connections, 0, 65'536});
+  }
+  return out;
 }
 
 Result<void> check_bounds(const Config& c) {
@@ -93,12 +94,12 @@ Result<void> check_driver(const Config& c) {
   return fail("unsupported storage.driver " + quoted(c.storage.driver) + ": remove the spaces");
 }
 
-Result<void> check_prefix(std::string_view name, const ProviderConfig& p) {
-  const std::string key = "providers." + std::string(name) + ".prefix";
+Result<void> check_prefix(const ProviderConfig& p) {
+  const std::string key = "providers." + p.name + ".prefix";
   const std::string got = " (got " + quoted(p.prefix) + ")";
   const std::string prefix = normalised_prefix(p.prefix);
   if (prefix == "/")
-    return fail(key + " must not be root ('/'): the API and the other provider could not be reached" + got);
+    return fail(key + " must not be root ('/'): the API and the other providers could not be reached" + got);
   if (prefixes_overlap(prefix, "/api")) return fail(key + " must not overlap with /api" + got);
   const auto never_in_a_path = [](char ch) {
     return ch == '?' || ch == '#' || static_cast<unsigned char>(ch) < 0x20 || ch == 0x7f;
@@ -109,23 +110,91 @@ Result<void> check_prefix(std::string_view name, const ProviderConfig& p) {
   return {};
 }
 
+Result<void> check_overlap(const ProviderConfig& a, const ProviderConfig& b) {
+  if (!prefixes_overlap(a.prefix, b.prefix)) return {};
+  const auto shown = [](const ProviderConfig& p) {
+    return quoted(p.prefix) + (p.line > 0 ? " of the provider on line " + std::to_string(p.line) : "");
+  };
+  return fail(fmt::format("providers.{}.prefix and providers.{}.prefix must not overlap (got {} and {})", a.name,
+                          b.name, shown(a), shown(b)));
+}
+
 Result<void> check_routes(const Config& c) {
-  const ProvidersConfig& p = c.providers;
-  if (auto ok = check_prefix("openai", p.openai); !ok) return ok;
-  if (auto ok = check_prefix("anthropic", p.anthropic); !ok) return ok;
-  if (!prefixes_overlap(p.openai.prefix, p.anthropic.prefix)) return {};
-  return fail(fmt::format("providers.openai.prefix and providers.anthropic.prefix must not overlap (got {} and {})",
-                          quoted(p.openai.prefix), quoted(p.anthropic.prefix)));
+  const auto providers = all_providers(c);
+  const OtelConfig& otel = c.observability.otel;
+  const bool scraped = otel.enabled && otel.prometheus_enabled;
+  for (std::size_t i = 0; i < providers.size(); ++i) {
+    const ProviderConfig& p = *providers[i];
+    if (auto ok = check_prefix(p); !ok) return ok;
+    if (scraped && route::under_prefix(trim(otel.prometheus_path), normalised_prefix(p.prefix)))
+      return fail("providers." + p.name + ".prefix must not hold observability.otel.prometheus_path (got " +
+                  quoted(p.prefix) + ")");
+    for (std::size_t j = 0; j < i; ++j)
+      if (auto ok = check_overlap(*providers[j], p); !ok) return ok;
+  }
+  return {};
+}
+
+bool is_header_name(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), http::is_token_char);
+}
+
+/// What frames the message, routes it or is written by the gateway itself.
+bool is_gateway_header(std::string_view name) {
+  static constexpr std::array<std::string_view, 13> kNames{"Host",
+                                                           "Content-Length",
+                                                           "Transfer-Encoding",
+                                                           "Connection",
+                                                           "Proxy-Connection",
+                                                           "Keep-Alive",
+                                                           "Proxy-Authenticate",
+                                                           "Proxy-Authorization",
+                                                           "TE",
+                                                           "Trailer",
+                                                           "Upgrade",
+                                                           "Expect",
+                                                           "X-Forwarded-For"};
+  constexpr std::string_view kOwn = "X-OngoingAI-";
+  return iequals(name.substr(0, kOwn.size()), kOwn) ||
+         std::any_of(kNames.begin(), kNames.end(), [&](std::string_view taken) { return iequals(taken, name); });
+}
+
+/// Messages never show a value: it may be a key.
+Result<void> check_headers_of(const ProviderConfig& p) {
+  constexpr std::size_t kMaxHeaders = 32;
+  constexpr std::size_t kMaxName = 256;
+  constexpr std::size_t kMaxValue = 8'192;
+  const std::string path = "providers." + p.name + ".headers";
+  if (p.headers.size() > kMaxHeaders)
+    return fail(fmt::format("{} must hold at most {} (got {})", path, kMaxHeaders, p.headers.size()));
+  for (std::size_t i = 0; i < p.headers.size(); ++i) {
+    const auto& [name, value] = p.headers[i];
+    if (!is_header_name(name) || name.size() > kMaxName)
+      return fail(fmt::format("{} must have header names of at most {} characters as keys (got {})", path, kMaxName,
+                              quoted(name.substr(0, 64))));
+    const std::string key = path + "." + name;
+    if (is_gateway_header(name)) return fail(key + " must not be set: the gateway writes this header itself");
+    for (std::size_t j = 0; j < i; ++j)
+      if (iequals(p.headers[j].name, name))
+        return fail(key + " is the same header as " + path + "." + p.headers[j].name);
+    if (trim(value).empty()) return fail(key + " must not be blank");
+    if (value.size() > kMaxValue)
+      return fail(fmt::format("{} must have at most {} bytes (got {})", key, kMaxValue, value.size()));
+    const auto control = [](char ch) { return static_cast<unsigned char>(ch) < 0x20 || ch == 0x7f; };
+    if (std::any_of(value.begin(), value.end(), control)) return fail(key + " must not hold control characters");
+  }
+  return {};
+}
+
+Result<void> check_provider_headers(const Config& c) {
+  for (const ProviderConfig* p : all_providers(c))
+    if (auto ok = check_headers_of(*p); !ok) return ok;
+  return {};
 }
 
 Result<void> check_auth_header(const Config& c) {
-  constexpr std::string_view kPunctuation = "!#$%&'*+-.^_`|~";
   const std::string_view header = trim(c.auth.header);
-  const bool token = std::all_of(header.begin(), header.end(), [&](char ch) {
-    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
-           kPunctuation.find(ch) != std::string_view::npos;
-  });
-  if (token) return {};
+  if (std::all_of(header.begin(), header.end(), http::is_token_char)) return {};
   return fail("auth.header must be a header name (got " + quoted(c.auth.header) + ")");
 }
 
@@ -154,8 +223,8 @@ Result<void> check_tls(const Config& c) {
 }  // namespace
 
 Result<void> validate_for_serve(const Config& config) {
-  for (const auto check :
-       {check_host, check_driver, check_routes, check_auth_header, check_auth_keys, check_tls, check_bounds})
+  for (const auto check : {check_host, check_driver, check_routes, check_provider_headers, check_auth_header,
+                           check_auth_keys, check_tls, check_bounds})
     if (auto ok = check(config); !ok) return ok;
   return {};
 }

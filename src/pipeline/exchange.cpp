@@ -40,7 +40,7 @@ net::Task<bool> Exchange::run() {
   }
 
   // Admit.
-  const auth::Decision decision = admit();
+  const auth::Decision decision = admit(match);
   identity_ = decision.identity;
   if (decision.verdict == auth::Verdict::deny) co_return co_await refuse(decision);
   if (decision.verdict == auth::Verdict::preflight) {
@@ -97,8 +97,12 @@ void Exchange::begin() {
   route::append_generated_correlation_id(correlation_id_);
 }
 
-auth::Decision Exchange::admit() {
+auth::Decision Exchange::admit(const route::Match& match) {
   auth::AuthRequest request{.method = head_.method, .path = target_.path()};
+  if (match.route != nullptr) {
+    request.provider = match.route->name;
+    request.has_provider_credential = services_.providers[match.route->index].adds_credential;
+  }
   bool key_seen = false;
   for (const http::Field& f : head_.fields) {
     switch (services_.credentials.use_of(f.name)) {

@@ -37,7 +37,7 @@ class Exchange final : private proxy::RelayObserver {
  private:
   // exchange.cpp: the path.
   void begin();
-  auth::Decision admit();
+  auth::Decision admit(const route::Match& match);
   net::Task<bool> answer(const LocalAnswer& answer);
   net::Task<bool> send_all(std::string_view data);
   net::Task<bool> answer_api(const auth::Decision& decision);

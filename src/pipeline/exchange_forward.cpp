@@ -40,7 +40,8 @@ net::Task<bool> Exchange::forward() {
                                               .correlation_id = correlation_id_,
                                               .gateway_key_header = services_.credentials.gateway_header(),
                                               .proxy_authorization = link_->proxy_authorization,
-                                              .absolute_form = link_->absolute_form});
+                                              .absolute_form = link_->absolute_form,
+                                              .added = link_->added});
 
   net::UpstreamPool& pool = *worker_.pools[route_->index];
   net::Waiter& waiter = connection_.waiter();

@@ -112,7 +112,7 @@ bool Exchange::offer(Outcome outcome) {
   r.path = target_.path();
   r.correlation_id = correlation_id_;
   r.usage = usage_reader_.usage();
-  r.cost = provider::price(link_->provider, r.model, r.usage);
+  r.cost = provider::price(link_->kind, r.model, r.usage);
   r.price_version = provider::price_version();
   fill_provider_key(r);
   fill_identity(r);

@@ -16,6 +16,7 @@
 #include "net/upstream.h"
 #include "pipeline/query_pool.h"
 #include "provider/provider.h"
+#include "proxy/heads.h"
 #include "route/route_table.h"
 
 namespace gw::pipeline {
@@ -31,9 +32,11 @@ struct ServerLimits {
 struct ProviderLink {
   net::UpstreamTarget target;
   std::int64_t idle_timeout_ns = 900'000'000'000;
-  provider::Provider provider = provider::Provider::unknown;
+  provider::Provider kind = provider::Provider::unknown;
   bool absolute_form = false;       ///< plain HTTP through a forward proxy
   std::string proxy_authorization;  ///< sent with each request then
+  proxy::AddedFields added;
+  bool adds_credential = false;  ///< among them is the provider's key, so that the caller need not bring one
 };
 
 struct CaptureOptions {

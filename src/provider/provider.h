@@ -4,11 +4,11 @@
 
 namespace gw::provider {
 
-/// Whose prices apply. Which provider an exchange belongs to is decided by its route; reading model and usage is the
-/// same for all.
+/// The API that a provider speaks: the `kind` of the configuration. Any number of providers speak one; the route names
+/// which of them an exchange belongs to.
 enum class Provider : std::uint8_t { openai, anthropic, unknown };
 
-/// The name that traces, metrics and the API show. Static storage.
+/// The name as configured. Static storage.
 constexpr std::string_view to_string(Provider p) {
   switch (p) {
     case Provider::openai:

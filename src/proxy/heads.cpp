@@ -58,6 +58,17 @@ void append_forwarded_for(std::string& out, const UpstreamHeadInput& in) {
 
 }  // namespace
 
+void AddedFields::add(std::string_view name, std::string_view value) {
+  names_.emplace_back(name);
+  append_field(lines_, name, value);
+}
+
+bool AddedFields::replaces(std::string_view name) const {
+  for (const std::string& own : names_)
+    if (own.size() == name.size() && iequals(own, name)) return true;
+  return false;
+}
+
 void append_date(std::string& out) {
   const std::time_t now = static_cast<std::time_t>(wall_now_ns() / 1'000'000'000);
   std::tm utc{};
@@ -101,9 +112,11 @@ void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {
     }
     if (http::is_hop_by_hop(f.id)) continue;
     if (f.name.size() == in.gateway_key_header.size() && iequals(f.name, in.gateway_key_header)) continue;
+    if (in.added.replaces(f.name)) continue;
     if (check_names && named_by_connection(in.head.fields, f)) continue;
     append_field(out, f.name, f.value);
   }
+  out.append(in.added.lines());
   append_forwarded_for(out, in);
   append_field(out, kCorrelationHeader, in.correlation_id);
   if (in.head.body == http::BodyKind::chunked) out.append("Transfer-Encoding: chunked\r\n");

@@ -4,6 +4,7 @@
 // byte as they came.
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "http/parser.h"
 #include "route/route_table.h"
@@ -12,6 +13,19 @@ namespace gw::proxy {
 
 inline constexpr std::string_view kCorrelationHeader = "X-Ongoingai-Correlation-Id";
 inline constexpr std::string_view kTraceIdHeader = "X-Ongoingai-Trace-Id";
+
+/// Fields that configuration adds to each request for one provider, in the place of the client's of the same name.
+/// Built at start, then only read. Values are secrets: they go upstream and nowhere else.
+class AddedFields {
+ public:
+  void add(std::string_view name, std::string_view value);
+  bool replaces(std::string_view name) const;
+  std::string_view lines() const { return lines_; }  ///< as sent
+
+ private:
+  std::vector<std::string> names_;
+  std::string lines_;
+};
 
 struct UpstreamHeadInput {
   const http::RequestHead& head;
@@ -22,6 +36,7 @@ struct UpstreamHeadInput {
   std::string_view gateway_key_header;   ///< never sent upstream
   std::string_view proxy_authorization;  ///< set for plain HTTP through a forward proxy
   bool absolute_form = false;            ///< likewise
+  const AddedFields& added;
 };
 
 void append_upstream_head(std::string& out, const UpstreamHeadInput& in);

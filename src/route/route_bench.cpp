@@ -5,9 +5,15 @@
 
 namespace {
 
+/// Argument: the number of providers.
 void match_and_rewrite(benchmark::State& state) {
-  const auto table = gw::route::RouteTable::build(
-      {{"openai", "/openai", "https://api.openai.com"}, {"anthropic", "/anthropic", "https://api.anthropic.com"}});
+  std::vector<gw::route::ProviderOptions> providers = {{"openai", "/openai", "https://api.openai.com"},
+                                                       {"anthropic", "/anthropic", "https://api.anthropic.com"}};
+  for (auto i = state.range(0); i > 2; --i) {
+    const std::string name = "provider-" + std::to_string(i);
+    providers.push_back({name, "/" + name, "https://api.test"});
+  }
+  const auto table = gw::route::RouteTable::build(providers);
   gw::route::Target target;
   std::string out;
   for (auto _ : state) {
@@ -18,7 +24,7 @@ void match_and_rewrite(benchmark::State& state) {
     benchmark::DoNotOptimize(out.data());
   }
 }
-BENCHMARK(match_and_rewrite);
+BENCHMARK(match_and_rewrite)->Arg(2)->Arg(64)->Arg(256);
 
 void correlation_id(benchmark::State& state) {
   std::string out;

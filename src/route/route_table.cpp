@@ -1,5 +1,8 @@
 #include "route/route_table.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "base/strings.h"
 
 namespace gw::route {
@@ -16,6 +19,14 @@ std::string_view without_leading_slash(std::string_view raw) {
   if (raw.starts_with('/')) return raw.substr(1);
   if (raw.size() >= 3 && raw[0] == '%' && raw[1] == '2' && to_lower(raw[2]) == 'f') return raw.substr(3);
   return raw;
+}
+
+/// Byte order of both with a '/' behind them: a prefix then comes directly before what lies below it.
+bool before(std::string_view a, std::string_view b) {
+  const std::size_t n = std::min(a.size(), b.size());
+  if (const int c = std::memcmp(a.data(), b.data(), n); c != 0) return c < 0;
+  const auto next = [n](std::string_view s) { return n < s.size() ? static_cast<unsigned char>(s[n]) : '/'; };
+  return next(a) != next(b) ? next(a) < next(b) : a.size() < b.size();
 }
 
 }  // namespace
@@ -39,26 +50,44 @@ Result<RouteTable> RouteTable::build(const std::vector<ProviderOptions>& provide
   for (const ProviderOptions& p : providers) {
     auto upstream = parse_upstream_url(p.upstream, "providers." + p.name + ".upstream");
     if (!upstream) return tl::make_unexpected(upstream.error());
+    if (table.routes_.size() == kMaxRoutes) return fail("more than " + std::to_string(kMaxRoutes) + " providers");
     Route route{p.name, normalise_prefix(p.prefix), std::move(*upstream),
                 static_cast<std::uint8_t>(table.routes_.size())};
-    for (Route& earlier : table.routes_)
-      if (earlier.prefix == route.prefix) earlier.upstream = route.upstream;
+    if (route.prefix == "/") return fail("providers." + p.name + ".prefix must not be root ('/')");
+    table.by_prefix_.push_back(route.index);
     table.routes_.push_back(std::move(route));
+  }
+  const auto& routes = table.routes_;
+  std::sort(table.by_prefix_.begin(), table.by_prefix_.end(),
+            [&](std::uint8_t a, std::uint8_t b) { return before(routes[a].prefix, routes[b].prefix); });
+  for (std::size_t i = 1; i < table.by_prefix_.size(); ++i) {  // what overlaps stands side by side
+    const Route& upper = routes[table.by_prefix_[i - 1]];
+    const Route& lower = routes[table.by_prefix_[i]];
+    if (under_prefix(lower.prefix, upper.prefix))
+      return fail("providers." + upper.name + ".prefix and providers." + lower.name + ".prefix must not overlap (got " +
+                  quoted(upper.prefix) + " and " + quoted(lower.prefix) + ")");
   }
   return table;
 }
 
+const Route* RouteTable::find(std::string_view path) const {
+  const auto after =
+      std::upper_bound(by_prefix_.begin(), by_prefix_.end(), path,
+                       [this](std::string_view p, std::uint8_t i) { return before(p, routes_[i].prefix); });
+  if (after == by_prefix_.begin()) return nullptr;
+  const Route& candidate = routes_[*(after - 1)];
+  return under_prefix(path, candidate.prefix) ? &candidate : nullptr;
+}
+
 Match RouteTable::match(const Target& target) const {
   const std::string_view path = target.path();
-  for (const Route& route : routes_)
-    if (under_prefix(path, route.prefix))
-      return {target.has_dot_segment ? MatchKind::refused : MatchKind::provider, &route};
+  if (const Route* route = find(path))
+    return {target.has_dot_segment ? MatchKind::refused : MatchKind::provider, route};
   return {under_prefix(path, "/api") ? MatchKind::api : MatchKind::other, nullptr};
 }
 
 void append_upstream_target(std::string& out, const Route& route, const Target& target) {
-  const std::size_t prefix = route.prefix == "/" ? 0 : route.prefix.size();
-  const std::string_view rest = without_leading_slash(skip_decoded(target.raw_path, prefix));
+  const std::string_view rest = without_leading_slash(skip_decoded(target.raw_path, route.prefix.size()));
   out += route.upstream.path;
   if (!route.upstream.path.ends_with('/')) out += '/';
   out += rest;

@@ -13,10 +13,12 @@ namespace gw::route {
 
 /// One provider as configured.
 struct ProviderOptions {
-  std::string name;      ///< openai, anthropic
+  std::string name;      ///< openai, groq: what traces show
   std::string prefix;    ///< as written; normalised by the table
   std::string upstream;  ///< URL
 };
+
+inline constexpr std::size_t kMaxRoutes = 256;
 
 struct Route {
   std::string name;
@@ -44,15 +46,18 @@ bool under_prefix(std::string_view path, std::string_view prefix);
 
 class RouteTable {
  public:
-  /// Routes are tried in the order given. Fails on the first upstream that is no usable URL. When two providers share a
-  /// prefix the first one names the route and the last one's upstream serves it, as the contract says.
+  /// Routes keep the order given. Fails on an upstream that is no usable URL, on more than kMaxRoutes, on the prefix
+  /// "/" and on prefixes that overlap by whole segments: at most one route fits a path.
   static Result<RouteTable> build(const std::vector<ProviderOptions>& providers);
 
   Match match(const Target& target) const;
   const std::vector<Route>& routes() const { return routes_; }
 
  private:
+  const Route* find(std::string_view path) const;
+
   std::vector<Route> routes_;
+  std::vector<std::uint8_t> by_prefix_;  // indices of routes_, ordered so that find() can halve
 };
 
 /// Appends the origin-form target for the upstream: upstream path and what stands behind the prefix, joined by exactly

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 namespace gw::route {
@@ -74,22 +75,68 @@ TEST(RouteTable, MatchesTheDecodedPath) {
   EXPECT_EQ(describe(t, "/%61pi/traces"), "api");
 }
 
-TEST(RouteTable, TriesRoutesInOrder) {
-  const RouteTable t = table("/", "https://o.test", "/anthropic");
-  EXPECT_EQ(describe(t, "/anthropic/v1"), "openai");
-  EXPECT_EQ(describe(t, "/api/health"), "openai");
-  EXPECT_EQ(upstream_target(t, "/v1/x?y"), "/v1/x?y");
-  EXPECT_EQ(upstream_target(t, "/"), "/");
+std::string build_error(const std::vector<ProviderOptions>& providers) {
+  const auto t = RouteTable::build(providers);
+  return t ? "(no error)" : t.error().message;
 }
 
-TEST(RouteTable, TwoProvidersOnOnePrefixAreNamedAfterTheFirstAndServedByTheLast) {
-  const RouteTable t = table("/llm/", "https://o.test", "llm", "https://a.test");
-  Target target;
-  ASSERT_EQ(target.parse("/llm/v1"), TargetFault::none);
-  const Match m = t.match(target);
-  ASSERT_EQ(m.kind, MatchKind::provider);
-  EXPECT_EQ(m.route->name, "openai");
-  EXPECT_EQ(m.route->upstream.host, "a.test");
+TEST(RouteTable, RefusesPrefixesThatOverlapBySegments) {
+  const auto error = [](std::string a, std::string b) {
+    return build_error({{"x", "/other", "http://x"}, {"a", std::move(a), "http://a"}, {"b", std::move(b), "http://b"}});
+  };
+  EXPECT_EQ(error("/llm/", "llm"),
+            "providers.a.prefix and providers.b.prefix must not overlap (got \"/llm\" and \"/llm\")");
+  EXPECT_EQ(error("/llm/b", "/llm"),
+            "providers.b.prefix and providers.a.prefix must not overlap (got \"/llm\" and \"/llm/b\")");
+  EXPECT_NE(error("/other/x", "/b"), "(no error)");
+  EXPECT_EQ(error("/b", "/"), "providers.b.prefix must not be root ('/')");
+  for (const auto& [a, b] : {std::pair{"/a", "/ab"}, {"/a", "/a-b"}, {"/t/a", "/t/b"}, {"/t/a", "/t-a"}})
+    EXPECT_EQ(error(a, b), "(no error)") << a << " " << b;
+}
+
+TEST(RouteTable, HoldsNoMoreRoutesThanAnIndexCanName) {
+  std::vector<ProviderOptions> providers;
+  for (std::size_t i = 0; i < kMaxRoutes; ++i)
+    providers.push_back({"p" + std::to_string(i), "/p" + std::to_string(i), "http://h"});
+  EXPECT_EQ(build_error(providers), "(no error)");
+  providers.push_back({"last", "/last", "http://h"});
+  EXPECT_EQ(build_error(providers), "more than 256 providers");
+}
+
+// Prefixes whose segments begin alike, with characters on both sides of '/' in byte order, against a plain loop.
+TEST(RouteTable, FindsAmongManyWhatALoopFinds) {
+  std::mt19937 random(11);
+  const std::string_view alphabet[] = {"a", "b", "-", ".", "0", "\xC3", "/", "/"};
+  const auto path = [&](unsigned most) {
+    std::string out = "/a";
+    for (unsigned n = random() % most; n > 0; --n) out += alphabet[random() % std::size(alphabet)];
+    return out;
+  };
+  int found = 0;
+  for (int round = 0; round < 3000; ++round) {
+    std::vector<ProviderOptions> providers;
+    for (int i = 0; i < 12; ++i) {
+      const std::string prefix = normalise_prefix(path(6));
+      const bool overlaps = std::any_of(providers.begin(), providers.end(), [&](const ProviderOptions& p) {
+        return under_prefix(p.prefix, prefix) || under_prefix(prefix, p.prefix);
+      });
+      if (!overlaps) providers.push_back({"p" + std::to_string(i), prefix, "http://h"});
+    }
+    const auto t = RouteTable::build(providers);
+    ASSERT_TRUE(t) << t.error().message;
+    for (int i = 0; i < 20; ++i) {
+      const std::string wanted = path(9);
+      Target target;
+      if (target.parse(wanted) != TargetFault::none) continue;
+      std::string expected = "none";
+      for (const ProviderOptions& p : providers)
+        if (under_prefix(wanted, p.prefix)) expected = p.name;
+      const Match m = t->match(target);
+      EXPECT_EQ(m.route != nullptr ? m.route->name : "none", expected) << wanted;
+      found += expected != "none";
+    }
+  }
+  EXPECT_GT(found, 1000);
 }
 
 TEST(RouteTable, RefusesDotSegmentsOnProviderRoutesOnly) {

@@ -1,0 +1,54 @@
+#include "proxy/heads.h"
+
+#include <gtest/gtest.h>
+
+namespace gw::proxy {
+namespace {
+
+/// The head for the provider of a request with these header lines.
+std::string upstream_head(std::string_view fields, const AddedFields& added) {
+  const auto table = route::RouteTable::build({{"groq", "/groq", "http://up.test/base"}});
+  EXPECT_TRUE(table);
+  route::Target target;
+  EXPECT_EQ(target.parse("/groq/v1/x"), route::TargetFault::none);
+  const std::string text = "POST /groq/v1/x HTTP/1.1\r\nHost: gw\r\n" + std::string(fields) + "\r\n";
+  http::RequestHead head;
+  http::ParseError error;
+  EXPECT_EQ(http::parse_request(text, head, error), http::ParseStatus::complete) << error.reason;
+  std::string out;
+  append_upstream_head(out, {.head = head,
+                             .route = table->routes()[0],
+                             .target = target,
+                             .client_ip = "1.2.3.4",
+                             .correlation_id = "c-1",
+                             .gateway_key_header = "X-Key",
+                             .proxy_authorization = {},
+                             .absolute_form = false,
+                             .added = added});
+  return out;
+}
+
+TEST(UpstreamHead, CarriesAddedFieldsInThePlaceOfTheClientsOfTheSameName) {
+  AddedFields added;
+  added.add("Authorization", "Bearer ours");
+  added.add("X-Team", "blue");
+  EXPECT_EQ(upstream_head("AUTHORIZATION: Bearer theirs\r\nx-team: red\r\nX-Team: green\r\nX-Teams: kept\r\n", added),
+            "POST /base/v1/x HTTP/1.1\r\nHost: up.test\r\nX-Teams: kept\r\nAuthorization: Bearer ours\r\nX-Team: "
+            "blue\r\nX-Forwarded-For: 1.2.3.4\r\nX-Ongoingai-Correlation-Id: c-1\r\n\r\n");
+}
+
+TEST(UpstreamHead, KeepsAddedFieldsThatTheClientsConnectionFieldNames) {
+  AddedFields added;
+  added.add("X-Team", "blue");
+  const std::string out = upstream_head("Connection: x-team, x-own\r\nX-Own: 1\r\n", added);
+  EXPECT_NE(out.find("X-Team: blue\r\n"), std::string::npos) << out;
+  EXPECT_EQ(out.find("X-Own"), std::string::npos) << out;
+}
+
+TEST(UpstreamHead, WithoutAddedFieldsIsTheClients) {
+  const std::string out = upstream_head("Authorization: Bearer theirs\r\nX-Team: red\r\nX-Key: gateway\r\n", {});
+  EXPECT_NE(out.find("Authorization: Bearer theirs\r\nX-Team: red\r\nX-Forwarded-For"), std::string::npos) << out;
+}
+
+}  // namespace
+}  // namespace gw::proxy
