@@ -51,7 +51,6 @@ TEST(Policy, CoversEveryRowOfTheTable) {
       {"GET", "/anthropic", "proxy:write proxy forward workspace anthropic"},
       {"BREW", "/openai", "proxy:write proxy forward workspace openai"},
       {"POST", "/groq/v1/chat", "proxy:write proxy forward workspace groq"},
-      {"OPTIONS", "/groq/v1/chat", "preflight groq"},
       {"GET", "/openaiish", "open"},
       {"GET", "/api/health", "open"},
       {"HEAD", "/api/health", "open"},
