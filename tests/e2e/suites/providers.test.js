@@ -103,7 +103,7 @@ scenario('configured headers reach the provider in place of the client’s, and 
 
 scenario('the start-up line lists named providers, without their headers', async (world) => {
   const { claude, gateway } = await setUp(world);
-  const [banner] = gateway.log('startup banner');
+  const banner = await gateway.waitLog((line) => line.msg === 'startup banner', 'the start-up line');
   assert.ok(banner.providers.includes(`claude-eu:/claude-eu->${claude.url}`), JSON.stringify(banner.providers));
   assert.ok(!JSON.stringify(gateway.lines).includes(kOurs));
 });
@@ -131,7 +131,7 @@ scenario('with auth on a named provider asks for the gateway key like the built-
   assert.equal((await send('/groq', key('developer'))).status, 200, 'the gateway brings the provider’s key');
   assert.equal(groq.requests.at(-1).headers.authorization, `Bearer ${kOurs}`);
   assert.deepEqual([groq.requests.length, vllm.requests.length], [2, 1], 'what was refused went nowhere');
-  const [denied] = gateway.log('audit gateway auth deny');
+  const denied = await gateway.waitLog((line) => line.msg === 'audit gateway auth deny', 'the first refusal');
   assert.equal(denied.provider, 'groq');
 });
 
