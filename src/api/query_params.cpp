@@ -109,6 +109,7 @@ Result<TraceQuery> parse_trace_query(const QueryParams& params) {
   q.filter.provider = params.get("provider");
   q.filter.model = params.get("model");
   q.filter.api_key_hash = params.get("api_key_hash");
+  q.filter.session_id = cut_at_character(params.get("session_id"), kMaxSessionIdBytes);
   if (const std::string_view cursor = params.get("cursor"); !cursor.empty()) {
     auto after = store::decode_cursor(cursor);
     if (!after) return tl::make_unexpected(after.error());

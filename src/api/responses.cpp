@@ -35,6 +35,15 @@ void stored_json_field(JsonWriter& w, std::string_view name, std::string_view te
   stored_json_field(w, name, text, parse_json(text));
 }
 
+/// The parts that the counts are made of, as the metadata has them.
+void usage_field(JsonWriter& w, const std::optional<JsonValue>& metadata) {
+  const JsonValue* usage = metadata ? metadata->find("usage") : nullptr;
+  if (usage == nullptr || usage->kind != JsonValue::Kind::object) return;
+  std::string json;
+  append_json(json, *usage);
+  w.key("usage").raw(json);
+}
+
 void token_fields(JsonWriter& w, const Trace& t) {
   w.field("input_tokens", t.input_tokens)
       .field("output_tokens", t.output_tokens)
@@ -107,7 +116,7 @@ std::string trace_page_body(const store::TracePage& page) {
     w.field("response_status", t.response_status);
     token_fields(w, t);
     time_field(w, "created_at", t.created_at_ns);
-    w.end_object();
+    w.field_if("session_id", t.session_id).end_object();
   }
   w.end_array();
   if (page.more && !page.items.empty())
@@ -130,6 +139,8 @@ std::string trace_detail_body(const Trace& t) {
   token_fields(w, t);
   stored_json_field(w, "metadata", t.metadata, metadata);
   time_field(w, "created_at", t.created_at_ns);
+  w.field_if("session_id", t.session_id);
+  usage_field(w, metadata);
   w.end_object();
   return out += '\n';
 }

@@ -325,7 +325,8 @@ TEST_F(ApiRouter, ListItemsHaveTheContractsFields) {
             "first_token_us\":99500,"
             "\"api_key_hash\":\"" +
                 std::string(64, 'a') +
-                "\",\"estimated_cost_usd\":0.0012345,\"created_at\":\"2026-02-02T02:40:01.843211Z\"},"
+                "\",\"estimated_cost_usd\":0.0012345,\"created_at\":\"2026-02-02T02:40:01.843211Z\","
+                "\"session_id\":\"session-1\"},"
                 "{\"id\":\"bare\",\"provider\":\"unknown\",\"model\":\"unknown\",\"request_method\":\"\",\"request_"
                 "path\":\"\","
                 "\"response_status\":0,\"input_tokens\":0,\"output_tokens\":0,\"total_tokens\":0,\"latency_ms\":0,"
@@ -353,7 +354,8 @@ TEST_F(ApiRouter, EveryParameterReachesTheStore) {
   get("/api/traces",
       "limit=7&status=429&min_tokens=5&max_tokens=%2B50&from=2026-02-12T03:00:00.5%2B01:00&to=2026-02-13&trace_group_"
       "id=g+1&thread_id=%20t%20"
-      "&run_id=r&provider=openai&model=gpt%2F4&api_key_hash=beef");
+      "&run_id=r&provider=openai&model=gpt%2F4&api_key_hash=beef&session_id=" +
+          std::string(kMaxSessionIdBytes + 1, 's'));
   EXPECT_EQ(reader_.asked_limit, 7);
   const store::TraceFilter& f = reader_.asked_filter;
   EXPECT_EQ(f.status, 429);
@@ -367,6 +369,7 @@ TEST_F(ApiRouter, EveryParameterReachesTheStore) {
   EXPECT_EQ(f.provider, "openai");
   EXPECT_EQ(f.model, "gpt/4");
   EXPECT_EQ(f.api_key_hash, "beef");
+  EXPECT_EQ(f.session_id, std::string(kMaxSessionIdBytes, 's')) << "cut as the stored ones are";
   EXPECT_FALSE(reader_.asked_after);
 }
 
@@ -485,7 +488,7 @@ TEST_F(ApiRouter, AFailingStoreIs500WithoutItsDetails) {
 TEST_F(ApiRouter, TheDetailHasTheContractsFieldsInOrder) {
   Trace t = test_trace(1);
   t.metadata =
-      R"({"streaming":false,"lineage_thread_id":" thread-1 ","lineage_checkpoint_seq":3,"lineage_parent_checkpoint_id":"p","a":1.50})";
+      R"({"streaming":false,"lineage_thread_id":" thread-1 ","lineage_checkpoint_seq":3,"lineage_parent_checkpoint_id":"p","a":1.50,"usage":{"input_tokens":12,"cache_read_tokens":3}})";
   reader_.page.items = {t};
   EXPECT_EQ(
       get("/api/traces/trace-001").body,
@@ -501,8 +504,10 @@ TEST_F(ApiRouter, TheDetailHasTheContractsFieldsInOrder) {
       "\"time_to_first_token_us\":99500,\"api_key_hash\":\"" +
           std::string(64, 'a') +
           "\",\"estimated_cost_usd\":0.0012345,\"metadata\":{\"a\":1.5,\"lineage_checkpoint_seq\":3,"
-          "\"lineage_parent_checkpoint_id\":\"p\",\"lineage_thread_id\":\" thread-1 \",\"streaming\":false},"
-          "\"created_at\":\"2026-02-02T02:40:01.843211Z\"}\n");
+          "\"lineage_parent_checkpoint_id\":\"p\",\"lineage_thread_id\":\" thread-1 \",\"streaming\":false,"
+          "\"usage\":{\"cache_read_tokens\":3,\"input_tokens\":12}},"
+          "\"created_at\":\"2026-02-02T02:40:01.843211Z\",\"session_id\":\"session-1\","
+          "\"usage\":{\"cache_read_tokens\":3,\"input_tokens\":12}}\n");
 }
 
 TEST_F(ApiRouter, StoredJsonThatIsBlankNullOrBroken) {

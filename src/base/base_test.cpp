@@ -1,10 +1,14 @@
 #include <gtest/gtest.h>
 
+#include <array>
+#include <utility>
+
 #include "base/json_writer.h"
 #include "base/random.h"
 #include "base/sha256.h"
 #include "base/strings.h"
 #include "base/time_format.h"
+#include "base/usd.h"
 
 namespace gw {
 namespace {
@@ -56,6 +60,46 @@ TEST(StorableText, ReplacesEachInvalidByteAndDropsNul) {
   EXPECT_EQ(storable_text("\xED\xA0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
   EXPECT_TRUE(is_storable_text("gr\xC3\xBC\xC3\x9F eight bytes and more"));
   EXPECT_FALSE(is_storable_text(std::string_view("12345678\0", 9)));
+}
+
+TEST(Usd, IsExactBothWays) {
+  const std::pair<std::int64_t, const char*> cases[] = {{0, "0"},
+                                                        {1, "0.000000001"},
+                                                        {-1, "-0.000000001"},
+                                                        {45'000, "0.000045"},
+                                                        {1'000'000'000, "1"},
+                                                        {-1'500'000'000, "-1.5"},
+                                                        {123'456'789'012'345'678, "123456789.012345678"},
+                                                        {INT64_MAX, "9223372036.854775807"}};
+  std::array<char, kUsdTextBytes> buffer;
+  for (const auto& [nano, text] : cases) {
+    EXPECT_EQ(usd_text(nano, buffer), text);
+    EXPECT_EQ(parse_usd(text), nano) << text;
+  }
+  EXPECT_EQ(usd_text(INT64_MIN, buffer), "-9223372036.854775808");
+}
+
+TEST(Usd, ReadsEveryJsonNumberAndRoundsHalfUp) {
+  EXPECT_EQ(parse_usd("1.50"), 1'500'000'000);
+  EXPECT_EQ(parse_usd("1.5e-7"), 150);
+  EXPECT_EQ(parse_usd("15E-1"), 1'500'000'000);
+  EXPECT_EQ(parse_usd("2e+3"), 2'000'000'000'000);
+  EXPECT_EQ(parse_usd("0.0000000004999"), 0);
+  EXPECT_EQ(parse_usd("0.0000000005"), 1);
+  EXPECT_EQ(parse_usd("-0.0000000015"), -2);
+  EXPECT_EQ(parse_usd("5e-11"), 0);
+  EXPECT_EQ(parse_usd("0e400"), 0);
+  EXPECT_EQ(parse_usd("0.00000000000000000000000000000000000001e38"), 1'000'000'000);
+  for (const char* bad : {"", "-", ".5", "1.", "1e", "1e+", "1x", "+1", " 1", "9223372036.8547758075", "1e11", "nan"})
+    EXPECT_EQ(parse_usd(bad), std::nullopt) << bad;
+}
+
+TEST(Strings, ACutLeavesNoCharacterInHalves) {
+  const std::string_view s = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z";
+  std::string ends;
+  for (std::size_t n = 0; n <= s.size(); ++n) ends += std::to_string(cut_at_character(s, n).size()) + " ";
+  EXPECT_EQ(ends, "0 1 1 3 3 3 6 6 6 6 10 11 ");
+  EXPECT_EQ(cut_at_character("\x80\x80\x80\x80\x80", 4).size(), 4U) << "no UTF-8: cut where it is";
 }
 
 TEST(TimeFormat, RoundTripsAndTrimsZeros) {

@@ -59,6 +59,14 @@ inline std::string lowercase(std::string_view s) {
   return out;
 }
 
+/// The first `most` bytes at most, without a UTF-8 character cut in two.
+constexpr std::string_view cut_at_character(std::string_view s, std::size_t most) {
+  if (s.size() <= most) return s;
+  std::size_t end = most;
+  while (end > 0 && most - end < 3 && (static_cast<unsigned char>(s[end]) & 0xC0) == 0x80) --end;
+  return s.substr(0, (static_cast<unsigned char>(s[end]) & 0xC0) == 0x80 ? most : end);
+}
+
 /// Go's %q, as far as messages of the contract need it: double quotes, backslash escapes, \xNN for other bytes < 0x20
 /// and 0x7f.
 std::string quoted(std::string_view s);

@@ -1,8 +1,12 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
 namespace gw {
+
+/// Longer ones are cut at a character: they are an index key.
+inline constexpr std::size_t kMaxSessionIdBytes = 256;
 
 /// One stored trace: a row of `traces` in the columns of storage-schema §2. Owned; lives on the storage and query
 /// threads.
@@ -28,6 +32,7 @@ struct Trace {
   double estimated_cost_usd = 0;  ///< what the column holds; older rows hold doubles that are no whole nano-dollars
   std::string metadata;           ///< JSON object text, keys sorted
   std::string gateway_key_id;     ///< also in the metadata; whoever fills one in fills in the other
+  std::string session_id;         ///< which conversation of the client; empty: none. At most kMaxSessionIdBytes
 };
 
 }  // namespace gw

@@ -40,6 +40,7 @@ inline Trace test_trace(int n) {
   t.estimated_cost_usd = 0.0012345;
   t.metadata = R"({"lineage_run_id":"run-1","lineage_thread_id":"thread-1","streaming":false})";
   t.gateway_key_id = "team-a";
+  t.session_id = "session-1";
   return t;
 }
 

@@ -93,6 +93,7 @@ class TraceWriter {
 struct TraceFilter {
   std::optional<std::int64_t> from_ns{}, to_ns{};  ///< inclusive, on timestamp
   std::string trace_group_id{}, thread_id{}, run_id{}, provider{}, model{}, api_key_hash{};  ///< exact; empty: any
+  std::string session_id{};                                                                  ///< exact; empty: any
   int status = 0;                                                                            ///< 0: any
   std::int64_t min_tokens = 0, max_tokens = 0;  ///< on total_tokens; 0: no bound
 };

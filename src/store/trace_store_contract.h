@@ -97,6 +97,7 @@ TEST_P(TraceStoreContract, ATraceComesBackAsItWasWritten) {
   EXPECT_EQ(g.estimated_cost_usd, t.estimated_cost_usd);
   EXPECT_EQ(g.metadata, t.metadata);
   EXPECT_EQ(g.gateway_key_id, t.gateway_key_id);
+  EXPECT_EQ(g.session_id, t.session_id);
 }
 
 TEST_P(TraceStoreContract, AbsentValuesGetTheDefaultsOfTheTraceModel) {
@@ -115,6 +116,7 @@ TEST_P(TraceStoreContract, AbsentValuesGetTheDefaultsOfTheTraceModel) {
   EXPECT_EQ(g.request_path, "/");
   EXPECT_EQ(g.total_tokens, 7);
   EXPECT_EQ(g.time_to_first_token_ms, 2);
+  EXPECT_EQ(g.session_id, "");
   EXPECT_GT(g.timestamp_ns, kTestEpoch - 365 * 86'400 * kTestSecond) << "a missing time is the time of the write";
   EXPECT_EQ(g.timestamp_ns, g.created_at_ns);
 }
@@ -209,6 +211,31 @@ TEST_P(TraceStoreContract, EveryFilterSelects) {
   EXPECT_EQ(found({.max_tokens = 44}), "trace-002 trace-001");
   EXPECT_EQ(found({.min_tokens = 45, .max_tokens = 46}), "trace-004 trace-003");
   EXPECT_EQ(found({.provider = "openai", .status = 200, .max_tokens = 45}), "trace-003 trace-001");
+}
+
+TEST_P(TraceStoreContract, ASessionIsWalkedNewestFirstAcrossPagesAndTenants) {
+  std::vector<Trace> traces = test_traces(1, 60);
+  for (std::size_t i = 0; i < traces.size(); ++i) {
+    traces[i].session_id = i % 3 == 0 ? "" : i % 3 == 1 ? "s-1" : "S-1";
+    if (i % 2 == 0) traces[i].workspace_id = "ws-b";
+  }
+  put(traces);
+  std::string walked;
+  std::optional<TraceCursor> after;
+  for (int pages = 0; pages < 30; ++pages) {
+    const TracePage p = page({.session_id = "s-1"}, 7, after, TenantScope::of("org-a", "ws-a"));
+    walked += (walked.empty() || p.items.empty() ? "" : " ") + ids(p);
+    for (const Trace& t : p.items) EXPECT_EQ(t.session_id, "s-1");
+    if (!p.more) break;
+    after = TraceCursor{p.items.back().created_at_ns, p.items.back().id};
+  }
+  EXPECT_EQ(walked,
+            "trace-056 trace-050 trace-044 trace-038 trace-032 trace-026 trace-020 trace-014 trace-008 trace-002");
+  EXPECT_EQ(page({.session_id = "s-1"}).items.size(), 20U);
+  EXPECT_EQ(found({.session_id = "s-"}), "");
+  TraceFilter bounded{.session_id = "s-1"};
+  bounded.from_ns = kTestEpoch + 55 * kTestSecond;
+  EXPECT_EQ(found(bounded), "trace-059 trace-056");
 }
 
 TEST_P(TraceStoreContract, TimeBoundsAreInclusiveAndOnTheStart) {

@@ -42,6 +42,7 @@ std::string to_line(const Trace& row, std::string_view error_class, std::string_
       .field("cost_nano_usd", row.cost_nano_usd)
       .field("metadata", row.metadata)
       .field("gateway_key_id", row.gateway_key_id)
+      .field("session_id", row.session_id)
       .end_object();
   out += '\n';
   return out;

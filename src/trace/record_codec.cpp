@@ -10,7 +10,7 @@ namespace gw::trace {
 namespace {
 
 constexpr std::uint8_t kStreaming = 1, kRedactionTruncated = 2, kRedactionStorageDrop = 4, kUsageSeen = 8,
-                       kUsageEstimated = 16;
+                       kUsageEstimated = 16, kUsageAnomalous = 32;
 
 /// Copied as it is: no padding inside, fields are only ever added at the end.
 struct Fixed {
@@ -25,7 +25,9 @@ struct Fixed {
   std::uint8_t outcome;
   std::uint8_t cost_source;
   std::uint8_t bits;
-  std::uint8_t reserved[7];
+  std::uint8_t text_parts;     ///< which of part_texts_of() stand behind the bodies
+  std::uint16_t number_parts;  ///< which of the Parts
+  std::uint8_t reserved[4];
 };
 static_assert(sizeof(Fixed) == 136 && std::is_trivially_copyable_v<Fixed>);
 
@@ -53,6 +55,76 @@ Texts texts_of(ExchangeRecord& r) {
           &r.price_version,
           &r.redaction_mode,
           &r.redaction_policy_id};
+}
+
+/// What most records lack stands behind the bodies and only where Fixed has its bit, so that a plain record neither
+/// holds nor writes any of it: first the numbers, then the texts, in the order of their bits. Both only ever extended
+/// at the end; a reader skips what it does not know.
+using Parts = std::array<std::uint64_t, 12>;
+constexpr std::size_t kPartTextCount = 5;
+static_assert(std::tuple_size_v<Parts> <= 16 && kPartTextCount <= 8);
+
+/// Each as its distance from what it is when absent.
+[[gnu::always_inline]] inline Parts parts_of(const ExchangeRecord& r) {
+  const auto from = [](std::int64_t v, std::int64_t when_absent) {
+    return static_cast<std::uint64_t>(v) - static_cast<std::uint64_t>(when_absent);
+  };
+  const Usage& u = r.usage;
+  return {from(u.cache_read_audio_tokens, 0),
+          from(u.cache_read_image_tokens, 0),
+          from(u.input_audio_tokens, 0),
+          from(u.input_image_tokens, 0),
+          from(u.output_audio_tokens, 0),
+          from(u.output_image_tokens, 0),
+          from(u.web_searches, 0),
+          from(u.file_searches, 0),
+          from(u.code_executions, 0),
+          from(u.audio_ms, 0),
+          from(u.provider_cost_nano_usd, Usage::kNoCost),
+          r.cost.source == CostSource::provider ? from(r.cost.computed_nano_usd, r.cost.nano_usd) : 0};
+}
+
+void set_parts(const Parts& parts, ExchangeRecord& r) {
+  const auto at = [](std::uint64_t distance, std::int64_t when_absent) {
+    return static_cast<std::int64_t>(distance + static_cast<std::uint64_t>(when_absent));
+  };
+  Usage& u = r.usage;
+  u.cache_read_audio_tokens = at(parts[0], 0);
+  u.cache_read_image_tokens = at(parts[1], 0);
+  u.input_audio_tokens = at(parts[2], 0);
+  u.input_image_tokens = at(parts[3], 0);
+  u.output_audio_tokens = at(parts[4], 0);
+  u.output_image_tokens = at(parts[5], 0);
+  u.web_searches = at(parts[6], 0);
+  u.file_searches = at(parts[7], 0);
+  u.code_executions = at(parts[8], 0);
+  u.audio_ms = at(parts[9], 0);
+  u.provider_cost_nano_usd = at(parts[10], Usage::kNoCost);
+  r.cost.computed_nano_usd = at(parts[11], r.cost.nano_usd);
+}
+
+std::array<std::string_view*, kPartTextCount> part_texts_of(ExchangeRecord& r) {
+  return {&r.session_id, &r.response_model, &r.service_tier_asked, &r.service_tier, &r.inference_geo};
+}
+
+/// Bits of the numbers that are not what they are when absent.
+[[gnu::always_inline]] inline std::uint16_t number_parts(const ExchangeRecord& r) {
+  const Parts parts = parts_of(r);
+  std::uint64_t any = 0;
+  for (const std::uint64_t n : parts) any |= n;
+  if (any == 0) [[likely]]
+    return 0;
+  unsigned bits = 0;
+  for (std::size_t i = 0; i < parts.size(); ++i) bits |= static_cast<unsigned>(parts[i] != 0) << i;
+  return static_cast<std::uint16_t>(bits);
+}
+
+[[gnu::always_inline]] inline std::uint8_t text_parts(const ExchangeRecord& r) {
+  unsigned bits = 0;
+  unsigned i = 0;
+  for (const std::string_view* text : part_texts_of(const_cast<ExchangeRecord&>(r)))
+    bits |= static_cast<unsigned>(!text->empty()) << i++;
+  return static_cast<std::uint8_t>(bits);
 }
 
 constexpr std::size_t kMaxVarint = 10;
@@ -138,7 +210,7 @@ class Writer {
   bool full_ = false;
 };
 
-Fixed fixed_of(const ExchangeRecord& r) {
+[[gnu::always_inline]] inline Fixed fixed_of(const ExchangeRecord& r) {
   Fixed f{};
   f.id = r.id;
   f.started_at_ns = r.started_at_ns;
@@ -158,10 +230,12 @@ Fixed fixed_of(const ExchangeRecord& r) {
   f.status = r.status;
   f.outcome = static_cast<std::uint8_t>(r.outcome);
   f.cost_source = static_cast<std::uint8_t>(r.cost.source);
-  f.bits =
-      static_cast<std::uint8_t>((r.streaming ? kStreaming : 0) | (r.redaction_truncated ? kRedactionTruncated : 0) |
-                                (r.redaction_storage_drop ? kRedactionStorageDrop : 0) |
-                                (r.usage.seen ? kUsageSeen : 0) | (r.usage.estimated ? kUsageEstimated : 0));
+  f.bits = static_cast<std::uint8_t>(
+      (r.streaming ? kStreaming : 0) | (r.redaction_truncated ? kRedactionTruncated : 0) |
+      (r.redaction_storage_drop ? kRedactionStorageDrop : 0) | (r.usage.seen ? kUsageSeen : 0) |
+      (r.usage.estimated ? kUsageEstimated : 0) | (r.usage.anomalous ? kUsageAnomalous : 0));
+  f.text_parts = text_parts(r);
+  f.number_parts = number_parts(r);
   return f;
 }
 
@@ -178,8 +252,18 @@ template <class Sink>
   sink.close(values);
 }
 
+/// Not inlined: most records have no parts, and what it needs would cost them registers.
 template <class Sink>
-[[gnu::always_inline]] inline void put_record(Sink& sink, const ExchangeRecord& r, Cut cut) {
+[[gnu::noinline]] void put_parts(Sink& sink, const ExchangeRecord& r, Cut cut) {
+  for (const std::uint64_t n : parts_of(r))
+    if (n != 0) sink.varint(n);
+  for (const std::string_view* text : part_texts_of(const_cast<ExchangeRecord&>(r)))
+    if (!text->empty()) sink.string(cut == Cut::texts ? text->substr(0, kCutTextBytes) : *text);
+}
+
+/// Everything but the parts; says whether there are any.
+template <class Sink>
+[[gnu::always_inline]] inline bool put_record(Sink& sink, const ExchangeRecord& r, Cut cut) {
   const Fixed fixed = fixed_of(r);
   const auto fixed_bytes = static_cast<std::uint16_t>(sizeof fixed);
   sink.raw(&fixed_bytes, sizeof fixed_bytes);
@@ -202,6 +286,7 @@ template <class Sink>
   put_headers(sink, headers ? r.response_headers : std::span<const HeaderView>{});
   sink.string(cut == Cut::none ? r.request_body : std::string_view{});
   sink.string(cut == Cut::none ? r.response_body : std::string_view{});
+  return (fixed.number_parts | fixed.text_parts) != 0;
 }
 
 class Reader {
@@ -246,11 +331,11 @@ class Reader {
   std::string_view s_;
 };
 
-bool get_fixed(Reader& in, ExchangeRecord& r) {
+/// Leaves what stands behind the bodies at what it is when absent.
+bool get_fixed(Reader& in, ExchangeRecord& r, Fixed& f) {
   std::uint16_t n = 0;
   std::string_view bytes;
   if (!in.raw(&n, sizeof n) || !in.bytes(n, bytes)) return false;
-  Fixed f{};
   f.checkpoint_seq = -1;
   f.cost_source = static_cast<std::uint8_t>(CostSource::unpriced);
   std::memcpy(&f, bytes.data(), std::min(bytes.size(), sizeof f));
@@ -267,7 +352,8 @@ bool get_fixed(Reader& in, ExchangeRecord& r) {
              .cache_write_1h_tokens = f.cache_write_1h_tokens,
              .reasoning_tokens = f.reasoning_tokens,
              .seen = (f.bits & kUsageSeen) != 0,
-             .estimated = (f.bits & kUsageEstimated) != 0};
+             .estimated = (f.bits & kUsageEstimated) != 0,
+             .anomalous = (f.bits & kUsageAnomalous) != 0};
   r.cost.nano_usd = f.cost_nano_usd;
   r.cost.source = static_cast<CostSource>(std::min(f.cost_source, static_cast<std::uint8_t>(CostSource::unpriced)));
   r.lineage.checkpoint_seq = f.checkpoint_seq;
@@ -277,6 +363,28 @@ bool get_fixed(Reader& in, ExchangeRecord& r) {
   r.streaming = (f.bits & kStreaming) != 0;
   r.redaction_truncated = (f.bits & kRedactionTruncated) != 0;
   r.redaction_storage_drop = (f.bits & kRedactionStorageDrop) != 0;
+  set_parts({}, r);
+  for (std::string_view* text : part_texts_of(r)) *text = {};
+  return true;
+}
+
+bool get_parts(Reader& in, const Fixed& f, ExchangeRecord& r) {
+  if ((f.number_parts | f.text_parts) == 0) return true;
+  Parts parts{};
+  for (std::size_t i = 0; i < 16; ++i) {
+    std::uint64_t n = 0;
+    if ((f.number_parts >> i & 1) == 0) continue;
+    if (!in.varint(n)) return false;
+    if (i < parts.size()) parts[i] = n;
+  }
+  set_parts(parts, r);
+  const auto texts = part_texts_of(r);
+  for (std::size_t i = 0; i < 8; ++i) {
+    std::string_view text;
+    if ((f.text_parts >> i & 1) == 0) continue;
+    if (!in.string(text)) return false;
+    if (i < texts.size()) *texts[i] = text;
+  }
   return true;
 }
 
@@ -311,13 +419,17 @@ bool get_headers(Reader& in, HeaderBlock& out) {
 
 char* encode_record(const ExchangeRecord& record, Cut cut, char* out, const char* limit) noexcept {
   Writer writer(out, limit);
-  put_record(writer, record, cut);
-  return writer.end();
+  const bool parts = put_record(writer, record, cut);
+  char* end = writer.end();
+  if (!parts || end == nullptr) return end;
+  Writer behind(end, limit);
+  put_parts(behind, record, cut);
+  return behind.end();
 }
 
 std::size_t encoded_bytes(const ExchangeRecord& record, Cut cut) noexcept {
   Counter counter;
-  put_record(counter, record, cut);
+  if (put_record(counter, record, cut)) put_parts(counter, record, cut);
   return counter.bytes();
 }
 
@@ -327,8 +439,10 @@ bool decode_record(std::string_view payload, std::uint16_t version, DecodedRecor
   out.redaction_counts.clear();
   out.request_headers = out.response_headers = {};
   out.record.request_body = out.record.response_body = {};
-  if (!get_fixed(in, out.record) || !get_texts(in, out.record)) return false;
-  if (in.done()) return true;
+  Fixed fixed{};
+  if (!get_fixed(in, out.record, fixed) || !get_texts(in, out.record)) return false;
+  const bool no_parts = fixed.number_parts == 0 && fixed.text_parts == 0;
+  if (in.done()) return no_parts;
 
   std::uint64_t kinds = 0;
   if (!in.varint(kinds)) return false;
@@ -339,9 +453,9 @@ bool decode_record(std::string_view payload, std::uint16_t version, DecodedRecor
     c.count = static_cast<std::uint32_t>(count);
     out.redaction_counts.push_back(c);
   }
-  if (in.done()) return true;
+  if (in.done()) return no_parts;
   return get_headers(in, out.request_headers) && get_headers(in, out.response_headers) &&
-         in.string(out.record.request_body) && in.string(out.record.response_body);
+         in.string(out.record.request_body) && in.string(out.record.response_body) && get_parts(in, fixed, out.record);
 }
 
 bool next_string(std::string_view& block, std::string_view& out) {

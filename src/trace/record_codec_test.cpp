@@ -43,12 +43,29 @@ void fill_everything(TestRecord& t) {
              .output_tokens = 2,
              .total_tokens = 3,
              .cache_read_tokens = 4,
+             .cache_read_audio_tokens = 40,
+             .cache_read_image_tokens = 41,
              .cache_write_5m_tokens = 5,
              .cache_write_1h_tokens = 6,
+             .input_audio_tokens = 42,
+             .input_image_tokens = 43,
              .reasoning_tokens = 7,
+             .output_audio_tokens = 44,
+             .output_image_tokens = 45,
+             .web_searches = 46,
+             .file_searches = 47,
+             .code_executions = 48,
+             .audio_ms = (std::int64_t{1} << 53) - 1,
+             .provider_cost_nano_usd = 0,
              .seen = true,
-             .estimated = true};
-  r.cost = {.nano_usd = -5, .source = CostSource::provider};
+             .estimated = true,
+             .anomalous = true};
+  r.cost = {.nano_usd = -5, .computed_nano_usd = -7, .source = CostSource::provider};
+  r.session_id = "session";
+  r.response_model = "gpt-4o-mini-2024-07-18";
+  r.service_tier_asked = "auto";
+  r.service_tier = "default";
+  r.inference_geo = "us";
   r.redaction_truncated = true;
   r.redaction_storage_drop = true;
   t.request_body(std::string("{\"a\":\0}", 7));
@@ -75,6 +92,12 @@ TEST(RecordCodec, GivesBackEveryField) {
   EXPECT_TRUE(g.streaming && g.redaction_truncated && g.redaction_storage_drop);
   EXPECT_EQ(g.usage, r.usage);
   EXPECT_EQ(g.cost.nano_usd, -5);
+  EXPECT_EQ(g.cost.computed_nano_usd, -7);
+  EXPECT_EQ(g.session_id, "session");
+  EXPECT_EQ(g.response_model, "gpt-4o-mini-2024-07-18");
+  EXPECT_EQ(g.service_tier_asked, "auto");
+  EXPECT_EQ(g.service_tier, "default");
+  EXPECT_EQ(g.inference_geo, "us");
   EXPECT_EQ(g.cost.source, CostSource::provider);
   EXPECT_EQ(g.provider, "openai");
   EXPECT_EQ(g.model, "gpt-4o-mini");
@@ -146,7 +169,101 @@ TEST(RecordCodec, RefusesEveryTruncation) {
   for (std::size_t n = 0; n < bytes.size(); ++n)
     if (decode_record(std::string(bytes.data(), n), kRecordVersion, d)) ++accepted;
   // Cut where a later part begins, it is a record of an older version: after the texts, and after the redaction counts.
+  // Not so when Fixed says that there is something behind the bodies.
+  EXPECT_EQ(accepted, 0);
+  TestRecord plain;
+  const std::string plain_bytes = encode(plain.record);
+  for (std::size_t n = 0; n < plain_bytes.size(); ++n)
+    if (decode_record(std::string(plain_bytes.data(), n), kRecordVersion, d)) ++accepted;
   EXPECT_EQ(accepted, 2);
+}
+
+TEST(RecordCodec, EveryNumberAndTextThatMostRecordsLackComesBackAloneAndLeavesNothingBehind) {
+  using Set = void (*)(ExchangeRecord&);
+  const Set sets[] = {
+      [](ExchangeRecord& r) { r.usage.cache_read_audio_tokens = 1; },
+      [](ExchangeRecord& r) { r.usage.cache_read_image_tokens = 300; },
+      [](ExchangeRecord& r) { r.usage.input_audio_tokens = 1; },
+      [](ExchangeRecord& r) { r.usage.input_image_tokens = 1; },
+      [](ExchangeRecord& r) { r.usage.output_audio_tokens = 1; },
+      [](ExchangeRecord& r) { r.usage.output_image_tokens = 1; },
+      [](ExchangeRecord& r) { r.usage.web_searches = 1; },
+      [](ExchangeRecord& r) { r.usage.file_searches = 1; },
+      [](ExchangeRecord& r) { r.usage.code_executions = 1; },
+      [](ExchangeRecord& r) { r.usage.audio_ms = 1; },
+      [](ExchangeRecord& r) { r.usage.provider_cost_nano_usd = 0; },
+      [](ExchangeRecord& r) { r.usage.provider_cost_nano_usd = INT64_MAX; },
+      [](ExchangeRecord& r) { r.usage.anomalous = true; },
+      [](ExchangeRecord& r) { r.cost = {.nano_usd = 9, .computed_nano_usd = 0, .source = CostSource::provider}; },
+      [](ExchangeRecord& r) {
+        r.cost = {.nano_usd = 9, .computed_nano_usd = INT64_MIN, .source = CostSource::provider};
+      },
+      [](ExchangeRecord& r) { r.session_id = "s"; },
+      [](ExchangeRecord& r) { r.response_model = "m"; },
+      [](ExchangeRecord& r) { r.service_tier_asked = "a"; },
+      [](ExchangeRecord& r) { r.service_tier = "t"; },
+      [](ExchangeRecord& r) { r.inference_geo = "g"; }};
+  const auto same = [](const ExchangeRecord& a, const ExchangeRecord& b) {
+    return a.usage == b.usage && a.cost.computed_nano_usd == b.cost.computed_nano_usd && a.session_id == b.session_id &&
+           a.response_model == b.response_model && a.service_tier_asked == b.service_tier_asked &&
+           a.service_tier == b.service_tier && a.inference_geo == b.inference_geo;
+  };
+  DecodedRecord d;  // one for all: what a record lacks is not left over from the one before
+  for (const Set& set : sets) {
+    TestRecord t;
+    set(t.record);
+    const std::string bytes = encode(t.record);
+    ASSERT_EQ(bytes.size(), encoded_bytes(t.record, Cut::none));
+    ASSERT_TRUE(decode_record(bytes, kRecordVersion, d));
+    EXPECT_TRUE(same(d.record, t.record)) << &set - sets;
+    TestRecord plain;
+    ASSERT_TRUE(decode_record(encode(plain.record), kRecordVersion, d));
+    EXPECT_TRUE(same(d.record, plain.record)) << &set - sets;
+  }
+}
+
+TEST(RecordCodec, ARecordFromBeforeThePartsHasTheDefaultsOfUsageAndCost) {
+  // The layout of the version before: 136 fixed bytes whose last seven are 0, 19 texts, nothing behind the bodies.
+  TestRecord t;
+  fill_everything(t);
+  std::string old = encode(t.record);
+  constexpr std::size_t kBits = 2 + 128;
+  old[kBits] = static_cast<char>(old[kBits] & 31);
+  for (std::size_t i = 1; i < 8; ++i) old[kBits + i] = '\0';
+  old.resize(old.rfind(std::string(100, 'b')) + 100);
+  DecodedRecord d;
+  ASSERT_TRUE(decode_record(old, 1, d));
+  EXPECT_EQ(d.record.usage, (Usage{.input_tokens = 1,
+                                   .output_tokens = 2,
+                                   .total_tokens = 3,
+                                   .cache_read_tokens = 4,
+                                   .cache_write_5m_tokens = 5,
+                                   .cache_write_1h_tokens = 6,
+                                   .reasoning_tokens = 7,
+                                   .provider_cost_nano_usd = -1,
+                                   .seen = true,
+                                   .estimated = true}));
+  EXPECT_EQ(d.record.cost.nano_usd, -5);
+  EXPECT_EQ(d.record.cost.computed_nano_usd, -5);
+  EXPECT_EQ(d.record.session_id, "");
+  EXPECT_EQ(d.record.service_tier, "");
+  EXPECT_EQ(d.record.response_body, t.record.response_body);
+}
+
+TEST(RecordCodec, SkipsNumbersAndTextsThatItDoesNotKnow) {
+  TestRecord t;
+  t.record.usage.web_searches = 9;
+  t.record.session_id = "s";
+  std::string later = encode(t.record);
+  constexpr std::size_t kTextParts = 2 + 129;
+  later[kTextParts] = static_cast<char>(later[kTextParts] | 0x80);
+  later[kTextParts + 2] = static_cast<char>(later[kTextParts + 2] | 0x80);  // bit 15 of the numbers
+  later.insert(later.size() - 2, "\x05");                                   // before the session
+  later += std::string("\x03new", 4);
+  DecodedRecord d;
+  ASSERT_TRUE(decode_record(later, kRecordVersion, d));
+  EXPECT_EQ(d.record.usage.web_searches, 9);
+  EXPECT_EQ(d.record.session_id, "s");
 }
 
 TEST(RecordCodec, ReadsARecordOfAnOlderVersionWithFewerFields) {
@@ -163,6 +280,7 @@ TEST(RecordCodec, ReadsARecordOfAnOlderVersionWithFewerFields) {
   EXPECT_EQ(d.record.usage.input_tokens, 120);
   EXPECT_EQ(d.record.usage.total_tokens, 0);
   EXPECT_EQ(d.record.lineage.checkpoint_seq, -1);
+  EXPECT_EQ(d.record.usage.provider_cost_nano_usd, Usage::kNoCost);
   EXPECT_EQ(d.record.cost.source, CostSource::unpriced);
   EXPECT_EQ(d.record.model, "gpt-4");
   EXPECT_EQ(d.record.path, "");

@@ -1,10 +1,12 @@
 #include "trace/row_builder.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <string>
 
 #include "base/strings.h"
+#include "base/usd.h"
 #include "trace/frame.h"
 
 namespace gw::trace {
@@ -93,16 +95,49 @@ std::int64_t total_tokens(const Usage& u) {
   return __builtin_add_overflow(u.input_tokens, u.output_tokens, &sum) ? std::numeric_limits<std::int64_t>::max() : sum;
 }
 
+/// As Usage says, for counts of any file: what contradicts itself gives 0, not an overflow.
+std::int64_t uncached_text_tokens(const Usage& u) {
+  std::uint64_t rest = static_cast<std::uint64_t>(u.input_tokens);
+  for (const std::int64_t part :
+       {u.cache_read_tokens, u.cache_read_audio_tokens, u.cache_read_image_tokens, u.cache_write_5m_tokens,
+        u.cache_write_1h_tokens, u.input_audio_tokens, u.input_image_tokens})
+    rest -= static_cast<std::uint64_t>(part);
+  return std::max<std::int64_t>(0, static_cast<std::int64_t>(rest));
+}
+
+/// Exact, as a plain decimal number: 0.000045
+void put_usd(JsonText& out, std::int64_t nano) {
+  std::array<char, kUsdTextBytes> text;
+  out.raw(usd_text(nano, text));
+}
+
+/// Parts that are 0 are left out.
 void put_usage(JsonText& out, const Usage& u) {
   Object o(out);
+  o.truth_if("\"anomalous\":", u.anomalous);
+  o.number_if("\"audio_ms\":", u.audio_ms);
+  o.number_if("\"cache_read_audio_tokens\":", u.cache_read_audio_tokens);
+  o.number_if("\"cache_read_image_tokens\":", u.cache_read_image_tokens);
   o.number_if("\"cache_read_tokens\":", u.cache_read_tokens);
   o.number_if("\"cache_write_1h_tokens\":", u.cache_write_1h_tokens);
   o.number_if("\"cache_write_5m_tokens\":", u.cache_write_5m_tokens);
+  o.number_if("\"code_executions\":", u.code_executions);
   o.truth_if("\"estimated\":", u.estimated);
+  o.number_if("\"file_searches\":", u.file_searches);
+  o.number_if("\"input_audio_tokens\":", u.input_audio_tokens);
+  o.number_if("\"input_image_tokens\":", u.input_image_tokens);
   o.number("\"input_tokens\":", u.input_tokens);
+  o.number_if("\"output_audio_tokens\":", u.output_audio_tokens);
+  o.number_if("\"output_image_tokens\":", u.output_image_tokens);
   o.number("\"output_tokens\":", u.output_tokens);
+  if (u.provider_cost_nano_usd != Usage::kNoCost) {
+    o.name("\"provider_cost_usd\":");
+    put_usd(out, u.provider_cost_nano_usd);
+  }
   o.number_if("\"reasoning_tokens\":", u.reasoning_tokens);
   o.number("\"total_tokens\":", total_tokens(u));
+  o.number("\"uncached_input_tokens\":", uncached_text_tokens(u));
+  o.number_if("\"web_searches\":", u.web_searches);
   o.close();
 }
 
@@ -141,17 +176,26 @@ void RowBuilder::metadata(DecodedRecord& d, std::uint16_t flags, const Trace& ro
   Object o(text_);
   o.text_if("\"api_key_last4\":", r.api_key_last4);
   if ((flags & kFrameBodiesDropped) != 0) o.text("\"bodies_dropped\":", "too_large");
+  if (r.cost.source == CostSource::provider) {
+    o.name("\"computed_cost_usd\":");
+    put_usd(text_, r.cost.computed_nano_usd);
+  }
   o.text_if("\"correlation_id\":", r.correlation_id);
   o.text("\"cost_source\":", to_string(r.cost.source));
   o.text_if("\"gateway_key_id\":", who.key_id);
   if ((flags & kFrameHeadersDropped) != 0) o.text("\"headers_dropped\":", "too_large");
+  o.text_if("\"inference_geo\":", r.inference_geo);
   o.number("\"latency_us\":", r.latency_us);
   put_lineage(o, r.lineage, row.id);
   o.text_if("\"org_id\":", who.org_id);
   o.text("\"outcome\":", to_string(r.outcome));
   o.text_if("\"price_version\":", r.price_version);
   put_redaction(o, text_, r, d.redaction_counts);
+  if (r.response_model != r.model) o.text_if("\"response_model\":", r.response_model);
   if (!who.role.empty()) o.text("\"role\":", lowercase(who.role));
+  o.text_if("\"service_tier\":", r.service_tier);
+  o.text_if("\"service_tier_asked\":", r.service_tier_asked);
+  o.text_if("\"session_id\":", row.session_id);
   o.number("\"stream_chunks\":", r.stream_chunks);
   o.truth("\"streaming\":", r.streaming);
   o.text_if("\"team\":", who.team.empty() && known ? who.workspace_id : who.team);
@@ -192,6 +236,9 @@ bool RowBuilder::build(std::string_view payload, std::uint16_t version, std::uin
   row.cost_nano_usd = r.cost.nano_usd;
   row.estimated_cost_usd = static_cast<double>(r.cost.nano_usd) / 1e9;
   set_text(row.gateway_key_id, r.identity.key_id);
+  set_text(row.session_id, r.session_id);
+  if (row.session_id.size() > kMaxSessionIdBytes) [[unlikely]]
+    row.session_id.resize(cut_at_character(row.session_id, kMaxSessionIdBytes).size());
 
   text_.clear();
   if (!headers_.append(decoded_.request_headers, text_)) return false;

@@ -84,7 +84,8 @@ TEST(RowBuilder, AddsTokensWhenTheTotalIsMissing) {
   r.usage = {.input_tokens = 7, .output_tokens = 5, .seen = true};
   Builder b;
   EXPECT_EQ(b.build(r).total_tokens, 12);
-  EXPECT_NE(b.row.metadata.find("\"usage\":{\"input_tokens\":7,\"output_tokens\":5,\"total_tokens\":12}"),
+  EXPECT_NE(b.row.metadata.find(
+                "\"usage\":{\"input_tokens\":7,\"output_tokens\":5,\"total_tokens\":12,\"uncached_input_tokens\":7}"),
             std::string::npos);
   r.usage = {.input_tokens = INT64_MAX, .output_tokens = INT64_MAX, .seen = true};
   EXPECT_EQ(b.build(r).total_tokens, INT64_MAX);
@@ -110,15 +111,33 @@ TEST(RowBuilder, WritesEveryMetadataKeySorted) {
   r.correlation_id = "c-1";
   r.identity = {.key_id = "key-1", .org_id = "acme", .workspace_id = "core", .team = "blue", .role = "Admin"};
   r.lineage = {.group_id = "g", .thread_id = " t", .run_id = "r ", .parent_checkpoint_id = "p", .checkpoint_seq = 0};
-  r.usage = {.input_tokens = 1,
-             .output_tokens = 2,
-             .total_tokens = 3,
+  r.usage = {.input_tokens = 1'000,
+             .output_tokens = 2'000,
+             .total_tokens = 3'000,
              .cache_read_tokens = 4,
-             .cache_write_5m_tokens = 5,
-             .cache_write_1h_tokens = 6,
-             .reasoning_tokens = 7,
+             .cache_read_audio_tokens = 5,
+             .cache_read_image_tokens = 6,
+             .cache_write_5m_tokens = 7,
+             .cache_write_1h_tokens = 8,
+             .input_audio_tokens = 9,
+             .input_image_tokens = 10,
+             .reasoning_tokens = 11,
+             .output_audio_tokens = 12,
+             .output_image_tokens = 13,
+             .web_searches = 14,
+             .file_searches = 15,
+             .code_executions = 16,
+             .audio_ms = 17,
+             .provider_cost_nano_usd = 1'000'000'010,
              .seen = true,
-             .estimated = true};
+             .estimated = true,
+             .anomalous = true};
+  r.cost = {.nano_usd = 1'000'000'010, .computed_nano_usd = 999'999'999, .source = CostSource::provider};
+  r.session_id = "s-1";
+  r.response_model = "gpt-4o-mini-2024-07-18";
+  r.service_tier_asked = "auto";
+  r.service_tier = "flex";
+  r.inference_geo = "us";
   r.redaction_truncated = r.redaction_storage_drop = r.streaming = true;
   r.stream_chunks = 3;
   t.redaction_counts() = {{"phone", 2}, {"email", 1}, {"ssn", 0}, {"email", 3}};
@@ -126,9 +145,10 @@ TEST(RowBuilder, WritesEveryMetadataKeySorted) {
   Builder b;
   EXPECT_EQ(
       b.build(r, kFrameBodiesDropped | kFrameHeadersDropped).metadata,
-      "{\"api_key_last4\":\"cdef\",\"bodies_dropped\":\"too_large\",\"correlation_id\":\"c-1\",\"cost_source\":"
-      "\"computed\","
-      "\"gateway_key_id\":\"key-1\",\"headers_dropped\":\"too_large\",\"latency_us\":321000,"
+      "{\"api_key_last4\":\"cdef\",\"bodies_dropped\":\"too_large\",\"computed_cost_usd\":0.999999999,\"correlation_"
+      "id\":\"c-1\","
+      "\"cost_source\":\"provider\","
+      "\"gateway_key_id\":\"key-1\",\"headers_dropped\":\"too_large\",\"inference_geo\":\"us\",\"latency_us\":321000,"
       "\"lineage_checkpoint_id\":\"00000000000000000000000000000000\",\"lineage_checkpoint_seq\":0,\"lineage_group_"
       "id\":\"g\","
       "\"lineage_immutable\":true,\"lineage_parent_checkpoint_id\":\"p\",\"lineage_run_id\":\"r\",\"lineage_thread_"
@@ -136,9 +156,55 @@ TEST(RowBuilder, WritesEveryMetadataKeySorted) {
       "\"org_id\":\"acme\",\"outcome\":\"complete\",\"price_version\":\"builtin-1\",\"redaction_applied\":true,"
       "\"redaction_counts\":{\"email\":4,\"phone\":2},\"redaction_failure_semantics\":\"storage_drop_continue_proxy\","
       "\"redaction_mode\":\"off\",\"redaction_policy_id\":\"default/v1\",\"redaction_storage_drop\":true,"
-      "\"redaction_truncated\":true,\"role\":\"admin\",\"stream_chunks\":3,\"streaming\":true,\"team\":\"blue\","
-      "\"usage\":{\"cache_read_tokens\":4,\"cache_write_1h_tokens\":6,\"cache_write_5m_tokens\":5,\"estimated\":true,"
-      "\"input_tokens\":1,\"output_tokens\":2,\"reasoning_tokens\":7,\"total_tokens\":3},\"workspace_id\":\"core\"}");
+      "\"redaction_truncated\":true,\"response_model\":\"gpt-4o-mini-2024-07-18\",\"role\":\"admin\","
+      "\"service_tier\":\"flex\",\"service_tier_asked\":\"auto\",\"session_id\":\"s-1\",\"stream_chunks\":3,"
+      "\"streaming\":true,\"team\":\"blue\","
+      "\"usage\":{\"anomalous\":true,\"audio_ms\":17,\"cache_read_audio_tokens\":5,\"cache_read_image_tokens\":6,"
+      "\"cache_read_tokens\":4,\"cache_write_1h_tokens\":8,\"cache_write_5m_tokens\":7,\"code_executions\":16,"
+      "\"estimated\":true,\"file_searches\":15,\"input_audio_tokens\":9,\"input_image_tokens\":10,"
+      "\"input_tokens\":1000,\"output_audio_tokens\":12,\"output_image_tokens\":13,\"output_tokens\":2000,"
+      "\"provider_cost_usd\":1.00000001,\"reasoning_tokens\":11,\"total_tokens\":3000,"
+      "\"uncached_input_tokens\":951,\"web_searches\":14},\"workspace_id\":\"core\"}");
+}
+
+TEST(RowBuilder, SaysTheComputedCostOnlyBesideAProvidersOwn) {
+  TestRecord t;
+  Builder b;
+  EXPECT_EQ(b.build(t.record).metadata.find("computed_cost_usd"), std::string::npos);
+  t.record.cost = {.nano_usd = 5, .computed_nano_usd = 0, .source = CostSource::provider};
+  EXPECT_NE(b.build(t.record).metadata.find("\"computed_cost_usd\":0,"), std::string::npos);
+}
+
+TEST(RowBuilder, NamesTheResponsesModelWhereItDiffers) {
+  TestRecord t;
+  t.record.response_model = t.record.model;
+  Builder b;
+  EXPECT_EQ(b.build(t.record).metadata.find("response_model"), std::string::npos);
+}
+
+TEST(RowBuilder, CutsALongSessionIdAtACharacter) {
+  TestRecord t;
+  Builder b;
+  EXPECT_EQ(b.build(t.record).session_id, "");
+  const std::string exact(kMaxSessionIdBytes, 's');
+  t.record.session_id = exact;
+  EXPECT_EQ(b.build(t.record).session_id, exact);
+  const std::string longer = std::string(kMaxSessionIdBytes - 2, 's') + "\xe2\x82\xac" + "tail";
+  t.record.session_id = longer;
+  EXPECT_EQ(b.build(t.record).session_id, exact.substr(2));
+  const std::string invalid(kMaxSessionIdBytes, '\xff');  // each byte becomes three
+  t.record.session_id = invalid;
+  EXPECT_EQ(b.build(t.record).session_id.size(), kMaxSessionIdBytes / 3 * 3);
+  EXPECT_NE(b.row.metadata.find("\"session_id\":\"" + b.row.session_id + "\""), std::string::npos);
+}
+
+TEST(RowBuilder, CountsThatContradictEachOtherLeaveNoUncachedInput) {
+  TestRecord t;
+  Builder b;
+  t.record.usage = {.input_tokens = 1, .cache_read_tokens = 2, .seen = true};
+  EXPECT_NE(b.build(t.record).metadata.find("\"uncached_input_tokens\":0}"), std::string::npos);
+  t.record.usage = {.input_tokens = INT64_MIN, .cache_read_tokens = INT64_MAX, .seen = true};
+  EXPECT_NE(b.build(t.record).metadata.find("\"uncached_input_tokens\":"), std::string::npos);
 }
 
 TEST(RowBuilder, TakesTheWorkspaceAsTeamOfACallerWithoutOne) {

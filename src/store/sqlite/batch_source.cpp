@@ -178,6 +178,8 @@ void BatchSource::value(int column_index, sqlite3_context* out) {
       return text(out, t.api_key_hash);
     case Col::gateway_key_id:
       return text(out, t.gateway_key_id);
+    case Col::session_id:  // NULL stays out of the index
+      return t.session_id.empty() ? sqlite3_result_null(out) : text(out, t.session_id);
     case Col::metadata:
       return text(out, t.metadata);
     case Col::request_headers:

@@ -1,7 +1,7 @@
 #pragma once
 // The columns of `traces`, in table order: what every query needs first, what is big last, so that a list never touches
 // the overflow pages of bodies. Names, types and textual formats are the contract's (storage-schema §2); latency_us,
-// cost_nano_usd and seq are ours.
+// cost_nano_usd, session_id and seq are ours. A database that got a column later has it last.
 #include <array>
 #include <cstddef>
 #include <string>
@@ -31,6 +31,7 @@ enum class Col : int {
   cost_nano_usd,
   api_key_hash,
   gateway_key_id,
+  session_id,
   metadata,
   request_headers,
   response_headers,
@@ -46,7 +47,7 @@ struct Column {
   const char* when_missing;
 };
 
-inline constexpr std::array<Column, 27> kColumns = {{
+inline constexpr std::array<Column, 28> kColumns = {{
     {"id", "TEXT NOT NULL", nullptr},
     {"timestamp", "DATETIME NOT NULL", nullptr},
     {"created_at", "DATETIME DEFAULT CURRENT_TIMESTAMP", "timestamp"},
@@ -70,6 +71,7 @@ inline constexpr std::array<Column, 27> kColumns = {{
     {"api_key_hash", "TEXT", "''"},
     {"gateway_key_id", "TEXT",
      "CASE WHEN json_valid(metadata) THEN COALESCE(json_extract(metadata,'$.gateway_key_id'),'') ELSE '' END"},
+    {"session_id", "TEXT", "NULL"},
     {"metadata", "TEXT", "''"},
     {"request_headers", "TEXT", "''"},
     {"response_headers", "TEXT", "''"},
@@ -78,7 +80,7 @@ inline constexpr std::array<Column, 27> kColumns = {{
 }};
 
 /// List items need the columns before this one.
-inline constexpr std::size_t kListColumns = static_cast<std::size_t>(Col::gateway_key_id) + 1;
+inline constexpr std::size_t kListColumns = static_cast<std::size_t>(Col::session_id) + 1;
 
 /// All names, separated by commas.
 inline std::string column_list() {

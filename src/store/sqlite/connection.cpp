@@ -5,6 +5,12 @@
 #include <cstring>
 
 namespace gw::store::sqlite {
+namespace {
+
+constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr std::int64_t kReportInterval = 5 * kSecond;
+
+}  // namespace
 
 std::optional<FileId> file_id(const std::string& path) {
   struct stat st{};
@@ -56,8 +62,22 @@ Connection::Connection(sqlite3* db, FileId file, Clock clock) : db_(db), file_(f
 Connection::~Connection() { sqlite3_close_v2(db_); }
 
 int Connection::on_progress(void* self) {
-  const auto* c = static_cast<const Connection*>(self);
+  auto* c = static_cast<Connection*>(self);
+  if (c->work_report_) c->report_when_due();
   return c->deadline_ns_ != 0 && c->clock_.mono_ns() > c->deadline_ns_;
+}
+
+void Connection::report_work(WorkReport report) {
+  work_report_ = std::move(report);
+  work_started_ns_ = clock_.mono_ns();
+  next_report_ns_ = work_started_ns_ + kReportInterval;
+}
+
+void Connection::report_when_due() {
+  const std::int64_t now = clock_.mono_ns();
+  if (now < next_report_ns_) return;
+  next_report_ns_ = now + kReportInterval;
+  work_report_(static_cast<int>((now - work_started_ns_) / kSecond));
 }
 
 Statement Connection::prepare(std::string_view sql, bool kept) {

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -87,6 +88,10 @@ class Connection {
   /// Statements running past this moment are interrupted (SQLITE_INTERRUPT).
   void set_deadline(int ms_from_now) { deadline_ns_ = clock_.mono_ns() + ms_from_now * std::int64_t{1'000'000}; }
   void clear_deadline() { deadline_ns_ = 0; }
+  /// Called about every five seconds while a statement runs, with the seconds since this call; empty: no more. It must
+  /// not use the connection.
+  using WorkReport = std::function<void(int seconds)>;
+  void report_work(WorkReport report);
   /// Ends an open transaction, if any, without its effects.
   void rollback();
 
@@ -98,11 +103,14 @@ class Connection {
   Connection(sqlite3* db, FileId file, Clock clock);
   static Opened open_name(const std::string& name, const std::string& path, int flags, Clock clock);
   static int on_progress(void* self);
+  void report_when_due();
 
   sqlite3* db_;
   FileId file_;
   Clock clock_;
   std::int64_t deadline_ns_ = 0;
+  WorkReport work_report_;
+  std::int64_t work_started_ns_ = 0, next_report_ns_ = 0;
 };
 
 /// The same file for SQLite, whatever is in the name.

@@ -139,14 +139,73 @@ TEST_F(Migration, ADatabaseOfTheReferenceOpensAndReadsCorrectly) {
   EXPECT_EQ(*reader()->count(), 5);
   PlainSql sql(path_);
   EXPECT_EQ(sql.ask("SELECT name FROM schema_migrations ORDER BY name"),
-            "sqlite/001_create_traces.sql\nsqlite/002_add_gateway_key_id.sql\nsqlite/003_ingest_sequence.sql");
+            "sqlite/001_create_traces.sql\nsqlite/002_add_gateway_key_id.sql\nsqlite/003_ingest_sequence.sql\n"
+            "sqlite/004_session_id.sql");
   EXPECT_EQ(sql.ask("SELECT name FROM sqlite_master WHERE type='index' AND tbl_name='traces' ORDER BY name"),
-            "idx_traces_created_at_id\nidx_traces_id");
+            "idx_traces_created_at_id\nidx_traces_id\nidx_traces_session");
   EXPECT_EQ(sql.ask("PRAGMA auto_vacuum"), "2");
   EXPECT_EQ(sql.ask("PRAGMA page_size"), "16384");
   EXPECT_EQ(sql.ask("PRAGMA journal_mode"), "wal");
   EXPECT_EQ(sql.ask("PRAGMA integrity_check"), "ok");
   EXPECT_NE(said_.find("moving 2 traces to the new schema"), std::string::npos) << said_;
+}
+
+/// What the version before sessions left.
+void forget_sessions(const std::string& path) {
+  PlainSql sql(path);
+  sql.run("DROP INDEX idx_traces_session; ALTER TABLE traces DROP COLUMN session_id");
+  sql.run("DELETE FROM schema_migrations WHERE name='sqlite/004_session_id.sql'");
+}
+
+TEST_F(Migration, ADatabaseFromBeforeSessionsGetsThemWithoutMovingARow) {
+  ASSERT_TRUE(open()->write(test_traces(1, 3)));
+  forget_sessions(path_);
+  said_.clear();
+  {
+    auto w = open();
+    EXPECT_EQ(said_, "adding session_id to 3 traces\n");
+    ASSERT_TRUE(w->write(test_traces(4, 5)));
+  }
+  EXPECT_EQ(find("trace-003").session_id, "");
+  EXPECT_EQ(find("trace-003").response_body, test_trace(3).response_body);
+  EXPECT_EQ(find("trace-004").session_id, "session-1");
+  EXPECT_EQ(find("trace-004").response_body, test_trace(4).response_body);
+  const auto p = reader()->list(TenantScope::all(), {.session_id = "session-1"}, {}, 10);
+  ASSERT_TRUE(p) << p.error().message;
+  EXPECT_EQ(p->items.size(), 2U);
+  PlainSql sql(path_);
+  EXPECT_EQ(sql.ask("SELECT seq FROM traces WHERE id='trace-003'"), "3");
+  EXPECT_EQ(sql.ask("SELECT name FROM schema_migrations WHERE name LIKE '%session%'"), "sqlite/004_session_id.sql");
+  EXPECT_EQ(sql.ask("PRAGMA integrity_check"), "ok");
+  said_.clear();
+  open();
+  EXPECT_EQ(said_, "");
+}
+
+TEST_F(Migration, AddingSessionsFailsWholeWhileAnotherProgramWrites) {
+  ASSERT_TRUE(open()->write(test_traces(1, 3)));
+  forget_sessions(path_);
+  {
+    PlainSql other(path_);
+    other.run("BEGIN IMMEDIATE");
+    const auto w = open_sqlite_writer(options());
+    ASSERT_FALSE(w);
+    EXPECT_EQ(w.error().message,
+              "ensure sqlite schema: apply migration sqlite/004_session_id.sql: database is locked; another program "
+              "has the database open: stop it, then start again");
+  }
+  open();
+  EXPECT_EQ(*reader()->count(), 3);
+}
+
+TEST_F(Migration, AReaderOfADatabaseFromBeforeSessionsFindsNone) {
+  ASSERT_TRUE(open()->write(test_traces(1, 3)));
+  forget_sessions(path_);
+  EXPECT_EQ(find("trace-001").session_id, "");
+  EXPECT_EQ(list(), "trace-003 trace-002 trace-001");
+  const auto p = reader()->list(TenantScope::all(), {.session_id = "session-1"}, {}, 10);
+  ASSERT_TRUE(p) << p.error().message;
+  EXPECT_TRUE(p->items.empty());
 }
 
 TEST_F(Migration, OpeningAgainChangesNothing) {

@@ -12,11 +12,11 @@
 namespace gw::store::sqlite {
 namespace {
 
-constexpr std::array<std::string_view, 3> kKnownMigrations = {kMigrationCreate, kMigrationGatewayKeyId,
-                                                              kMigrationIngestSequence};
+constexpr std::array<std::string_view, 4> kKnownMigrations = {kMigrationCreate, kMigrationGatewayKeyId,
+                                                              kMigrationIngestSequence, kMigrationSessionId};
 
-// The reference's indexes: seventeen of them cost more than the row itself. Ours are idx_traces_id and
-// idx_traces_created_at_id.
+// The reference's indexes: seventeen of them cost more than the row itself. Ours are idx_traces_id,
+// idx_traces_created_at_id and idx_traces_session.
 constexpr const char* kForeignIndexes[] = {
     "idx_traces_timestamp",
     "idx_traces_provider",
@@ -59,6 +59,10 @@ CREATE TRIGGER traces_foreign_update AFTER UPDATE OF timestamp, created_at ON tr
   UPDATE store_meta SET value = NULL WHERE key IN ('min_span_ns', 'max_span_ns') AND value IS NOT NULL;
 END;
 )sql";
+
+// Rows without a session are not in it. `session_id = ?` implies the condition, so SQLite takes it for such a filter.
+constexpr const char* kCreateSessionIndex =
+    "CREATE INDEX idx_traces_session ON traces(session_id, created_at, id) WHERE session_id IS NOT NULL";
 
 // Recounting this many rows at start takes milliseconds.
 constexpr std::int64_t kCheapToCount = 100'000;
@@ -121,11 +125,31 @@ Result<bool> create_or_migrate(Connection& db, bool has_traces, const Progress& 
     return schema_error(db, kMigrationIngestSequence);
   }
   if (db.exec(kCreateMeta) != SQLITE_OK || db.exec(kCreateRest) != SQLITE_OK ||
-      !set_meta(db, kMetaCount, copied.rows) ||
+      db.exec(kCreateSessionIndex) != SQLITE_OK || !set_meta(db, kMetaCount, copied.rows) ||
       !set_meta(db, kMetaMinSpan, copied.times_known ? std::optional(copied.min_span_ns) : std::nullopt) ||
       !set_meta(db, kMetaMaxSpan, copied.times_known ? std::optional(copied.max_span_ns) : std::nullopt) ||
       !record_migrations(db) || db.exec("COMMIT") != SQLITE_OK)
     return schema_error(db, kMigrationIngestSequence);
+  return true;
+}
+
+/// The column goes behind the others, which rewrites no row; the index starts empty but passes over all rows once.
+Result<bool> add_session_id(Connection& db, const Progress& progress) {
+  if (db.exec("BEGIN IMMEDIATE") != SQLITE_OK) return schema_error(db, kMigrationSessionId);
+  const std::int64_t rows =
+      db.query_int(std::string("SELECT value FROM store_meta WHERE key='") + kMetaCount + "'", -1);
+  if (progress && rows != 0)
+    progress("adding session_id" + (rows > 0 ? " to " + std::to_string(rows) + " traces" : std::string()));
+  if (db.exec("ALTER TABLE traces ADD COLUMN session_id TEXT") != SQLITE_OK)
+    return schema_error(db, kMigrationSessionId);
+  db.report_work(
+      progress
+          ? [&](int seconds) { progress("building the index of sessions, " + std::to_string(seconds) + " s so far"); }
+          : Connection::WorkReport());
+  const bool indexed = db.exec(kCreateSessionIndex) == SQLITE_OK;
+  db.report_work({});
+  if (!indexed || !record_migrations(db) || db.exec("COMMIT") != SQLITE_OK)
+    return schema_error(db, kMigrationSessionId);
   return true;
 }
 
@@ -211,6 +235,13 @@ Result<bool> ensure_schema(Connection& db, const std::string& path, const Progre
   }
   if (!current) {
     auto done = create_or_migrate(db, !columns.empty(), progress);
+    if (!done) {
+      db.rollback();
+      return done;
+    }
+  }
+  if (current && std::find(columns.begin(), columns.end(), "session_id") == columns.end()) {
+    auto done = add_session_id(db, progress);
     if (!done) {
       db.rollback();
       return done;

@@ -13,6 +13,7 @@ namespace gw::store::sqlite {
 inline constexpr std::string_view kMigrationCreate = "sqlite/001_create_traces.sql";
 inline constexpr std::string_view kMigrationGatewayKeyId = "sqlite/002_add_gateway_key_id.sql";
 inline constexpr std::string_view kMigrationIngestSequence = "sqlite/003_ingest_sequence.sql";
+inline constexpr std::string_view kMigrationSessionId = "sqlite/004_session_id.sql";
 
 /// Keys of store_meta. trace_count is kept by the writer in the transaction of the rows, and by triggers for rows that
 /// others insert or delete. The spans bound created_at - timestamp over all rows, so that a time filter on `timestamp`

@@ -50,6 +50,7 @@ class RowReader {
     t.cost_nano_usd = integer(Col::cost_nano_usd);
     t.api_key_hash = text(Col::api_key_hash);
     t.gateway_key_id = text(Col::gateway_key_id);
+    t.session_id = text(Col::session_id);
     if (columns_ > kListColumns) {
       t.metadata = text(Col::metadata);
       t.request_headers = text(Col::request_headers);
@@ -118,6 +119,7 @@ void add_scope(Conditions& where, const TenantScope& scope) {
 void add_filter(Conditions& where, const TraceFilter& f) {
   if (f.from_ns) where.text(Col::timestamp, " >= ", format_db_time(*f.from_ns));
   if (f.to_ns) where.text(Col::timestamp, " <= ", format_db_time(*f.to_ns));
+  where.text_if(Col::session_id, f.session_id);
   where.text_if(Col::trace_group_id, f.trace_group_id);
   where.text_if(Col::provider, f.provider);
   where.text_if(Col::model, f.model);

@@ -142,13 +142,14 @@ TEST_F(SqliteStore, ReadingOnceSeesWhatARunningServerHasNotMovedYet) {
 
 // --- schema ---
 
-TEST_F(SqliteStore, ANewDatabaseHasTheContractsNamesAndTwoIndexes) {
+TEST_F(SqliteStore, ANewDatabaseHasTheContractsNamesAndThreeIndexes) {
   writer();
   PlainSql sql(options().path);
   EXPECT_EQ(sql.ask("SELECT name FROM schema_migrations ORDER BY name"),
-            "sqlite/001_create_traces.sql\nsqlite/002_add_gateway_key_id.sql\nsqlite/003_ingest_sequence.sql");
+            "sqlite/001_create_traces.sql\nsqlite/002_add_gateway_key_id.sql\nsqlite/003_ingest_sequence.sql\n"
+            "sqlite/004_session_id.sql");
   EXPECT_EQ(sql.ask("SELECT name FROM sqlite_master WHERE type='index' AND tbl_name='traces' ORDER BY name"),
-            "idx_traces_created_at_id\nidx_traces_id");
+            "idx_traces_created_at_id\nidx_traces_id\nidx_traces_session");
   EXPECT_EQ(sql.ask("PRAGMA auto_vacuum"), "2");
   EXPECT_EQ(sql.ask("PRAGMA journal_mode"), "wal");
   EXPECT_EQ(sql.ask("SELECT sql LIKE '%seq INTEGER PRIMARY KEY AUTOINCREMENT%' FROM sqlite_master WHERE name='traces'"),
@@ -184,13 +185,63 @@ TEST(DbTimeText, AgreesWithTheFormatterOfTheHouse) {
 
 TEST_F(SqliteStore, AStoreNewerThanTheBinaryIsRefused) {
   writer();
-  PlainSql(options().path).run("INSERT INTO schema_migrations(name) VALUES('sqlite/004_from_the_future.sql')");
+  PlainSql(options().path).run("INSERT INTO schema_migrations(name) VALUES('sqlite/999_from_the_future.sql')");
   const auto w = open_sqlite_writer(options());
   ASSERT_FALSE(w);
   EXPECT_EQ(w.error().message,
             "open sqlite database \"" + options().path +
-                "\": it was written by a newer version (migration \"sqlite/004_from_the_future.sql\" is not known "
+                "\": it was written by a newer version (migration \"sqlite/999_from_the_future.sql\" is not known "
                 "here); use that version or a newer one");
+}
+
+TEST_F(SqliteStore, RowsWithoutASessionAreNotInItsIndex) {
+  auto w = writer();
+  std::vector<Trace> traces = test_traces(1, 4);
+  traces[0].session_id.clear();
+  ASSERT_TRUE(w->write(traces));
+  PlainSql sql(options().path);
+  EXPECT_EQ(sql.ask("SELECT count(*) FROM traces WHERE session_id IS NULL"), "1");
+  EXPECT_EQ(sql.ask("SELECT count(*) FROM traces INDEXED BY idx_traces_session WHERE session_id IS NOT NULL"), "3");
+}
+
+/// The plan of the next query of a reader, by asking SQLite about the statements that it runs.
+std::string plan_of(const SqliteOptions& base, const TraceFilter& filter, const std::optional<TraceCursor>& after,
+                    const TenantScope& scope) {
+  static std::string statement;
+  statement.clear();
+  SqliteOptions o = base;
+  o.on_open = [](sqlite3* db) {
+    const auto note = [](unsigned, void*, void* s, void*) {
+      char* text = sqlite3_expanded_sql(static_cast<sqlite3_stmt*>(s));
+      if (text != nullptr && std::string_view(text).find("ORDER BY") != std::string_view::npos) statement = text;
+      sqlite3_free(text);
+      return 0;
+    };
+    sqlite3_trace_v2(db, SQLITE_TRACE_STMT, note, nullptr);
+  };
+  auto r = open_sqlite_reader(o);
+  EXPECT_TRUE(r && (*r)->list(scope, filter, after, 50));
+  return PlainSql(o.path).ask("EXPLAIN QUERY PLAN " + statement);
+}
+
+TEST_F(SqliteStore, ASessionIsReadFromItsIndexWithoutSorting) {
+  auto w = writer();
+  ASSERT_TRUE(w->write(test_traces(1, 500)));
+  const TraceCursor cursor{kTestEpoch, "x"};
+  const TenantScope own = TenantScope::of("org-a", "ws-a");
+  for (const auto& after : {std::optional<TraceCursor>(), std::optional(cursor)}) {
+    for (const TenantScope& scope : {TenantScope::all(), own}) {
+      for (const TraceFilter& filter :
+           {TraceFilter{.session_id = "s"}, TraceFilter{.from_ns = kTestEpoch, .session_id = "s"},
+            TraceFilter{.from_ns = kTestEpoch, .to_ns = kTestEpoch, .provider = "openai", .session_id = "s"}}) {
+        const std::string plan = plan_of(options(), filter, after, scope);
+        EXPECT_NE(plan.find("idx_traces_session (session_id=?"), std::string::npos) << plan;
+        EXPECT_EQ(plan.find("TEMP B-TREE"), std::string::npos) << plan;
+      }
+      const std::string others = plan_of(options(), {.provider = "openai"}, after, scope);
+      EXPECT_EQ(others.find("idx_traces_session"), std::string::npos) << others;
+    }
+  }
 }
 
 TEST_F(SqliteStore, ListsWithoutSorting) {
@@ -267,7 +318,7 @@ TEST_F(SqliteStore, ReferenceIndexesThatCameBackAreDropped) {
   writer();
   EXPECT_EQ(PlainSql(options().path)
                 .ask("SELECT name FROM sqlite_master WHERE type='index' AND tbl_name='traces' ORDER BY name"),
-            "idx_traces_created_at_id\nidx_traces_id\nmine");
+            "idx_traces_created_at_id\nidx_traces_id\nidx_traces_session\nmine");
 }
 
 // --- failures ---
