@@ -9,9 +9,12 @@
 #include <string_view>
 #include <vector>
 
+#include "base/strings.h"
+#include "base/time_format.h"
 #include "cli/base_url.h"
 #include "cli/child.h"
 #include "cli/flags.h"
+#include "cli/reprice_text.h"
 #include "config/load.h"
 #include "config/validate.h"
 
@@ -22,6 +25,9 @@ using Args = std::span<const std::string>;
 
 constexpr std::string_view kConfigValidateUsage = "ongoingai config validate [--config path/to/ongoingai.yaml]";
 constexpr std::string_view kWrapUsage = "ongoingai wrap [--config path/to/ongoingai.yaml] -- <command> [args...]";
+constexpr std::string_view kRepriceUsage =
+    "ongoingai reprice [--config path/to/ongoingai.yaml] --from RFC3339|YYYY-MM-DD [--to RFC3339|YYYY-MM-DD] "
+    "[--dry-run] [--format text|json]";
 
 /// The streams and the environment, resolved once.
 struct Context {
@@ -63,6 +69,9 @@ int print_usage(const Context& c) {
            "  ongoingai shell-init [--config path/to/ongoingai.yaml]\n"
            "  "
         << kWrapUsage
+        << "\n"
+           "  "
+        << kRepriceUsage
         << "\n"
            "  ongoingai demo [--once]\n";
   return kExitUsage;
@@ -144,6 +153,53 @@ int demo(const Context& c, Args args) {
   return c.handlers.demo(once);
 }
 
+/// Nanoseconds; of a day its first or its last.
+std::optional<std::int64_t> time_of(std::string_view text, bool end) {
+  constexpr std::int64_t kDayNs = 86'400'000'000'000;
+  if (const auto instant = parse_rfc3339(trim(text))) return instant;
+  const auto day = parse_date(trim(text));
+  return day && end ? *day + kDayNs - 1 : day;
+}
+
+/// The range of --from and --to, both inclusive as in the API; a message when there is none.
+Result<store::RepriceRange> reprice_range(const std::string& from, const std::string& to) {
+  if (trim(from).empty()) return fail("usage: " + std::string(kRepriceUsage));
+  const auto first = time_of(from, false);
+  if (!first) return fail("invalid reprice --from " + quoted(from) + ": expected RFC3339 or YYYY-MM-DD");
+  store::RepriceRange range{.from_ns = *first};
+  if (trim(to).empty()) return range;
+  const auto last = time_of(to, true);
+  if (!last) return fail("invalid reprice --to " + quoted(to) + ": expected RFC3339 or YYYY-MM-DD");
+  if (*last < *first) return fail("--to must be greater than or equal to --from");
+  range.until_ns = *last == INT64_MAX ? *last : *last + 1;
+  return range;
+}
+
+int reprice(const Context& c, Args args) {
+  std::string from, to, format = "text";
+  bool dry_run = false;
+  ConfigFlag f("reprice");
+  f.flags.add("from", from, "first time of the traces, RFC3339 or YYYY-MM-DD");
+  f.flags.add("to", to, "last time of the traces, RFC3339 or YYYY-MM-DD; without it all from the first");
+  f.flags.add("dry-run", dry_run, "only print what would change");
+  f.flags.add("format", format, "text or json");
+  if (f.flags.parse(args, c.err) != FlagSet::Outcome::ok) return kExitUsage;
+  if (!f.flags.positional().empty()) return c.wrong_usage("reprice does not accept positional arguments");
+  const std::string kind = lowercase(trim(format));
+  if (!kind.empty() && kind != "text" && kind != "json")
+    return c.wrong_usage("invalid reprice format " + quoted(format) + ": expected text or json");
+  const auto range = reprice_range(from, to);
+  if (!range) return c.wrong_usage(range.error().message);
+  const Result<config::Config> config = f.load(c);
+  if (!config) return c.fail("failed to load config: " + config.error().message);
+  const Result<void> valid = config::validate(*config);
+  if (!valid) return c.fail("config is invalid: " + valid.error().message);
+  const auto report = c.handlers.reprice(*config, *range, dry_run);
+  if (!report) return c.fail(report.error().message);
+  c.out << (kind == "json" ? reprice_json(*report, dry_run) : reprice_text(*report, dry_run));
+  return kExitOk;
+}
+
 int version(const Context& c, Args) {
   c.out << c.handlers.version << '\n';
   return kExitOk;
@@ -153,13 +209,14 @@ struct Command {
   std::string_view name;
   int (*run)(const Context&, Args);
 };
-constexpr std::array<Command, 8> kCommands{{{"serve", serve},
+constexpr std::array<Command, 9> kCommands{{{"serve", serve},
                                             {"version", version},
                                             {"--version", version},
                                             {"-v", version},
                                             {"config", config_command},
                                             {"shell-init", shell_init},
                                             {"wrap", wrap},
+                                            {"reprice", reprice},
                                             {"demo", demo}}};
 /// Part of the contract, but not of this version.
 constexpr std::array<std::string_view, 4> kLater{"report", "debug", "doctor", "diagnostics"};

@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "config/environment.h"
+#include "store/reprice.h"
 
 namespace gw::cli {
 
@@ -21,6 +22,10 @@ struct Handlers {
   /// The configuration is loaded and validated; the path is the one that was looked at, given or default.
   std::function<int(const config::Config& config, const std::string& config_path)> serve;
   std::function<int(bool once)> demo;
+  /// Computes stored costs again; a dry run changes nothing. Errors are whole messages.
+  std::function<Result<store::RepriceReport>(const config::Config& config, const store::RepriceRange& range,
+                                             bool dry_run)>
+      reprice{};
   /// What `serve` would refuse beyond validation; asked by `config validate`. May be empty.
   std::function<Result<void>(const config::Config& config)> check;
   std::string version;          ///< the version line: dev (none, unknown)

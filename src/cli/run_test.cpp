@@ -23,6 +23,8 @@ constexpr std::string_view kUsage =
     "  ongoingai config validate [--config path/to/ongoingai.yaml]\n"
     "  ongoingai shell-init [--config path/to/ongoingai.yaml]\n"
     "  ongoingai wrap [--config path/to/ongoingai.yaml] -- <command> [args...]\n"
+    "  ongoingai reprice [--config path/to/ongoingai.yaml] --from RFC3339|YYYY-MM-DD [--to RFC3339|YYYY-MM-DD] "
+    "[--dry-run] [--format text|json]\n"
     "  ongoingai demo [--once]\n";
 
 /// A command line in a folder of its own, with an environment of its own.
@@ -45,6 +47,7 @@ class Cli : public ::testing::Test {
     out_.str("");
     err_.str("");
     served_.reset();
+    repriced_.clear();
     demo_once_.reset();
     Handlers h;
     h.serve = [this](const config::Config& config, const std::string& path) {
@@ -54,6 +57,18 @@ class Cli : public ::testing::Test {
     h.demo = [this](bool once) {
       demo_once_ = once;
       return 6;
+    };
+    h.reprice = [this](const config::Config& config, const store::RepriceRange& range,
+                       bool dry_run) -> Result<store::RepriceReport> {
+      repriced_ = config.storage.path + " " + std::to_string(range.from_ns) + " " + std::to_string(range.until_ns) +
+                  (dry_run ? " dry" : "");
+      if (range.from_ns == 0) return fail("failed to reprice: no");
+      store::RepriceReport r;
+      r.add({.provider = "openai", .model = "gpt\n4o", .cost_nano_usd = 45'000, .metadata = {}},
+            store::RepriceOutcome::changed, 1);
+      r.add({.provider = "openai", .model = "x", .cost_nano_usd = 7, .metadata = {}}, store::RepriceOutcome::unpriced,
+            7);
+      return r;
     };
     h.version = "dev (none, unknown)";
     h.out = &out_;
@@ -71,6 +86,7 @@ class Cli : public ::testing::Test {
   std::map<std::string, std::string> environment_{{"PATH", "/usr/bin:/bin"}};
   std::ostringstream out_, err_;
   std::optional<std::string> served_;
+  std::string repriced_;
   std::optional<bool> demo_once_;
 };
 
@@ -222,6 +238,38 @@ TEST(ShellWord, QuotesOnlyWhatAShellWouldRead) {
   EXPECT_EQ(shell_word("http://[::1]:8080/openai/v1"), "http://[::1]:8080/openai/v1");
   EXPECT_EQ(shell_word("/a b"), "'/a b'");
   EXPECT_EQ(shell_word("/$(x)'y"), "'/$(x)'\\''y'");
+}
+
+TEST_F(Cli, RepricePrintsExactTotalsPerModel) {
+  ASSERT_EQ(run({"reprice", "--from", "2026-11-01", "--to", "2026-11-02"}), kExitOk) << err();
+  EXPECT_EQ(repriced_, "./data/ongoingai.db 1793491200000000000 1793664000000000000") << "the whole last day";
+  EXPECT_EQ(out(),
+            "PROVIDER  MODEL   TRACES      OLD USD      NEW USD    DIFFERENCE\n"
+            "openai    gpt?4o       1  0.000000001     0.000045  +0.000044999\n"
+            "openai    x            1  0.000000007  0.000000007             0\n"
+            "total                  2  0.000000008  0.000045007  +0.000044999\n"
+            "1 traces changed; 1 have no price in the table and keep their cost\n");
+  ASSERT_EQ(run({"reprice", "--from=2026-11-01T00:00:00Z", "--dry-run", "--format", "JSON"}), kExitOk) << err();
+  EXPECT_EQ(repriced_, "./data/ongoingai.db 1793491200000000000 9223372036854775807 dry");
+  EXPECT_EQ(out(),
+            "{\"dry_run\":true,\"rows\":2,\"changed\":1,\"unpriced\":1,\"old_cost_usd\":0.000000008,"
+            "\"new_cost_usd\":0.000045007,\"difference_usd\":0.000044999,\"items\":["
+            "{\"provider\":\"openai\",\"model\":\"gpt\\n4o\",\"rows\":1,\"changed\":1,\"unpriced\":0,"
+            "\"old_cost_usd\":0.000000001,\"new_cost_usd\":0.000045,\"difference_usd\":0.000044999},"
+            "{\"provider\":\"openai\",\"model\":\"x\",\"rows\":1,\"changed\":0,\"unpriced\":1,"
+            "\"old_cost_usd\":0.000000007,\"new_cost_usd\":0.000000007,\"difference_usd\":0}]}\n");
+}
+
+TEST_F(Cli, RepriceNeedsARangeThatMakesSense) {
+  EXPECT_EQ(run({"reprice"}), kExitUsage);
+  EXPECT_EQ(err().rfind("usage: ongoingai reprice ", 0), 0U) << err();
+  EXPECT_EQ(run({"reprice", "--from", "soon"}), kExitUsage);
+  EXPECT_EQ(err(), "invalid reprice --from \"soon\": expected RFC3339 or YYYY-MM-DD\n");
+  EXPECT_EQ(run({"reprice", "--from", "2026-11-02", "--to", "2026-11-01"}), kExitUsage);
+  EXPECT_EQ(run({"reprice", "--from", "2026-11-02", "--format", "xml"}), kExitUsage);
+  EXPECT_EQ(err(), "invalid reprice format \"xml\": expected text or json\n");
+  EXPECT_EQ(run({"reprice", "--from", "1970-01-01"}), kExitFailure);
+  EXPECT_EQ(err(), "failed to reprice: no\n");
 }
 
 TEST_F(Cli, WrapWithoutACommandPrintsItsUsage) {

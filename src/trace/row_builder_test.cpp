@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/json_writer.h"
+#include "store/reprice.h"
 #include "trace/frame.h"
 #include "trace/test_record.h"
 
@@ -165,6 +166,42 @@ TEST(RowBuilder, WritesEveryMetadataKeySorted) {
       "\"input_tokens\":1000,\"output_audio_tokens\":12,\"output_image_tokens\":13,\"output_tokens\":2000,"
       "\"provider_cost_usd\":1.00000001,\"reasoning_tokens\":11,\"total_tokens\":3000,"
       "\"uncached_input_tokens\":951,\"web_searches\":14},\"workspace_id\":\"core\"}");
+}
+
+TEST(RowBuilder, WhatRepricingNeedsComesBackFromTheMetadata) {
+  using Set = std::int64_t Usage::*;
+  const Set numbers[] = {&Usage::cache_read_tokens,
+                         &Usage::cache_read_audio_tokens,
+                         &Usage::cache_read_image_tokens,
+                         &Usage::cache_write_5m_tokens,
+                         &Usage::cache_write_1h_tokens,
+                         &Usage::input_audio_tokens,
+                         &Usage::input_image_tokens,
+                         &Usage::reasoning_tokens,
+                         &Usage::output_audio_tokens,
+                         &Usage::output_image_tokens,
+                         &Usage::web_searches,
+                         &Usage::file_searches,
+                         &Usage::code_executions,
+                         &Usage::audio_ms,
+                         &Usage::provider_cost_nano_usd};
+  for (const Set& number : numbers) {
+    TestRecord t;
+    t.record.usage.*number = 12;
+    t.record.usage.anomalous = number == numbers[0];
+    t.record.usage.estimated = number == numbers[1];
+    t.record.response_model = "a \"model\" <\xc3\xa9>\n";
+    t.record.service_tier_asked = "auto";
+    t.record.service_tier = "flex";
+    t.record.inference_geo = "us";
+    Builder b;
+    const Trace& row = b.build(t.record);
+    const store::StoredUsage s = store::stored_usage(
+        {.provider = row.provider, .model = row.model, .timestamp_ns = row.timestamp_ns, .metadata = row.metadata});
+    EXPECT_EQ(s.usage, t.record.usage) << row.metadata;
+    EXPECT_EQ(s.response_model, t.record.response_model);
+    EXPECT_EQ(s.service_tier_asked + s.service_tier + s.inference_geo, "autoflexus");
+  }
 }
 
 TEST(RowBuilder, SaysTheComputedCostOnlyBesideAProvidersOwn) {

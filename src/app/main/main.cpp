@@ -1,6 +1,7 @@
 #include <string>
 #include <vector>
 
+#include "app/reprice.h"
 #include "app/server.h"
 #include "app/wiring.h"
 #include "cli/run.h"
@@ -19,6 +20,7 @@ int main(int argc, char** argv) {
     return gw::app::serve(config, path, handlers.version);
   };
   handlers.check = gw::app::check_servable;
+  handlers.reprice = gw::app::reprice;
   handlers.demo = [&](bool once) { return gw::app::demo(once, handlers.version); };
   return gw::cli::run(args, handlers);
 }

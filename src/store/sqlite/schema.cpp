@@ -209,6 +209,13 @@ std::vector<std::string> trace_columns(Connection& db) {
   return names;
 }
 
+std::optional<std::string> newer_migration(Connection& db) { return unknown_migration(applied_migrations(db)); }
+
+std::string newer_message(const std::string& migration) {
+  return "it was written by a newer version (migration " + quoted(migration) +
+         " is not known here); use that version or a newer one";
+}
+
 Result<bool> ensure_schema(Connection& db, const std::string& path, const Progress& progress) {
   const std::string open_error = "open sqlite database " + quoted(path) + ": ";
   // The first read finds out whether this is a database at all.
@@ -217,10 +224,7 @@ Result<bool> ensure_schema(Connection& db, const std::string& path, const Progre
   const bool empty = first.integer(0) == 0;
   first = Statement();
 
-  const std::vector<std::string> migrations = applied_migrations(db);
-  if (const auto newer = unknown_migration(migrations))
-    return fail(open_error + "it was written by a newer version (migration " + quoted(*newer) +
-                " is not known here); use that version or a newer one");
+  if (const auto newer = newer_migration(db)) return fail(open_error + newer_message(*newer));
   const std::vector<std::string> columns = trace_columns(db);
   const bool current = std::find(columns.begin(), columns.end(), "seq") != columns.end();
   const bool laid_out = db.query_int("PRAGMA auto_vacuum") == 2;

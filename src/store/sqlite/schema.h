@@ -1,6 +1,7 @@
 #pragma once
 // Brings a database to the schema of this binary: creates it, migrates an older one, refuses a newer one.
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,10 @@ using Progress = std::function<void(std::string_view)>;
 /// storage-schema §1. Crash-safe: the schema changes in one transaction; killed before its end, the database is as it
 /// was.
 Result<bool> ensure_schema(Connection& db, const std::string& path, const Progress& progress);
+
+/// A migration that this binary does not know: a newer one wrote the database.
+std::optional<std::string> newer_migration(Connection& db);
+std::string newer_message(const std::string& migration);
 
 /// Names of the columns of `traces`; empty when there is no such table.
 std::vector<std::string> trace_columns(Connection& db);
