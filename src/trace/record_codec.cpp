@@ -107,6 +107,12 @@ std::array<std::string_view*, kPartTextCount> part_texts_of(ExchangeRecord& r) {
   return {&r.session_id, &r.response_model, &r.service_tier_asked, &r.service_tier, &r.inference_geo};
 }
 
+struct PartBits {
+  std::uint16_t numbers;
+  std::uint8_t texts;
+  bool any() const { return (numbers | texts) != 0; }
+};
+
 /// Bits of the numbers that are not what they are when absent.
 [[gnu::always_inline]] inline std::uint16_t number_parts(const ExchangeRecord& r) {
   const Parts parts = parts_of(r);
@@ -254,16 +260,18 @@ template <class Sink>
 
 /// Not inlined: most records have no parts, and what it needs would cost them registers.
 template <class Sink>
-[[gnu::noinline]] void put_parts(Sink& sink, const ExchangeRecord& r, Cut cut) {
-  for (const std::uint64_t n : parts_of(r))
-    if (n != 0) sink.varint(n);
+[[gnu::noinline]] void put_parts(Sink& sink, const ExchangeRecord& r, Cut cut, PartBits bits) {
+  if (bits.numbers != 0)
+    for (const std::uint64_t n : parts_of(r))
+      if (n != 0) sink.varint(n);
+  if (bits.texts == 0) return;
   for (const std::string_view* text : part_texts_of(const_cast<ExchangeRecord&>(r)))
     if (!text->empty()) sink.string(cut == Cut::texts ? text->substr(0, kCutTextBytes) : *text);
 }
 
-/// Everything but the parts; says whether there are any.
+/// Everything but the parts; says which there are.
 template <class Sink>
-[[gnu::always_inline]] inline bool put_record(Sink& sink, const ExchangeRecord& r, Cut cut) {
+[[gnu::always_inline]] inline PartBits put_record(Sink& sink, const ExchangeRecord& r, Cut cut) {
   const Fixed fixed = fixed_of(r);
   const auto fixed_bytes = static_cast<std::uint16_t>(sizeof fixed);
   sink.raw(&fixed_bytes, sizeof fixed_bytes);
@@ -286,7 +294,7 @@ template <class Sink>
   put_headers(sink, headers ? r.response_headers : std::span<const HeaderView>{});
   sink.string(cut == Cut::none ? r.request_body : std::string_view{});
   sink.string(cut == Cut::none ? r.response_body : std::string_view{});
-  return (fixed.number_parts | fixed.text_parts) != 0;
+  return {fixed.number_parts, fixed.text_parts};
 }
 
 class Reader {
@@ -419,17 +427,18 @@ bool get_headers(Reader& in, HeaderBlock& out) {
 
 char* encode_record(const ExchangeRecord& record, Cut cut, char* out, const char* limit) noexcept {
   Writer writer(out, limit);
-  const bool parts = put_record(writer, record, cut);
+  const PartBits parts = put_record(writer, record, cut);
   char* end = writer.end();
-  if (!parts || end == nullptr) return end;
+  if (!parts.any() || end == nullptr) return end;
   Writer behind(end, limit);
-  put_parts(behind, record, cut);
+  put_parts(behind, record, cut, parts);
   return behind.end();
 }
 
 std::size_t encoded_bytes(const ExchangeRecord& record, Cut cut) noexcept {
   Counter counter;
-  if (put_record(counter, record, cut)) put_parts(counter, record, cut);
+  const PartBits parts = put_record(counter, record, cut);
+  if (parts.any()) put_parts(counter, record, cut, parts);
   return counter.bytes();
 }
 
