@@ -437,6 +437,7 @@ scenario('/api/traces/{id} shows the whole trace', async (world) => {
       'estimated_cost_usd',
       'metadata',
       'created_at',
+      'usage', // ours, behind the contract's
     ],
     'the fields of the contract in their order',
   );
