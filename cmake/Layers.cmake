@@ -6,11 +6,11 @@ else()
 endif()
 
 # Most of a test's compile time is GoogleTest's header: it is compiled once for all of them. The flags let the compiler cache tell one
-# such header from another by its content.
+# such header from another by its content; -pthread, which some libraries bring along, has to be the same for all.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  set(GW_TEST_OPTIONS ${GW_TEST_OPTIMISATION} -fpch-preprocess)
+  set(GW_TEST_OPTIONS ${GW_TEST_OPTIMISATION} -pthread -fpch-preprocess)
 else()
-  set(GW_TEST_OPTIONS ${GW_TEST_OPTIMISATION} "SHELL:-Xclang -fno-pch-timestamp")
+  set(GW_TEST_OPTIONS ${GW_TEST_OPTIMISATION} -pthread "SHELL:-Xclang -fno-pch-timestamp")
 endif()
 add_library(gw_test_header OBJECT ${CMAKE_CURRENT_LIST_DIR}/test_header.cpp)
 target_link_libraries(gw_test_header PRIVATE GTest::gtest)

@@ -26,11 +26,10 @@ class Deflater {
     z_.next_out = reinterpret_cast<Bytef*>(out.data());
     z_.avail_out = static_cast<uInt>(out.size());
     EXPECT_EQ(deflate(&z_, Z_SYNC_FLUSH), Z_OK);
-    out.resize(out.size() - z_.avail_out);
-    EXPECT_TRUE(out.ends_with(std::string_view("\0\0\xff\xff", 4)));
-    out.resize(out.size() - 4);
+    const auto whole = std::string_view(out).substr(0, out.size() - z_.avail_out);
+    EXPECT_TRUE(whole.ends_with(std::string_view("\0\0\xff\xff", 4)));
     if (!keeps_context_) deflateReset(&z_);
-    return out;
+    return std::string(whole.substr(0, whole.size() - 4));
   }
 
  private:
@@ -74,7 +73,7 @@ TEST(MessageInflater, AMessageThatEndsItsBlocksIsFollowedByTheNext) {
   z.next_out = reinterpret_cast<Bytef*>(closed.data());
   z.avail_out = static_cast<uInt>(closed.size());
   ASSERT_EQ(deflate(&z, Z_FINISH), Z_STREAM_END);
-  closed.resize(closed.size() - z.avail_out);
+  closed = std::string_view(closed).substr(0, closed.size() - z.avail_out);
   deflateEnd(&z);
   closed += '\0';  // RFC 7692, 7.2.3.4
 
