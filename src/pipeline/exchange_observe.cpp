@@ -60,7 +60,7 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
   const http::Field* type = http::find(head.fields, http::FieldId::content_type);
   const http::Field* encoding = http::find(head.fields, http::FieldId::content_encoding);
   usage_reader_.begin(type != nullptr ? type->value : std::string_view(),
-                      encoding != nullptr ? encoding->value : std::string_view(), request_reader_.model().empty());
+                      encoding != nullptr ? encoding->value : std::string_view());
   if (usage_reader_.streaming())
     usage_reader_.tee(
         {[](void* end, std::string_view text) { static_cast<capture::StreamEnd*>(end)->push(text); }, &stream_end_});

@@ -34,12 +34,12 @@ void exchange(RequestReader& request, UsageReader& response, bool events) {
   request.push(R"(am":true,"messages":[{"role":"user","content":"hello"}]})");
   request.finish();
   if (events) {
-    response.begin("text/event-stream; charset=utf-8", "", true);
+    response.begin("text/event-stream; charset=utf-8", "");
     response.push(
         "data: {\"message\":{\"model\":\"claude-3-5-haiku-20241022-as-served\",\"usage\":{\"input_tokens\":9}}}\n\nda");
     response.push("ta: {\"usage\":{\"output_tokens\":6}}\n\n");
   } else {
-    response.begin("application/json", "identity", true);
+    response.begin("application/json", "identity");
     response.push(R"({"model":"claude-3-5-haiku-20241022-as-served","usage":{"input_tokens":9,"output_tokens":6}})");
   }
   response.finish();

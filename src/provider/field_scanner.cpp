@@ -8,7 +8,8 @@
 namespace gw::provider {
 namespace {
 
-constexpr std::uint8_t kTooLong = 255;
+constexpr std::uint16_t kTooLong = 0xffff;
+constexpr std::size_t kMaxWordBytes = 48;  // of a key or scalar
 
 bool ends_scalar(char c) { return c == ',' || c == '}' || c == ']' || scan::is_json_space(c); }
 void append_utf8(std::string& out, std::uint32_t c) {
@@ -25,13 +26,6 @@ void append_utf8(std::string& out, std::uint32_t c) {
   }
 }
 
-/// Cuts to the bound without leaving half a character.
-void cut_to(std::string& s, std::size_t bound) {
-  if (s.size() <= bound) return;
-  while (bound > 0 && (static_cast<unsigned char>(s[bound]) & 0xc0) == 0x80) --bound;
-  s.resize(bound);
-}
-
 int hex_value(char c) {
   if (is_digit(c)) return c - '0';
   c = to_lower(c);
@@ -40,17 +34,23 @@ int hex_value(char c) {
 
 }  // namespace
 
-void FieldScanner::restart(Wanted wanted) {
+void FieldScanner::restart(Document document) {
   state_ = State::start;
-  wanted_ = wanted;
+  document_ = document;
   source_ = 0;
   level_ = 0;
-  stream_ = false;
+  stream_ = include_usage_ = Flag::absent;
+  batch_ = response_seen_ = event_known_ = false;
+  event_ = status_ = Event::other;
+  item_ = ToolItem::none;
+  output_index_ = -1;
+  output_items_ = {};
   escape_ = 0;
   high_surrogate_ = 0;
   nesting_ = {};
   usage_closed_.fill(false);
-  for (std::string& m : models_) m.clear();
+  for (std::string& t : texts_) t.clear();
+  usages_[kOllama].clear();
 }
 
 void FieldScanner::push(std::string_view bytes) {
@@ -68,7 +68,7 @@ const char* FieldScanner::step(const char* p, const char* end) {
     case State::done:
       return read_around(p, end);
     case State::in_key:
-    case State::in_model:
+    case State::in_text:
       return read_string(p, end);
     case State::in_string:
       return skip_string(p, end);
@@ -92,12 +92,20 @@ const char* FieldScanner::step(const char* p, const char* end) {
       if (c != ':') return fail(end);
       state_ = State::value;
       return p + 1;
+    case State::element_or_end:
+      if (c == ']') return leave(), p + 1;
+      return start_value(p, end);
     case State::value:
       return start_value(p, end);
     default:
-      if (c == '}') return leave(), p + 1;
+      if (c == (in_array() ? ']' : '}')) return leave(), p + 1;
       if (c != ',') return fail(end);
-      state_ = State::next_key;
+      if (in_array()) {
+        next_element();
+        state_ = State::value;
+      } else {
+        state_ = State::next_key;
+      }
       return p + 1;
   }
 }
@@ -107,7 +115,7 @@ const char* FieldScanner::read_around(const char* p, const char* end) {
   while (p < end && is_space(*p)) ++p;
   if (p == end) return p;
   if (state_ == State::done || *p != '{') return fail(end);
-  contexts_[0] = Context::root;
+  contexts_[0] = document_ == Document::answer ? Context::answer : Context::request;
   state_ = State::key_or_end;
   return p + 1;
 }
@@ -132,11 +140,13 @@ const char* FieldScanner::read_key(const char* p, const char* end) {
 const char* FieldScanner::start_value(const char* p, const char* end) {
   const char c = *p;
   if (c == '"') {
-    state_ = action_ == Action::model ? State::in_model : State::in_string;
-    ++p;
-    return state_ == State::in_string ? skip_string(p, end) : p;
+    const bool read = action_ == Action::text || action_ == Action::word;
+    state_ = read ? State::in_text : State::in_string;
+    text_size_ = 0;
+    return read ? p + 1 : skip_string(p + 1, end);
   }
-  if (c == '{' && action_ == Action::descend) return enter(), p + 1;
+  if (action_ == Action::descend && c == (argument_ == static_cast<std::uint8_t>(Context::output) ? '[' : '{'))
+    return enter(), p + 1;
   if (c == '{' || c == '[') {
     state_ = State::in_nested;
     nested_open_ = c;
@@ -161,13 +171,17 @@ const char* FieldScanner::read_digits(const char* p, const char* end) {
     text_size_ = 0;
     return read_scalar(p, end);
   }
-  if (action_ == Action::count) usages_[source_].set(field_, value);
+  if (action_ == Action::count) {
+    on_count(value, false);
+  } else if (action_ == Action::nano || action_ == Action::milli) {
+    on_scalar({p, static_cast<std::size_t>(q - p)});
+  }
   return after_value(q, end);
 }
 
 const char* FieldScanner::after_value(const char* p, const char* end) {
   state_ = State::comma_or_end;
-  if (p == end || *p != ',') return p;
+  if (p == end || *p != ',' || in_array()) return p;
   state_ = State::next_key;
   return p + 1;
 }
@@ -176,7 +190,7 @@ const char* FieldScanner::read_scalar(const char* p, const char* end) {
   const char* const from = p;
   while (p < end && !ends_scalar(*p)) ++p;
   const std::string_view part(from, static_cast<std::size_t>(p - from));
-  if (p < end && text_size_ == 0 && part.size() <= text_.size()) {
+  if (p < end && text_size_ == 0 && part.size() <= kMaxWordBytes) {
     on_scalar(part);
     return p;
   }
@@ -192,9 +206,29 @@ void FieldScanner::on_scalar(std::string_view text) {
     state_ = State::failed;
     return;
   }
-  if (action_ == Action::stream) stream_ = text == "true";
-  if (action_ == Action::count && !literal && !text.empty()) usages_[source_].set(field_, tokens_of(text));
   state_ = State::comma_or_end;
+  if (action_ == Action::flag && literal && text != "null") {
+    const Flag flag = text == "true" ? Flag::yes : Flag::no;
+    if (argument_ == static_cast<std::uint8_t>(Literal::stream)) stream_ = flag;
+    if (argument_ == static_cast<std::uint8_t>(Literal::include_usage)) include_usage_ = flag;
+    if (argument_ == static_cast<std::uint8_t>(Literal::own_key))
+      counts().set(UsageField::own_key, flag == Flag::yes ? 1 : 0);
+  }
+  if (literal || text.empty()) return;
+  if (action_ == Action::count) {
+    const Count c = count_of(text);
+    on_count(c.value, c.bad);
+  } else if (action_ == Action::nano || action_ == Action::milli) {
+    const Count c = scaled_of(text, action_ == Action::nano ? 9 : 3);
+    on_count(c.value, c.bad);
+  }
+}
+
+// The elements of `output` are its items.
+void FieldScanner::next_element() {
+  state_ = State::element_or_end;
+  action_ = Action::descend;
+  argument_ = static_cast<std::uint8_t>(Context::output_item);
 }
 
 const char* FieldScanner::read_nested(const char* p, const char* end) {
@@ -219,7 +253,7 @@ const char* FieldScanner::skip_string(const char* p, const char* end) {
   }
 }
 
-// A key or a model name.
+// A key or a text.
 const char* FieldScanner::read_string(const char* p, const char* end) {
   if (escape_ != 0) return read_escape(p, end);
   const char* const special = scan::find_string_special(p, end);
@@ -233,8 +267,8 @@ const char* FieldScanner::read_string(const char* p, const char* end) {
     escape_ = 1;
     return special + 1;
   }
-  if (state_ == State::in_key && text_size_ == 0 && high_surrogate_ == 0) {  // the common case: nothing to copy
-    on_key(part);
+  if (text_size_ == 0 && high_surrogate_ == 0) {  // the common case: nothing to copy
+    state_ == State::in_key ? on_key(part) : on_text(part);
   } else {
     append_text(part);
     end_string();
@@ -297,59 +331,32 @@ void FieldScanner::flush_surrogate() {
 void FieldScanner::append_text(std::string_view text) {
   if (text.empty()) return;
   flush_surrogate();
-  if (state_ == State::in_model) {
-    std::string& model = models_[source_];
-    while (model.empty() && !text.empty() && is_space(text.front())) text.remove_prefix(1);
+  if (state_ == State::in_text) {
+    while (text_size_ == 0 && !text.empty() && is_space(text.front())) text.remove_prefix(1);
     // A few bytes over the bound show whether the cut falls inside a character.
-    model.append(text.substr(0, kMaxModelBytes + 4 - std::min(model.size(), kMaxModelBytes + 4)));
-    return;
-  }
-  if (text_size_ == kTooLong || text_size_ + text.size() > text_.size()) {
+    text = text.substr(0, text_.size() - text_size_);
+  } else if (text_size_ == kTooLong || text_size_ + text.size() > kMaxWordBytes) {
     text_size_ = kTooLong;
     return;
   }
   std::copy(text.begin(), text.end(), text_.begin() + text_size_);
-  text_size_ = static_cast<std::uint8_t>(text_size_ + text.size());
+  text_size_ = static_cast<std::uint16_t>(text_size_ + text.size());
 }
 
 void FieldScanner::end_string() {
   flush_surrogate();
-  if (state_ == State::in_key) {
-    on_key(text_size_ == kTooLong ? std::string_view() : std::string_view(text_.data(), text_size_));
-    return;
-  }
-  std::string& model = models_[source_];
-  cut_to(model, kMaxModelBytes);
-  model.resize(trim(model).size());
-  state_ = State::comma_or_end;
-}
-
-void FieldScanner::enter() {
-  contexts_[++level_] = target_;
-  if (target_ == Context::message) source_ = 1;
-  if (target_ == Context::response) source_ = 2;
-  if (target_ == Context::usage) usages_[source_].clear();
-  state_ = State::key_or_end;
-}
-
-void FieldScanner::leave() {
-  if (context() == Context::usage) usage_closed_[source_] = true;
-  if (level_ == 0) {
-    state_ = State::done;
-    return;
-  }
-  --level_;
-  if (level_ == 0) source_ = 0;
-  state_ = State::comma_or_end;
+  const std::string_view text(text_.data(), text_size_ == kTooLong ? 0 : text_size_);
+  state_ == State::in_key ? on_key(text) : on_text(text);
 }
 
 std::string_view FieldScanner::model() const {
-  for (const std::string& m : models_)
-    if (!m.empty()) return m;
+  for (std::size_t i = 0; i <= static_cast<std::size_t>(Text::model_of_response); ++i)
+    if (!texts_[i].empty()) return texts_[i];
   return {};
 }
 
 const RawUsage* FieldScanner::usage() const {
+  if (batch_) return nullptr;
   for (std::size_t i = 0; i < kSources; ++i)
     if (usage_closed_[i]) return &usages_[i];
   return nullptr;

@@ -12,10 +12,26 @@ namespace gw {
 
 /// How GoogleTest shows a Usage.
 inline void PrintTo(const Usage& u, std::ostream* os) {
-  *os << "{input " << u.input_tokens << ", output " << u.output_tokens << ", total " << u.total_tokens
-      << ", cache read " << u.cache_read_tokens << ", write 5m " << u.cache_write_5m_tokens << ", write 1h "
-      << u.cache_write_1h_tokens << ", reasoning " << u.reasoning_tokens << (u.seen ? ", seen" : "")
-      << (u.estimated ? ", estimated" : "") << "}";
+  *os << "{input " << u.input_tokens << ", output " << u.output_tokens << ", total " << u.total_tokens;
+  const auto part = [os](const char* name, std::int64_t value, std::int64_t usual = 0) {
+    if (value != usual) *os << ", " << name << ' ' << value;
+  };
+  part("cache read", u.cache_read_tokens);
+  part("cache read audio", u.cache_read_audio_tokens);
+  part("cache read image", u.cache_read_image_tokens);
+  part("write 5m", u.cache_write_5m_tokens);
+  part("write 1h", u.cache_write_1h_tokens);
+  part("audio in", u.input_audio_tokens);
+  part("image in", u.input_image_tokens);
+  part("reasoning", u.reasoning_tokens);
+  part("audio out", u.output_audio_tokens);
+  part("image out", u.output_image_tokens);
+  part("web searches", u.web_searches);
+  part("file searches", u.file_searches);
+  part("code executions", u.code_executions);
+  part("audio ms", u.audio_ms);
+  part("nano-dollars", u.provider_cost_nano_usd, Usage::kNoCost);
+  *os << (u.seen ? ", seen" : "") << (u.estimated ? ", estimated" : "") << (u.anomalous ? ", anomalous" : "") << "}";
 }
 
 }  // namespace gw

@@ -2,31 +2,47 @@
 #include <string_view>
 
 #include "provider/field_scanner.h"
+#include "provider/session.h"
 
 namespace gw::provider {
 
-/// Reads what the gateway must know of a request body while the body streams by: which model, and whether a stream is
-/// asked for.
+/// Reads what the gateway must know of a request body while the body streams by: which model, whether a stream and its
+/// usage are asked for, which service tier, and what may name the client's conversation.
 ///
-/// Owner: the exchange's pipeline, one object per connection, reused. Thread: the worker's. Memory: sizeof, about 600
-/// bytes, plus the model name; the body is never kept. No errors: a body that is no complete JSON object (an array, cut
-/// off, followed by more, compressed) gives nothing. How the body was cut makes no difference.
+/// Owner: the exchange's pipeline, one object per connection, reused. Thread: the worker's. Memory: sizeof, about 2.5
+/// KiB, plus the texts, see FieldScanner; the body is never kept. No errors: a body that is no complete JSON object (an
+/// array, cut off, followed by more, compressed) gives nothing. How the body was cut makes no difference.
 class RequestReader {
  public:
   RequestReader() { reset(); }
 
-  void reset() { scanner_.restart({.model = true, .stream = true}); }
+  void reset() { scanner_.restart(Document::request); }
   void push(std::string_view bytes) { scanner_.push(bytes); }
   /// Nothing is held back, so there is nothing to do; here so that every reader is driven alike.
   void finish() {}
 
-  /// `model`, else `message.model`: trimmed, at most FieldScanner::kMaxModelBytes. Empty when there is none or the body
-  /// has not ended well. Valid until the next push() or reset().
+  // All of them are empty, false or absent until the body has ended well. Texts are trimmed, at most
+  // FieldScanner::kMaxTextBytes, as the client sent them, and valid until the next push() or reset().
+
+  /// `model`, else `message.model`.
   std::string_view model() const { return scanner_.complete() ? scanner_.model() : std::string_view(); }
   /// The top-level `stream` is true.
   bool stream() const { return scanner_.complete() && scanner_.stream(); }
+  /// `stream_options.include_usage`, where it is a boolean.
+  Flag include_usage() const { return scanner_.complete() ? scanner_.include_usage() : Flag::absent; }
+  /// `service_tier`, as asked for.
+  std::string_view service_tier() const { return text(Text::service_tier); }
+  BodySession session() const {
+    return {.metadata = text(Text::metadata_session),
+            .user = text(Text::user),
+            .safety_identifier = text(Text::safety_identifier),
+            .prompt_cache_key = text(Text::prompt_cache_key),
+            .metadata_user_id = text(Text::metadata_user_id)};
+  }
 
  private:
+  std::string_view text(Text t) const { return scanner_.complete() ? scanner_.text(t) : std::string_view(); }
+
   FieldScanner scanner_;
 };
 

@@ -77,6 +77,26 @@ inline const char* find_string_special(const char* p, const char* end) {
   return p;
 }
 
+/// First `_item.done"` that lies completely inside the range, or `end`. An event of a Responses stream whose type ends
+/// so tells of a finished output item.
+inline const char* find_item_done(const char* p, const char* end) {
+  constexpr std::ptrdiff_t kSize = 11;
+  const auto is_hit = [](const char* at) { return std::memcmp(at, "_item.done\"", kSize) == 0; };
+#if defined(__SSE2__)
+  const __m128i underscore = _mm_set1_epi8('_');
+  const __m128i dot = _mm_set1_epi8('.');
+  for (; end - p >= 16 + kSize; p += 16) {
+    const __m128i a = _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)), underscore);
+    const __m128i b = _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 5)), dot);
+    for (auto bits = static_cast<unsigned>(_mm_movemask_epi8(_mm_and_si128(a, b))); bits != 0; bits &= bits - 1)
+      if (const char* at = p + __builtin_ctz(bits); is_hit(at)) return at;
+  }
+#endif
+  for (; end - p >= kSize; ++p)
+    if (*p == '_' && is_hit(p)) return p;
+  return end;
+}
+
 constexpr bool is_json_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
 /// First byte that is no JSON white space, or `end`.

@@ -2,10 +2,12 @@
 // by hand.
 #include <gtest/gtest.h>
 
-#include <map>
+#include <algorithm>
+#include <iterator>
 
 #include "provider/provider_test_util.h"
 #include "provider/slow_usage_model.h"
+#include "provider/usage_fixture_table.h"
 
 namespace gw::provider {
 namespace {
@@ -88,41 +90,42 @@ TEST(UsageFixtures, ABrokenOffStreamKeepsWhatWasSeenAndNeverMoreThanTheWhole) {
   }
 }
 
-TEST(UsageFixtures, KnownTotals) {
-  struct Total {
-    std::int64_t input, output, total, cache_read, reasoning;
-  };
-  const std::map<std::string, Total> known = {
-      {"openai/chat/openai-text.json", {16, 363, 379, 0, 0}},
-      {"openai/chat/openai-text.chunks.txt", {16, 300, 316, 0, 0}},
-      {"openai/chat/azure-model-router.1.chunks.txt", {15, 78, 93, 0, 64}},
-      {"anthropic/anthropic-fallback.chunks.txt", {412, 264, 676, 0, 0}},
-      {"anthropic/anthropic-message-delta-input-tokens.chunks.txt", {61, 2, 63, 0, 0}},
-      {"anthropic/anthropic-refusal.chunks.txt", {18, 5, 23, 0, 0}},
-      {"anthropic/anthropic-web-search-tool.1.chunks.txt", {15665, 795, 16460, 0, 0}},
-      {"anthropic/duplicate-message-start.chunks.txt", {17, 227, 244, 0, 0}},
-      {"anthropic/spliced-message-start.chunks.txt", {17, 65, 82, 0, 0}},
-      {"groq/groq-text.chunks.txt", {45, 662, 707, 0, 0}},
-      {"mistral/mistral-text.chunks.txt", {13, 8, 21, 0, 0}},
-      {"xai/xai-text.chunks.txt", {12, 1, 303, 11, 290}},
-      {"xai/xai-tool-call.chunks.txt", {291, 26, 513, 290, 196}},
-      {"xai/responses/xai-text-streaming.1.chunks.txt", {216, 863, 1079, 192, 237}},
-  };
+Usage usage_of(const test::Stated& row) {
+  const auto& u = row.usage;
+  const bool seen = u.total + u.audio_ms > 0;
+  return {.input_tokens = u.input,
+          .output_tokens = u.output,
+          .total_tokens = u.total,
+          .cache_read_tokens = u.cache_read,
+          .cache_write_5m_tokens = u.write_5m,
+          .cache_write_1h_tokens = u.write_1h,
+          .reasoning_tokens = u.reasoning,
+          .web_searches = u.web_searches,
+          .file_searches = u.file_searches,
+          .code_executions = u.code_executions,
+          .audio_ms = u.audio_ms,
+          .provider_cost_nano_usd = u.nano_usd,
+          .seen = seen};
+}
+
+TEST(UsageFixtures, EveryRecordingGivesTheLastValueThatItsPayloadsState) {
   std::size_t found = 0;
-  for (const Fixture& f : fixtures()) {
-    const auto at = known.find(f.name);
-    if (at == known.end()) continue;
+  for (const test::Stated& row : test::kStated) {
+    const auto at = std::ranges::find(fixtures(), row.file, &Fixture::name);
+    if (at == fixtures().end()) continue;
     ++found;
-    const Total& t = at->second;
-    const Usage usage{.input_tokens = t.input,
-                      .output_tokens = t.output,
-                      .total_tokens = t.total,
-                      .cache_read_tokens = t.cache_read,
-                      .reasoning_tokens = t.reasoning,
-                      .seen = true};
-    EXPECT_EQ(read_usage(f.type(), f.body), usage) << f.name;
+    for (const std::size_t step : {std::size_t{1} << 20, std::size_t{311}}) {
+      UsageReader reader;
+      reader.begin(at->type(), "");
+      test::push_cut(reader, at->body, test::cuts_every(step, at->body.size()));
+      reader.finish();
+      EXPECT_EQ(reader.usage(), usage_of(row)) << row.file;
+      EXPECT_EQ(reader.model(), row.model) << row.file;
+      EXPECT_EQ(reader.service_tier(), row.service_tier) << row.file;
+      EXPECT_EQ(reader.inference_geo(), row.inference_geo) << row.file;
+    }
   }
-  EXPECT_TRUE(fixtures().empty() || found == known.size()) << found;
+  EXPECT_TRUE(fixtures().empty() || found == std::size(test::kStated)) << found;
 }
 
 }  // namespace

@@ -10,11 +10,11 @@ namespace {
 
 constexpr std::string_view kDataPrefix = "data:";
 constexpr std::string_view kEventStream = "text/event-stream";
+constexpr std::string_view kJsonLines = "application/x-ndjson";
 
-bool names_event_stream(std::string_view content_type) {
+bool names(std::string_view content_type, std::string_view type) {
   const auto same = [](char a, char b) { return to_lower(a) == b; };
-  return std::search(content_type.begin(), content_type.end(), kEventStream.begin(), kEventStream.end(), same) !=
-         content_type.end();
+  return std::search(content_type.begin(), content_type.end(), type.begin(), type.end(), same) != content_type.end();
 }
 
 const char* find_newline(const char* p, const char* end) {
@@ -36,20 +36,25 @@ void UsageReader::reset() {
   tee_ = {};
   usage_ = {};
   totals_.reset();
-  streaming_ = want_model_ = given_up_ = false;
+  format_ = Format::document;
+  given_up_ = item_events_ = false;
   line_ = Line::start;
   held_size_ = 0;
   model_.clear();
+  service_tier_.clear();
+  inference_geo_.clear();
   decoder_.close();
-  scanner_.restart({});
+  scanner_.restart(Document::answer);
 }
 
-void UsageReader::begin(std::string_view content_type, std::string_view content_encoding, bool want_model) {
+void UsageReader::begin(std::string_view content_type, std::string_view content_encoding) {
   reset();
-  streaming_ = names_event_stream(content_type);
-  want_model_ = want_model;
+  if (names(content_type, kEventStream)) {
+    format_ = Format::events;
+  } else if (names(content_type, kJsonLines)) {
+    format_ = Format::lines;
+  }
   if (!decoder_.open(content_encoding)) give_up();
-  scanner_.restart({.model = want_model, .usage = true});
 }
 
 void UsageReader::push(std::string_view bytes) {
@@ -70,19 +75,18 @@ void UsageReader::give_up() {
 
 void UsageReader::finish() {
   decoder_.close();
-  if (streaming_) {
+  if (format_ != Format::document) {
     end_line();
   } else if (!scanner_.failed()) {
-    take_model();
-    take_usage();
+    take_payload();
   }
 }
 
 void UsageReader::decoded(std::string_view bytes) {
   if (tee_.take != nullptr) tee_.take(tee_.to, bytes);
-  if (!streaming_) {
+  if (format_ == Format::document) {
     scanner_.push(bytes);
-  } else if (model_missing()) {
+  } else if (reads_all()) {
     push_lines(bytes);
   } else {
     push_events(bytes);
@@ -106,7 +110,7 @@ void UsageReader::push_events(std::string_view bytes) {
   }
   const char* const open_line = last_line(p, end);
   while (p < open_line) {
-    const char* const hit = scanner_.kernel().find_usage(p, open_line);
+    const char* const hit = find_payload(p, open_line);
     if (hit == open_line) break;
     const char* const newline = find_newline(hit, open_line);
     push_line(between(last_line(p, hit), newline));
@@ -116,7 +120,7 @@ void UsageReader::push_events(std::string_view bytes) {
   if (open_line < end) hold_line(between(open_line, end));
 }
 
-// Every line is read: the model may be in any.
+// Every line is read.
 void UsageReader::push_lines(std::string_view bytes) {
   const char* p = bytes.data();
   const char* const end = p + bytes.size();
@@ -126,7 +130,7 @@ void UsageReader::push_lines(std::string_view bytes) {
     if (newline == end) return;
     end_line();
     p = newline + 1;
-    if (!model_missing()) return push_events(between(p, end));
+    if (!reads_all()) return push_events(between(p, end));
   }
 }
 
@@ -150,6 +154,11 @@ void UsageReader::push_line(std::string_view part) {
         return scanner_.push(part);
       case Line::start:
         if (is_space(part.front())) break;
+        if (format_ == Format::lines) {
+          line_ = Line::payload;
+          scanner_.restart(Document::answer);
+          return scanner_.push(part);
+        }
         line_ = Line::prefix;
         prefix_size_ = 0;
         [[fallthrough]];
@@ -160,7 +169,7 @@ void UsageReader::push_line(std::string_view part) {
         }
         if (++prefix_size_ == kDataPrefix.size()) {
           line_ = Line::payload;
-          scanner_.restart({.model = model_missing(), .usage = true});
+          scanner_.restart(Document::answer);
         }
         break;
     }
@@ -170,27 +179,38 @@ void UsageReader::push_line(std::string_view part) {
 
 void UsageReader::end_line() {
   const char* const end = held_.data() + held_size_;
-  if (held_size_ > 0 && (model_missing() || scanner_.kernel().find_usage(held_.data(), end) != end))
-    push_line(between(held_.data(), end));
+  if (held_size_ > 0 && (reads_all() || find_payload(held_.data(), end) != end)) push_line(between(held_.data(), end));
   held_size_ = 0;
-  if (line_ == Line::payload && scanner_.complete()) {
-    take_model();
-    take_usage();
-  }
+  if (line_ == Line::payload && scanner_.complete()) take_payload();
   line_ = Line::start;
 }
 
-void UsageReader::take_model() {
-  if (model_missing()) model_.assign(scanner_.model());
+/// Where a line shows that it has to be read, or `end`.
+const char* UsageReader::find_payload(const char* p, const char* end) const {
+  const char* const usage = scanner_.kernel().find_usage(p, end);
+  return item_events_ ? scan::find_item_done(p, usage) : usage;
 }
 
-void UsageReader::take_usage() {
-  const RawUsage* raw = scanner_.usage();
-  if (raw == nullptr) return;
-  totals_.add(*raw);
-  const bool estimated = usage_.estimated;
+void UsageReader::take_payload() {
+  if (model_.empty()) {
+    model_.assign(scanner_.model());
+    item_events_ = scanner_.of_response();
+  }
+  const auto keep = [](std::string& kept, std::string_view text) {
+    if (!text.empty()) kept.assign(text);
+  };
+  keep(service_tier_, scanner_.text(Text::service_tier));
+  keep(inference_geo_, scanner_.text(Text::inference_geo));
+  if (scanner_.event() == Event::item_done) totals_.add_item(scanner_.item(), scanner_.output_index());
+  totals_.set_items(scanner_.output_items());
+  if (const RawUsage* raw = scanner_.usage()) {
+    totals_.add(*raw);
+  } else if (!totals_.has_items()) {
+    return;
+  }
+  const bool given_up = given_up_;
   usage_ = totals_.result();
-  usage_.estimated = estimated;
+  usage_.estimated = usage_.estimated || given_up;
 }
 
 }  // namespace gw::provider

@@ -11,25 +11,26 @@
 
 namespace gw::provider {
 
-/// Reads token counts (and on demand the model) out of a response body while it streams by, plain JSON or server-sent
-/// events, compressed or not. The deltas of a stream are never parsed: each push is searched for `"usage":{`, and only
-/// a line that has it is read.
+/// Reads token counts, the model and what else prices depend on out of a response body while it streams by: plain JSON,
+/// server-sent events or a JSON document per line, compressed or not. The deltas of a stream are never parsed: each
+/// push is searched for `"usage":{`, and only a line that has it is read. Two more kinds of line are: those up to the
+/// first that names a model, and in a stream of the Responses API those of finished output items.
 ///
-/// Owner: the exchange's pipeline, one object per connection, reused. Thread: the worker's. Memory: sizeof, about 1
-/// KiB, and no other buffers: a line or document of any length is read without being kept. Only compressed bodies
-/// allocate, see ContentDecoder; that ends with finish(). No errors: what cannot be read gives no counts, and
-/// Usage::estimated says when reading was given up (a coding that is unknown, does not decode, or is over a bound of
-/// ContentDecoder; for those alone how the body was cut may move the point of giving up).
+/// Owner: the exchange's pipeline, one object per connection, reused. Thread: the worker's. Memory: sizeof, about 3.5
+/// KiB, and the texts kept by FieldScanner and here; a line or document of any length is read without being kept. Only
+/// compressed bodies allocate, see ContentDecoder; that ends with finish(). No errors: what cannot be read gives no
+/// counts, and Usage::estimated says when reading was given up (a coding that is unknown, does not decode, or is over a
+/// bound of ContentDecoder; for those alone how the body was cut may move the point of giving up).
 ///
 /// One JSON body: its usage object, also when the body breaks off after it. A stream: each `data:` line is a payload of
-/// its own; a payload that is no complete JSON object counts nothing; later counts replace earlier ones field by field,
-/// zeros excepted. In a stream the key `usage` is found only when written without escapes. Which objects and keys
-/// count: FieldScanner, UsageTotals.
+/// its own (of JSON lines: each line); a payload that is no complete JSON object counts nothing; later counts replace
+/// earlier ones field by field, see UsageTotals. In a stream the key `usage` is found only when written without
+/// escapes. Which objects and keys count: field_keys.cpp.
 class UsageReader {
  public:
-  /// A response's head has come. `content_type`: server-sent events when it contains `text/event-stream`, else one JSON
-  /// document. `want_model`: the request named no model, so look for one here as well.
-  void begin(std::string_view content_type, std::string_view content_encoding, bool want_model = false);
+  /// A response's head has come. `content_type`: server-sent events when it contains `text/event-stream`, JSON lines
+  /// when it contains `application/x-ndjson`, else one JSON document.
+  void begin(std::string_view content_type, std::string_view content_encoding);
   void push(std::string_view bytes);
   /// From here on hands on what it reads, decoded, until reset(); for what else wants to see it.
   void tee(ContentDecoder::Sink sink) { tee_ = sink; }
@@ -40,12 +41,19 @@ class UsageReader {
 
   /// What is known so far; complete after finish().
   const Usage& usage() const { return usage_; }
-  /// Empty unless wanted and found. Valid until reset().
+  // Empty when the answer does not say. Valid until reset().
+
+  /// The first that the answer names: of the root, else of `message`, else of `response`.
   std::string_view model() const { return model_; }
+  /// That was served: the last that is stated.
+  std::string_view service_tier() const { return service_tier_; }
+  /// Region that the answer was made in: the last that is stated.
+  std::string_view inference_geo() const { return inference_geo_; }
   /// The response is a stream of server-sent events.
-  bool streaming() const { return streaming_; }
+  bool streaming() const { return format_ == Format::events; }
 
  private:
+  enum class Format : std::uint8_t { document, events, lines };
   enum class Line : std::uint8_t { start, prefix, payload, ignored };
 
   void decoded(std::string_view bytes);
@@ -54,24 +62,25 @@ class UsageReader {
   void hold_line(std::string_view part);
   void push_line(std::string_view part);
   void end_line();
-  void take_usage();
-  void take_model();
+  void take_payload();
+  const char* find_payload(const char* p, const char* end) const;
   void give_up();
   bool line_open() const { return line_ != Line::start || held_size_ > 0; }
-  bool model_missing() const { return want_model_ && model_.empty(); }
+  /// Whether every line has to be read: the model may be in any; the counts of JSON lines have no key to search for.
+  bool reads_all() const { return model_.empty() || format_ == Format::lines; }
 
   ContentDecoder::Sink tee_{};
   Usage usage_;
   UsageTotals totals_;
-  bool streaming_ = false;
-  bool want_model_ = false;
+  Format format_ = Format::document;
   bool given_up_ = false;
+  bool item_events_ = false;  ///< a stream of the Responses API, which tells of each finished output item
   Line line_ = Line::start;
   std::uint8_t prefix_size_ = 0;  ///< how much of `data:` the line has shown
   std::uint16_t held_size_ = 0;
   std::array<char, 384>
       held_;  ///< the beginning of a cut line, while it fits: most lines do and then need no more than a search
-  std::string model_;
+  std::string model_, service_tier_, inference_geo_;
   ContentDecoder decoder_;
   FieldScanner scanner_;  ///< of the document, or of the payload in the current line
 };

@@ -48,7 +48,10 @@ void feed(std::string_view body, std::uint32_t seed, Take take) {
 Read read_response(std::uint8_t kind, std::string_view body, std::uint32_t seed) {
   static constexpr const char* kCodings[] = {"", "gzip", "deflate", "br", "zstd", "gzip, br", "", ""};
   UsageReader reader;
-  reader.begin((kind & 1) != 0 ? "text/event-stream" : "application/json", kCodings[kind >> 1 & 7], (kind & 16) != 0);
+  reader.begin((kind & 16) != 0  ? "application/x-ndjson"
+               : (kind & 1) != 0 ? "text/event-stream"
+                                 : "application/json",
+               kCodings[kind >> 1 & 7]);
   feed(body, seed, [&](std::string_view piece) { reader.push(piece); });
   reader.finish();
   return {reader.usage(), std::string(reader.model())};
