@@ -6,10 +6,7 @@
 
 namespace gw::app {
 
-/// What the present table says about a stored trace.
-store::Repriced price_stored(const store::StoredUsage& stored);
-
-/// Errors are whole messages.
+/// By the table that the configuration names. Errors are whole messages.
 Result<store::RepriceReport> reprice(const config::Config& config, const store::RepriceRange& range, bool dry_run);
 
 }  // namespace gw::app

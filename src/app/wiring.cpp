@@ -6,6 +6,7 @@
 
 #include "base/strings.h"
 #include "config/effective.h"
+#include "config/price_file.h"
 #include "route/proxy_settings.h"
 
 namespace gw::app {
@@ -30,7 +31,6 @@ bool is_credential(std::string_view header) {
 Result<pipeline::ProviderLink> make_link(const route::Route& route, const config::ProviderConfig& options,
                                          const route::ProxySettings& proxies) {
   pipeline::ProviderLink link;
-  link.kind = provider::provider_from_name(options.kind);
   for (const config::HeaderConfig& h : options.headers) {
     link.added.add(h.name, h.value);
     link.adds_credential = link.adds_credential || is_credential(h.name);
@@ -141,19 +141,27 @@ Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& 
   auto authorizer = make_authorizer(c);
   if (!authorizer) return fail("failed to initialize auth config: " + authorizer.error().message);
 
+  auto prices = config::load_prices(c.pricing);
+  if (!prices) return tl::make_unexpected(prices.error());
+
   const std::string header(trim(c.auth.header));
-  auto s = std::make_unique<pipeline::Services>(pipeline::Stages{
-      .routes = std::move(*routes),
-      .authorizer = std::move(*authorizer),
-      .credentials = auth::CredentialHeaders(c.auth.enabled, header),
-      .request_header_redactor = guard::HeaderRedactor(c.pii.headers.denylist, c.pii.stages.request_headers, header),
-      .response_header_redactor = guard::HeaderRedactor(c.pii.headers.denylist, c.pii.stages.response_headers, header),
-      .policies = make_policies(c)});
+  auto s = std::make_unique<pipeline::Services>(
+      pipeline::Stages{.routes = std::move(*routes),
+                       .authorizer = std::move(*authorizer),
+                       .credentials = auth::CredentialHeaders(c.auth.enabled, header),
+                       .request_header_redactor =
+                           guard::HeaderRedactor(c.pii.headers.denylist, c.pii.stages.request_headers, header),
+                       .response_header_redactor =
+                           guard::HeaderRedactor(c.pii.headers.denylist, c.pii.stages.response_headers, header),
+                       .policies = make_policies(c)},
+      std::move(*prices));
   s->cors_allow_headers = cors_headers(c);
   const auto configured = config::all_providers(c);
   for (const route::Route& r : s->routes.routes()) {
     auto link = make_link(r, *configured[r.index], *proxies);
     if (!link) return fail("failed to configure proxy routes: " + link.error().message);
+    link->price_provider =
+        s->prices.table()->provider_of(r.name, configured[r.index]->kind, configured[r.index]->upstream);
     s->providers.push_back(std::move(*link));
   }
   s->limits = {.max_header_bytes = static_cast<std::size_t>(c.server.max_header_bytes),

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "provider/price_override.h"
+
 namespace gw::config {
 
 struct TlsConfig {
@@ -74,6 +76,11 @@ struct TraceConfig {
   std::int64_t spill_bytes = 1'073'741'824;  ///< overflow files of the whole process, 0 (no spilling) .. 16 TiB
   std::int64_t sync_interval_ms =
       1'000;  ///< traces of this long may be lost by a power cut; 0: the kernel decides; at most 1 h
+};
+
+struct PricingConfig {
+  std::string file;  ///< replaces the built-in price table; empty: none
+  std::vector<provider::PriceOverride> overrides;
 };
 
 struct OtelConfig {
@@ -189,6 +196,7 @@ struct Config {
   ProvidersConfig providers;
   TracingConfig tracing;
   TraceConfig trace;
+  PricingConfig pricing;
   ObservabilityConfig observability;
   PiiConfig pii;
   AuthConfig auth;

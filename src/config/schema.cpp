@@ -163,6 +163,40 @@ constexpr std::array kTrace{
 template <>
 constexpr Section kSection<TraceConfig>{"config.TraceConfig", kTrace};
 
+using provider::PriceOverride;
+constexpr std::array kPriceOverride{
+    field<&PriceOverride::provider>("provider"),
+    field<&PriceOverride::model>("model"),
+    field<&PriceOverride::service_tier>("service_tier"),
+    field<&PriceOverride::effective_from>("effective_from"),
+    field<&PriceOverride::input>("input"),
+    field<&PriceOverride::output>("output"),
+    field<&PriceOverride::cache_read>("cache_read"),
+    field<&PriceOverride::cache_write_5m>("cache_write_5m"),
+    field<&PriceOverride::cache_write_1h>("cache_write_1h"),
+    field<&PriceOverride::input_audio>("input_audio"),
+    field<&PriceOverride::output_audio>("output_audio"),
+    field<&PriceOverride::input_image>("input_image"),
+    field<&PriceOverride::output_image>("output_image"),
+    field<&PriceOverride::cache_read_audio>("cache_read_audio"),
+    field<&PriceOverride::cache_read_image>("cache_read_image"),
+    field<&PriceOverride::reasoning>("reasoning"),
+    field<&PriceOverride::web_search_per_1k>("web_search_per_1k"),
+    field<&PriceOverride::file_search_per_1k>("file_search_per_1k"),
+    field<&PriceOverride::code_execution_per_1k>("code_execution_per_1k"),
+    field<&PriceOverride::request_per_1k>("request_per_1k"),
+    field<&PriceOverride::audio_minute>("audio_minute"),
+};
+template <>
+constexpr Section kSection<PriceOverride>{"config.PriceOverrideConfig", kPriceOverride};
+
+constexpr std::array kPricing{
+    field<&PricingConfig::file>("file"),
+    field<&PricingConfig::overrides>("overrides", "[]config.PriceOverrideConfig"),
+};
+template <>
+constexpr Section kSection<PricingConfig>{"config.PricingConfig", kPricing};
+
 constexpr std::array kOtel{
     field<&OtelConfig::enabled>("enabled"),
     field<&OtelConfig::endpoint>("endpoint"),
@@ -289,6 +323,7 @@ constexpr std::array kRoot{
     field<&Config::providers>("providers"),
     field<&Config::tracing>("tracing"),
     field<&Config::trace>("trace"),
+    field<&Config::pricing>("pricing"),
     field<&Config::observability>("observability"),
     field<&Config::pii>("pii"),
     field<&Config::auth>("auth"),

@@ -14,7 +14,7 @@ Result<void> validate_values(const Config& config);
 Result<void> validate_for_serve(const Config& config);
 
 /// What must lie on the disk: the TLS certificate and key can be read and belong together; storage and ring paths do
-/// not name the wrong kind of file. Reads files, changes nothing.
+/// not name the wrong kind of file; the price file is whole and right. Reads files, changes nothing.
 Result<void> validate_files(const Config& config);
 
 /// All three, in this order: for `serve` and `config validate`.

@@ -12,6 +12,7 @@
 
 #include "base/strings.h"
 #include "base/unique_fd.h"
+#include "config/price_file.h"
 #include "config/validate.h"
 
 namespace gw::config {
@@ -63,11 +64,25 @@ Result<void> check_storage_paths(const Config& c) {
   return {};
 }
 
+/// A provider that nothing is called would leave its override without effect.
+Result<void> check_prices(const Config& c) {
+  const auto table = load_prices(c.pricing);
+  if (!table) return tl::make_unexpected(table.error());
+  for (std::size_t i = 0; i < c.pricing.overrides.size(); ++i) {
+    const std::string name = lowercase(trim(c.pricing.overrides[i].provider));
+    if (name != "openai" && name != "anthropic" && !(*table)->has_provider(name))
+      return fail("pricing.overrides[" + std::to_string(i) + "].provider " + quoted(name) +
+                  " is neither a configured provider nor one of the price table");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> validate_files(const Config& config) {
   if (auto ok = check_tls_files(config.server.tls); !ok) return ok;
-  return check_storage_paths(config);
+  if (auto ok = check_storage_paths(config); !ok) return ok;
+  return check_prices(config);
 }
 
 }  // namespace gw::config

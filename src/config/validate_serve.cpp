@@ -14,6 +14,7 @@
 #include "config/validate.h"
 #include "http/token.h"
 #include "route/route_table.h"
+#include "provider/price_table.h"
 #include "trace/ring_file.h"
 
 namespace gw::config {
@@ -220,11 +221,13 @@ Result<void> check_tls(const Config& c) {
   return {};
 }
 
+Result<void> check_pricing(const Config& c) { return provider::PriceTable::check(c.pricing.overrides); }
+
 }  // namespace
 
 Result<void> validate_for_serve(const Config& config) {
   for (const auto check : {check_host, check_driver, check_routes, check_provider_headers, check_auth_header,
-                           check_auth_keys, check_tls, check_bounds})
+                           check_auth_keys, check_tls, check_bounds, check_pricing})
     if (auto ok = check(config); !ok) return ok;
   return {};
 }

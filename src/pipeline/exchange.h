@@ -60,6 +60,7 @@ class Exchange final : private proxy::RelayObserver {
   bool before_last_bytes() override;
   bool offer(Outcome outcome);
   void finish_readers();
+  void price(ExchangeRecord& record);
   void fill_identity(ExchangeRecord& record) const;
   void fill_lineage(ExchangeRecord& record) const;
   void fill_headers(ExchangeRecord& record);

@@ -5,7 +5,7 @@
 #include "base/strings.h"
 #include "pipeline/connection.h"
 #include "pipeline/exchange.h"
-#include "provider/price.h"
+#include "provider/pricing.h"
 #include "proxy/heads.h"
 
 namespace gw::pipeline {
@@ -112,8 +112,7 @@ bool Exchange::offer(Outcome outcome) {
   r.path = target_.path();
   r.correlation_id = correlation_id_;
   r.usage = usage_reader_.usage();
-  r.cost = provider::price(link_->kind, r.model, r.usage);
-  r.price_version = provider::price_version();
+  price(r);
   fill_provider_key(r);
   fill_identity(r);
   fill_lineage(r);
@@ -131,6 +130,21 @@ bool Exchange::offer(Outcome outcome) {
   }
   offered_ = true;
   return true;
+}
+
+void Exchange::price(ExchangeRecord& r) {
+  const provider::Priced priced =
+      worker_.prices.price(services_.prices,
+                           {.route = route_->name,
+                            .provider = link_->price_provider,
+                            .model = r.model,
+                            .response_model = r.response_model,
+                            .service_tier = provider::effective_service_tier(r.service_tier_asked, r.service_tier),
+                            .inference_geo = r.inference_geo,
+                            .at_ns = r.started_at_ns},
+                           r.usage);
+  r.cost = priced.cost;
+  r.price_version = priced.price_version;
 }
 
 void Exchange::fill_identity(ExchangeRecord& r) const {

@@ -14,8 +14,8 @@
 #include "net/resolver.h"
 #include "net/tls.h"
 #include "net/upstream.h"
+#include "pipeline/price_book.h"
 #include "pipeline/query_pool.h"
-#include "provider/provider.h"
 #include "proxy/heads.h"
 #include "route/route_table.h"
 
@@ -32,7 +32,7 @@ struct ServerLimits {
 struct ProviderLink {
   net::UpstreamTarget target;
   std::int64_t idle_timeout_ns = 900'000'000'000;
-  provider::Provider kind = provider::Provider::unknown;
+  std::string price_provider;       ///< whose prices apply: PriceTable::provider_of()
   bool absolute_form = false;       ///< plain HTTP through a forward proxy
   std::string proxy_authorization;  ///< sent with each request then
   proxy::AddedFields added;
@@ -55,12 +55,14 @@ struct Stages {
 };
 
 struct Services : Stages {
-  explicit Services(Stages stages) : Stages(std::move(stages)) {}
+  Services(Stages stages, std::shared_ptr<const provider::PriceTable> prices_)
+      : Stages(std::move(stages)), prices(std::move(prices_)) {}
 
   std::vector<ProviderLink> providers;
   std::unique_ptr<guard::BodyRedactor> request_body_redactor;  ///< null: the stage is off
   std::unique_ptr<guard::BodyRedactor> response_body_redactor;
   std::string cors_allow_headers;
+  PriceBook prices;
   ServerLimits limits;
   CaptureOptions capture;
   std::unique_ptr<net::TlsServerContext> tls;  ///< null: plain HTTP

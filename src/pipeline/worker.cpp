@@ -17,7 +17,8 @@ Worker::Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd lis
                .pools = {},
                .request_headers = {},
                .response_headers = {},
-               .spare = {}},
+               .spare = {},
+               .prices = {}},
       listener_(*loop_, std::move(listener),
                 [this](UniqueFd fd, std::string peer) { accept(std::move(fd), std::move(peer)); }) {
   for (const ProviderLink& link : services.providers)

@@ -44,6 +44,7 @@ struct WorkerContext {
   std::vector<std::unique_ptr<net::UpstreamPool>> pools;      ///< by route index
   std::vector<HeaderView> request_headers, response_headers;  ///< of the trace being offered
   std::vector<ExchangeBuffersPtr> spare;
+  WorkerPrices prices;
   /// Until then a full ring is not waited for: overflow files cannot take more, and tracing must not slow answers.
   std::int64_t ring_saturated_until_ns = 0;
   bool draining = false;

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <new>
 
-#include "provider/price.h"
+#include "provider/pricing.h"
 #include "provider/request_reader.h"
 #include "provider/usage_reader.h"
 
@@ -48,11 +48,17 @@ void exchange(RequestReader& request, UsageReader& response, bool events) {
 TEST(Readers, ASecondExchangeAllocatesNothing) {
   RequestReader request;
   UsageReader response;
+  PriceMemo memo;
+  const auto table = PriceTable::built_in().value();
   for (const bool events : {true, false}) {
     exchange(request, response, events);
+    const auto cost_of_exchange = [&] {
+      return memo.price(*table, {.provider = "anthropic", .model = request.model()}, response.usage()).cost;
+    };
+    cost_of_exchange();
     const std::size_t before = allocations;
     exchange(request, response, events);
-    const Cost cost = price(Provider::anthropic, request.model(), response.usage());
+    const Cost cost = cost_of_exchange();
     EXPECT_EQ(allocations, before);
     EXPECT_EQ(response.usage().total_tokens, 15);
     EXPECT_EQ(response.model(), "claude-3-5-haiku-20241022-as-served");

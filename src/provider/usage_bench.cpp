@@ -6,8 +6,9 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <string_view>
 
-#include "provider/price.h"
+#include "provider/pricing.h"
 #include "provider/request_reader.h"
 #include "provider/scan.h"
 #include "provider/usage_reader.h"
@@ -213,14 +214,35 @@ BENCHMARK(BM_Request_Chat);
 void BM_Request_Agent(benchmark::State& state) { read_request(state, agent_request()); }
 BENCHMARK(BM_Request_Agent);
 
-void BM_Price(benchmark::State& state) {
+void price_with_memo(benchmark::State& state, std::string_view provider, std::string_view model) {
+  const auto table = gw::provider::PriceTable::built_in().value();
+  gw::provider::PriceMemo memo;
   gw::Usage usage{
       .input_tokens = 1000, .output_tokens = 500, .total_tokens = 1500, .cache_read_tokens = 300, .seen = true};
+  const gw::provider::PriceQuery query{.route = provider,
+                                       .provider = provider,
+                                       .model = model,
+                                       .response_model = model,
+                                       .service_tier = "default",
+                                       .at_ns = 1'790'000'000'000'000'000};
   for (auto _ : state) {
     benchmark::DoNotOptimize(usage);
-    benchmark::DoNotOptimize(gw::provider::price(gw::provider::Provider::anthropic, "claude-3-5-haiku-latest", usage));
+    benchmark::DoNotOptimize(memo.price(*table, query, usage));
   }
 }
-BENCHMARK(BM_Price);
+BENCHMARK_CAPTURE(price_with_memo, flat, "anthropic", "claude-3-5-haiku-latest");
+BENCHMARK_CAPTURE(price_with_memo, tiered_and_dated, "openai", "gpt-5.6-sol");
+
+void BM_PriceDecision(benchmark::State& state) {
+  const auto table = gw::provider::PriceTable::built_in().value();
+  const gw::provider::PriceQuery query{.provider = "openrouter", .model = "not-to-be-found"};
+  for (auto _ : state) benchmark::DoNotOptimize(gw::provider::decide(*table, query));
+}
+BENCHMARK(BM_PriceDecision);
+
+void BM_PriceTableParse(benchmark::State& state) {
+  for (auto _ : state) benchmark::DoNotOptimize(gw::provider::PriceTable::built_in().value());
+}
+BENCHMARK(BM_PriceTableParse)->Unit(benchmark::kMillisecond);
 
 }  // namespace

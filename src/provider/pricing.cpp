@@ -1,0 +1,230 @@
+#include "provider/pricing.h"
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <string>
+
+#include "base/strings.h"
+
+namespace gw::provider {
+namespace {
+
+constexpr std::size_t at(PriceUnit u) { return static_cast<std::size_t>(u); }
+
+constexpr PriceRate kFree{};
+
+/// Where a part without a price of its own gets it from: the first of these that has one, in the table's own order of
+/// meaning (what is cached, then what kind it is, then plain).
+void fill_general_prices(PriceCard& card) {
+  using U = PriceUnit;
+  const auto from = [&card](U unit, std::initializer_list<U> others) {
+    for (const U other : others)
+      if (card[at(unit)] == nullptr) card[at(unit)] = card[at(other)];
+  };
+  from(U::cache_read_audio, {U::cache_read, U::input_audio, U::input});
+  from(U::cache_read_image, {U::cache_read, U::input_image, U::input});
+  from(U::cache_read, {U::input});
+  from(U::cache_write_1h, {U::cache_write, U::input});
+  from(U::cache_write, {U::input});
+  from(U::input_audio, {U::input});
+  from(U::input_image, {U::input});
+  from(U::reasoning, {U::output});
+  from(U::output_audio, {U::output});
+  from(U::output_image, {U::output});
+}
+
+bool multiply(Fraction& a, Fraction b) {
+  const unsigned num = unsigned{a.num} * b.num, den = unsigned{a.den} * b.den;
+  const unsigned common = std::gcd(num, den);
+  if (num / common > 255 || den / common > 255) return false;
+  a = {static_cast<std::uint16_t>(num / common), static_cast<std::uint16_t>(den / common)};
+  return true;
+}
+
+/// True: `name` has a price; `tiered` says that it is one of the asked service tier already.
+bool find_model(const PriceTable& table, const PriceQuery& q, std::string_view name, std::string_view tier,
+                PriceMatch& match, bool& tiered) {
+  tiered = !tier.empty();
+  if (tiered && table.find_override(q.route, q.provider, name, tier, q.at_ns, match)) return true;
+  tiered = false;
+  return table.find_override(q.route, q.provider, name, {}, q.at_ns, match) ||
+         table.find(q.provider, name, q.at_ns, match);
+}
+
+constexpr Money price_for(const PriceTable& table, const PriceRate& rate, std::int64_t prompt) {
+  Money price = rate.base;
+  if (rate.tiers != 0)
+    for (const PriceTier& t : table.tiers(rate))
+      if (prompt > t.start) price = t.price;
+  return price;
+}
+
+/// Adds up the parts of one exchange.
+class Sum {
+ public:
+  Sum(const PriceTable& table, const PriceDecision& decision, std::int64_t prompt)
+      : table_(table), decision_(decision), prompt_(prompt) {}
+
+  /// Tokens are sold per million, pieces per thousand, so in 1e-24 USD a piece weighs a thousand times more.
+  void tokens(PriceUnit unit, std::int64_t count) { add(tokens_, unit, count, 1); }
+  void pieces(PriceUnit unit, std::int64_t count) { add(pieces_, unit, count, 1000); }
+  /// In 1e-18 USD times milliseconds per hour.
+  void audio(std::int64_t ms) { add(audio_, PriceUnit::audio_hour, ms, 1); }
+
+  bool complete() const { return complete_; }
+  bool estimated() const { return estimated_; }
+
+  std::int64_t nano_usd() const {
+    // 1e-24 USD are 1e-15 nano-dollars; an hour has 3,600,000 ms, so audio is 5/18 of that unit. The bound leaves room
+    // for 18 and the factor in 128 bits, and lies above what fits into the result.
+    constexpr Money kPerNano = 1'000'000'000'000'000;
+    constexpr Money kBound = Money{1} << 113;
+    constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+    if (tokens_ >= kBound || pieces_ >= kBound || audio_ >= kBound) return kMost;
+    const Fraction f = decision_.factor;
+    Money sum = tokens_ * f.num, per_nano = kPerNano * f.den;
+    sum = add_or_most(sum, pieces_ * f.den);
+    if (audio_ != 0) {
+      if (sum >= kBound << 8) return kMost;
+      sum = add_or_most(sum * 18, audio_ * 5 * f.den);
+      per_nano *= 18;
+    }
+    const Money nano = sum / per_nano + (sum % per_nano >= per_nano / 2 ? 1 : 0);
+    return nano > static_cast<Money>(kMost) ? kMost : static_cast<std::int64_t>(nano);
+  }
+
+ private:
+  void add(Money& sum, PriceUnit unit, std::int64_t count, std::uint64_t weight) {
+    if (count <= 0) return;
+    const PriceRate* rate = decision_.card[at(unit)];
+    if (rate == nullptr) {
+      complete_ = false;
+      return;
+    }
+    if (decision_.estimate[at(unit)]) estimated_ = true;
+    const Money price = price_for(table_, *rate, prompt_) * weight;
+    sum = add_or_most(sum, multiply_or_most(price, static_cast<std::uint64_t>(count)));
+  }
+
+  const PriceTable& table_;
+  const PriceDecision& decision_;
+  std::int64_t prompt_;
+  Money tokens_ = 0, pieces_ = 0, audio_ = 0;
+  bool complete_ = true, estimated_ = false;
+};
+
+void add_usage(Sum& sum, const PriceDecision& d, const Usage& u) {
+  using U = PriceUnit;
+  sum.tokens(U::input, u.uncached_text_tokens());
+  sum.tokens(U::cache_read, u.cache_read_tokens);
+  sum.tokens(U::cache_read_audio, u.cache_read_audio_tokens);
+  sum.tokens(U::cache_read_image, u.cache_read_image_tokens);
+  sum.tokens(U::cache_write, u.cache_write_5m_tokens);
+  sum.tokens(U::cache_write_1h, u.cache_write_1h_tokens);
+  sum.tokens(U::input_audio, u.input_audio_tokens);
+  sum.tokens(U::input_image, u.input_image_tokens);
+  sum.tokens(U::output, u.text_output_tokens());
+  sum.tokens(U::reasoning, u.reasoning_tokens);
+  sum.tokens(U::output_audio, u.output_audio_tokens);
+  sum.tokens(U::output_image, u.output_image_tokens);
+  sum.pieces(U::web_search, u.web_searches);
+  sum.pieces(U::file_search, u.file_searches);
+  sum.pieces(U::code_execution, u.code_executions);
+  if (u.seen && d.card[at(U::request)] != nullptr) sum.pieces(U::request, 1);
+  // A model that is sold by tokens is not sold by the hour as well.
+  if (d.card[at(U::audio_hour)] != nullptr || d.card[at(U::input)] == nullptr)
+    sum.audio(u.audio_ms > 0 ? std::max(u.audio_ms, d.min_audio_ms) : 0);
+}
+
+}  // namespace
+
+PriceDecision decide(const PriceTable& table, const PriceQuery& q) {
+  PriceDecision out;
+  const std::string tier = lowercase(trim(q.service_tier)), region = lowercase(trim(q.inference_geo));
+  const bool standard = is_standard_tier(tier);
+  PriceMatch match;
+  bool tiered = false;
+  std::string name = lowercase(trim(q.model));
+  const std::string_view asked = standard ? std::string_view() : tier;
+  bool found = find_model(table, q, name, asked, match, tiered);
+  if (!found) {
+    name = lowercase(trim(q.response_model));
+    found = find_model(table, q, name, asked, match, tiered);
+  }
+  out.valid_from = match.valid_from;
+  out.valid_to = match.valid_to;
+  if (!found || match.uncounted) return out;
+  if (!standard && !tiered) {
+    const FactorRule* rule = service_tier_rule(q.provider, tier, name);
+    if (rule == nullptr || !multiply(out.factor, rule->factor)) return out;
+  }
+  if (!is_standard_region(region)) {
+    const FactorRule* rule = region_rule(q.provider, region, name);
+    if (rule == nullptr || !multiply(out.factor, rule->factor)) return out;
+  }
+  out.priced = true;
+  out.card = match.card;
+  if (match.free) out.card[at(PriceUnit::input)] = out.card[at(PriceUnit::output)] = &kFree;
+  out.min_audio_ms = match.min_audio_ms;
+  fill_general_prices(out.card);
+  for (const PriceUnit unit : {PriceUnit::web_search, PriceUnit::file_search, PriceUnit::code_execution}) {
+    if (out.card[at(unit)] != nullptr) continue;
+    if (const FeeRule* fee = fee_rule(q.provider, unit)) {
+      out.card[at(unit)] = &fee->rate;
+      out.estimate[at(unit)] = fee->estimate;
+    }
+  }
+  return out;
+}
+
+Cost cost_of(const PriceTable& table, const PriceDecision& decision, const Usage& usage) noexcept {
+  Cost cost;
+  if (decision.priced) {
+    Sum sum(table, decision, usage.input_tokens);
+    add_usage(sum, decision, usage);
+    if (sum.complete()) {
+      cost.computed_nano_usd = sum.nano_usd();
+      cost.source = usage.estimated || sum.estimated() ? CostSource::estimated : CostSource::computed;
+    }
+  }
+  cost.nano_usd = cost.computed_nano_usd;
+  if (usage.provider_cost_nano_usd >= 0) {
+    cost.nano_usd = usage.provider_cost_nano_usd;
+    cost.source = CostSource::provider;
+  }
+  return cost;
+}
+
+Priced price(const PriceTable& table, const PriceQuery& query, const Usage& usage) {
+  return {cost_of(table, decide(table, query), usage), table.price_version()};
+}
+
+PriceMemo::PriceMemo() : entries_(std::make_unique<std::array<Entry, kEntries>>()) {}
+
+Priced PriceMemo::price(const PriceTable& table, const PriceQuery& q, const Usage& usage) {
+  std::array<char, kKeyBytes> key;
+  std::size_t size = 0;
+  for (const std::string_view part :
+       {q.route, q.provider, q.model, q.response_model, q.service_tier, q.inference_geo}) {
+    if (size + part.size() + 1 > kKeyBytes) return provider::price(table, q, usage);
+    if (!part.empty()) std::memcpy(key.data() + size, part.data(), part.size());
+    size += part.size();
+    key[size++] = '\0';
+  }
+  const std::string_view text(key.data(), size);
+  Entry& e = (*entries_)[std::hash<std::string_view>{}(text) % kEntries];
+  const std::int64_t second = q.at_ns / 1'000'000'000;
+  if (e.serial != table.serial() || text != std::string_view(e.key.data(), e.key_size) ||
+      second < e.decision.valid_from || second >= e.decision.valid_to) {
+    e.decision = decide(table, q);
+    std::memcpy(e.key.data(), key.data(), size);
+    e.key_size = static_cast<std::uint16_t>(size);
+    e.serial = table.serial();
+  }
+  return {cost_of(table, e.decision, usage), table.price_version()};
+}
+
+}  // namespace gw::provider

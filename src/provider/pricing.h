@@ -1,0 +1,79 @@
+#pragma once
+// What an exchange cost. The rules, with what they protect against, in price_test.cpp; in short:
+//
+// * Each bucket of the usage has its own price. A part without one costs what the next more general bucket costs (a
+//   cached token the uncached price, a reasoning token the output price): never nothing.
+// * A tier of prompt size is chosen by the whole prompt and reprices the whole request.
+// * A service tier or region multiplies the token prices if the adjustments know it; otherwise the exchange is
+// unpriced.
+// * One sum in exact integers, rounded once, half up, to nano-dollars; at the top of 64 bits it saturates.
+// * A known model with no usage costs 0, `computed`: the source speaks of the price, not of the counts.
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "model/usage.h"
+#include "provider/price_adjustments.h"
+#include "provider/price_table.h"
+
+namespace gw::provider {
+
+/// Views only; nothing is kept.
+struct PriceQuery {
+  std::string_view route = {};           ///< name of the route, for overrides
+  std::string_view provider = {};        ///< PriceTable::provider_of(), once per route
+  std::string_view model = {};           ///< as requested
+  std::string_view response_model = {};  ///< as answered: used when the requested name has no price (Azure deployments)
+  std::string_view service_tier = {};    ///< effective_service_tier()
+  std::string_view inference_geo = {};   ///< as answered
+  std::int64_t at_ns = 0;                ///< start of the exchange, Unix ns
+};
+
+struct Priced {
+  Cost cost;
+  std::string_view price_version;  ///< of the table: lives as long as it does
+};
+
+/// What was served, when the answer says so, else what was asked.
+constexpr std::string_view effective_service_tier(std::string_view asked, std::string_view served) {
+  return served.empty() ? asked : served;
+}
+
+/// Everything that a query decides before the counts are known. Points into the table.
+struct PriceDecision {
+  bool priced = false;
+  Fraction factor;   ///< on token prices
+  PriceCard card{};  ///< with the more general prices filled in
+  std::array<bool, kPriceUnits> estimate{};
+  std::int64_t min_audio_ms = 0;
+  std::int64_t valid_from = 0, valid_to = 0;  ///< Unix seconds, the end excluded
+};
+
+PriceDecision decide(const PriceTable& table, const PriceQuery& query);
+Cost cost_of(const PriceTable& table, const PriceDecision& decision, const Usage& usage) noexcept;
+
+/// decide() and cost_of(): for tools and tests. Allocates.
+Priced price(const PriceTable& table, const PriceQuery& query, const Usage& usage);
+
+/// Remembers decisions of one worker: a repeated query costs a hash and no allocation. Not thread-safe. A query whose
+/// texts take over 256 bytes is decided each time.
+class PriceMemo {
+ public:
+  static constexpr std::size_t kEntries = 128;
+
+  PriceMemo();
+  Priced price(const PriceTable& table, const PriceQuery& query, const Usage& usage);
+
+ private:
+  static constexpr std::size_t kKeyBytes = 256;
+  struct Entry {
+    std::uint64_t serial = 0;  ///< of the table; 0: empty
+    std::uint16_t key_size = 0;
+    std::array<char, kKeyBytes> key;
+    PriceDecision decision;
+  };
+  std::unique_ptr<std::array<Entry, kEntries>> entries_;
+};
+
+}  // namespace gw::provider
