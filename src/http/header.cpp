@@ -45,7 +45,14 @@ FieldId classify(std::string_view name) {
     case 9:
       return is("x-api-key", FieldId::x_api_key);
     case 10:
-      return to_lower(name[0]) == 'c' ? is("connection", FieldId::connection) : is("keep-alive", FieldId::keep_alive);
+      switch (to_lower(name[0])) {
+        case 'c':
+          return is("connection", FieldId::connection);
+        case 'k':
+          return is("keep-alive", FieldId::keep_alive);
+        default:
+          return iequals(name, "session-id") || iequals(name, "session_id") ? FieldId::session_id : FieldId::other;
+      }
     case 12:
       return to_lower(name[0]) == 'c' ? is("content-type", FieldId::content_type)
                                       : is("x-request-id", FieldId::x_request_id);
@@ -70,6 +77,8 @@ FieldId classify(std::string_view name) {
       return to_lower(name[0]) == 'p' ? is("proxy-authenticate", FieldId::proxy_authenticate) : classify_gateway(name);
     case 19:
       return is("proxy-authorization", FieldId::proxy_authorization);
+    case 24:
+      return is("x-claude-code-session-id", FieldId::claude_code_session_id);
     default:
       return name.size() > 17 && to_lower(name[0]) == 'x' ? classify_gateway(name) : FieldId::other;
   }

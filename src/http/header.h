@@ -30,6 +30,8 @@ enum class FieldId : std::uint8_t {
   x_forwarded_for,
   x_request_id,
   x_correlation_id,
+  session_id,               // session-id or session_id, as Codex writes it
+  claude_code_session_id,   // x-claude-code-session-id
   gw_correlation_id,        // X-OngoingAI-Correlation-ID
   gw_trace_id,              // X-OngoingAI-Trace-ID
   gw_no_capture,            // X-OngoingAI-No-Capture

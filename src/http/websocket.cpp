@@ -60,7 +60,9 @@ void WebsocketScanner::read_header() {
   const bool shortest = (length != kLength16 || left_ >= kLength16) && (length != kLength64 || left_ > 0xffff);
   bad_ = !known || (first & kReserved) != 0 || (compressed && !compressible) || masked != (from_ == From::client) ||
          !in_order || !short_enough || !shortest;
-  if (bad_ || !opens_) return;
+  if (bad_) return;
+  closed_ = closed_ || opcode == kClose;
+  if (!opens_) return;
   message_open_ = true;
   text_ = opcode == kText;
   compressed_ = compressed;

@@ -46,6 +46,9 @@ class WebsocketScanner {
     return !bad_;
   }
 
+  /// A close frame was read.
+  bool closed() const { return closed_; }
+
  private:
   static constexpr std::size_t kPiece = 4096;
 
@@ -59,6 +62,7 @@ class WebsocketScanner {
   const From from_;
   const bool deflate_;
   bool bad_ = false;
+  bool closed_ = false;
   bool message_open_ = false;  ///< between a message's first and its final frame
   bool text_ = false, compressed_ = false;
 

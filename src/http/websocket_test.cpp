@@ -132,6 +132,16 @@ TEST(Websocket, WhatBreaksTheProtocolIsRefusedAndNothingAfterItIsTold) {
   EXPECT_FALSE(read(compressed_part, From::server, true).good) << "the compression bit belongs to the first frame";
 }
 
+TEST(Websocket, ACloseFrameIsNoticed) {
+  WebsocketScanner scanner(From::server, false);
+  Seen seen;
+  push(scanner, frame(0x81, "last words", From::server), seen);
+  EXPECT_FALSE(scanner.closed());
+  push(scanner, frame(0x88, "\x03\xe8", From::server), seen);
+  EXPECT_TRUE(scanner.closed());
+  EXPECT_TRUE(seen.good);
+}
+
 TEST(Websocket, ABadFrameIsBadAtEverySplit) {
   const std::string bytes = frame(0x81, "fine", From::server) + frame(0x83, "x", From::server);
   for (std::size_t a = 0; a <= bytes.size(); ++a) {

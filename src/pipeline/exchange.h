@@ -2,6 +2,7 @@
 // One exchange: a client's request and everything that is done about it. START READING HERE: run() is the whole path of
 // a request. Lives in its connection's coroutine, on its worker's thread, for the length of the exchange.
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -14,6 +15,7 @@
 #include "model/exchange_record.h"
 #include "net/task.h"
 #include "pipeline/local_answer.h"
+#include "pipeline/websocket_messages.h"
 #include "pipeline/worker.h"
 #include "provider/request_reader.h"
 #include "provider/usage_reader.h"
@@ -59,14 +61,26 @@ class Exchange final : private proxy::RelayObserver {
   void on_response_written() override;
   bool before_last_bytes() override;
   bool offer(Outcome outcome);
+  void fill_usage(ExchangeRecord& record);
+  void fill_shared(ExchangeRecord& record);
+  bool publish(const ExchangeRecord& record, std::int64_t now_ns);
   void finish_readers();
   void price(ExchangeRecord& record);
   void fill_identity(ExchangeRecord& record) const;
   void fill_lineage(ExchangeRecord& record) const;
+  void fill_session(ExchangeRecord& record);
   void fill_headers(ExchangeRecord& record);
-  void fill_bodies(ExchangeRecord& record);
+  void fill_bodies(ExchangeRecord& record, const capture::BodyCapture& request, const capture::BodyCapture& response);
   void fill_provider_key(ExchangeRecord& record);
   void add_header(std::vector<HeaderView>& to, std::string_view name, std::string_view value, bool denied);
+
+  // exchange_websocket.cpp: the responses on an upgraded connection, a trace each.
+  void begin_websocket(const http::ResponseHead& head);
+  bool on_tunnel_bytes(proxy::TunnelSide from, std::string_view bytes) override;
+  bool settle_tunnel() override;
+  bool offer_answer(const WebsocketAnswer& answer, Outcome outcome);
+  bool offer_open_answers(Outcome outcome);
+
   std::string_view trace_id_text() const { return {trace_id_text_.data(), trace_id_text_.size()}; }
 
   ClientConnection& connection_;
@@ -92,6 +106,9 @@ class Exchange final : private proxy::RelayObserver {
   provider::UsageReader& usage_reader_;
   capture::StreamEnd stream_end_;
   capture::BodyCapture request_capture_, response_capture_;
+  std::unique_ptr<WebsocketMessages> websocket_;  ///< once upgraded
+  std::string query_model_;                       ///< that the handshake's address asks for
+  bool answers_traced_ = false;                   ///< of the websocket: then the connection has no trace of its own
   guard::Resolved policy_;
   const http::ResponseHead* response_ = nullptr;  ///< the provider's answer, while its relay lives
   const LocalAnswer* local_ = nullptr;            ///< or our own

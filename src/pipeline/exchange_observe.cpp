@@ -54,6 +54,7 @@ void Exchange::on_request_body(std::string_view content) {
 void Exchange::on_response_head(const http::ResponseHead& head) {
   response_ = &head;
   status_ = head.status;
+  if (head.status == 101) begin_websocket(head);
   stream_end_.begin(target_.path().ends_with("/responses"));
   // Nothing can be sent again now, so a long stream need not hold what its request brought.
   if (first_body_.capacity() > 4096) std::string().swap(first_body_);
@@ -89,6 +90,11 @@ void Exchange::finish_readers() {
 /// Makes the record and publishes it. False: the ring has no room at the moment. True: done, or given up and counted.
 bool Exchange::offer(Outcome outcome) {
   if (!admitted_ || offered_) return true;
+  if (websocket_) {
+    if (!offer_open_answers(outcome)) return false;
+    offered_ = answers_traced_;
+    if (offered_) return true;
+  }
   finish_readers();
   const std::int64_t now = mono_now_ns();
   ExchangeRecord r;
@@ -105,30 +111,49 @@ bool Exchange::offer(Outcome outcome) {
   }
   r.status = static_cast<std::uint16_t>(status_);
   r.outcome = outcome;
-  r.provider = route_->name;
+  fill_usage(r);
+  fill_bodies(r, request_capture_, response_capture_);
+  fill_shared(r);
+  offered_ = publish(r, now);
+  return offered_;
+}
+
+void Exchange::fill_usage(ExchangeRecord& r) {
   r.model = request_reader_.model();
   if (r.model.empty()) r.model = usage_reader_.model();
+  r.response_model = usage_reader_.model();
+  r.service_tier_asked = request_reader_.service_tier();
+  r.service_tier = usage_reader_.service_tier();
+  r.inference_geo = usage_reader_.inference_geo();
+  r.usage = usage_reader_.usage();
+  price(r);
+}
+
+/// What all records of an exchange have alike. Comes after fill_bodies(), whose redactions it counts.
+void Exchange::fill_shared(ExchangeRecord& r) {
+  r.provider = route_->name;
   r.method = head_.method;
   r.path = target_.path();
   r.correlation_id = correlation_id_;
-  r.usage = usage_reader_.usage();
-  price(r);
   fill_provider_key(r);
   fill_identity(r);
   fill_lineage(r);
-  fill_bodies(r);
+  fill_session(r);
   fill_headers(r);
+}
 
+/// False: the ring has no room at the moment. True: it took the record, or that was given up and counted.
+bool Exchange::publish(const ExchangeRecord& r, std::int64_t now_ns) {
   if (worker_.ring.append(r) == trace::TraceRing::Append::no_space) {
-    if (now >= worker_.ring_saturated_until_ns && ++ring_refusals_ <= kMaxRingRefusals) return false;
-    if (ring_refusals_ > kMaxRingRefusals) worker_.ring_saturated_until_ns = now + kSaturatedNs;
+    if (now_ns >= worker_.ring_saturated_until_ns && ++ring_refusals_ <= kMaxRingRefusals) return false;
+    if (ring_refusals_ > kMaxRingRefusals) worker_.ring_saturated_until_ns = now_ns + kSaturatedNs;
     worker_.ring.drop(r);
     worker_.log.warn("trace queue is full; dropping trace")
         .field("correlation_id", correlation_id_)
         .field("path", target_.path())
-        .field("status", status_);
+        .field("status", static_cast<int>(r.status));
   }
-  offered_ = true;
+  ring_refusals_ = 0;
   return true;
 }
 
@@ -173,6 +198,24 @@ void Exchange::fill_lineage(ExchangeRecord& r) const {
         break;
     }
   }
+}
+
+/// What the head says of the session comes first, then what the record has from elsewhere, then the request's body.
+void Exchange::fill_session(ExchangeRecord& r) {
+  provider::HeaderSession head{.thread = r.lineage.thread_id, .claude_code = {}, .codex = {}};
+  for (const http::Field& f : head_.fields) {
+    std::string_view* const named = f.id == http::FieldId::claude_code_session_id ? &head.claude_code
+                                    : f.id == http::FieldId::session_id           ? &head.codex
+                                                                                  : nullptr;
+    if (named != nullptr && named->empty()) *named = f.value;
+  }
+  provider::BodySession body = request_reader_.session();
+  if (!r.session_id.empty()) {
+    body = {};
+    body.metadata = r.session_id;
+  }
+  provider::session_of(head, body, buffers_.session);
+  r.session_id = buffers_.session;
 }
 
 void Exchange::fill_provider_key(ExchangeRecord& r) {
@@ -236,10 +279,11 @@ void Exchange::fill_headers(ExchangeRecord& r) {
   r.redaction_policy_id = policy_.policy_id;
 }
 
-void Exchange::fill_bodies(ExchangeRecord& r) {
+void Exchange::fill_bodies(ExchangeRecord& r, const capture::BodyCapture& request,
+                           const capture::BodyCapture& response) {
   if (!request_capture_.on()) return;
-  r.request_body = request_capture_.text();
-  r.response_body = response_capture_.text();
+  r.request_body = request.text();
+  r.response_body = response.text();
   if (policy_.mode == guard::Mode::off) return;
   const std::string_view workspace = identity_ != nullptr ? std::string_view(identity_->workspace_id) : "default";
   const auto redact = [&](const guard::BodyRedactor* redactor, const capture::BodyCapture& body, std::string& out,
@@ -253,9 +297,8 @@ void Exchange::fill_bodies(ExchangeRecord& r) {
     return true;
   };
   body_redactions_ = {};
-  const bool failed =
-      !redact(services_.request_body_redactor.get(), request_capture_, redacted_request_, r.request_body) ||
-      !redact(services_.response_body_redactor.get(), response_capture_, redacted_response_, r.response_body);
+  const bool failed = !redact(services_.request_body_redactor.get(), request, redacted_request_, r.request_body) ||
+                      !redact(services_.response_body_redactor.get(), response, redacted_response_, r.response_body);
   if (failed) {
     r.request_body = r.response_body = {};
     r.redaction_storage_drop = true;

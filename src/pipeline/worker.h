@@ -26,6 +26,7 @@ struct ExchangeBuffers {
   std::string first_body;  ///< what came with the head: body, or the next pipelined request
   std::string upstream_head;
   std::string correlation_id;
+  std::string session;
   http::ResponseHead response;
   provider::RequestReader request_reader;
   provider::UsageReader usage_reader;

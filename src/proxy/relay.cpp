@@ -43,6 +43,11 @@ Relay::Step Relay::on_expired() {
     touch();
     return Step::again;
   }
+  if (tunnel_owes_) {
+    tunnel_owes_ = !in_.observer.settle_tunnel();
+    touch();
+    return Step::again;
+  }
   if (tunnel_) return end(RelayEnd::upstream_aborted, "neither side sent anything for the idle time");
   if (!pending_down_.empty()) return end(RelayEnd::client_timeout, "client took nothing for the idle time");
   if (has_response_) return end(RelayEnd::upstream_aborted, "upstream sent nothing for the idle time");
@@ -52,7 +57,7 @@ Relay::Step Relay::on_expired() {
 }
 
 void Relay::touch() {
-  if (awaiting_publish_) {  // the next tick asks the ring again, whatever moves meanwhile
+  if (awaiting_publish_ || tunnel_owes_) {  // the next tick asks the ring again, whatever moves meanwhile
     in_.waiter.set_deadline(1);
     return;
   }

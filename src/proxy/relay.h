@@ -12,6 +12,8 @@
 
 namespace gw::proxy {
 
+enum class TunnelSide : std::uint8_t { client, upstream };
+
 /// What the exchange wants to know of the bytes that pass. Called on the worker's thread; views are valid for the call
 /// only.
 class RelayObserver {
@@ -27,6 +29,11 @@ class RelayObserver {
   /// publish the trace, so that a client that holds a whole answer can find it. A client that does not take these bytes
   /// is not told apart any more. False: not yet possible, ask again in a moment.
   virtual bool before_last_bytes() = 0;
+  /// Bytes of an upgraded connection that are about to be passed on. False: they hold the end of an answer whose trace
+  /// is not published yet; they wait, and settle_tunnel() is asked once a tick until it is true. No bytes: that side
+  /// has said its last.
+  virtual bool on_tunnel_bytes(TunnelSide from, std::string_view bytes) = 0;
+  virtual bool settle_tunnel() = 0;
 };
 
 enum class RelayEnd : std::uint8_t {
@@ -125,6 +132,7 @@ class Relay {
   void queue_up(std::string_view data) { queue(data, pending_up_); }
   void queue_down(std::string_view data) { queue(data, pending_down_); }
   Step send_down();
+  void hold_ranges(std::size_t sent);
   Step flush_down();
   Step finish_answer();
   Step upstream_ended(net::IoStatus how);
@@ -133,7 +141,8 @@ class Relay {
 
   // relay_tunnel.cpp: both ways after a 101.
   Step pump_tunnel();
-  net::Socket* pump_one_way(net::Socket& from, net::Socket& to, std::string& pending, bool& ended, bool& progress);
+  net::Socket* pump_one_way(TunnelSide side, std::string& pending, bool& ended, bool& progress);
+  bool observe_tunnel(TunnelSide from, std::string_view bytes);
 
   const RelayInput in_;
   net::UpstreamConnection* upstream_ = nullptr;
@@ -169,6 +178,7 @@ class Relay {
   bool stray_bytes_ = false;  ///< the upstream sent more than its answer
   bool upstream_reusable_ = false;
   bool tunnel_ = false, up_ended_ = false, down_ended_ = false;
+  bool tunnel_owes_ = false;  ///< traces of what passed are to be published before anything more passes
 };
 
 }  // namespace gw::proxy

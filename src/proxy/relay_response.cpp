@@ -45,7 +45,10 @@ Relay::Step Relay::take_response_bytes(std::string_view in) {
   }
   if (tunnel_) {
     queue_down(in);
-    const Step s = send_down();
+    observe_tunnel(TunnelSide::client, pending_up_);
+    const bool settled = observe_tunnel(TunnelSide::upstream, in);
+    if (!settled) hold_ranges(0);
+    const Step s = settled ? send_down() : Step::again;
     keep_head();  // moves what `in` may point into, so only now
     return s == Step::done ? s : Step::again;
   }
@@ -264,6 +267,13 @@ Relay::Step Relay::send_down() {
     }
   }
   content_queued_ = false;
+  hold_ranges(sent);
+  if (pending_down_.empty() && !answer_complete_) return Step::again;
+  return flush_down();
+}
+
+/// Keeps what the client has not taken of the queued ranges.
+void Relay::hold_ranges(std::size_t sent) {
   if (sent < range_bytes_) {
     for (int i = 0; i < range_count_; ++i) {
       const iovec& r = ranges_[i];
@@ -277,8 +287,6 @@ Relay::Step Relay::send_down() {
   }
   range_count_ = 0;
   range_bytes_ = 0;
-  if (pending_down_.empty() && !answer_complete_) return Step::again;
-  return flush_down();
 }
 
 /// Sends what waits for the client. `again`: all gone and the answer goes on.

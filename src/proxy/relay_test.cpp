@@ -25,6 +25,22 @@ struct Observed final : RelayObserver {
   void on_response_head(const http::ResponseHead& h) override { status = h.status; }
   void on_response_body(std::string_view s) override { response += s; }
   void on_response_written() override {}
+  bool on_tunnel_bytes(TunnelSide from, std::string_view bytes) override {
+    std::string& seen = from == TunnelSide::client ? request : response;
+    seen += bytes.empty() ? std::string_view("<end>") : bytes;
+    owes = owes || bytes.find("traced") != std::string_view::npos;
+    return !owes;
+  }
+  bool settle_tunnel() override {
+    client_had_when_published = client_bytes();
+    if (refusals > 0) {
+      --refusals;
+      return false;
+    }
+    owes = false;
+    return true;
+  }
+  bool owes = false;
   bool before_last_bytes() override {
     if (refusals > 0) {
       --refusals;
@@ -347,6 +363,44 @@ TEST_F(RelayTest, ASwitchWhoseHeadCameInPiecesPassesTheBytesBehindIt) {
     run.upstream.write(answer.substr(cut));
     run.turns();
     EXPECT_EQ(body_of(run.to_client), frames);
+  }
+}
+
+const std::string kUpgrade = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+
+TEST_F(RelayTest, ATunnelShowsEveryByteOnceAlsoThoseThatCameWithTheSwitch) {
+  Run run(kUpgrade + "early ");
+  run.upstream.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nat once ");
+  run.turns();
+  run.client.write("up");
+  run.upstream.write("down");
+  run.turns();
+  EXPECT_EQ(run.observed.request, "early up");
+  EXPECT_EQ(run.observed.response, "at once down");
+  ::shutdown(run.upstream.peer.get(), SHUT_WR);
+  run.turns();
+  EXPECT_EQ(run.observed.response, "at once down<end>");
+}
+
+TEST_F(RelayTest, BytesThatOweATraceWaitUntilItIsPublished) {
+  for (const bool with_the_switch : {true, false}) {
+    Run run(kUpgrade);
+    run.observed.refusals = 2;
+    const std::string head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+    run.upstream.write(with_the_switch ? head + "traced" : head);
+    run.turns();
+    if (!with_the_switch) {
+      run.upstream.write("traced");
+      run.turns();
+    }
+    run.client.write("later");
+    run.turns();
+    EXPECT_EQ(run.to_client.find("traced"), std::string::npos);
+    for (int i = 0; i < 40 && run.observed.owes; ++i) run.loop->turn(50);
+    run.turns();
+    EXPECT_EQ(run.observed.client_had_when_published.find("traced"), std::string::npos);
+    EXPECT_TRUE(run.to_client.ends_with("traced")) << run.to_client;
+    EXPECT_TRUE(run.to_upstream.ends_with("later")) << run.to_upstream;
   }
 }
 

@@ -5,9 +5,16 @@ namespace gw::proxy {
 using net::IoResult;
 using net::IoStatus;
 
+/// Shows the observer what is about to pass. False: it has to wait.
+bool Relay::observe_tunnel(TunnelSide from, std::string_view bytes) {
+  if (!bytes.empty() && !in_.observer.on_tunnel_bytes(from, bytes)) tunnel_owes_ = true;
+  return !tunnel_owes_;
+}
+
 /// One direction of an upgraded connection. Returns the socket that broke, or null.
-net::Socket* Relay::pump_one_way(net::Socket& from, net::Socket& to, std::string& pending, bool& ended,
-                                 bool& progress) {
+net::Socket* Relay::pump_one_way(TunnelSide side, std::string& pending, bool& ended, bool& progress) {
+  net::Socket& from = side == TunnelSide::client ? in_.client : upstream_->socket;
+  net::Socket& to = side == TunnelSide::client ? upstream_->socket : in_.client;
   if (!pending.empty()) {
     const IoResult w = to.write(pending);
     if (w.status == IoStatus::error) return &to;
@@ -23,7 +30,12 @@ net::Socket* Relay::pump_one_way(net::Socket& from, net::Socket& to, std::string
   progress = true;
   if (r.status == IoStatus::eof) {
     ended = true;
+    in_.observer.on_tunnel_bytes(side, {});
     to.shutdown_write();
+    return nullptr;
+  }
+  if (!observe_tunnel(side, {in_.scratch.read, r.n})) {
+    pending.assign(in_.scratch.read, r.n);
     return nullptr;
   }
   const IoResult w = to.write({in_.scratch.read, r.n});
@@ -36,8 +48,13 @@ Relay::Step Relay::pump_tunnel() {
   bool progress = false;
   net::Socket* broken = nullptr;
   if (!awaiting_publish_) {
-    broken = pump_one_way(in_.client, upstream_->socket, pending_up_, up_ended_, progress);
-    if (broken == nullptr) broken = pump_one_way(upstream_->socket, in_.client, pending_down_, down_ended_, progress);
+    if (!tunnel_owes_) broken = pump_one_way(TunnelSide::client, pending_up_, up_ended_, progress);
+    if (!tunnel_owes_ && broken == nullptr)
+      broken = pump_one_way(TunnelSide::upstream, pending_down_, down_ended_, progress);
+    if (tunnel_owes_) {
+      touch();
+      return Step::wait;
+    }
   }
   // After either side has said goodbye a reset is how the other one hangs up.
   if (broken != nullptr && !up_ended_ && !down_ended_) {

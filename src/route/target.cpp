@@ -101,4 +101,17 @@ TargetFault Target::decode() {
   return TargetFault::none;
 }
 
+std::string query_value(std::string_view raw_query, std::string_view key) {
+  constexpr std::size_t kMaxBytes = 256;
+  while (!raw_query.empty()) {
+    const std::string_view pair = raw_query.substr(0, raw_query.find('&'));
+    raw_query.remove_prefix(std::min(pair.size() + 1, raw_query.size()));
+    const std::size_t equals = std::min(pair.find('='), pair.size());
+    if (pair.substr(0, equals) != key || equals == pair.size()) continue;
+    std::string value;
+    return percent_decode(pair.substr(equals + 1), value) && value.size() <= kMaxBytes ? value : std::string();
+  }
+  return {};
+}
+
 }  // namespace gw::route

@@ -51,4 +51,8 @@ class Target {
   std::string decoded_;
 };
 
+/// The first value of `key` in a raw query, decoded; empty when there is none, or when it is malformed or over 256
+/// bytes.
+std::string query_value(std::string_view raw_query, std::string_view key);
+
 }  // namespace gw::route

@@ -117,5 +117,16 @@ TEST(Target, FindsDotSegmentsHoweverTheyAreWritten) {
   }
 }
 
+TEST(QueryValue, IsTheFirstOfItsKeyDecodedOrNothing) {
+  EXPECT_EQ(query_value("model=gpt-realtime", "model"), "gpt-realtime");
+  EXPECT_EQ(query_value("a=1&model=x%2Fy&model=z", "model"), "x/y");
+  EXPECT_EQ(query_value("&&model=&b", "model"), "");
+  EXPECT_EQ(query_value("models=a&xmodel=b&model", "model"), "");
+  EXPECT_EQ(query_value("", "model"), "");
+  EXPECT_EQ(query_value("model=%4", "model"), "");
+  EXPECT_EQ(query_value("model=" + std::string(256, 'm'), "model"), std::string(256, 'm'));
+  EXPECT_EQ(query_value("model=" + std::string(257, 'm'), "model"), "");
+}
+
 }  // namespace
 }  // namespace gw::route

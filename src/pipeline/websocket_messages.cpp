@@ -1,0 +1,107 @@
+#include "pipeline/websocket_messages.h"
+
+#include <algorithm>
+
+namespace gw::pipeline {
+
+using proxy::TunnelSide;
+
+namespace {
+
+/// A sink for inflated text, without a capturing std::function.
+template <class Take>
+provider::ContentDecoder::Sink sink_of(Take& take) {
+  return {[](void* to, std::string_view text) { (*static_cast<Take*>(to))(text); }, &take};
+}
+
+}  // namespace
+
+WebsocketMessages::WebsocketMessages(const provider::MessageDeflate& deflate, bool capture, std::size_t body_max_size)
+    : capture_(capture),
+      body_max_size_(body_max_size),
+      client_(http::WebsocketScanner::From::client, deflate, deflate.client_keeps_context),
+      server_(http::WebsocketScanner::From::server, deflate, deflate.server_keeps_context) {}
+
+bool WebsocketMessages::push(TunnelSide from, std::string_view bytes, std::int64_t now_ns) {
+  Direction& side = from == TunnelSide::client ? client_ : server_;
+  const bool was_readable = side.readable;
+  if (was_readable && !bytes.empty()) side.readable = read(from, side, bytes, now_ns);
+  if (!left_first_ && (bytes.empty() || side.frames.closed())) left_first_ = from;
+  return side.readable || !was_readable;
+}
+
+bool WebsocketMessages::read(TunnelSide from, Direction& side, std::string_view bytes, std::int64_t now_ns) {
+  bool inflates = true;
+  auto take = [&](std::string_view text) { take_text(from, side, text); };
+  const bool framed = side.frames.scan(
+      bytes,
+      [&](bool text, bool compressed) {
+        side.text = text;
+        side.compressed = compressed;
+        if (text) begin_message(from, side);
+      },
+      [&](std::string_view payload) {
+        if (!side.compressed)
+          take(payload);
+        else
+          inflates = inflates && side.inflater.push(payload, sink_of(take));
+      },
+      [&] {
+        if (side.compressed) inflates = inflates && side.inflater.end(sink_of(take));
+        if (side.text && inflates) end_message(from, side, now_ns);
+      });
+  return framed && inflates;
+}
+
+void WebsocketMessages::begin_message(TunnelSide from, Direction& side) {
+  side.message.begin(capture_, body_max_size_);
+  if (from == TunnelSide::client)
+    usage_.begin_client_message();
+  else
+    usage_.begin_server_message();
+}
+
+void WebsocketMessages::take_text(TunnelSide from, Direction& side, std::string_view text) {
+  if (!side.text) return;  // binary: inflated only because later messages may refer to it
+  side.message.push(text);
+  if (from == TunnelSide::client)
+    usage_.push_client(text);
+  else
+    usage_.push_server(text);
+}
+
+void WebsocketMessages::end_message(TunnelSide from, Direction& side, std::int64_t now_ns) {
+  if (from == TunnelSide::upstream) {
+    usage_.end_server_message(now_ns);
+    take_finished(usage_.last_server_message_ended() ? &side : nullptr);
+    return;
+  }
+  usage_.end_client_message(now_ns);
+  if (!capture_ || !usage_.last_client_message_asked()) return;
+  if (questions_.size() == kMaxQuestions) questions_.pop_front();
+  questions_.push_back({usage_.asks(), std::move(side.message)});
+}
+
+void WebsocketMessages::close(std::int64_t now_ns) {
+  usage_.close_open(now_ns);
+  take_finished(nullptr);
+}
+
+/// `server`: holds the event that ended the last of them.
+void WebsocketMessages::take_finished(Direction* server) {
+  auto& finished = usage_.finished();
+  while (!finished.empty()) {
+    WebsocketAnswer answer{std::move(finished.front()), {}, {}};
+    finished.pop_front();
+    const auto asked = std::find_if(questions_.begin(), questions_.end(),
+                                    [&](const Question& q) { return q.number == answer.response.ask; });
+    if (asked != questions_.end()) {
+      answer.request = std::move(asked->body);
+      questions_.erase(asked);
+    }
+    if (server != nullptr && finished.empty()) answer.answered = std::move(server->message);
+    over_.push_back(std::move(answer));
+  }
+}
+
+}  // namespace gw::pipeline
