@@ -1,0 +1,242 @@
+#include "provider/delta_reader.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "provider/json_cursor.h"
+
+namespace gw::provider {
+namespace {
+
+enum Kind : std::uint32_t { kText, kReasoning, kRefusal, kTool };
+
+std::uint32_t small_number(std::string_view digits) {
+  std::uint32_t v = 0;
+  for (const char c : digits.substr(0, 6))
+    if (c >= '0' && c <= '9') v = v * 10 + static_cast<std::uint32_t>(c - '0');
+  return v;
+}
+
+bool holds_text(std::string_view type) { return type.find("audio") == std::string_view::npos; }
+
+}  // namespace
+
+/// The texts of one event.
+struct DeltaReader::Found {
+  struct Text {
+    Channel channel;
+    std::string_view text;
+  };
+  static constexpr std::size_t kMax = 64;
+
+  JsonCursor json;
+  std::array<Text, kMax> texts;
+  std::size_t count = 0;
+  bool error = false;
+
+  explicit Found(std::string_view payload) : json(payload) {}
+
+  void add(std::uint32_t index, Kind kind, std::uint32_t sub, std::string_view text) {
+    if (!text.empty() && count < kMax) texts[count++] = {{index << 12 | sub << 4 | kind, kind == kReasoning}, text};
+  }
+  std::string_view string_or_skip() { return json.peek() == '"' ? json.string() : (json.value(), std::string_view()); }
+
+  template <class Member>
+  void members(Member member) {
+    if (!json.open('{')) {
+      json.value();
+      return;
+    }
+    while (json.next('}')) member(json.key());
+  }
+  template <class Element>
+  void elements(Element element) {
+    if (!json.open('[')) {
+      json.value();
+      return;
+    }
+    while (json.next(']')) element();
+  }
+
+  void read() {
+    std::string_view type;
+    std::string_view delta;
+    std::string_view name;
+    std::uint32_t index = 0;
+    std::uint32_t part = 0;
+    bool thinking = false;
+    members([&](std::string_view key) {
+      if (key == "type") {
+        type = string_or_skip();
+      } else if (key == "choices") {
+        elements([&] { choice(); });
+      } else if (key == "delta") {
+        delta = json.peek() == '"' ? json.string() : block_delta(thinking);
+      } else if (key == "index" || key == "output_index") {
+        index = small_number(json.value());
+      } else if (key == "content_index" || key == "summary_index") {
+        part = small_number(json.value());
+      } else if (key == "item" || key == "content_block") {
+        name = name_of();
+      } else if (key == "error") {
+        error = error || json.peek() == '{' || json.peek() == '"';
+        json.value();
+      } else {
+        json.value();
+      }
+    });
+    error = error || type == "error";
+    if (type == "content_block_delta" || (type.ends_with(".delta") && holds_text(type)))
+      add(index, thinking || type.find("reasoning") != std::string_view::npos ? kReasoning : kText, part & 0xFF, delta);
+    if (type == "response.output_item.added" || type == "content_block_start") add(index, kTool, 0, name);
+  }
+
+  std::string_view name_of() {
+    std::string_view name;
+    members([&](std::string_view key) { key == "name" ? void(name = string_or_skip()) : void(json.value()); });
+    return name;
+  }
+
+  std::string_view block_delta(bool& thinking) {  // Anthropic's
+    std::string_view text;
+    members([&](std::string_view key) {
+      if (key == "text" || key == "thinking" || key == "partial_json") {
+        thinking = key == "thinking";
+        text = string_or_skip();
+      } else {
+        json.value();
+      }
+    });
+    return text;
+  }
+
+  void choice() {
+    const std::size_t from = count;
+    std::uint32_t index = 0;
+    members([&](std::string_view key) {
+      if (key == "index") {
+        index = small_number(json.value());
+      } else if (key == "delta") {
+        members([&](std::string_view k) { delta_member(k); });
+      } else if (key == "text") {
+        add(0, kText, 0, string_or_skip());
+      } else {
+        json.value();
+      }
+    });
+    for (std::size_t i = from; i < count; ++i) texts[i].channel.id += index << 12;
+  }
+
+  void delta_member(std::string_view key) {
+    if (key == "content") {
+      add(0, kText, 0, string_or_skip());
+    } else if (key == "reasoning_content" || key == "reasoning") {
+      add(0, kReasoning, 0, string_or_skip());
+    } else if (key == "refusal") {
+      add(0, kRefusal, 0, string_or_skip());
+    } else if (key == "function_call") {
+      function(0);
+    } else if (key == "tool_calls") {
+      elements([&] { tool_call(); });
+    } else {
+      json.value();
+    }
+  }
+
+  void tool_call() {
+    const std::size_t from = count;
+    std::uint32_t index = 0;
+    members([&](std::string_view key) {
+      if (key == "index") {
+        index = small_number(json.value()) & 0xFF;
+      } else if (key == "function") {
+        function(0);
+      } else {
+        json.value();
+      }
+    });
+    for (std::size_t i = from; i < count; ++i) texts[i].channel.id += index << 4;
+  }
+
+  void function(std::uint32_t sub) {
+    members([&](std::string_view key) {
+      if (key == "name" || key == "arguments") {
+        add(0, kTool, sub, string_or_skip());
+      } else {
+        json.value();
+      }
+    });
+  }
+};
+
+void DeltaReader::push(std::string_view bytes, Sink sink) {
+  if (!held_.empty() || skipping_) {
+    const std::size_t newline = bytes.find('\n');
+    hold(bytes.substr(0, newline));
+    if (newline == std::string_view::npos) return;
+    if (!skipping_) {
+      held_ += '\n';
+      lines(held_, sink);  // one whole line: nothing of it is held again
+      held_.clear();
+    }
+    skipping_ = false;
+    bytes.remove_prefix(newline + 1);
+  }
+  lines(bytes, sink);
+}
+
+void DeltaReader::hold(std::string_view part) {
+  skipping_ = skipping_ || held_.size() + part.size() > kMaxEventBytes;
+  if (skipping_) {
+    held_.clear();
+  } else {
+    held_.append(part);
+  }
+}
+
+void DeltaReader::lines(std::string_view bytes, Sink sink) {
+  while (!bytes.empty()) {
+    if (const std::size_t n = like_last(bytes, sink); n != 0) {
+      bytes.remove_prefix(n);
+      continue;
+    }
+    const std::size_t newline = bytes.find('\n');
+    if (newline == std::string_view::npos) return hold(bytes);
+    if (bytes.front() == 'd' && newline <= kMaxEventBytes) line(bytes.substr(0, newline + 1), sink);
+    bytes.remove_prefix(newline + 1);
+  }
+}
+
+// With what stands before and behind the text as it was, the text is all there is in this event, too.
+std::size_t DeltaReader::like_last(std::string_view bytes, Sink sink) const {
+  const std::size_t before = like_before_.size();
+  if (before == 0 || !bytes.starts_with(like_before_)) return 0;
+  const char* const text = bytes.data() + before;
+  const char* const end = bytes.data() + bytes.size();
+  const char* const quote = scan::find_string_special(text, end);
+  const std::string_view rest(quote, static_cast<std::size_t>(end - quote));
+  if (!rest.starts_with(like_after_)) return 0;
+  const std::string_view delta(text, static_cast<std::size_t>(quote - text));
+  if (before + delta.size() + like_after_.size() > kMaxEventBytes + 1) return 0;  // as if it had come in parts
+  if (delta.find('\n') != std::string_view::npos) return 0;
+  if (!delta.empty()) sink.take(sink.to, like_channel_, delta);
+  return before + delta.size() + like_after_.size();
+}
+
+void DeltaReader::line(std::string_view line, Sink sink) {
+  if (!line.starts_with("data:")) return;
+  Found found(line.substr(5));
+  found.read();
+  error_seen_ = error_seen_ || found.error;
+  for (std::size_t i = 0; i < found.count; ++i) sink.take(sink.to, found.texts[i].channel, found.texts[i].text);
+  like_before_.clear();
+  if (found.count != 1 || found.error || line.size() > 4096) return;
+  const std::string_view text = found.texts[0].text;
+  const auto begin = static_cast<std::size_t>(text.data() - line.data());
+  like_before_.assign(line.substr(0, begin));
+  like_after_.assign(line.substr(begin + text.size()));
+  like_channel_ = found.texts[0].channel;
+}
+
+}  // namespace gw::provider

@@ -1,0 +1,49 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace gw::provider {
+
+/// Finds the generated text in a stream of server-sent events: OpenAI's chat, completions and Responses, Anthropic's
+/// messages, and what is compatible. How the stream was cut makes no difference.
+///
+/// Owner: one estimate. Memory: two events of the stream, at most kMaxEventBytes each; a longer event is passed over.
+/// An event that equals the last one but for its text, as most do, costs a comparison; others are read as JSON.
+class DeltaReader {
+ public:
+  static constexpr std::size_t kMaxEventBytes = 64 << 10;
+
+  /// Which run of text a delta goes on with: the choice or block and what kind of text it is.
+  struct Channel {
+    std::uint32_t id = 0;
+    bool reasoning = false;
+  };
+  /// `text` is written as in JSON: escapes are left to the receiver. Valid during the call only.
+  struct Sink {
+    void (*take)(void* to, Channel channel, std::string_view text);
+    void* to;
+  };
+
+  void push(std::string_view bytes, Sink sink);
+  /// An error event came.
+  bool error_seen() const { return error_seen_; }
+
+ private:
+  struct Found;
+
+  void lines(std::string_view bytes, Sink sink);
+  std::size_t like_last(std::string_view bytes, Sink sink) const;
+  void line(std::string_view line, Sink sink);
+  void hold(std::string_view part);
+
+  std::string held_;         ///< the beginning of a line that is not ended
+  std::string like_before_;  ///< of the last line that had one delta: up to its text
+  std::string like_after_;   ///< from there to the end of the line
+  Channel like_channel_;
+  bool skipping_ = false;  ///< in a line that is too long
+  bool error_seen_ = false;
+};
+
+}  // namespace gw::provider
