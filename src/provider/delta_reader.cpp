@@ -18,6 +18,29 @@ std::uint32_t small_number(std::string_view digits) {
   return v;
 }
 
+/// First byte that does not simply stand for itself inside a JSON string, or `end`.
+const char* plain_end(const char* p, const char* end) {
+#if defined(__SSE2__)
+  for (; end - p >= 16; p += 16) {
+    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+    const __m128i backslash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+    const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1F)), v);
+    const int hits = _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control));
+    if (hits != 0) return p + __builtin_ctz(static_cast<unsigned>(hits));
+  }
+#endif
+  while (p < end && *p != '"' && *p != '\\' && static_cast<unsigned char>(*p) > 0x1F) ++p;
+  return p;
+}
+
+const char* digits_end(const char* p, const char* end) {
+  while (p < end && *p >= '0' && *p <= '9') ++p;
+  return p;
+}
+
+constexpr std::size_t kMaxLike = 4096;  // bytes of a line worth remembering
+
 bool holds_text(std::string_view type) { return type.find("audio") == std::string_view::npos; }
 
 }  // namespace
@@ -34,6 +57,8 @@ struct DeltaReader::Found {
   std::array<Text, kMax> texts;
   std::size_t count = 0;
   bool error = false;
+  std::string_view sequence;  ///< a number that differs from event to event and says nothing
+  std::string_view padding;   ///< likewise, a string
 
   explicit Found(std::string_view payload) : json(payload) {}
 
@@ -79,6 +104,10 @@ struct DeltaReader::Found {
         part = small_number(json.value());
       } else if (key == "item" || key == "content_block") {
         name = name_of();
+      } else if (key == "sequence_number") {
+        sequence = json.value();
+      } else if (key == "obfuscation") {
+        padding = string_or_skip();
       } else if (key == "error") {
         error = error || json.peek() == '{' || json.peek() == '"';
         json.value();
@@ -203,25 +232,37 @@ void DeltaReader::lines(std::string_view bytes, Sink sink) {
     }
     const std::size_t newline = bytes.find('\n');
     if (newline == std::string_view::npos) return hold(bytes);
-    if (bytes.front() == 'd' && newline <= kMaxEventBytes) line(bytes.substr(0, newline + 1), sink);
+    const std::string_view whole = bytes.substr(0, newline + 1);
+    if (whole.front() == 'd' && newline <= kMaxEventBytes) line(whole, sink);
+    if (whole.front() == 'e' && newline <= 128) event_.assign(whole);
     bytes.remove_prefix(newline + 1);
   }
 }
 
-// With what stands before and behind the text as it was, the text is all there is in this event, too.
+// When all around the text is as it was, the text is all there is in this event, too. The lines before and behind it
+// that say nothing are passed over with it.
 std::size_t DeltaReader::like_last(std::string_view bytes, Sink sink) const {
-  const std::size_t before = like_before_.size();
-  if (before == 0 || !bytes.starts_with(like_before_)) return 0;
-  const char* const text = bytes.data() + before;
-  const char* const end = bytes.data() + bytes.size();
-  const char* const quote = scan::find_string_special(text, end);
-  const std::string_view rest(quote, static_cast<std::size_t>(end - quote));
-  if (!rest.starts_with(like_after_)) return 0;
-  const std::string_view delta(text, static_cast<std::size_t>(quote - text));
-  if (before + delta.size() + like_after_.size() > kMaxEventBytes + 1) return 0;  // as if it had come in parts
-  if (delta.find('\n') != std::string_view::npos) return 0;
-  if (!delta.empty()) sink.take(sink.to, like_channel_, delta);
-  return before + delta.size() + like_after_.size();
+  if (like_.empty()) return 0;
+  const char* p = bytes.data();
+  const char* const end = p + bytes.size();
+  if (!event_.empty() && bytes.starts_with(event_)) p += event_.size();
+  const char* const begin = p;
+  const char* literal = like_.data();
+  std::string_view text;
+  for (const Literal& l : literals_) {
+    if (end - p < l.size || std::memcmp(p, literal, l.size) != 0) return 0;
+    p += l.size;
+    literal += l.size;
+    if (l.hole == Hole::none) break;
+    const char* const from = p;
+    p = l.hole == Hole::digits ? digits_end(p, end) : plain_end(p, end);
+    if (l.hole == Hole::digits && p == from) return 0;
+    if (l.hole == Hole::text) text = {from, static_cast<std::size_t>(p - from)};
+  }
+  if (p - begin > static_cast<std::ptrdiff_t>(kMaxEventBytes)) return 0;  // as if it had come in parts
+  if (!text.empty()) sink.take(sink.to, like_channel_, text, false);
+  if (p < end && *p == '\n') ++p;
+  return static_cast<std::size_t>(p - bytes.data());
 }
 
 void DeltaReader::line(std::string_view line, Sink sink) {
@@ -229,13 +270,31 @@ void DeltaReader::line(std::string_view line, Sink sink) {
   Found found(line.substr(5));
   found.read();
   error_seen_ = error_seen_ || found.error;
-  for (std::size_t i = 0; i < found.count; ++i) sink.take(sink.to, found.texts[i].channel, found.texts[i].text);
-  like_before_.clear();
-  if (found.count != 1 || found.error || line.size() > 4096) return;
-  const std::string_view text = found.texts[0].text;
-  const auto begin = static_cast<std::size_t>(text.data() - line.data());
-  like_before_.assign(line.substr(0, begin));
-  like_after_.assign(line.substr(begin + text.size()));
+  for (std::size_t i = 0; i < found.count; ++i) sink.take(sink.to, found.texts[i].channel, found.texts[i].text, true);
+  like_.clear();
+  if (found.count == 1 && !found.error && line.size() <= kMaxLike) remember(line, found);
+}
+
+void DeltaReader::remember(std::string_view line, const Found& found) {
+  struct Gap {
+    std::string_view at;
+    Hole hole;
+  };
+  std::array<Gap, 3> gaps{
+      {{found.texts[0].text, Hole::text}, {found.sequence, Hole::digits}, {found.padding, Hole::string}}};
+  std::sort(gaps.begin(), gaps.end(), [](const Gap& a, const Gap& b) { return a.at.data() < b.at.data(); });
+  const char* from = line.data();
+  std::size_t n = 0;
+  const auto literal = [&](const char* to, Hole hole) {
+    like_.append(from, to);
+    literals_[n++] = {static_cast<std::uint16_t>(to - from), hole};
+  };
+  for (const Gap& gap : gaps) {
+    if (gap.at.empty()) continue;
+    literal(gap.at.data(), gap.hole);
+    from = gap.at.data() + gap.at.size();
+  }
+  literal(line.data() + line.size(), Hole::none);
   like_channel_ = found.texts[0].channel;
 }
 

@@ -85,6 +85,24 @@ void BM_Event(benchmark::State& state) {
   state.counters["ns_each"] = benchmark::Counter(static_cast<double>(state.iterations()) * kEvents * 1e-9,
                                                  benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
+/// What a copy of the events alone costs.
+void BM_Floor_AppendEvents(benchmark::State& state) {
+  constexpr int kEvents = 1000;
+  std::vector<std::string> events;
+  for (int i = 0; i < kEvents; ++i) events.push_back(chat_event(i));
+  std::string copy;
+  for (auto _ : state) {
+    for (const std::string& e : events) {
+      if (copy.size() > 16000) copy.clear();
+      copy.append(e);
+    }
+    benchmark::DoNotOptimize(copy.data());
+  }
+  state.counters["ns_each"] = benchmark::Counter(static_cast<double>(state.iterations()) * kEvents * 1e-9,
+                                                 benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+BENCHMARK(BM_Floor_AppendEvents);
+
 BENCHMARK(BM_Event)->ArgNames({"api", "usage_expected"})->ArgsProduct({{0, 1, 2}, {0, 1}});
 
 }  // namespace

@@ -25,8 +25,8 @@ void UsageEstimator::answer(std::string_view bytes) {
     return;
   }
   if (deltas_ == nullptr) deltas_ = std::make_unique<DeltaReader>();
-  const auto take = [](void* to, DeltaReader::Channel channel, std::string_view raw) {
-    static_cast<UsageEstimator*>(to)->take(channel, raw);
+  const auto take = [](void* to, DeltaReader::Channel channel, std::string_view raw, bool escaped) {
+    static_cast<UsageEstimator*>(to)->take(channel, raw, escaped);
   };
   deltas_->push(bytes, {take, this});
 }
@@ -39,9 +39,9 @@ TokenCounter& UsageEstimator::counter(DeltaReader::Channel channel) {
   return channels_.emplace_back(TextChannel{channel, TokenCounter(*tokenizers_, encoding_, hold)}).counter;
 }
 
-void UsageEstimator::take(DeltaReader::Channel channel, std::string_view raw) {
+void UsageEstimator::take(DeltaReader::Channel channel, std::string_view raw, bool escaped) {
   TokenCounter& to = counter(channel);
-  if (raw.find('\\') == std::string_view::npos) return to.push(raw);
+  if (!escaped || raw.find('\\') == std::string_view::npos) return to.push(raw);
   unescaped_.resize(raw.size());
   const char* const end = unescape_json(raw, unescaped_.data());
   to.push({unescaped_.data(), static_cast<std::size_t>(end - unescaped_.data())});

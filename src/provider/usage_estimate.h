@@ -69,7 +69,7 @@ class UsageEstimator {
   };
 
   TokenCounter& counter(DeltaReader::Channel channel);
-  void take(DeltaReader::Channel channel, std::string_view raw);
+  void take(DeltaReader::Channel channel, std::string_view raw, bool escaped);
   void read_request();
   std::size_t count_kept(std::string& kept, std::size_t& at, std::int64_t& tokens, std::size_t max_bytes) const;
 
