@@ -1,7 +1,7 @@
 # ./dev test: every suite, each counted; a failing suite does not keep the others from running.
 . dev.d/fuzz.sh
 
-all_suites="unit asan tsan e2e fuzz planted"
+all_suites="unit asan tsan e2e tokens fuzz planted"
 more_suites="e2e_asan e2e_tsan"
 
 test_command() {
@@ -121,6 +121,10 @@ end_to_end() {
 
 # Node's runner ends with `# pass 12` or, when it prints for people, `ℹ pass 12`; a suite run in parts prints several.
 tap_count() { awk -v what="$1" '($1 == "#" || $1 == "ℹ") && $2 == what && $3 ~ /^[0-9]+$/ { n += $3 } END { print n + 0 }' "$2"; }
+
+# ---- the tokenizers beside their publishers' own -----------------------------------------------------------------------
+
+suite_tokens() { end_to_end release tests/tokens/run.sh tokens; }
 
 # ---- fuzzing -----------------------------------------------------------------------------------------------------------
 
