@@ -291,6 +291,9 @@ void DeltaReader::remember(std::string_view line, const Found& found) {
   };
   for (const Gap& gap : gaps) {
     if (gap.at.empty()) continue;
+    // A string without its end would let a text end anywhere.
+    const auto end = static_cast<std::size_t>(gap.at.data() - line.data()) + gap.at.size();
+    if (end >= line.size() || (gap.hole != Hole::digits && line[end] != '"')) return like_.clear();
     literal(gap.at.data(), gap.hole);
     from = gap.at.data() + gap.at.size();
   }

@@ -171,7 +171,8 @@ TEST(UsageEstimator, NothingDependsOnTheCutOrTheStep) {
   for (const char* part : {"Caf\\u00e9 \\ud83c\\udf4f", " it's", "  \\n", "\\n12", "345 \u4F60\u597D", "\u00E9"})
     answer +=
         chat_event(part) + anthropic_event("text_delta", "text", part, 3) + chat_event(part, 1) + chat_event(part, 1);
-  answer += "data: {\"type\":\"error\"}\n";
+  answer += "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"no end}}]}\n\n";  // of the string
+  answer += "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\" ther\ndata: {\"type\":\"error\"}\n";
   const Case c{kChatRequest, answer};
   const Usage whole = estimate(c);
   for (std::size_t cut = 0; cut <= answer.size(); ++cut) ASSERT_EQ(estimate(c, {cut}), whole) << "cut at " << cut;
