@@ -86,6 +86,8 @@ class FieldScanner {
   /// Of the root, else of `message`, `response`, `x_groq`: one that is an object and closed; else the counts that
   /// Ollama writes into the root. Null if there is none, or if the document is a batch, whose usage is that of others.
   const RawUsage* usage() const;
+  /// That one is of `message`: what a stream of Anthropic's begins with.
+  bool usage_of_message() const { return !usage_closed_[0] && usage_closed_[1]; }
   /// The model or usage is that of `response`.
   bool of_response() const { return response_seen_; }
 

@@ -24,11 +24,23 @@ void UsageEstimator::answer(std::string_view bytes) {
     document_.append(bytes.substr(0, kMaxAnswerBytes - document_.size()));
     return;
   }
+  while (raw_.size() + bytes.size() > kRawBytes) {
+    const std::size_t room = kRawBytes - raw_.size();
+    raw_.append(bytes.substr(0, room));
+    bytes.remove_prefix(room);
+    search_raw();
+  }
+  raw_.append(bytes);
+}
+
+void UsageEstimator::search_raw() {
+  if (raw_.empty()) return;
   if (deltas_ == nullptr) deltas_ = std::make_unique<DeltaReader>();
   const auto take = [](void* to, DeltaReader::Channel channel, std::string_view raw, bool escaped) {
     static_cast<UsageEstimator*>(to)->take(channel, raw, escaped);
   };
-  deltas_->push(bytes, {take, this});
+  deltas_->push(raw_, {take, this});
+  raw_.clear();
 }
 
 TokenCounter& UsageEstimator::counter(DeltaReader::Channel channel) {
@@ -48,8 +60,9 @@ void UsageEstimator::take(DeltaReader::Channel channel, std::string_view raw, bo
 }
 
 void UsageEstimator::drop() {
-  const auto free = [](std::string& s) { s.capacity() > 64 ? std::string().swap(s) : s.clear(); };
+  const auto free = [](std::string& s) { s.capacity() > kKeptBytes ? std::string().swap(s) : s.clear(); };
   free(request_);
+  free(raw_);
   free(document_);
   free(unescaped_);
   deltas_.reset();
@@ -64,6 +77,7 @@ void UsageEstimator::drop() {
 
 void UsageEstimator::begin_estimate(const Usage& reported) {
   reported_ = reported;
+  search_raw();
   for (TextChannel& c : channels_) c.counter.end();
 }
 

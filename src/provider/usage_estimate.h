@@ -18,16 +18,19 @@ namespace gw::provider {
 /// the model's tokenizer. See encoding_of_model() and prompt_text.h for what is exact and what is near.
 ///
 /// Owner: the exchange's pipeline, one object per connection, reused; the TokenizerSet outlives it. Thread: the
-/// worker's. Memory: about 150 bytes while nothing is collected; then the request (bounded), an event or two, and the
-/// text of the answer, all given back by drop(). Work: collecting copies and searches; tokens are counted by step(), or
-/// along the way when no usage is expected.
+/// worker's. Memory: about 200 bytes while nothing is collected; then the request, the last events and the text of the
+/// answer, each bounded, given back by drop() but for kKeptBytes of each. Work: collecting copies; each kRawBytes of a
+/// stream are searched for their text at once, so that a stream which reports its usage before that costs the copy
+/// only. Tokens are counted by step(), or with the search when no usage is expected.
 ///
 ///   collect_request()…  begin_answer()  answer()…  then either drop(), or begin_estimate(), step()… and result().
 class UsageEstimator {
  public:
-  static constexpr std::size_t kMaxRequestBytes = 256 << 10;  ///< kept; what is beyond counts in proportion
-  static constexpr std::size_t kMaxAnswerBytes = 256 << 10;   ///< of text not counted yet, or of a JSON document
-  static constexpr std::size_t kMaxChannels = 16;             ///< texts that run side by side; more share them
+  static constexpr std::size_t kMaxRequestBytes = 64 << 10;  ///< kept; what is beyond counts in proportion
+  static constexpr std::size_t kMaxAnswerBytes = 64 << 10;   ///< of text not counted yet, or of a JSON document
+  static constexpr std::size_t kRawBytes = 64 << 10;         ///< of a stream, not searched yet
+  static constexpr std::size_t kKeptBytes = 8 << 10;         ///< of each buffer that is kept for the next exchange
+  static constexpr std::size_t kMaxChannels = 16;            ///< texts that run side by side; more share them
 
   explicit UsageEstimator(const TokenizerSet& tokenizers, std::size_t max_request_bytes = kMaxRequestBytes)
       : tokenizers_(&tokenizers), max_request_bytes_(max_request_bytes) {}
@@ -70,6 +73,7 @@ class UsageEstimator {
 
   TokenCounter& counter(DeltaReader::Channel channel);
   void take(DeltaReader::Channel channel, std::string_view raw, bool escaped);
+  void search_raw();
   void read_request();
   std::size_t count_kept(std::string& kept, std::size_t& at, std::int64_t& tokens, std::size_t max_bytes) const;
 
@@ -86,6 +90,7 @@ class UsageEstimator {
   std::size_t request_at_ = 0;
   std::int64_t input_ = 0;
 
+  std::string raw_;  ///< of a stream, not searched yet
   std::unique_ptr<DeltaReader> deltas_;
   std::vector<TextChannel> channels_;
   std::string document_;  ///< an answer that is no stream

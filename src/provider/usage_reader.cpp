@@ -37,7 +37,7 @@ void UsageReader::reset() {
   usage_ = {};
   totals_.reset();
   format_ = Format::document;
-  given_up_ = item_events_ = false;
+  given_up_ = item_events_ = final_usage_ = false;
   line_ = Line::start;
   held_size_ = 0;
   model_.clear();
@@ -83,7 +83,6 @@ void UsageReader::finish() {
 }
 
 void UsageReader::decoded(std::string_view bytes) {
-  if (tee_.take != nullptr) tee_.take(tee_.to, bytes);
   if (format_ == Format::document) {
     scanner_.push(bytes);
   } else if (reads_all()) {
@@ -91,6 +90,7 @@ void UsageReader::decoded(std::string_view bytes) {
   } else {
     push_events(bytes);
   }
+  if (tee_.take != nullptr) tee_.take(tee_.to, bytes);
 }
 
 // Complete lines are only searched. The one that is cut off at the end is held while it is short, else read as it
@@ -205,6 +205,7 @@ void UsageReader::take_payload() {
   totals_.set_items(scanner_.output_items());
   if (const RawUsage* raw = scanner_.usage()) {
     totals_.add(*raw);
+    final_usage_ = final_usage_ || !scanner_.usage_of_message();
   } else if (!totals_.has_items()) {
     return;
   }

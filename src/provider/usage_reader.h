@@ -32,7 +32,7 @@ class UsageReader {
   /// when it contains `application/x-ndjson`, else one JSON document.
   void begin(std::string_view content_type, std::string_view content_encoding);
   void push(std::string_view bytes);
-  /// From here on hands on what it reads, decoded, until reset(); for what else wants to see it.
+  /// From here on hands on what it has read, decoded, until reset(); for what else wants to see it.
   void tee(ContentDecoder::Sink sink) { tee_ = sink; }
   /// The body has ended, well or not. push() must not follow before begin().
   void finish();
@@ -41,6 +41,8 @@ class UsageReader {
 
   /// What is known so far; complete after finish().
   const Usage& usage() const { return usage_; }
+  /// A usage came that speaks of the whole answer: any but the one that Anthropic's streams begin with.
+  bool final_usage() const { return final_usage_; }
   // Empty when the answer does not say. Valid until reset().
 
   /// The first that the answer names: of the root, else of `message`, else of `response`.
@@ -74,6 +76,7 @@ class UsageReader {
   UsageTotals totals_;
   Format format_ = Format::document;
   bool given_up_ = false;
+  bool final_usage_ = false;
   bool item_events_ = false;  ///< a stream of the Responses API, which tells of each finished output item
   Line line_ = Line::start;
   std::uint8_t prefix_size_ = 0;  ///< how much of `data:` the line has shown
