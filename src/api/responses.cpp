@@ -96,7 +96,19 @@ void additional_diagnostics(JsonWriter& w, const PipelineDiagnostics& d) {
       .field("spill_bytes", d.spill_bytes)
       .field("spill_max_bytes", d.spill_max_bytes)
       .field("store_available", d.store_available)
-      .field_if("store_error", d.store_error);
+      .field_if("store_error", d.store_error)
+      .field("unpriced_total", d.unpriced_total)
+      .key("unpriced_models")
+      .begin_array();
+  for (const UnpricedModel& m : d.unpriced_models)
+    w.begin_object()
+        .field("provider", m.provider)
+        .field("model", m.model)
+        .field("count", static_cast<std::int64_t>(m.count))
+        .field("first_seen", format_rfc3339(m.first_seen_ns))
+        .field("last_seen", format_rfc3339(m.last_seen_ns))
+        .end_object();
+  w.end_array();
 }
 
 }  // namespace

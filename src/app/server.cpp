@@ -17,6 +17,7 @@
 #include "api/router.h"
 #include "app/demo.h"
 #include "app/pipeline_events.h"
+#include "app/price_reloader.h"
 #include "app/wiring.h"
 #include "base/clock.h"
 #include "base/strings.h"
@@ -63,6 +64,7 @@ struct Server::Impl {
   std::vector<std::unique_ptr<store::TraceReader>> readers;
   std::unique_ptr<trace::TracePipeline> traces;
   std::unique_ptr<pipeline::Services> services;
+  std::optional<PriceReloader> price_reloader;
   std::unique_ptr<net::Resolver> resolver;
   std::vector<std::unique_ptr<api::Router>> routers;
   std::unique_ptr<pipeline::QueryPool> queries;
@@ -133,7 +135,12 @@ Result<void> Server::Impl::open_api() {
   for (auto& reader : readers) {
     api::ApiDeps d;
     d.traces = reader.get();
-    d.diagnostics = [this] { return std::optional<PipelineDiagnostics>(traces->diagnostics()); };
+    d.diagnostics = [this] {
+      PipelineDiagnostics now = traces->diagnostics();
+      now.unpriced_total = static_cast<std::int64_t>(services->unpriced.total());
+      now.unpriced_models = services->unpriced.list();
+      return std::optional<PipelineDiagnostics>(std::move(now));
+    };
     d.not_ready_reason = [this]() -> std::string {
       if (services->draining.load()) return "draining";
       const PipelineDiagnostics now = traces->diagnostics();
@@ -273,6 +280,17 @@ Server::~Server() {
 int Server::port() const { return impl_->port; }
 bool Server::shutdown() { return impl_->shutdown(); }
 
+void Server::look_around() {
+  const auto outcome = impl_->price_reloader->poll();
+  if (!outcome)
+    impl_->log->error("price file not taken; the last good prices stay in force")
+        .field("error", outcome.error().message);
+  else if (*outcome == PriceReloader::Outcome::replaced)
+    impl_->log->info("price file taken")
+        .field("path", impl_->options.config.pricing.file)
+        .field("price_version", impl_->services->prices.table()->price_version());
+}
+
 Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
   std::signal(SIGPIPE, SIG_IGN);
   const sigset_t set = shutdown_signals();
@@ -285,6 +303,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
   auto services = make_services(impl->options.config);
   if (!services) return tl::make_unexpected(services.error());
   impl->services = std::move(*services);
+  impl->price_reloader.emplace(impl->options.config.pricing, impl->services->prices);
   impl->resolver = std::make_unique<net::Resolver>();
   impl->services->resolver = impl->resolver.get();
   for (auto step : {&Impl::open_store, &Impl::open_traces, &Impl::open_api}) {
@@ -297,6 +316,9 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
   }
   impl->banner();
   impl->run_threads();
+  // A worker that needs one must not stand still while it is unpacked.
+  for (const auto encoding : {provider::Encoding::o200k, provider::Encoding::cl100k})
+    impl->services->tokenizers.get(encoding);
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
@@ -325,9 +347,8 @@ int serve(const config::Config& config, const std::string& config_path, const st
     return 1;
   }
   const sigset_t set = shutdown_signals();
-  int received = 0;
-  while (::sigwait(&set, &received) != 0) {
-  }
+  constexpr timespec kLookAround{.tv_sec = 2, .tv_nsec = 0};
+  while (::sigtimedwait(&set, nullptr, &kLookAround) < 0) (*server)->look_around();
   return (*server)->shutdown() ? 0 : 1;
 }
 

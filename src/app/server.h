@@ -31,6 +31,8 @@ class Server {
   /// Fails readiness, waits the drain delay, stops accepting, lets exchanges finish, drains the rings, logs what was
   /// written. True when all exchanges ended in time. Once.
   bool shutdown();
+  /// Takes up what changed outside: the price file. One thread, every few seconds.
+  void look_around();
 
  private:
   struct Impl;

@@ -144,6 +144,10 @@ Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& 
   auto prices = config::load_prices(c.pricing);
   if (!prices) return tl::make_unexpected(prices.error());
 
+  const auto configured = config::all_providers(c);
+  std::vector<pipeline::PricedRoute> priced;
+  for (const config::ProviderConfig* p : configured) priced.push_back({p->name, p->kind, p->upstream});
+
   const std::string header(trim(c.auth.header));
   auto s = std::make_unique<pipeline::Services>(
       pipeline::Stages{.routes = std::move(*routes),
@@ -154,14 +158,11 @@ Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& 
                        .response_header_redactor =
                            guard::HeaderRedactor(c.pii.headers.denylist, c.pii.stages.response_headers, header),
                        .policies = make_policies(c)},
-      std::move(*prices));
+      std::move(*prices), std::move(priced));
   s->cors_allow_headers = cors_headers(c);
-  const auto configured = config::all_providers(c);
   for (const route::Route& r : s->routes.routes()) {
     auto link = make_link(r, *configured[r.index], *proxies);
     if (!link) return fail("failed to configure proxy routes: " + link.error().message);
-    link->price_provider =
-        s->prices.table()->provider_of(r.name, configured[r.index]->kind, configured[r.index]->upstream);
     s->providers.push_back(std::move(*link));
   }
   s->limits = {.max_header_bytes = static_cast<std::size_t>(c.server.max_header_bytes),

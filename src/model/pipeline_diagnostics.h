@@ -2,8 +2,18 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace gw {
+
+/// Exchanges that had usage and no price for it.
+struct UnpricedModel {
+  std::string provider;  ///< as the route is called
+  std::string model;
+  std::uint64_t count = 0;
+  std::int64_t first_seen_ns = 0;  ///< Unix ns
+  std::int64_t last_seen_ns = 0;
+};
 
 /// A snapshot of the trace pipeline, for /api/diagnostics/trace-pipeline, readiness and the shutdown report.
 /// At every moment: accepted_total = stored + queued + spilled + sum(dropped_by_reason). Exchanges still in flight are
@@ -37,6 +47,8 @@ struct PipelineDiagnostics {
   std::int64_t ring_bytes = 0, ring_used_bytes = 0, spill_bytes = 0, spill_max_bytes = 0;
   bool store_available = true;
   std::string store_error;  ///< last failure's class and text; empty when the store answers
+  std::int64_t unpriced_total = 0;
+  std::vector<UnpricedModel> unpriced_models;  ///< by falling count
 };
 
 }  // namespace gw

@@ -3,8 +3,8 @@
 
 namespace gw {
 
-/// Token counts of one exchange in disjoint buckets, whatever the provider's own way of counting. What a provider did not
-/// report is 0. Every count is 0 .. 2^53 - 1.
+/// Token counts of one exchange in disjoint buckets, whatever the provider's own way of counting. What a provider did
+/// not report is 0. Every count is 0 .. 2^53 - 1.
 struct Usage {
   // The totals of the contract: cached parts are input and reasoning is output for every provider.
   std::int64_t input_tokens = 0;

@@ -16,7 +16,8 @@ Exchange::Exchange(ClientConnection& connection, ExchangeBuffers& buffers)
       first_body_(buffers.first_body),
       correlation_id_(buffers.correlation_id),
       request_reader_(buffers.request_reader),
-      usage_reader_(buffers.usage_reader) {}
+      usage_reader_(buffers.usage_reader),
+      estimator_(buffers.estimator) {}
 
 net::Task<bool> Exchange::run() {
   begin();

@@ -65,6 +65,8 @@ class Exchange final : private proxy::RelayObserver {
   void fill_shared(ExchangeRecord& record);
   bool publish(const ExchangeRecord& record, std::int64_t now_ns);
   void finish_readers();
+  void begin_estimate();
+  void on_stream_text(std::string_view text);
   void price(ExchangeRecord& record);
   void fill_identity(ExchangeRecord& record) const;
   void fill_lineage(ExchangeRecord& record) const;
@@ -104,6 +106,7 @@ class Exchange final : private proxy::RelayObserver {
 
   provider::RequestReader& request_reader_;
   provider::UsageReader& usage_reader_;
+  provider::UsageEstimator& estimator_;
   capture::StreamEnd stream_end_;
   capture::BodyCapture request_capture_, response_capture_;
   std::unique_ptr<WebsocketMessages> websocket_;  ///< once upgraded
@@ -118,6 +121,9 @@ class Exchange final : private proxy::RelayObserver {
   std::array<RedactionCount, 1 + guard::kKinds> redaction_counts_{};
   int status_ = 0;
   int ring_refusals_ = 0;
+  /// Of a stream that has not reported its usage: what is needed to count it ourselves is kept.
+  bool may_estimate_ = false;
+  std::optional<Usage> estimate_;
   bool admitted_ = false, offered_ = false, readers_finished_ = false;
 };
 

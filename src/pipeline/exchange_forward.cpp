@@ -23,12 +23,17 @@ bool refuses_capture(const http::Fields& fields) {
   return f != nullptr && iequals(f->value, "true");
 }
 
+bool generates_text(std::string_view path) {
+  return path.ends_with("/completions") || path.ends_with("/messages") || path.ends_with("/responses");
+}
+
 }  // namespace
 
 net::Task<bool> Exchange::forward() {
   trace_id_ = make_trace_id(started_wall_ns_);
   to_hex(trace_id_, trace_id_text_);
   const bool capture = services_.capture.bodies && !refuses_capture(head_.fields);
+  may_estimate_ = head_.method == "POST" && generates_text(target_.path());
   request_capture_.begin(capture, services_.capture.body_max_size);
   response_capture_.begin(capture, services_.capture.body_max_size);
 

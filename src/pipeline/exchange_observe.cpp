@@ -49,6 +49,7 @@ std::int64_t checkpoint_seq(std::string_view text) {
 void Exchange::on_request_body(std::string_view content) {
   request_reader_.push(content);
   request_capture_.push(content);
+  if (may_estimate_) estimator_.collect_request(content);
 }
 
 void Exchange::on_response_head(const http::ResponseHead& head) {
@@ -64,7 +65,25 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
                       encoding != nullptr ? encoding->value : std::string_view());
   if (usage_reader_.streaming())
     usage_reader_.tee(
-        {[](void* end, std::string_view text) { static_cast<capture::StreamEnd*>(end)->push(text); }, &stream_end_});
+        {[](void* exchange, std::string_view text) { static_cast<Exchange*>(exchange)->on_stream_text(text); }, this});
+  begin_estimate();
+}
+
+/// Only the text of a stream can be missing its usage; an answer that refuses is not billed.
+void Exchange::begin_estimate() {
+  if (!may_estimate_) return;
+  may_estimate_ = usage_reader_.streaming() && status_ >= 200 && status_ < 300;
+  if (!may_estimate_) return estimator_.drop();
+  const bool asked_for = request_reader_.include_usage() == provider::Flag::yes;
+  estimator_.begin_answer(request_reader_.model(), true, asked_for || !target_.path().ends_with("/completions"));
+}
+
+void Exchange::on_stream_text(std::string_view text) {
+  stream_end_.push(text);
+  if (!may_estimate_) return;
+  if (!usage_reader_.final_usage()) return estimator_.answer(text);
+  may_estimate_ = false;
+  estimator_.drop();
 }
 
 void Exchange::on_response_body(std::string_view content) {
@@ -85,6 +104,12 @@ void Exchange::finish_readers() {
   readers_finished_ = true;
   request_reader_.finish();
   usage_reader_.finish();
+  if (!may_estimate_ || response_ == nullptr || usage_reader_.final_usage()) return;
+  constexpr std::size_t kAll = ~std::size_t{0};  // bounded by what the estimator keeps
+  estimator_.begin_estimate(usage_reader_.usage());
+  while (!estimator_.step(kAll)) {
+  }
+  estimate_ = estimator_.result();
 }
 
 /// Makes the record and publishes it. False: the ring has no room at the moment. True: done, or given up and counted.
@@ -125,7 +150,7 @@ void Exchange::fill_usage(ExchangeRecord& r) {
   r.service_tier_asked = request_reader_.service_tier();
   r.service_tier = usage_reader_.service_tier();
   r.inference_geo = usage_reader_.inference_geo();
-  r.usage = usage_reader_.usage();
+  r.usage = estimate_ ? *estimate_ : usage_reader_.usage();
   price(r);
 }
 
@@ -159,9 +184,8 @@ bool Exchange::publish(const ExchangeRecord& r, std::int64_t now_ns) {
 
 void Exchange::price(ExchangeRecord& r) {
   const provider::Priced priced =
-      worker_.prices.price(services_.prices,
+      worker_.prices.price(services_.prices, route_->index,
                            {.route = route_->name,
-                            .provider = link_->price_provider,
                             .model = r.model,
                             .response_model = r.response_model,
                             .service_tier = provider::effective_service_tier(r.service_tier_asked, r.service_tier),
@@ -170,6 +194,13 @@ void Exchange::price(ExchangeRecord& r) {
                            r.usage);
   r.cost = priced.cost;
   r.price_version = priced.price_version;
+  if (r.cost.source != CostSource::unpriced || !(r.usage.seen || r.usage.estimated)) return;
+  const std::string_view model = r.model.empty() ? std::string_view("unknown") : r.model;
+  if (services_.unpriced.add(route_->name, model, r.started_at_ns))
+    worker_.log.warn("model has no price; its traces cost 0 until it has one")
+        .field("provider", route_->name)
+        .field("model", model)
+        .field("price_version", r.price_version);
 }
 
 void Exchange::fill_identity(ExchangeRecord& r) const {

@@ -16,6 +16,8 @@
 #include "net/upstream.h"
 #include "pipeline/price_book.h"
 #include "pipeline/query_pool.h"
+#include "pipeline/unpriced_models.h"
+#include "provider/bpe.h"
 #include "proxy/heads.h"
 #include "route/route_table.h"
 
@@ -32,7 +34,6 @@ struct ServerLimits {
 struct ProviderLink {
   net::UpstreamTarget target;
   std::int64_t idle_timeout_ns = 900'000'000'000;
-  std::string price_provider;       ///< whose prices apply: PriceTable::provider_of()
   bool absolute_form = false;       ///< plain HTTP through a forward proxy
   std::string proxy_authorization;  ///< sent with each request then
   proxy::AddedFields added;
@@ -55,14 +56,16 @@ struct Stages {
 };
 
 struct Services : Stages {
-  Services(Stages stages, std::shared_ptr<const provider::PriceTable> prices_)
-      : Stages(std::move(stages)), prices(std::move(prices_)) {}
+  Services(Stages stages, std::shared_ptr<const provider::PriceTable> table, std::vector<PricedRoute> priced)
+      : Stages(std::move(stages)), prices(std::move(table), std::move(priced)) {}
 
   std::vector<ProviderLink> providers;
   std::unique_ptr<guard::BodyRedactor> request_body_redactor;  ///< null: the stage is off
   std::unique_ptr<guard::BodyRedactor> response_body_redactor;
   std::string cors_allow_headers;
   PriceBook prices;
+  UnpricedModels unpriced;
+  provider::TokenizerSet tokenizers;
   ServerLimits limits;
   CaptureOptions capture;
   std::unique_ptr<net::TlsServerContext> tls;  ///< null: plain HTTP

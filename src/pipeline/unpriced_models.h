@@ -7,15 +7,9 @@
 #include <string_view>
 #include <vector>
 
-namespace gw::pipeline {
+#include "model/pipeline_diagnostics.h"
 
-struct UnpricedModel {
-  std::string provider;
-  std::string model;
-  std::uint64_t count = 0;
-  std::int64_t first_seen_ns = 0;  ///< Unix ns
-  std::int64_t last_seen_ns = 0;
-};
+namespace gw::pipeline {
 
 /// Any thread; one lock, taken for exchanges without a price only. At most kMaxModels names of at most kMaxNameBytes,
 /// since clients choose them; the rest is counted together as `other`.

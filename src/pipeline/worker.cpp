@@ -42,10 +42,11 @@ void ExchangeBuffers::clear() {
   response.clear();
   request_reader.reset();
   usage_reader.reset();
+  estimator.drop();
 }
 
 ExchangeBuffersPtr WorkerContext::take_buffers() {
-  if (spare.empty()) return std::make_unique<ExchangeBuffers>();
+  if (spare.empty()) return std::make_unique<ExchangeBuffers>(services.tokenizers);
   ExchangeBuffersPtr b = std::move(spare.back());
   spare.pop_back();
   return b;

@@ -9,6 +9,7 @@
 #include "net/upstream.h"
 #include "pipeline/services.h"
 #include "provider/request_reader.h"
+#include "provider/usage_estimate.h"
 #include "provider/usage_reader.h"
 #include "proxy/relay.h"
 #include "telemetry/log.h"
@@ -30,6 +31,9 @@ struct ExchangeBuffers {
   http::ResponseHead response;
   provider::RequestReader request_reader;
   provider::UsageReader usage_reader;
+  provider::UsageEstimator estimator;
+
+  explicit ExchangeBuffers(const provider::TokenizerSet& tokenizers) : estimator(tokenizers) {}
 
   void clear();
 };
