@@ -1,7 +1,7 @@
 # ./dev test: every suite, each counted; a failing suite does not keep the others from running.
 . dev.d/fuzz.sh
 
-all_suites="unit asan tsan e2e tokens fuzz planted"
+all_suites="unit asan tsan e2e prices tokens fuzz planted"
 more_suites="e2e_asan e2e_tsan"
 
 test_command() {
@@ -103,6 +103,20 @@ suite_e2e() { end_to_end release; }
 # The same tests on binaries that report what they see of data races, bad accesses and leaks; a report ends the gateway, and the test with it.
 suite_e2e_asan() { GW_SANITIZED=1 GW_PATIENCE=6 end_to_end dev; }
 suite_e2e_tsan() { GW_SANITIZED=1 GW_PATIENCE=10 end_to_end tsan; }
+
+# The price engine beside the npm package that its table comes from, on usages drawn anew each time.
+suite_prices() {
+  local from=$SECONDS log=build/release/prices.log status=0 passed failed
+  build_once release || return 1
+  say "prices, by the npm package"
+  GW_PRICE_ORACLE="$PWD/build/release/price_oracle" tests/prices/run.sh </dev/null 2>&1 | tee "$log" | indent || status=$?
+  passed=$(tap_count pass "$log")
+  failed=$(tap_count fail "$log")
+  [ $status -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
+  [ $((passed + failed)) -gt 0 ] || failed=1
+  record "prices" "$passed" "$failed" $((SECONDS - from))
+  [ "$failed" -eq 0 ]
+}
 
 # end_to_end PRESET [SCRIPT [NAME]]
 end_to_end() {

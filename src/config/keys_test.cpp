@@ -93,6 +93,34 @@ std::vector<KeyCase> provider_cases() {
   };
 }
 
+std::vector<KeyCase> pricing_cases() {
+  return {
+      GW_KEY("pricing.file", "/p.json", "/p.json", "", pricing.file),
+      GW_LIST_KEY("pricing.overrides[].provider", "openai", "openai", pricing.overrides, provider),
+      GW_LIST_KEY("pricing.overrides[].model", "gpt-*", "gpt-*", pricing.overrides, model),
+      GW_LIST_KEY("pricing.overrides[].service_tier", "flex", "flex", pricing.overrides, service_tier),
+      GW_LIST_KEY("pricing.overrides[].effective_from", "2026-01-31", "2026-01-31", pricing.overrides, effective_from),
+      GW_LIST_KEY("pricing.overrides[].input", "0.10000000000000001", "0.10000000000000001", pricing.overrides, input),
+      GW_LIST_KEY("pricing.overrides[].output", "0.15", "0.15", pricing.overrides, output),
+      GW_LIST_KEY("pricing.overrides[].cache_read", "0.16", "0.16", pricing.overrides, cache_read),
+      GW_LIST_KEY("pricing.overrides[].cache_write_5m", "0.17", "0.17", pricing.overrides, cache_write_5m),
+      GW_LIST_KEY("pricing.overrides[].cache_write_1h", "0.18", "0.18", pricing.overrides, cache_write_1h),
+      GW_LIST_KEY("pricing.overrides[].input_audio", "0.19", "0.19", pricing.overrides, input_audio),
+      GW_LIST_KEY("pricing.overrides[].output_audio", "0.20", "0.20", pricing.overrides, output_audio),
+      GW_LIST_KEY("pricing.overrides[].input_image", "0.21", "0.21", pricing.overrides, input_image),
+      GW_LIST_KEY("pricing.overrides[].output_image", "0.22", "0.22", pricing.overrides, output_image),
+      GW_LIST_KEY("pricing.overrides[].cache_read_audio", "0.23", "0.23", pricing.overrides, cache_read_audio),
+      GW_LIST_KEY("pricing.overrides[].cache_read_image", "0.24", "0.24", pricing.overrides, cache_read_image),
+      GW_LIST_KEY("pricing.overrides[].reasoning", "0.25", "0.25", pricing.overrides, reasoning),
+      GW_LIST_KEY("pricing.overrides[].web_search_per_1k", "0.26", "0.26", pricing.overrides, web_search_per_1k),
+      GW_LIST_KEY("pricing.overrides[].file_search_per_1k", "0.27", "0.27", pricing.overrides, file_search_per_1k),
+      GW_LIST_KEY("pricing.overrides[].code_execution_per_1k", "0.28", "0.28", pricing.overrides,
+                  code_execution_per_1k),
+      GW_LIST_KEY("pricing.overrides[].request_per_1k", "0.29", "0.29", pricing.overrides, request_per_1k),
+      GW_LIST_KEY("pricing.overrides[].audio_minute", "0.30", "0.30", pricing.overrides, audio_minute),
+  };
+}
+
 std::vector<KeyCase> telemetry_cases() {
   return {
       GW_KEY("observability.otel.enabled", "true", "true", "false", observability.otel.enabled),
@@ -166,7 +194,8 @@ std::vector<KeyCase> access_cases() {
 
 std::vector<KeyCase> all_cases() {
   std::vector<KeyCase> out;
-  for (const auto& part : {server_cases(), provider_cases(), telemetry_cases(), pii_cases(), access_cases()})
+  for (const auto& part :
+       {server_cases(), provider_cases(), pricing_cases(), telemetry_cases(), pii_cases(), access_cases()})
     out.insert(out.end(), part.begin(), part.end());
   return out;
 }

@@ -1,0 +1,87 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "pipeline/price_book.h"
+#include "pipeline/unpriced_models.h"
+
+namespace gw::pipeline {
+namespace {
+
+std::shared_ptr<const provider::PriceTable> table_of(const std::string& price) {
+  return provider::PriceTable::parse(R"({"format":"ongoingai-prices/1","version":"t)" + price +
+                                     R"(","providers":[{"id":"p","models":[{"id":"m","prices":{"input_mtok":")" +
+                                     price + R"("}}]}]})")
+      .value();
+}
+
+Usage one_million() {
+  Usage u;
+  u.input_tokens = 1'000'000;
+  u.seen = true;
+  return u;
+}
+
+constexpr provider::PriceQuery kQuery{.provider = "p", .model = "m"};
+
+TEST(PriceBook, WorkersSeeAReplacedTableWithTheNextExchangeWholly) {
+  PriceBook book(table_of("1"));
+  std::vector<std::thread> workers;
+  std::atomic<bool> bad{false};
+  std::atomic<int> finished{0};
+  for (int w = 0; w < 3; ++w) {
+    workers.emplace_back([&] {
+      WorkerPrices prices;
+      std::int64_t last = 0;
+      while (last != 100'000'000'000) {
+        const provider::Priced p = prices.price(book, kQuery, one_million());
+        // Figures never go back, and the version is the one of the figure.
+        if (p.cost.nano_usd < last ||
+            !p.price_version.starts_with("t" + std::to_string(p.cost.nano_usd / 1'000'000'000)))
+          bad = true;
+        last = p.cost.nano_usd;
+      }
+      ++finished;
+    });
+  }
+  for (int price = 2; price <= 100; ++price) book.replace(table_of(std::to_string(price)));
+  for (auto& w : workers) w.join();
+  EXPECT_FALSE(bad);
+  EXPECT_EQ(finished, 3);
+}
+
+TEST(UnpricedModels, TellTheFirstTimeAndCountEach) {
+  UnpricedModels models;
+  EXPECT_TRUE(models.add("openai", "new", 10));
+  EXPECT_FALSE(models.add("openai", "new", 30));
+  EXPECT_FALSE(models.add("openai", "new", 20));
+  EXPECT_TRUE(models.add("azure", "new", 40));
+  const auto list = models.list();
+  ASSERT_EQ(list.size(), 2U);
+  EXPECT_EQ(list[0].provider, "openai");
+  EXPECT_EQ(list[0].count, 3U);
+  EXPECT_EQ(list[0].first_seen_ns, 10);
+  EXPECT_EQ(list[0].last_seen_ns, 30);
+  EXPECT_EQ(models.total(), 4U);
+}
+
+TEST(UnpricedModels, AreBoundedAndTheRestIsCountedAsOther) {
+  UnpricedModels models;
+  int first = 0;
+  for (int i = 0; i < 1500; ++i) first += models.add("p", "m" + std::to_string(i), i) ? 1 : 0;
+  EXPECT_EQ(first, 1001) << "each of the kept ones, and other once";
+  const auto list = models.list();
+  EXPECT_EQ(list.size(), 1001U);
+  EXPECT_EQ(list[0].model, "other");
+  EXPECT_EQ(list[0].count, 500U);
+  std::uint64_t sum = 0;
+  for (const auto& m : list) sum += m.count;
+  EXPECT_EQ(sum, models.total());
+  EXPECT_FALSE(models.add("p", std::string(100'000, 'x'), 1));
+}
+
+}  // namespace
+}  // namespace gw::pipeline
