@@ -1,6 +1,7 @@
 #include "pipeline/unpriced_models.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace gw::pipeline {
 
@@ -27,7 +28,9 @@ std::vector<UnpricedModel> UnpricedModels::list() const {
     for (const auto& [key, entry] : models_) out.push_back(entry);
     if (other_.count > 0) out.push_back(other_);
   }
-  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.count > b.count; });
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
+    return std::tie(b.count, a.provider, a.model) < std::tie(a.count, b.provider, b.model);
+  });
   return out;
 }
 

@@ -152,6 +152,7 @@ class PriceTable {
     std::string provider, pattern, service_tier;
     std::int64_t from = 0;  ///< Unix seconds
     Card card;
+    std::size_t place = 0;  ///< in the list
   };
 
   PriceTable();

@@ -481,10 +481,11 @@ class PriceOverrideReader {
       return o.pattern.size() - static_cast<std::size_t>(std::count(o.pattern.begin(), o.pattern.end(), '*'));
     };
     const auto rank = [&](const PriceTable::Override& o) {
-      return std::tuple(o.pattern.find('*') != std::string::npos, -static_cast<std::int64_t>(literals(o)), ~o.from);
+      return std::tuple(o.pattern.find('*') != std::string::npos, -static_cast<std::int64_t>(literals(o)), ~o.from,
+                        o.place);
     };
-    std::stable_sort(table_.overrides_.begin(), table_.overrides_.end(),
-                     [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+    std::sort(table_.overrides_.begin(), table_.overrides_.end(),
+              [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
     if (!all.empty()) table_.version_ += "+over." + short_hash(text);
     return {};
   }
@@ -551,6 +552,7 @@ class PriceOverrideReader {
     parser_.model_ = out.pattern;
     parser_.derive_cache_writes(out.card);
     out.card.rates = static_cast<std::uint16_t>(table_.rates_.size() - out.card.first_rate);
+    out.place = table_.overrides_.size();
     table_.overrides_.push_back(std::move(out));
     return {};
   }

@@ -23,7 +23,6 @@ Usage tokens(std::int64_t input, std::int64_t output) {
   Usage u;
   u.input_tokens = input;
   u.output_tokens = output;
-  u.total_tokens = input + output;
   u.seen = true;
   return u;
 }
