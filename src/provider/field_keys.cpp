@@ -1,6 +1,7 @@
 // Which keys of which objects count, and what each does with its value. The state machine around it is
 // field_scanner.cpp.
 #include <algorithm>
+#include <cstring>
 #include <span>
 
 #include "base/strings.h"
@@ -42,10 +43,30 @@ struct FieldScanner::Keys {
   }
 
   const Key* find(std::string_view name) const {
-    if (name.size() > kLongest || name.empty()) return nullptr;
+    if (name.size() > kLongest) return nullptr;
     for (std::size_t i = first[name.size()]; i < first[name.size() + 1]; ++i)
-      if (keys[i].name.front() == name.front() && keys[i].name == name) return &keys[i];
+      if (same(keys[i].name.data(), name.data(), name.size())) return &keys[i];
     return nullptr;
+  }
+
+ private:
+  template <class Word>
+  static bool same_word(const char* a, const char* b) {
+    Word x, y;
+    std::memcpy(&x, a, sizeof x);
+    std::memcpy(&y, b, sizeof y);
+    return x == y;
+  }
+  /// memcmp costs more than all of the rest here. The last word overlaps what was compared already.
+  static bool same(const char* a, const char* b, std::size_t n) {
+    if (n >= 8) {
+      for (std::size_t i = 0; i + 8 < n; i += 8)
+        if (!same_word<std::uint64_t>(a + i, b + i)) return false;
+      return same_word<std::uint64_t>(a + n - 8, b + n - 8);
+    }
+    if (n >= 4) return same_word<std::uint32_t>(a, b) && same_word<std::uint32_t>(a + n - 4, b + n - 4);
+    while (n > 0 && a[n - 1] == b[n - 1]) --n;
+    return n == 0;
   }
 };
 
@@ -108,7 +129,8 @@ struct FieldScanner::Tables {
       {"session", C::session},
       {"response", C::response},
       {"eval_count", F::completion_tokens},  // Ollama's own API
-      {"output_index", F::output_tokens},    // no count, see on_count
+      {"response_id", T::response_id},
+      {"output_index", F::output_tokens},  // no count, see on_count
       {"service_tier", T::service_tier},
       {"prompt_eval_count", F::prompt_tokens},
   };
@@ -187,7 +209,7 @@ struct FieldScanner::Tables {
   static constexpr Key kActionKeys[] = {{"type", W::action_type}};
 };
 
-const FieldScanner::Key* FieldScanner::find_key(Context context, Document document, std::string_view name) {
+const FieldScanner::Keys* FieldScanner::keys_of(Context context, Document document) {
   using T = Tables;
   static constexpr Keys kClientRoot = std::span<const Key>(T::kClientMessage);
   static constexpr std::array<Keys, 22> kTables = {Keys(T::kRequest),
@@ -215,14 +237,14 @@ const FieldScanner::Key* FieldScanner::find_key(Context context, Document docume
   static_assert(std::ranges::all_of(kTables, [](const Keys& k) {
     return std::ranges::is_sorted(k.keys, {}, [](const Key& key) { return key.name.size(); });
   }));
-  if (context == Context::request && document == Document::client_message) return kClientRoot.find(name);
-  return kTables[static_cast<std::size_t>(context)].find(name);
+  if (context == Context::request && document == Document::client_message) return &kClientRoot;
+  return &kTables[static_cast<std::size_t>(context)];
 }
 
 // The last duplicate wins, so a key first takes back what an earlier one of its name said.
 void FieldScanner::on_key(std::string_view name) {
   state_ = State::colon;
-  const Key* key = find_key(context(), document_, name);
+  const Key* key = keys_->find(name);
   if (key == nullptr) {
     action_ = Action::skip;
     return;
@@ -274,6 +296,7 @@ void FieldScanner::on_descend() {
 void FieldScanner::enter() {
   const auto into = static_cast<Context>(argument_);
   contexts_[++level_] = into;
+  keys_ = keys_of(into, document_);
   state_ = State::key_or_end;
   const auto unset = [this](std::initializer_list<UsageField> fields) {
     for (UsageField f : fields) usages_[source_].unset(f);
@@ -303,10 +326,12 @@ void FieldScanner::enter() {
     case Context::output_details:
       return unset({F::reasoning, F::output_audio, F::output_image});
     case Context::output:
+      in_array_ = true;
       output_items_ = {};
       return next_element();
     case Context::item:
     case Context::output_item:
+      in_array_ = false;
       item_type_ = ToolItem::none;
       unpaid_action_ = false;
       return;
@@ -333,6 +358,8 @@ void FieldScanner::leave() {
   }
   --level_;
   if (level_ == 0) source_ = 0;
+  keys_ = keys_of(context(), document_);
+  in_array_ = context() == Context::output;
   state_ = State::comma_or_end;
 }
 
@@ -386,10 +413,11 @@ Event event_of(std::string_view type) {
       {"session.created", Event::session},
       {"session.updated", Event::session},
       {"session.update", Event::session},
+      {"error", Event::error},
   };
   for (const Name& n : kNames)
     if (n.name == type) return n.event;
-  return Event::other;
+  return type.ends_with(".delta") ? Event::delta : Event::other;
 }
 
 Event status_of(std::string_view status) {

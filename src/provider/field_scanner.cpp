@@ -39,6 +39,7 @@ void FieldScanner::restart(Document document) {
   document_ = document;
   source_ = 0;
   level_ = 0;
+  in_array_ = false;
   stream_ = include_usage_ = Flag::absent;
   batch_ = response_seen_ = event_known_ = false;
   event_ = status_ = Event::other;
@@ -49,7 +50,9 @@ void FieldScanner::restart(Document document) {
   high_surrogate_ = 0;
   nesting_ = {};
   usage_closed_.fill(false);
-  for (std::string& t : texts_) t.clear();
+  // The rest is of requests alone.
+  const std::size_t texts = document == Document::answer ? static_cast<std::size_t>(Text::metadata_session) : kTexts;
+  for (std::size_t i = 0; i < texts; ++i) texts_[i].clear();
   usages_[kOllama].clear();
 }
 
@@ -98,9 +101,9 @@ const char* FieldScanner::step(const char* p, const char* end) {
     case State::value:
       return start_value(p, end);
     default:
-      if (c == (in_array() ? ']' : '}')) return leave(), p + 1;
+      if (c == (in_array_ ? ']' : '}')) return leave(), p + 1;
       if (c != ',') return fail(end);
-      if (in_array()) {
+      if (in_array_) {
         next_element();
         state_ = State::value;
       } else {
@@ -116,6 +119,7 @@ const char* FieldScanner::read_around(const char* p, const char* end) {
   if (p == end) return p;
   if (state_ == State::done || *p != '{') return fail(end);
   contexts_[0] = document_ == Document::answer ? Context::answer : Context::request;
+  keys_ = keys_of(contexts_[0], document_);
   state_ = State::key_or_end;
   return p + 1;
 }
@@ -181,7 +185,7 @@ const char* FieldScanner::read_digits(const char* p, const char* end) {
 
 const char* FieldScanner::after_value(const char* p, const char* end) {
   state_ = State::comma_or_end;
-  if (p == end || *p != ',' || in_array()) return p;
+  if (p == end || *p != ',' || in_array_) return p;
   state_ = State::next_key;
   return p + 1;
 }

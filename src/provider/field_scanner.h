@@ -33,7 +33,7 @@ enum class Text : std::uint8_t {
   model_of_response,  ///< or, in an answer, of `session`
   service_tier,       ///< of the root, `message`, `response` or a usage object: whichever comes last
   inference_geo,      ///< of a usage object
-  response_id,        ///< `response.id`
+  response_id,        ///< `response.id`, or `response_id` of the root
   metadata_session,   ///< see kSessionKeys in field_keys.cpp; those listed first win
   metadata_user_id,
   user,
@@ -54,6 +54,8 @@ enum class Event : std::uint8_t {
   response_done,
   response_create,
   session,  ///< created, updated or to be updated
+  delta,    ///< any whose type ends in `.delta`
+  error,
 };
 
 /// A JSON literal.
@@ -151,7 +153,7 @@ class FieldScanner {
   struct Key;
   struct Keys;
   struct Tables;
-  static const Key* find_key(Context context, Document document, std::string_view name);
+  static const Keys* keys_of(Context context, Document document);
 
   const char* step(const char* p, const char* end);
   const char* read_around(const char* p, const char* end);
@@ -179,7 +181,6 @@ class FieldScanner {
   void enter();
   void leave();
   void leave_item();
-  bool in_array() const { return context() == Context::output; }
   Context context() const { return contexts_[level_]; }
   RawUsage& counts() { return usages_[context() == Context::answer ? kOllama : source_]; }
   const char* fail(const char* end) {
@@ -188,7 +189,9 @@ class FieldScanner {
   }
 
   const scan::Kernel* kernel_ = &scan::best();
+  const Keys* keys_ = nullptr;  ///< of the object being read
   State state_ = State::start;
+  bool in_array_ = false;
   Document document_ = Document::answer;
   Action action_ = Action::skip;  ///< what to do with the value of the current key
   std::uint8_t argument_ = 0;     ///< of the action: a Context, Text, Word, Literal or UsageField

@@ -2,157 +2,171 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
+
+#include "provider/session.h"
 
 namespace gw::provider {
 namespace {
 
-bool ends_a_response(Event event) {
-  switch (event) {
-    case Event::response_completed:
-    case Event::response_incomplete:
-    case Event::response_failed:
-    case Event::response_cancelled:
-    case Event::response_done:
-      return true;
-    default:
-      return false;
-  }
+bool ends_response(Event e) {
+  return e == Event::response_completed || e == Event::response_incomplete || e == Event::response_failed ||
+         e == Event::response_cancelled || e == Event::response_done;
 }
 
-/// The value behind `"key":` in the beginning of a JSON message, if it is a string without escapes; else empty.
-std::string_view string_behind(std::string_view head, std::string_view key) {
-  std::size_t at = head.find(key);
-  if (at == std::string_view::npos) return {};
-  at += key.size();
-  while (at < head.size() && (scan::is_json_space(head[at]) || head[at] == ':')) ++at;
-  if (at == head.size() || head[at] != '"') return {};
-  const std::size_t end = head.find_first_of("\"\\", at + 1);
-  return end == std::string_view::npos || head[end] != '"' ? std::string_view() : head.substr(at + 1, end - at - 1);
+/// Also for `response.status`, which goes before the name of the event.
+std::string_view status_name(Event e) {
+  switch (e) {
+    case Event::response_completed:
+      return "completed";
+    case Event::response_incomplete:
+      return "incomplete";
+    case Event::response_failed:
+      return "failed";
+    case Event::response_cancelled:
+      return "cancelled";
+    default:
+      return {};
+  }
 }
 
 }  // namespace
 
-void WebsocketUsage::Head::push(std::string_view part) {
-  const std::size_t n = std::min(part.size(), bytes.size() - size);
-  std::copy_n(part.data(), n, bytes.data() + size);
-  size += n;
+void WebsocketUsage::reset() {
+  server_.restart(Document::answer);
+  client_.restart(Document::client_message);
+  open_.clear();
+  pending_.clear();
+  finished_.clear();
+  session_model_.clear();
+  finished_count_ = 0;
+  asks_ = 0;
+  client_asked_ = server_ended_ = any_ = false;
 }
 
-void WebsocketUsage::begin_client_message() { client_.restart(Document::client_message); }
-void WebsocketUsage::push_client(std::string_view bytes) { client_.push(bytes); }
+void WebsocketUsage::begin_server_message() { server_.restart(Document::answer); }
+
+void WebsocketUsage::note_session(const FieldScanner& message) {
+  if (!message.model().empty()) session_model_.assign(message.model());
+}
 
 void WebsocketUsage::end_client_message(std::int64_t now_ns) {
-  asked_ = client_.complete() && client_.event() == Event::response_create;
+  client_asked_ = false;
   if (!client_.complete()) return;
-  if (client_.event() == Event::session && !client_.model().empty()) session_model_.assign(client_.model());
-  if (!asked_) return;
-  ++asks_;
-  if (questions_.size() == kMaxOpen) questions_.pop_front();
-  Question q{.number = asks_, .at_ns = now_ns, .model = {}, .service_tier = {}, .session = {}};
-  q.model.assign(client_.model());
-  q.service_tier.assign(client_.text(Text::service_tier));
+  if (client_.event() == Event::session) return note_session(client_);
+  if (client_.event() != Event::response_create) return;
+  client_asked_ = true;
+  if (pending_.size() == kMaxOpen) pending_.pop_front();
+  Ask& ask = pending_.emplace_back();
+  ask.number = ++asks_;
+  ask.at_ns = now_ns;
+  ask.model.assign(client_.model().empty() ? std::string_view(session_model_) : client_.model());
+  ask.service_tier.assign(client_.text(Text::service_tier));
   session_of({},
              {.metadata = client_.text(Text::metadata_session),
               .user = client_.text(Text::user),
               .safety_identifier = client_.text(Text::safety_identifier),
               .prompt_cache_key = client_.text(Text::prompt_cache_key),
               .metadata_user_id = client_.text(Text::metadata_user_id)},
-             q.session);
-  questions_.push_back(std::move(q));
-}
-
-void WebsocketUsage::begin_server_message() {
-  server_.restart(Document::answer);
-  head_.size = 0;
-}
-
-void WebsocketUsage::push_server(std::string_view bytes) {
-  if (head_.size < head_.bytes.size()) head_.push(bytes);
-  server_.push(bytes);
+             ask.session);
 }
 
 void WebsocketUsage::end_server_message(std::int64_t now_ns) {
-  ended_ = false;
+  server_ended_ = false;
   if (!server_.complete()) return;
   const Event event = server_.event();
-  if (event == Event::session && !server_.model().empty()) session_model_.assign(server_.model());
   const std::string_view id = server_.text(Text::response_id);
-  if (event == Event::response_created) {
-    if (!ended_before(id)) ++open_response(id, now_ns).response.messages;
-    return;
+  if (event == Event::session) note_session(server_);
+  if (event == Event::error && !pending_.empty()) pending_.pop_front();
+  if (event == Event::delta && !pending_.empty()) any_ = true;
+  if (event == Event::response_created && !known_finished(id) && (id.empty() || find_open(id) == nullptr)) {
+    any_ = true;
+    Open open = created(id, now_ns);
+    if (open_.size() < kMaxOpen) open_.push_back(std::move(open));
   }
-  if (ends_a_response(event)) return end_response(id, now_ns);
-  const std::string_view type = string_behind(head_.text(), "\"type\"");
-  // A question that was refused leads to no response.
-  if (type == "error" && open_.empty() && !questions_.empty()) questions_.pop_front();
-  Open* const about = find(string_behind(head_.text(), "\"response_id\""));
-  if (about == nullptr) return;
-  ++about->response.messages;
-  if (event == Event::item_done && server_.item() != ToolItem::none)
-    about->totals.add_item(server_.item(), server_.output_index());
-  if (about->response.first_token_at_ns == 0 && type.ends_with(".delta")) about->response.first_token_at_ns = now_ns;
+  if (event == Event::item_done)
+    if (Open* open = find_open(id)) open->totals.add_item(server_.item(), server_.output_index());
+  count_message(now_ns);
+  if (ends_response(event)) finish(now_ns);
 }
 
-/// The open response with this id; of messages that name none, the one that was opened last.
-WebsocketUsage::Open* WebsocketUsage::find(std::string_view id) {
-  if (open_.empty()) return nullptr;
-  if (id.empty()) return &open_.back();
-  const auto at = std::find_if(open_.begin(), open_.end(), [&](const Open& o) { return o.response.id == id; });
-  return at != open_.end() ? &*at : nullptr;
+/// A message that does not name its response belongs to each that is open.
+void WebsocketUsage::count_message(std::int64_t now_ns) {
+  const std::string_view id = server_.text(Text::response_id);
+  for (Open& open : open_) {
+    if (!id.empty() && open.response.id != id) continue;
+    ++open.response.messages;
+    if (server_.event() == Event::delta && open.response.first_token_at_ns == 0)
+      open.response.first_token_at_ns = now_ns;
+  }
 }
 
-WebsocketUsage::Open& WebsocketUsage::open_response(std::string_view id, std::int64_t now_ns) {
-  any_ = true;
-  if (Open* const known = id.empty() ? nullptr : find(id)) return *known;
-  if (open_.size() == kMaxOpen) finish(open_.front(), ResponseEnd::open, now_ns);
-  Open& o = open_.emplace_back();
-  o.response.id.assign(id);
-  o.response.asked_at_ns = now_ns;
-  o.response.model = session_model_;
-  if (questions_.empty()) return o;
-  Question& q = questions_.front();
-  o.response.ask = q.number;
-  o.response.asked_at_ns = q.at_ns;
-  if (!q.model.empty()) o.response.model = std::move(q.model);
-  o.response.service_tier_asked = std::move(q.service_tier);
-  o.response.session = std::move(q.session);
-  questions_.pop_front();
-  return o;
+WebsocketUsage::Open WebsocketUsage::created(std::string_view id, std::int64_t now_ns) {
+  Open open;
+  WebsocketResponse& r = open.response;
+  r.id.assign(id);
+  r.asked_at_ns = now_ns;
+  r.model = session_model_;
+  if (pending_.empty()) return open;
+  Ask& ask = pending_.front();
+  r.ask = ask.number;
+  r.asked_at_ns = ask.at_ns;
+  if (!ask.model.empty()) r.model = std::move(ask.model);
+  r.service_tier_asked = std::move(ask.service_tier);
+  r.session = std::move(ask.session);
+  pending_.pop_front();
+  return open;
 }
 
-void WebsocketUsage::end_response(std::string_view id, std::int64_t now_ns) {
-  if (ended_before(id)) return;
-  Open* open = find(id);
-  if (open == nullptr) open = &open_response(id, now_ns);
+void WebsocketUsage::finish(std::int64_t now_ns) {
+  const std::string_view id = server_.text(Text::response_id);
+  if (known_finished(id)) return;
+  any_ = server_ended_ = true;
+  Open* open = find_open(id);
+  Open unknown;
+  if (open == nullptr) {
+    unknown = created(id, now_ns);
+    unknown.response.messages = 1;
+    open = &unknown;
+  }
   WebsocketResponse& r = open->response;
-  ++r.messages;
-  if (r.id.empty()) r.id.assign(id);
+  const std::string_view status = status_name(server_.status());
+  r.status = status.empty() ? status_name(server_.event()) : status;
   r.response_model.assign(server_.model());
   r.service_tier.assign(server_.text(Text::service_tier));
-  if (const RawUsage* raw = server_.usage()) open->totals.add(*raw);
   open->totals.set_items(server_.output_items());
-  finish(*open, ResponseEnd::done, now_ns);
-  ended_ = true;
+  if (const RawUsage* raw = server_.usage()) open->totals.add(*raw);
+  if (!id.empty()) finished_ids_[finished_count_++ % kMaxFinished] = std::hash<std::string_view>{}(id);
+  move_to_finished(*open, now_ns);
+  if (open != &unknown) open_.erase(open_.begin() + (open - open_.data()));
 }
 
-void WebsocketUsage::finish(Open& open, ResponseEnd how, std::int64_t now_ns) {
-  WebsocketResponse& r = open.response;
-  r.usage = open.totals.result();
-  r.ended_at_ns = now_ns;
-  r.end = how;
-  if (!r.id.empty()) ended_ids_[ended_count_++ % ended_ids_.size()] = std::hash<std::string_view>()(r.id);
-  finished_.push_back(std::move(r));
-  open_.erase(open_.begin() + (&open - open_.data()));
-}
-
-bool WebsocketUsage::ended_before(std::string_view id) const {
-  if (id.empty()) return false;
-  const auto end = ended_ids_.begin() + static_cast<std::ptrdiff_t>(std::min(ended_count_, ended_ids_.size()));
-  return std::find(ended_ids_.begin(), end, std::hash<std::string_view>()(id)) != end;
+void WebsocketUsage::move_to_finished(Open& open, std::int64_t now_ns) {
+  open.response.ended_at_ns = now_ns;
+  open.response.usage = open.totals.result();
+  finished_.push_back(std::move(open.response));
 }
 
 void WebsocketUsage::close_open(std::int64_t now_ns) {
-  while (!open_.empty()) finish(open_.front(), ResponseEnd::open, now_ns);
+  for (Open& open : open_) {
+    open.response.end = ResponseEnd::open;
+    move_to_finished(open, now_ns);
+    finished_.back().usage.estimated = true;
+  }
+  open_.clear();
+}
+
+/// Without an id only where there is no doubt.
+WebsocketUsage::Open* WebsocketUsage::find_open(std::string_view id) {
+  if (id.empty()) return open_.size() == 1 ? &open_.front() : nullptr;
+  const auto at = std::ranges::find(open_, id, [](const Open& o) { return std::string_view(o.response.id); });
+  return at != open_.end() ? &*at : nullptr;
+}
+
+bool WebsocketUsage::known_finished(std::string_view id) const {
+  if (id.empty()) return false;
+  const auto end = finished_ids_.begin() + static_cast<std::ptrdiff_t>(std::min(finished_count_, kMaxFinished));
+  return std::find(finished_ids_.begin(), end, std::hash<std::string_view>{}(id)) != end;
 }
 
 }  // namespace gw::provider

@@ -6,67 +6,73 @@
 #include <string_view>
 #include <vector>
 
-#include "model/usage.h"
 #include "provider/field_scanner.h"
-#include "provider/session.h"
 #include "provider/usage_totals.h"
 
 namespace gw::provider {
 
 enum class ResponseEnd : std::uint8_t {
-  done,  ///< the provider said that it is over: completed, incomplete, failed or cancelled
-  open,  ///< the connection ended before it was, or too many were open
+  done,  ///< the provider said it is over: completed, incomplete, failed or cancelled
+  open   ///< the connection ended before it was
 };
 
-/// One response on a WebSocket. Times are the caller's clock.
+/// One response of a WebSocket, of the Responses or the Realtime API. Texts are empty where no message says them.
 struct WebsocketResponse {
-  std::string id;                  ///< empty when no event names one
-  std::string model;               ///< that was asked for, by the question or the session; or empty
-  std::string response_model;      ///< as the answer names it, or empty
-  std::string service_tier_asked;  ///< or empty
-  std::string service_tier;        ///< or empty
-  std::string session;             ///< what the question says of its conversation, see session_of(); or empty
+  std::string id;
+  std::string model;           ///< asked for: that of `response.create`, else of the session
+  std::string response_model;  ///< as the response names it
+  std::string service_tier_asked, service_tier;
+  std::string session;  ///< see session_of()
   Usage usage;
-  std::uint64_t ask = 0;               ///< 1 for the connection's first question, and so on; 0: none led to it
-  std::int64_t asked_at_ns = 0;        ///< end of the question, else of the event that opened the response
-  std::int64_t first_token_at_ns = 0;  ///< 0: there was none
+  std::string_view status;             ///< completed, incomplete, failed, cancelled, or empty; static storage
+  std::uint64_t ask = 0;               ///< 1-based number of the `response.create` that led to it; 0: none did
+  std::int64_t asked_at_ns = 0;        ///< end of that message, else of `response.created`
+  std::int64_t first_token_at_ns = 0;  ///< end of its first `….delta` message; 0: there was none
   std::int64_t ended_at_ns = 0;
-  std::uint32_t messages = 0;  ///< of the provider, from the one that opened it to the one that ended it
+  std::uint32_t messages = 0;  ///< from the server, from its first to its last; without those of another response
   ResponseEnd end = ResponseEnd::done;
 };
 
-/// Finds the responses in the messages of a WebSocket of OpenAI's Responses or Realtime API, and counts each once,
-/// however many are open at a time and however often their last events come.
+/// Tells the responses of a WebSocket apart, from the text messages of both directions, whole or in pieces. A message
+/// is skimmed and never kept, whatever its size. The two directions may interleave.
 ///
-/// Owner: what reads one connection's messages, on its worker's thread. Memory: about 6 KiB and the open responses, at
-/// most kMaxOpen (the oldest is then given up as `open`), and as many questions without an answer. Messages of any
-/// length are skimmed, none is kept. Malformed ones count nothing.
+/// Owner: a tunnel. Thread: its worker's. Memory: about 6 KiB and what is open: at most kMaxOpen responses and as many
+/// asks. A response beyond that is not tracked: its last message still counts, but nothing else of it is known and a
+/// disconnect loses it. An ask beyond that replaces the oldest one. Times are the caller's, monotonic. No errors: a
+/// message that is no complete JSON object says nothing.
+///
+/// A response counts once, however often its last message comes (of the last kMaxFinished ids). Asks and responses
+/// belong together in their order; an ask that is answered by an `error` led to none.
 class WebsocketUsage {
  public:
   static constexpr std::size_t kMaxOpen = 64;
+  static constexpr std::size_t kMaxFinished = 256;
 
-  void begin_client_message();
-  void push_client(std::string_view bytes);
-  void end_client_message(std::int64_t now_ns);
+  WebsocketUsage() { reset(); }
+  void reset();
+
   void begin_server_message();
-  void push_server(std::string_view bytes);
+  void push_server(std::string_view bytes) { server_.push(bytes); }
   void end_server_message(std::int64_t now_ns);
-  /// The connection is over: whatever is open joins finished(), unfinished.
+  void begin_client_message() { client_.restart(Document::client_message); }
+  void push_client(std::string_view bytes) { client_.push(bytes); }
+  void end_client_message(std::int64_t now_ns);
+  /// The connection has ended: what is open goes to finished(), with what is known.
   void close_open(std::int64_t now_ns);
 
-  /// The client message that ended last asked for a response; it was the asks()th to do so.
-  bool last_client_message_asked() const { return asked_; }
-  std::uint64_t asks() const { return asks_; }
-  /// The server message that ended last ended a response: the last of finished().
-  bool last_server_message_ended() const { return ended_; }
-
-  /// Oldest first; the caller takes them off.
+  /// The last whole message of the client was a `response.create`.
+  bool last_client_message_asked() const { return client_asked_; }
+  /// The last whole message of the server ended a response: finished() has one more.
+  bool last_server_message_ended() const { return server_ended_; }
+  /// Oldest first. The caller takes them out; a message adds at most one, so that nothing else bounds it.
   std::deque<WebsocketResponse>& finished() { return finished_; }
-  /// Whether there ever was a response.
+  /// How many times a response was asked for.
+  std::uint64_t asks() const { return asks_; }
+  /// A response was ever seen: it was created or ended, or a delta came after it was asked for.
   bool any() const { return any_; }
 
  private:
-  struct Question {
+  struct Ask {
     std::uint64_t number = 0;
     std::int64_t at_ns = 0;
     std::string model, service_tier, session;
@@ -75,30 +81,26 @@ class WebsocketUsage {
     WebsocketResponse response;
     UsageTotals totals;
   };
-  /// The beginning of a message, where its type and whose it is are looked for beside the scanner's keys.
-  struct Head {
-    std::array<char, 320> bytes;
-    std::size_t size = 0;
-    void push(std::string_view part);
-    std::string_view text() const { return {bytes.data(), size}; }
-  };
 
-  Open& open_response(std::string_view id, std::int64_t now_ns);
-  Open* find(std::string_view id);
-  void end_response(std::string_view id, std::int64_t now_ns);
-  void finish(Open& open, ResponseEnd how, std::int64_t now_ns);
-  bool ended_before(std::string_view id) const;
+  void note_session(const FieldScanner& message);
+  Open created(std::string_view id, std::int64_t now_ns);
+  void finish(std::int64_t now_ns);
+  void move_to_finished(Open& open, std::int64_t now_ns);
+  Open* find_open(std::string_view id);
+  bool known_finished(std::string_view id) const;
+  void count_message(std::int64_t now_ns);
 
-  FieldScanner client_, server_;
-  Head head_;  ///< of the server message under way
-  std::string session_model_;
-  std::deque<Question> questions_;
-  std::vector<Open> open_;  ///< in the order of opening
+  FieldScanner server_, client_;
+  std::vector<Open> open_;  ///< oldest first
+  std::deque<Ask> pending_;
   std::deque<WebsocketResponse> finished_;
-  std::array<std::size_t, kMaxOpen> ended_ids_{};  ///< hashes of the last ids that ended
-  std::size_t ended_count_ = 0;
+  std::string session_model_;
+  std::array<std::size_t, kMaxFinished> finished_ids_{};  ///< hashes, a ring
+  std::size_t finished_count_ = 0;
   std::uint64_t asks_ = 0;
-  bool asked_ = false, ended_ = false, any_ = false;
+  bool client_asked_ = false;
+  bool server_ended_ = false;
+  bool any_ = false;
 };
 
 }  // namespace gw::provider

@@ -5,167 +5,192 @@
 #include <string>
 #include <vector>
 
+#include "provider/provider_test_util.h"
+
 namespace gw::provider {
 namespace {
 
-/// A connection whose messages come at 1, 2, 3 … ns, cut into pieces.
-struct Connection {
-  explicit Connection(std::size_t piece = 7) : piece_size(piece) {}
-  void client(std::string_view message) {
-    usage.begin_client_message();
-    for (std::size_t at = 0; at < message.size(); at += piece_size) usage.push_client(message.substr(at, piece_size));
-    usage.end_client_message(++now);
-  }
+/// Both directions of one connection; every message is cut into pieces of `step`.
+struct Socket {
+  explicit Socket(std::size_t cut = 1 << 20) : step(cut) {}
+
   void server(std::string_view message) {
     usage.begin_server_message();
-    for (std::size_t at = 0; at < message.size(); at += piece_size) usage.push_server(message.substr(at, piece_size));
+    for (std::size_t at = 0; at < message.size(); at += step) usage.push_server(message.substr(at, step));
     usage.end_server_message(++now);
   }
-  void created(const std::string& id) {
-    server(R"({"type":"response.created","response":{"id":")" + id + R"(","status":"in_progress","usage":null}})");
+  void client(std::string_view message) {
+    usage.begin_client_message();
+    for (std::size_t at = 0; at < message.size(); at += step) usage.push_client(message.substr(at, step));
+    usage.end_client_message(++now);
   }
-  void done(const std::string& id, int in, int out, const std::string& type = "response.done") {
-    server(R"({"type":")" + type + R"(","response":{"object":"realtime.response","id":")" + id +
-           R"(","usage":{"input_tokens":)" + std::to_string(in) + R"(,"output_tokens":)" + std::to_string(out) + "}}}");
-  }
-  std::vector<WebsocketResponse> take() {
-    std::vector<WebsocketResponse> all(usage.finished().begin(), usage.finished().end());
-    usage.finished().clear();
-    return all;
+  WebsocketResponse next() {
+    if (usage.finished().empty()) return {};
+    WebsocketResponse r = usage.finished().front();
+    usage.finished().pop_front();
+    return r;
   }
 
-  std::size_t piece_size;
-  std::int64_t now = 0;
+  std::size_t step;
+  std::int64_t now = 100;
   WebsocketUsage usage;
 };
 
-TEST(Accounting, Row08_AResponseOverAWebSocketIsReadAtItsLastEvent) {
-  for (const char* end : {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}) {
-    for (const std::size_t piece : {1U, 5U, 10'000U}) {
-      Connection c(piece);
-      c.client(R"({"model":"gpt-5","type":"response.create","service_tier":"flex","input":[]})");
-      c.server(R"({"type":"response.created","response":{"id":"r1","model":"gpt-5-2025-08-07"}})");
-      c.server(R"({"type":"response.output_text.delta","delta":"Hi"})");
-      c.server(std::string(R"({"type":")") + end +
-               R"(","response":{"id":"r1","model":"gpt-5-2025-08-07","service_tier":"default","output":[
-               {"type":"web_search_call","action":{"type":"search"}},{"type":"message"}],"usage":{"input_tokens":40,
-               "input_tokens_details":{"cached_tokens":30},"output_tokens":9,
-               "output_tokens_details":{"reasoning_tokens":4},"total_tokens":49}}})");
-      EXPECT_TRUE(c.usage.last_server_message_ended());
-      const auto all = c.take();
-      ASSERT_EQ(all.size(), 1U) << end;
-      const WebsocketResponse& r = all[0];
-      EXPECT_EQ(r.id, "r1");
-      EXPECT_EQ(r.model, "gpt-5");
-      EXPECT_EQ(r.response_model, "gpt-5-2025-08-07");
-      EXPECT_EQ(r.service_tier_asked, "flex");
-      EXPECT_EQ(r.service_tier, "default");
-      EXPECT_EQ(r.usage.input_tokens, 40);
-      EXPECT_EQ(r.usage.cache_read_tokens, 30);
-      EXPECT_EQ(r.usage.output_tokens, 9);
-      EXPECT_EQ(r.usage.reasoning_tokens, 4);
-      EXPECT_EQ(r.usage.web_searches, 1);
-      EXPECT_EQ(r.ask, 1U);
-      EXPECT_EQ(r.asked_at_ns, 1);
-      EXPECT_EQ(r.first_token_at_ns, 3);
-      EXPECT_EQ(r.ended_at_ns, 4);
-      EXPECT_EQ(r.messages, 3U);
-      EXPECT_EQ(r.end, ResponseEnd::done);
-    }
+std::string created(const std::string& id) {
+  return R"({"type":"response.created","response":{"id":")" + id + R"(","status":"in_progress","usage":null}})";
+}
+std::string done(const std::string& id, int input, int output, const std::string& status = "completed") {
+  return R"({"response":{"output":[],"id":")" + id + R"(","status":")" + status + R"(","usage":{"input_tokens":)" +
+         std::to_string(input) + R"(,"output_tokens":)" + std::to_string(output) + R"(}},"type":"response.done"})";
+}
+
+TEST(WebsocketUsage, Row8_AResponseOfTheResponsesApiEndsWithItsUsage) {
+  for (std::size_t step : {1, 7, 100'000}) {
+    Socket s(step);
+    s.client(
+        R"({"type":"response.create","model":"gpt-5","service_tier":"flex","prompt_cache_key":"conv","input":[]})");
+    EXPECT_TRUE(s.usage.last_client_message_asked());
+    EXPECT_FALSE(s.usage.any());
+    s.server(R"({"type":"response.created","response":{"id":"r1","model":"gpt-5-2025","service_tier":"auto"}})");
+    s.server(R"({"type":"response.output_text.delta","delta":"a \"usage\":{ }"})");
+    s.server(R"({"type":"response.output_item.done","output_index":0,"item":{"type":"web_search_call"}})");
+    EXPECT_FALSE(s.usage.last_server_message_ended());
+    s.server(R"({"response":{"id":"r1","status":"completed","model":"gpt-5-2025","service_tier":"default","output":[],)"
+             R"("usage":{"input_tokens":10,"input_tokens_details":{"cached_tokens":4},"output_tokens":5}},)"
+             R"("type":"response.completed"})");
+    EXPECT_TRUE(s.usage.last_server_message_ended());
+    const WebsocketResponse r = s.next();
+    EXPECT_EQ(r.id, "r1");
+    EXPECT_EQ(r.model, "gpt-5");
+    EXPECT_EQ(r.response_model, "gpt-5-2025");
+    EXPECT_EQ(r.service_tier_asked, "flex");
+    EXPECT_EQ(r.service_tier, "default");
+    EXPECT_EQ(r.session, "conv");
+    EXPECT_EQ(r.status, "completed");
+    EXPECT_EQ(r.ask, 1U);
+    EXPECT_EQ(r.asked_at_ns, 101);
+    EXPECT_EQ(r.first_token_at_ns, 103);
+    EXPECT_EQ(r.ended_at_ns, 105);
+    EXPECT_EQ(r.messages, 4U);
+    EXPECT_EQ(r.end, ResponseEnd::done);
+    EXPECT_EQ(r.usage, (Usage{.input_tokens = 10,
+                              .output_tokens = 5,
+                              .total_tokens = 15,
+                              .cache_read_tokens = 4,
+                              .web_searches = 1,
+                              .seen = true}));
   }
 }
 
-TEST(Accounting, Row09_EachRealtimeResponseIsItsOwnAlsoWhenSeveralAreOpenAndEventsRepeat) {
-  Connection c;
-  c.server(R"({"type":"session.created","session":{"model":"gpt-realtime"}})");
-  c.created("a");
-  c.created("b");
-  c.created("b");
-  c.server(R"({"type":"response.output_audio.delta","response_id":"a","delta":")" + std::string(5000, 'A') + "\"}");
-  c.done("b", 3, 4);
-  c.done("b", 300, 400);
-  c.created("b");
-  c.done("a", 1, 2);
-  c.done("a", 1, 2);
-  const auto all = c.take();
-  ASSERT_EQ(all.size(), 2U);
-  EXPECT_EQ(all[0].id, "b");
-  EXPECT_EQ(all[0].usage.total_tokens, 7);
-  EXPECT_EQ(all[0].first_token_at_ns, 0);
-  EXPECT_EQ(all[1].id, "a");
-  EXPECT_EQ(all[1].usage.total_tokens, 3);
-  EXPECT_EQ(all[1].messages, 3U);
-  EXPECT_EQ(all[1].model, "gpt-realtime");
-  c.usage.close_open(99);
-  EXPECT_TRUE(c.take().empty());
+TEST(WebsocketUsage, Row9_EachResponseIdCountsOnceHoweverManyAreOpen) {
+  Socket s;
+  s.server(R"({"type":"session.created","session":{"model":"gpt-realtime"}})");
+  s.client(R"({"type":"response.create"})");
+  s.client(R"({"type":"response.create","response":{"metadata":{"session_id":"s2"}}})");
+  s.server(created("a"));
+  s.server(created("a"));
+  s.server(created("b"));
+  s.server(R"({"type":"response.output_audio.delta","response_id":"b","delta":"AAAA"})");
+  s.server(done("b", 3, 4, "cancelled"));
+  s.server(done("b", 30, 40, "cancelled"));
+  EXPECT_FALSE(s.usage.last_server_message_ended());
+  s.server(done("a", 1, 2));
+  s.server(created("a"));
+  ASSERT_EQ(s.usage.finished().size(), 2U);
+  const WebsocketResponse b = s.next();
+  EXPECT_EQ(b.id, "b");
+  EXPECT_EQ(b.model, "gpt-realtime");
+  EXPECT_EQ(b.session, "s2");
+  EXPECT_EQ(b.status, "cancelled");
+  EXPECT_EQ(b.ask, 2U);
+  EXPECT_EQ(b.messages, 3U);
+  EXPECT_GT(b.first_token_at_ns, 0);
+  EXPECT_EQ(b.usage.total_tokens, 7);
+  const WebsocketResponse a = s.next();
+  EXPECT_EQ(a.usage.total_tokens, 3);
+  EXPECT_EQ(a.ask, 1U);
+  EXPECT_EQ(a.first_token_at_ns, 0);
+  s.usage.close_open(500);
+  EXPECT_TRUE(s.usage.finished().empty());
 }
 
-TEST(Accounting, Row09_WhatIsOpenWhenTheConnectionEndsIsClosedUnfinished) {
-  Connection c;
-  c.client(R"({"type":"response.create","response":{"model":"gpt-realtime-mini"}})");
-  c.created("a");
-  c.created("b");
-  c.done("a", 1, 1);
-  c.usage.close_open(50);
-  const auto all = c.take();
-  ASSERT_EQ(all.size(), 2U);
-  EXPECT_EQ(all[0].end, ResponseEnd::done);
-  EXPECT_EQ(all[0].model, "gpt-realtime-mini");
-  EXPECT_EQ(all[1].end, ResponseEnd::open);
-  EXPECT_EQ(all[1].id, "b");
-  EXPECT_EQ(all[1].ended_at_ns, 50);
-  EXPECT_FALSE(all[1].usage.seen);
+TEST(WebsocketUsage, Row9_AudioTextAndCachedPartsAreToldApart) {
+  Socket s;
+  s.server(
+      R"({"type":"response.done","response":{"id":"r","status":"completed","usage":{"total_tokens":253,"input_tokens":132,)"
+      R"("output_tokens":121,"input_token_details":{"text_tokens":119,"audio_tokens":13,"image_tokens":0,)"
+      R"("cached_tokens":70,"cached_tokens_details":{"text_tokens":64,"audio_tokens":6,"image_tokens":0}},)"
+      R"("output_token_details":{"text_tokens":30,"audio_tokens":91}}}})");
+  EXPECT_EQ(s.next().usage, (Usage{.input_tokens = 132,
+                                   .output_tokens = 121,
+                                   .total_tokens = 253,
+                                   .cache_read_tokens = 64,
+                                   .cache_read_audio_tokens = 6,
+                                   .input_audio_tokens = 7,
+                                   .output_audio_tokens = 91,
+                                   .seen = true}));
 }
 
-TEST(WebsocketUsage, ARefusedQuestionAndOneWithoutAnAnswerAreNoResponses) {
-  Connection c;
-  c.client(R"({"type":"response.create","model":"refused"})");
-  c.server(R"({"type":"error","error":{"message":"no"}})");
-  c.client(R"({"type":"response.create","model":"taken"})");
-  c.created("a");
-  c.client(R"({"type":"response.create","model":"unanswered"})");
-  c.done("a", 1, 1);
-  c.usage.close_open(9);
-  const auto all = c.take();
-  ASSERT_EQ(all.size(), 1U);
-  EXPECT_EQ(all[0].model, "taken");
-  EXPECT_EQ(all[0].ask, 2U);
-  EXPECT_EQ(c.usage.asks(), 3U);
+TEST(WebsocketUsage, Row9_ADisconnectClosesWhatIsOpen) {
+  Socket s;
+  s.client(R"({"type":"response.create","model":"m"})");
+  s.server(created("a"));
+  s.client(R"({"type":"response.create","model":"n"})");
+  s.usage.close_open(900);
+  ASSERT_EQ(s.usage.finished().size(), 1U);
+  const WebsocketResponse r = s.next();
+  EXPECT_EQ(r.id, "a");
+  EXPECT_EQ(r.model, "m");
+  EXPECT_EQ(r.end, ResponseEnd::open);
+  EXPECT_EQ(r.ended_at_ns, 900);
+  EXPECT_TRUE(r.usage.estimated);
+  EXPECT_EQ(s.usage.asks(), 2U);
 }
 
-TEST(WebsocketUsage, NothingIsAResponseUntilOneOpensOrEnds) {
-  Connection c;
-  EXPECT_FALSE(c.usage.any());
-  c.client("not json");
-  c.client(R"({"type":"response.create")");
-  EXPECT_FALSE(c.usage.last_client_message_asked());
-  c.server(R"({"type":"response.created","response":{"id":"a"}} trailing)");
-  c.server(R"(["response.done"])");
-  c.server("");
-  EXPECT_FALSE(c.usage.any());
-  c.done("", 5, 6);
-  EXPECT_TRUE(c.usage.any());
-  ASSERT_EQ(c.usage.finished().size(), 1U);
-  EXPECT_EQ(c.usage.finished()[0].usage.total_tokens, 11);
+TEST(WebsocketUsage, AnAskThatIsAnsweredByAnErrorIsNoResponse) {
+  Socket s;
+  s.client(R"({"type":"response.create","model":"bad"})");
+  s.server(R"({"type":"error","status":400,"error":{"message":"no such model"}})");
+  EXPECT_FALSE(s.usage.any());
+  s.client(R"({"type":"response.create","model":"good"})");
+  s.server(created("a"));
+  s.server(done("a", 1, 1));
+  const WebsocketResponse r = s.next();
+  EXPECT_EQ(r.model, "good");
+  EXPECT_EQ(r.ask, 2U);
+  s.usage.close_open(1);
+  EXPECT_TRUE(s.usage.finished().empty());
 }
 
-TEST(WebsocketUsage, TooManyOpenResponsesGiveUpTheOldest) {
-  Connection c;
-  for (std::size_t i = 0; i < WebsocketUsage::kMaxOpen + 3; ++i) c.created("r" + std::to_string(i));
-  const auto all = c.take();
-  ASSERT_EQ(all.size(), 3U);
-  EXPECT_EQ(all[2].id, "r2");
-  EXPECT_EQ(all[2].end, ResponseEnd::open);
-  c.done("r2", 7, 7);
-  EXPECT_TRUE(c.take().empty()) << "it was given up and counted already";
+TEST(WebsocketUsage, WhatIsNoCompleteMessageSaysNothing) {
+  Socket s;
+  for (const char* m : {"", "x", "[]", R"({"type":"response.done","response":{"id":"a"})", R"({"type":"ping"})",
+                        R"({"note":{"type":"response.done"},"type":"ping"})", "{\"type\":\"response.done\"} x"})
+    s.server(m);
+  EXPECT_FALSE(s.usage.any());
+  s.client(R"({"type":"response.create")");
+  EXPECT_EQ(s.usage.asks(), 0U);
+  EXPECT_FALSE(s.usage.last_client_message_asked());
 }
 
-TEST(WebsocketUsage, TheSessionOfAQuestionIsKept) {
-  Connection c;
-  c.client(R"({"type":"response.create","model":"m","metadata":{"session_id":"s-1"}})");
-  c.created("a");
-  c.done("a", 1, 1);
-  EXPECT_EQ(c.take().at(0).session, "s-1");
+TEST(WebsocketUsage, WhatIsOpenIsBoundedAndTheRestStillCountsWhenItEnds) {
+  Socket s;
+  for (int i = 0; i < 100; ++i) s.server(created("r" + std::to_string(i)));
+  for (int i = 0; i < 100; ++i) s.client(R"({"type":"response.create"})");
+  s.server(done("r99", 1, 1));
+  EXPECT_EQ(s.next().usage.total_tokens, 2);
+  s.usage.close_open(1);
+  EXPECT_EQ(s.usage.finished().size(), WebsocketUsage::kMaxOpen);
+}
+
+TEST(WebsocketUsage, AMessageOfManyMegabytesIsSkimmed) {
+  Socket s(65536);
+  s.server(created("a"));
+  s.server(R"({"type":"response.output_audio.delta","delta":")" + std::string(8 << 20, 'A') + "\"}");
+  s.server(R"({"delta":")" + std::string(8 << 20, 'A') +
+           R"(","response_id":"a","type":"response.output_audio.delta"})");
+  s.server(done("a", 1, 1));
+  EXPECT_EQ(s.next().messages, 4U);
 }
 
 }  // namespace
