@@ -8,6 +8,14 @@
 #include "provider/field_scanner.h"
 
 namespace gw::provider {
+namespace {
+
+template <class E>
+constexpr std::uint8_t raw(E e) {
+  return static_cast<std::uint8_t>(e);
+}
+
+}  // namespace
 
 struct FieldScanner::Key {
   std::string_view name;
@@ -21,14 +29,9 @@ struct FieldScanner::Key {
   constexpr Key(std::string_view n, Word w) : name(n), action(Action::word), argument(raw(w)) {}
   constexpr Key(std::string_view n, Literal l) : name(n), action(Action::flag), argument(raw(l)) {}
   constexpr Key(std::string_view n, UsageField f, Action a = Action::count) : name(n), action(a), argument(raw(f)) {}
-
-  template <class E>
-  static constexpr std::uint8_t raw(E e) {
-    return static_cast<std::uint8_t>(e);
-  }
 };
 
-/// The keys of one object, in order of length.
+/// The keys of one object, in order of length; of those of one length the usual ones come first.
 struct FieldScanner::Keys {
   static constexpr std::size_t kLongest = 30;
 
@@ -128,11 +131,11 @@ struct FieldScanner::Tables {
       {"message", C::message},
       {"session", C::session},
       {"response", C::response},
-      {"eval_count", F::completion_tokens},  // Ollama's own API
+      {"eval_count", F::completion_tokens, Action::root_count},  // Ollama's own API
       {"response_id", T::response_id},
-      {"output_index", F::output_tokens},  // no count, see on_count
+      {"output_index", F::output_tokens, Action::root_count},  // no count, see on_count
       {"service_tier", T::service_tier},
-      {"prompt_eval_count", F::prompt_tokens},
+      {"prompt_eval_count", F::prompt_tokens, Action::root_count},
   };
   static constexpr Key kMessage[] = {
       {"model", T::model_of_message},
@@ -149,14 +152,14 @@ struct FieldScanner::Tables {
       {"cost", F::cost_nano_usd, Action::nano},
       {"is_byok", L::own_key},
       {"seconds", F::audio_ms, Action::milli},
-      {"cost_details", C::cost_details},
+      {"total_tokens", F::total_tokens},
       {"input_tokens", F::input_tokens},
       {"service_tier", T::service_tier},
-      {"total_tokens", F::total_tokens},
-      {"cached_tokens", F::cached_flat},
-      {"inference_geo", T::inference_geo},
-      {"output_tokens", F::output_tokens},
+      {"cost_details", C::cost_details},
       {"prompt_tokens", F::prompt_tokens},
+      {"output_tokens", F::output_tokens},
+      {"inference_geo", T::inference_geo},
+      {"cached_tokens", F::cached_flat},
       {"cache_creation", C::cache_creation},
       {"server_tool_use", C::server_tools},
       {"num_sources_used", F::sources_used},
@@ -183,6 +186,15 @@ struct FieldScanner::Tables {
   static constexpr Key kInputDetails[] = {
       {"audio_tokens", F::input_audio},
       {"image_tokens", F::input_image},
+      {"cached_tokens", F::cached},
+      {"cache_write_tokens", F::cache_write},
+      {"cache_creation_tokens", F::cache_write},
+      {"cached_tokens_details", C::cached_details},
+      {"cache_creation_input_tokens", F::cache_write},
+  };
+  static constexpr Key kImagesInputDetails[] = {
+      {"audio_tokens", F::input_audio},
+      {"image_tokens", F::input_image, Action::image_count},
       {"cached_tokens", F::cached},
       {"cache_write_tokens", F::cache_write},
       {"cache_creation_tokens", F::cache_write},
@@ -225,7 +237,7 @@ const FieldScanner::Keys* FieldScanner::keys_of(Context context, Document docume
                                                    Keys(T::kUsage),
                                                    Keys(T::kCacheCreation),
                                                    Keys(T::kInputDetails),
-                                                   Keys(T::kInputDetails),
+                                                   Keys(T::kImagesInputDetails),
                                                    Keys(T::kCachedDetails),
                                                    Keys(T::kOutputDetails),
                                                    Keys(T::kServerTools),
@@ -244,7 +256,7 @@ const FieldScanner::Keys* FieldScanner::keys_of(Context context, Document docume
 // The last duplicate wins, so a key first takes back what an earlier one of its name said.
 void FieldScanner::on_key(std::string_view name) {
   state_ = State::colon;
-  const Key* key = keys_->find(name);
+  const Key* key = keys_[level_]->find(name);
   if (key == nullptr) {
     action_ = Action::skip;
     return;
@@ -258,14 +270,16 @@ void FieldScanner::on_key(std::string_view name) {
       rank_ = key->rank;
       if (argument_ <= static_cast<std::uint8_t>(Text::model_of_response)) texts_[argument_].clear();
       return;
+    case Action::word:
+      return on_word({});
     case Action::flag:
       if (static_cast<Literal>(argument_) == Literal::stream) stream_ = Flag::absent;
       return;
     case Action::count:
+    case Action::image_count:
     case Action::nano:
     case Action::milli:
-      if (context() != Context::answer) counts().unset(static_cast<UsageField>(argument_));
-      return;
+      return usages_[source_].unset(RawUsage::bit(static_cast<UsageField>(argument_)));
     default:
       return;
   }
@@ -296,11 +310,9 @@ void FieldScanner::on_descend() {
 void FieldScanner::enter() {
   const auto into = static_cast<Context>(argument_);
   contexts_[++level_] = into;
-  keys_ = keys_of(into, document_);
+  keys_[level_] = keys_of(into, document_);
   state_ = State::key_or_end;
-  const auto unset = [this](std::initializer_list<UsageField> fields) {
-    for (UsageField f : fields) usages_[source_].unset(f);
-  };
+  const auto unset = [this](auto... fields) { usages_[source_].unset((RawUsage::bit(fields) | ...)); };
   using F = UsageField;
   switch (into) {
     case Context::message:
@@ -316,15 +328,15 @@ void FieldScanner::enter() {
     case Context::usage:
       return usages_[source_].clear();
     case Context::cache_creation:
-      return unset({F::write_beside_5m, F::write_beside_1h});
+      return unset(F::write_beside_5m, F::write_beside_1h);
     case Context::input_details:
     case Context::images_input_details:
-      return unset(
-          {F::cached, F::cached_audio, F::cached_image, F::cache_write, F::input_audio, F::input_image, F::images_api});
+      return unset(F::cached, F::cached_audio, F::cached_image, F::cache_write, F::input_audio, F::input_image,
+                   F::images_api);
     case Context::cached_details:
-      return unset({F::cached_audio, F::cached_image});
+      return unset(F::cached_audio, F::cached_image);
     case Context::output_details:
-      return unset({F::reasoning, F::output_audio, F::output_image});
+      return unset(F::reasoning, F::output_audio, F::output_image);
     case Context::output:
       in_array_ = true;
       output_items_ = {};
@@ -358,7 +370,6 @@ void FieldScanner::leave() {
   }
   --level_;
   if (level_ == 0) source_ = 0;
-  keys_ = keys_of(context(), document_);
   in_array_ = context() == Context::output;
   state_ = State::comma_or_end;
 }
@@ -441,7 +452,6 @@ void FieldScanner::on_word(std::string_view word) {
   switch (static_cast<Word>(argument_)) {
     case Word::event:
       event_ = event_of(word);
-      event_known_ = true;
       return;
     case Word::object:
       batch_ = word == "batch";
@@ -460,16 +470,15 @@ void FieldScanner::on_word(std::string_view word) {
 
 void FieldScanner::on_count(std::int64_t value, bool bad) {
   const auto field = static_cast<UsageField>(argument_);
-  if (context() == Context::answer) {
-    if (field == UsageField::output_tokens) {
-      output_index_ = bad ? -1 : value;
-      return;
-    }
+  if (action_ != Action::root_count) {
+    usages_[source_].set(field, value, bad);
+    if (action_ == Action::image_count) usages_[source_].set(UsageField::images_api, 1);
+  } else if (field == UsageField::output_tokens) {
+    output_index_ = bad ? -1 : value;
+  } else {
+    usages_[kOllama].set(field, value, bad);
     usage_closed_[kOllama] = true;
   }
-  counts().set(field, value, bad);
-  if (field == UsageField::input_image && context() == Context::images_input_details)
-    counts().set(UsageField::images_api, 1);
 }
 
 }  // namespace gw::provider

@@ -41,7 +41,7 @@ void FieldScanner::restart(Document document) {
   level_ = 0;
   in_array_ = false;
   stream_ = include_usage_ = Flag::absent;
-  batch_ = response_seen_ = event_known_ = false;
+  batch_ = response_seen_ = false;
   event_ = status_ = Event::other;
   item_ = ToolItem::none;
   output_index_ = -1;
@@ -59,7 +59,10 @@ void FieldScanner::restart(Document document) {
 void FieldScanner::push(std::string_view bytes) {
   const char* p = bytes.data();
   const char* const end = p + bytes.size();
-  while (p != end) p = step(p, end);
+  while (p != end) {
+    const bool key = state_ == State::next_key || state_ == State::key_or_end;
+    p = key && *p == '"' ? read_key(p + 1, end) : step(p, end);
+  }
 }
 
 // Takes at least one byte. One call usually takes a whole member, from its key to the comma.
@@ -119,7 +122,7 @@ const char* FieldScanner::read_around(const char* p, const char* end) {
   if (p == end) return p;
   if (state_ == State::done || *p != '{') return fail(end);
   contexts_[0] = document_ == Document::answer ? Context::answer : Context::request;
-  keys_ = keys_of(contexts_[0], document_);
+  keys_[0] = keys_of(contexts_[0], document_);
   state_ = State::key_or_end;
   return p + 1;
 }
@@ -144,10 +147,19 @@ const char* FieldScanner::read_key(const char* p, const char* end) {
 const char* FieldScanner::start_value(const char* p, const char* end) {
   const char c = *p;
   if (c == '"') {
-    const bool read = action_ == Action::text || action_ == Action::word;
-    state_ = read ? State::in_text : State::in_string;
+    ++p;
+    if (action_ != Action::text && action_ != Action::word) {
+      state_ = State::in_string;
+      return skip_string(p, end);
+    }
     text_size_ = 0;
-    return read ? p + 1 : skip_string(p + 1, end);
+    const char* const quote = scan::find_string_special(p, end);
+    if (quote != end && *quote == '"') {  // nothing to copy
+      on_text({p, static_cast<std::size_t>(quote - p)});
+      return after_value(quote + 1, end);
+    }
+    state_ = State::in_text;
+    return p;
   }
   if (action_ == Action::descend && c == (argument_ == static_cast<std::uint8_t>(Context::output) ? '[' : '{'))
     return enter(), p + 1;
@@ -176,8 +188,8 @@ const char* FieldScanner::read_digits(const char* p, const char* end) {
     return read_scalar(p, end);
   }
   if (action_ == Action::count) {
-    on_count(value, false);
-  } else if (action_ == Action::nano || action_ == Action::milli) {
+    usages_[source_].set(static_cast<UsageField>(argument_), value);
+  } else if (action_ > Action::count) {
     on_scalar({p, static_cast<std::size_t>(q - p)});
   }
   return after_value(q, end);
@@ -216,10 +228,10 @@ void FieldScanner::on_scalar(std::string_view text) {
     if (argument_ == static_cast<std::uint8_t>(Literal::stream)) stream_ = flag;
     if (argument_ == static_cast<std::uint8_t>(Literal::include_usage)) include_usage_ = flag;
     if (argument_ == static_cast<std::uint8_t>(Literal::own_key))
-      counts().set(UsageField::own_key, flag == Flag::yes ? 1 : 0);
+      usages_[source_].set(UsageField::own_key, flag == Flag::yes ? 1 : 0);
   }
   if (literal || text.empty()) return;
-  if (action_ == Action::count) {
+  if (action_ == Action::count || action_ == Action::root_count || action_ == Action::image_count) {
     const Count c = count_of(text);
     on_count(c.value, c.bad);
   } else if (action_ == Action::nano || action_ == Action::milli) {
@@ -359,9 +371,9 @@ std::string_view FieldScanner::model() const {
   return {};
 }
 
-const RawUsage* FieldScanner::usage() const {
+const RawUsage* FieldScanner::usage(bool counts_of_root) const {
   if (batch_) return nullptr;
-  for (std::size_t i = 0; i < kSources; ++i)
+  for (std::size_t i = 0; i < (counts_of_root ? kSources : kOllama); ++i)
     if (usage_closed_[i]) return &usages_[i];
   return nullptr;
 }

@@ -85,16 +85,16 @@ class FieldScanner {
   std::string_view text(Text t) const { return texts_[static_cast<std::size_t>(t)]; }
   bool stream() const { return stream_ == Flag::yes; }
   Flag include_usage() const { return include_usage_; }
-  /// Of the root, else of `message`, `response`, `x_groq`: one that is an object and closed; else the counts that
-  /// Ollama writes into the root. Null if there is none, or if the document is a batch, whose usage is that of others.
-  const RawUsage* usage() const;
+  /// Of the root, else of `message`, `response`, `x_groq`: one that is an object and closed; else, if they are wanted,
+  /// the counts that Ollama writes into the root. Null if there is none, or if the document is a batch, whose usage is
+  /// that of others.
+  const RawUsage* usage(bool counts_of_root) const;
   /// That one is of `message`: what a stream of Anthropic's begins with.
   bool usage_of_message() const { return !usage_closed_[0] && usage_closed_[1]; }
   /// The model or usage is that of `response`.
   bool of_response() const { return response_seen_; }
 
   Event event() const { return event_; }
-  bool event_known() const { return event_known_; }
   /// `response.status`, as the event that it makes of `response.done`; `other` if there is none.
   Event status() const { return status_; }
   /// Of the array `output` of the root or `response`.
@@ -144,7 +144,18 @@ class FieldScanner {
     item,
     action,
   };
-  enum class Action : std::uint8_t { skip, descend, text, word, flag, count, nano, milli };
+  enum class Action : std::uint8_t {
+    skip,
+    descend,
+    text,
+    word,
+    flag,
+    count,
+    root_count,   ///< one that the root of an answer states
+    image_count,  ///< one that only the images API states
+    nano,
+    milli
+  };
   enum class Word : std::uint8_t { event, object, status, item_type, action_type };
   enum class Literal : std::uint8_t { stream, include_usage, own_key };
   static constexpr std::size_t kSources = 5;  ///< root, message, response, x_groq, Ollama's root
@@ -182,14 +193,12 @@ class FieldScanner {
   void leave();
   void leave_item();
   Context context() const { return contexts_[level_]; }
-  RawUsage& counts() { return usages_[context() == Context::answer ? kOllama : source_]; }
   const char* fail(const char* end) {
     state_ = State::failed;
     return end;
   }
 
   const scan::Kernel* kernel_ = &scan::best();
-  const Keys* keys_ = nullptr;  ///< of the object being read
   State state_ = State::start;
   bool in_array_ = false;
   Document document_ = Document::answer;
@@ -200,11 +209,11 @@ class FieldScanner {
   std::uint8_t source_ = 0;  ///< where the current model or usage belongs: root, message, response, x_groq
   std::uint8_t level_ = 0;
   std::array<Context, 6> contexts_{};  ///< the objects being read, outermost first
+  std::array<const Keys*, 6> keys_{};  ///< of each of them
   Flag stream_ = Flag::absent;
   Flag include_usage_ = Flag::absent;
   bool batch_ = false;
   bool response_seen_ = false;
-  bool event_known_ = false;
   Event event_ = Event::other;
   Event status_ = Event::other;
   ToolItem item_ = ToolItem::none;

@@ -9,18 +9,18 @@ inline constexpr std::size_t kMaxSessionBytes = 256;
 
 /// What a request's head may say of the conversation; empty: the header is not there.
 struct HeaderSession {
-  std::string_view thread;       ///< the lineage thread, `X-OngoingAI-Thread-ID`
-  std::string_view claude_code;  ///< `x-claude-code-session-id`
-  std::string_view codex;        ///< `session-id`, else `session_id`
+  std::string_view thread = {};       ///< the lineage thread, `X-OngoingAI-Thread-ID`
+  std::string_view claude_code = {};  ///< `x-claude-code-session-id`
+  std::string_view codex = {};        ///< `session-id`, else `session_id`
 };
 
 /// What its body may say; see RequestReader::session().
 struct BodySession {
-  std::string_view metadata;  ///< `metadata.session_id` or a like key
-  std::string_view user;
-  std::string_view safety_identifier;
-  std::string_view prompt_cache_key;
-  std::string_view metadata_user_id;
+  std::string_view metadata = {};  ///< `metadata.session_id` or a like key
+  std::string_view user = {};
+  std::string_view safety_identifier = {};
+  std::string_view prompt_cache_key = {};
+  std::string_view metadata_user_id = {};
 };
 
 /// Which conversation of the client a request belongs to: the first of these that is not blank, in their order above.

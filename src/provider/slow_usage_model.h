@@ -67,7 +67,7 @@ using Said = std::map<std::string, Number>;
 
 class Model {
  public:
-  void document(const std::string& text) {
+  void document(const std::string& text, bool counts_of_root) {
     simdjson::dom::parser parser;
     Element root;
     if (parser.parse(text).get(root) != simdjson::SUCCESS || !root.is_object()) return;
@@ -85,6 +85,7 @@ class Model {
       const auto usage = member(at, "usage");
       if (usage && usage->is_object()) return merge(said_by(usage));
     }
+    if (!counts_of_root) return;
     Said ollama;
     if (const auto n = last_number(root, "prompt_eval_count")) ollama["prompt_tokens"] = *n;
     if (const auto n = last_number(root, "eval_count")) ollama["completion_tokens"] = *n;
@@ -335,13 +336,13 @@ inline std::vector<std::string> payloads(std::string_view body) {
 
 inline Answer read_events(std::string_view body) {
   Model model;
-  for (const std::string& payload : payloads(body)) model.document(payload);
+  for (const std::string& payload : payloads(body)) model.document(payload, false);
   return model.answer();
 }
 
 inline Answer read_json(std::string_view body) {
   Model model;
-  model.document(trimmed(body));
+  model.document(trimmed(body), true);
   return model.answer();
 }
 

@@ -38,7 +38,7 @@ void UsageReader::reset() {
   usage_ = {};
   totals_.reset();
   format_ = Format::document;
-  given_up_ = item_events_ = final_usage_ = false;
+  given_up_ = document_read_ = item_events_ = final_usage_ = false;
   line_ = Line::start;
   held_size_ = 0;
   model_.clear();
@@ -79,6 +79,7 @@ void UsageReader::finish() {
   if (format_ != Format::document) {
     end_line();
   } else if (!scanner_.failed()) {
+    document_read_ = true;
     take_payload();
   }
 }
@@ -92,6 +93,12 @@ void UsageReader::decoded(std::string_view bytes) {
     push_events(bytes);
   }
   if (tee_.take != nullptr) tee_.take(tee_.to, bytes);
+}
+
+/// Where a line shows that it has to be read, or `end`. Called for every delta.
+[[gnu::always_inline]] inline const char* UsageReader::find_payload(const char* p, const char* end) const {
+  const char* const usage = scanner_.kernel().find_usage(p, end);
+  return item_events_ ? scan::find_item_done(p, usage) : usage;
 }
 
 // Complete lines are only searched. The one that is cut off at the end is held while it is short, else read as it
@@ -182,17 +189,14 @@ void UsageReader::end_line() {
   const char* const end = held_.data() + held_size_;
   if (held_size_ > 0 && (reads_all() || find_payload(held_.data(), end) != end)) push_line(between(held_.data(), end));
   held_size_ = 0;
-  if (line_ == Line::payload && scanner_.complete()) take_payload();
+  if (line_ == Line::payload && scanner_.complete()) {
+    take_texts();
+    take_payload();
+  }
   line_ = Line::start;
 }
 
-/// Where a line shows that it has to be read, or `end`.
-const char* UsageReader::find_payload(const char* p, const char* end) const {
-  const char* const usage = scanner_.kernel().find_usage(p, end);
-  return item_events_ ? scan::find_item_done(p, usage) : usage;
-}
-
-void UsageReader::take_payload() {
+void UsageReader::take_texts() {
   if (model_.empty()) {
     model_.assign(scanner_.model());
     item_events_ = scanner_.of_response();
@@ -202,9 +206,12 @@ void UsageReader::take_payload() {
   };
   keep(service_tier_, scanner_.text(Text::service_tier));
   keep(inference_geo_, scanner_.text(Text::inference_geo));
+}
+
+void UsageReader::take_payload() {
   if (scanner_.event() == Event::item_done) totals_.add_item(scanner_.item(), scanner_.output_index());
   totals_.set_items(scanner_.output_items());
-  if (const RawUsage* raw = scanner_.usage()) {
+  if (const RawUsage* raw = scanner_.usage(format_ != Format::events)) {
     totals_.add(*raw);
     final_usage_ = final_usage_ || !scanner_.usage_of_message();
   } else if (!totals_.has_items()) {

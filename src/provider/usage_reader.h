@@ -46,11 +46,11 @@ class UsageReader {
   // Empty when the answer does not say. Valid until reset().
 
   /// The first that the answer names: of the root, else of `message`, else of `response`.
-  std::string_view model() const { return model_; }
+  std::string_view model() const { return document_read_ ? scanner_.model() : model_; }
   /// That was served: the last that is stated.
-  std::string_view service_tier() const { return service_tier_; }
+  std::string_view service_tier() const { return text(Text::service_tier, service_tier_); }
   /// Region that the answer was made in: the last that is stated.
-  std::string_view inference_geo() const { return inference_geo_; }
+  std::string_view inference_geo() const { return text(Text::inference_geo, inference_geo_); }
   /// The response is a stream of server-sent events.
   bool streaming() const { return format_ == Format::events; }
 
@@ -65,6 +65,10 @@ class UsageReader {
   void push_line(std::string_view part);
   void end_line();
   void take_payload();
+  void take_texts();
+  std::string_view text(Text t, const std::string& kept) const {
+    return document_read_ ? scanner_.text(t) : std::string_view(kept);
+  }
   const char* find_payload(const char* p, const char* end) const;
   void give_up();
   bool line_open() const { return line_ != Line::start || held_size_ > 0; }
@@ -77,7 +81,8 @@ class UsageReader {
   Format format_ = Format::document;
   bool given_up_ = false;
   bool final_usage_ = false;
-  bool item_events_ = false;  ///< a stream of the Responses API, which tells of each finished output item
+  bool document_read_ = false;  ///< the scanner holds the texts of the one document
+  bool item_events_ = false;    ///< a stream of the Responses API, which tells of each finished output item
   Line line_ = Line::start;
   std::uint8_t prefix_size_ = 0;  ///< how much of `data:` the line has shown
   std::uint16_t held_size_ = 0;

@@ -32,12 +32,24 @@ std::string events(const std::vector<std::string>& payloads) {
 
 Usage of_events(const std::vector<std::string>& payloads) { return read_usage(kEvents, events(payloads)); }
 
-std::string model_of(std::string_view type, std::string_view body, std::size_t step = 1 << 20) {
+struct Texts {
+  std::string model, service_tier, inference_geo;
+  friend bool operator==(const Texts&, const Texts&) = default;
+  friend void PrintTo(const Texts& t, std::ostream* os) {
+    *os << "model '" << t.model << "' tier '" << t.service_tier << "' geo '" << t.inference_geo << "'";
+  }
+};
+
+Texts texts_of(std::string_view type, std::string_view body, std::size_t step = 1 << 20) {
   UsageReader reader;
   reader.begin(type, "");
   test::push_cut(reader, body, test::cuts_every(step, body.size()));
   reader.finish();
-  return std::string(reader.model());
+  return {std::string(reader.model()), std::string(reader.service_tier()), std::string(reader.inference_geo())};
+}
+
+std::string model_of(std::string_view type, std::string_view body, std::size_t step = 1 << 20) {
+  return texts_of(type, body, step).model;
 }
 
 TEST(UsageReaderJson, ReadsTheKeysInTheirOrder) {
@@ -389,8 +401,10 @@ class RandomJson {
   }
 
   std::string key(int depth) {
+    static constexpr const char* kRoot[] = {"usage",     "usage",        "message", "response",          "model",
+                                            "x_groq",    "service_tier", "object",  "prompt_eval_count", "eval_count",
+                                            "\\\"usage", "choices",      ""};
     static constexpr const char* kKeys[] = {"usage",
-                                            "usage",
                                             "message",
                                             "response",
                                             "model",
@@ -406,17 +420,38 @@ class RandomJson {
                                             "ephemeral_1h_input_tokens",
                                             "prompt_tokens_details",
                                             "input_tokens_details",
+                                            "input_token_details",
                                             "completion_tokens_details",
                                             "output_tokens_details",
+                                            "output_token_details",
                                             "cached_tokens",
+                                            "cached_tokens_details",
+                                            "cache_write_tokens",
+                                            "audio_tokens",
+                                            "image_tokens",
                                             "reasoning_tokens",
+                                            "thinking_tokens",
+                                            "prompt_cache_hit_tokens",
+                                            "prompt_cache_miss_tokens",
+                                            "server_tool_use",
+                                            "web_search_requests",
+                                            "num_sources_used",
+                                            "cost",
+                                            "is_byok",
+                                            "cost_details",
+                                            "upstream_inference_cost",
+                                            "cost_in_usd_ticks",
+                                            "seconds",
+                                            "service_tier",
+                                            "inference_geo",
                                             "choices",
                                             "a",
                                             "Usage",
                                             "usag",
                                             "\\\"usage",
                                             ""};
-    return kKeys[random_.below(depth == 0 ? 6 : std::size(kKeys))];
+    if (depth == 0) return kRoot[random_.below(std::size(kRoot))];
+    return kKeys[random_.below(std::size(kKeys))];
   }
 
   std::string number() {
@@ -436,7 +471,8 @@ class RandomJson {
         "\\u00e9\\ud83d\\ude00",
         "long text over sixty-four bytes, so that it spans more than block of the scanner \\\" and on",
         "\\\\\\\"",
-        " m "};
+        " m ",
+        "batch"};
     return "\"" + std::string(kTexts[random_.below(std::size(kTexts))]) + "\"";
   }
 
@@ -472,7 +508,10 @@ TEST(UsageReaderProperty, RandomDocumentsReadAsTheSlowModelSaysHoweverCut) {
     seen += expected.usage.seen ? 1 : 0;
     ASSERT_EQ(read_usage(kJson, body), expected.usage) << body;
     ASSERT_EQ(read_usage(kJson, body, test::random_cuts(random, body.size())), expected.usage) << body;
-    ASSERT_EQ(model_of(kJson, body, 1 + random.below(40)), expected.model) << body;
+    ASSERT_EQ(texts_of(kJson, body, 1 + random.below(40)), (Texts{expected.model, expected.tier, expected.geo}))
+        << body;
+    ASSERT_GE(expected.usage.uncached_text_tokens(), 0) << body;
+    ASSERT_GE(expected.usage.text_output_tokens(), 0) << body;
   }
   EXPECT_GT(seen, 1000);
 }

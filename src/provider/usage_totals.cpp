@@ -17,6 +17,9 @@ constexpr std::uint32_t bits(std::initializer_list<F> fields) {
 constexpr std::uint32_t kWholes = bits({F::prompt_tokens, F::input_tokens, F::completion_tokens, F::output_tokens,
                                         F::total_tokens, F::write_beside, F::write_beside_5m, F::write_beside_1h});
 constexpr std::uint32_t kOutputParts = bits({F::reasoning, F::output_audio, F::output_image});
+constexpr std::uint32_t kUnits =
+    bits({F::web_searches, F::sources_used, F::file_searches, F::code_executions, F::audio_ms, F::cost_nano_usd,
+          F::upstream_cost_nano_usd, F::cost_ticks, F::own_key});
 constexpr std::uint32_t kInputParts = bits({F::read_beside, F::cached, F::cached_audio, F::cached_image, F::cached_flat,
                                             F::cache_miss, F::cache_write, F::input_audio, F::input_image});
 
@@ -53,6 +56,15 @@ class Shares {
 
 }  // namespace
 
+void UsageTotals::reset() {
+  positive_ = 0;
+  parts_.clear();
+  input_ = output_ = total_ = write_5m_ = write_1h_ = 0;
+  input_includes_cached_ = writes_guessed_ = seen_ = anomalous_ = false;
+  whole_ = single_ = {};
+  single_seen_ = {};
+}
+
 // The split by lifetime may be missing where the flat sum is given: then the sum counts as five minutes, except that it
 // changes no split that it agrees with, and that writes known to be all of an hour stay so.
 void UsageTotals::add_cache_writes(const RawUsage& raw) {
@@ -88,6 +100,7 @@ void UsageTotals::add(const RawUsage& raw) {
     const std::uint32_t bit = rest & (~rest + 1);
     const std::int64_t value = raw.count(f);
     const std::int64_t whole = (bit & kInputParts) != 0 ? input : (bit & kOutputParts) != 0 ? output : 0;
+    if (value > 0) positive_ |= bit;
     if (value > 0 || whole > 0 || !parts_.has(f)) parts_.set(f, value);
   }
   // An event without a total of its own counts as input + output, so an earlier written total no longer stands. What it
@@ -115,6 +128,7 @@ void UsageTotals::add_item(ToolItem item, std::int64_t index) {
 void UsageTotals::put_input(Usage& u) const {
   const std::int64_t beside = parts_.count(F::read_beside);
   u.input_tokens = input_;
+  if ((positive_ & kInputParts) == 0 && write_5m_ == 0 && write_1h_ == 0) return;
   if (!input_includes_cached_) u.input_tokens = capped(input_ + beside + write_5m_ + write_1h_);
 
   const std::int64_t cached_audio = parts_.count(F::cached_audio);
@@ -145,8 +159,9 @@ void UsageTotals::put_input(Usage& u) const {
 
 // Some servers count reasoning beside the completion: then, and only then, their total has it on top.
 void UsageTotals::put_output(Usage& u) const {
-  const std::int64_t reasoning = parts_.count(F::reasoning);
   u.output_tokens = output_;
+  if ((positive_ & (kOutputParts | RawUsage::bit(F::images_api))) == 0) return;
+  const std::int64_t reasoning = parts_.count(F::reasoning);
   if (reasoning > 0 && total_ == u.input_tokens + output_ + reasoning) u.output_tokens = capped(output_ + reasoning);
   const bool details = parts_.has(F::output_image) || parts_.has(F::output_audio) || parts_.has(F::reasoning);
   const bool all_images = parts_.count(F::images_api) > 0 && !details;
@@ -179,7 +194,7 @@ Usage UsageTotals::result() const {
   u.anomalous = anomalous_ || (total_ > 0 && total_ < input_ + output_);
   put_input(u);
   put_output(u);
-  put_units(u);
+  if ((parts_.stated() & kUnits) != 0 || has_items()) put_units(u);
   u.total_tokens = std::max(total_, capped(u.input_tokens + u.output_tokens));
   return u;
 }

@@ -57,9 +57,10 @@ class RawUsage {
     stated_ |= bit(f);
     bad_ = bad ? bad_ | bit(f) : bad_ & ~bit(f);
   }
-  void unset(UsageField f) {
-    stated_ &= ~bit(f);
-    bad_ &= ~bit(f);
+  /// `fields`: bit() of each.
+  void unset(std::uint32_t fields) {
+    stated_ &= ~fields;
+    bad_ &= ~fields;
   }
   bool has(UsageField f) const { return (stated_ & bit(f)) != 0; }
   /// The count, 0 when absent.
@@ -77,7 +78,7 @@ class RawUsage {
 
   std::uint32_t stated_ = 0;
   std::uint32_t bad_ = 0;
-  std::array<std::int64_t, kUsageFields> values_{};
+  std::array<std::int64_t, kUsageFields> values_{};  ///< of what is stated
 };
 
 /// Items of a response's output that are sold by the piece.
@@ -95,7 +96,7 @@ struct ToolCounts {
 /// a whole.
 class UsageTotals {
  public:
-  void reset() { *this = UsageTotals{}; }
+  void reset();
   void add(const RawUsage& raw);
   /// The output items of a whole response; those of a later one replace them unless it has none.
   void set_items(const ToolCounts& items);
@@ -112,9 +113,10 @@ class UsageTotals {
   void put_output(Usage& u) const;
   void put_units(Usage& u) const;
 
-  RawUsage parts_;           ///< the last of each count that no rule of its own governs
-  std::int64_t input_ = 0;   ///< as written: without cached parts unless input_includes_cached_
-  std::int64_t output_ = 0;  ///< as written: perhaps without reasoning
+  std::uint32_t positive_ = 0;  ///< RawUsage::bit() of each part that was ever more than 0
+  RawUsage parts_;              ///< the last of each count that no rule of its own governs
+  std::int64_t input_ = 0;      ///< as written: without cached parts unless input_includes_cached_
+  std::int64_t output_ = 0;     ///< as written: perhaps without reasoning
   std::int64_t total_ = 0;
   std::int64_t write_5m_ = 0;  ///< beside the input
   std::int64_t write_1h_ = 0;  ///< likewise

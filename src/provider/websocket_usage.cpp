@@ -135,7 +135,7 @@ void WebsocketUsage::finish(std::int64_t now_ns) {
   r.response_model.assign(server_.model());
   r.service_tier.assign(server_.text(Text::service_tier));
   open->totals.set_items(server_.output_items());
-  if (const RawUsage* raw = server_.usage()) open->totals.add(*raw);
+  if (const RawUsage* raw = server_.usage(false)) open->totals.add(*raw);
   if (!id.empty()) finished_ids_[finished_count_++ % kMaxFinished] = std::hash<std::string_view>{}(id);
   move_to_finished(*open, now_ns);
   if (open != &unknown) open_.erase(open_.begin() + (open - open_.data()));
