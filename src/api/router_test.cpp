@@ -267,6 +267,8 @@ TEST_F(ApiRouter, DiagnosticsHaveTheContractsFieldsFirst) {
   d.dropped_by_reason = {{"queue_full", 2}, {"quarantined", 3}};
   d.store_available = false;
   d.store_error = "contention: database is locked";
+  d.unpriced_total = 3;
+  d.unpriced_models = {{"openai", "gpt-unheard-of", 3, 1'770'861'601'000'000'000, 1'770'861'602'000'000'000}};
   figures_ = d;
   EXPECT_EQ(
       get("/api/diagnostics/trace-pipeline").body,
@@ -282,7 +284,9 @@ TEST_F(ApiRouter, DiagnosticsHaveTheContractsFieldsFirst) {
       "\"spilled\":0,"
       "\"dropped_by_reason\":{\"quarantined\":3,\"queue_full\":2},\"quarantined_total\":0,\"replayed_total\":0,"
       "\"bodies_dropped_total\":0,\"ring_bytes\":0,\"ring_used_bytes\":0,\"spill_bytes\":0,\"spill_max_bytes\":0,"
-      "\"store_available\":false,\"store_error\":\"contention: database is locked\"}}\n");
+      "\"store_available\":false,\"store_error\":\"contention: database is locked\","
+      "\"unpriced_total\":3,\"unpriced_models\":[{\"provider\":\"openai\",\"model\":\"gpt-unheard-of\",\"count\":3,"
+      "\"first_seen\":\"2026-02-12T02:00:01Z\",\"last_seen\":\"2026-02-12T02:00:02Z\"}]}}\n");
   figures_.reset();
   const ApiResponse none = get("/api/diagnostics/trace-pipeline");
   EXPECT_EQ(none.status, 503);

@@ -4,6 +4,7 @@
 #include <openssl/ssl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "base/strings.h"
 #include "base/unique_fd.h"
+#include "config/effective.h"
 #include "config/price_file.h"
 #include "config/validate.h"
 
@@ -68,9 +70,12 @@ Result<void> check_storage_paths(const Config& c) {
 Result<void> check_prices(const Config& c) {
   const auto table = load_prices(c.pricing);
   if (!table) return tl::make_unexpected(table.error());
+  const auto configured = all_providers(c);
   for (std::size_t i = 0; i < c.pricing.overrides.size(); ++i) {
     const std::string name = lowercase(trim(c.pricing.overrides[i].provider));
-    if (name != "openai" && name != "anthropic" && !(*table)->has_provider(name))
+    const bool known =
+        std::any_of(configured.begin(), configured.end(), [&](const auto* p) { return p->name == name; });
+    if (!known && !(*table)->has_provider(name))
       return fail("pricing.overrides[" + std::to_string(i) + "].provider " + quoted(name) +
                   " is neither a configured provider nor one of the price table");
   }

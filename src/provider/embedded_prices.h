@@ -1,9 +1,9 @@
 #pragma once
 #include <string_view>
 
-namespace gw::provider {
+namespace gw::provider::embedded {
 
 /// src/provider/prices/genai_prices.json as it was at build time. Static storage.
-std::string_view embedded_prices() noexcept;
+std::string_view prices();
 
-}  // namespace gw::provider
+}  // namespace gw::provider::embedded

@@ -100,7 +100,7 @@ Result<std::int64_t> parse_price_date(std::string_view text) {
 PriceTable::PriceTable() : serial_(next_serial()) {}
 
 Result<std::shared_ptr<const PriceTable>> PriceTable::built_in(std::span<const PriceOverride> overrides) {
-  return parse(embedded_prices(), overrides);
+  return parse(embedded::prices(), overrides);
 }
 
 bool PriceTable::matches(std::uint32_t rule, std::string_view name) const {
