@@ -30,7 +30,8 @@ namespace {
 
 void exchange(RequestReader& request, UsageReader& response, bool events) {
   request.reset();
-  request.push(R"({"model":"claude-3-5-haiku-20241022-with-a-long-name","stre)");
+  request.push(
+      R"({"model":"claude-3-5-haiku-20241022-with-a-long-name","metadata":{"user_id":"a-user-id-with-a-long-name"},"stre)");
   request.push(R"(am":true,"messages":[{"role":"user","content":"hello"}]})");
   request.finish();
   if (events) {
@@ -40,7 +41,8 @@ void exchange(RequestReader& request, UsageReader& response, bool events) {
     response.push("ta: {\"usage\":{\"output_tokens\":6}}\n\n");
   } else {
     response.begin("application/json", "identity");
-    response.push(R"({"model":"claude-3-5-haiku-20241022-as-served","usage":{"input_tokens":9,"output_tokens":6}})");
+    response.push(
+        R"({"model":"claude-3-5-haiku-20241022-as-served","usage":{"input_tokens":9,"output_tokens":6},"service_tier":"a-tier-with-a-long-name"})");
   }
   response.finish();
 }

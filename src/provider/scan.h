@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string_view>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -24,6 +25,9 @@ struct Kernel {
   /// First `"usage"`, white space, `:`, white space, `{` that lies completely inside the range and on one line; else
   /// `end`.
   const char* (*find_usage)(const char* p, const char* end);
+  /// First `_item.done"` that lies completely inside the range; else `end`. An event of a Responses stream whose type
+  /// ends so tells of a finished output item.
+  const char* (*find_item_done)(const char* p, const char* end);
   /// Goes on until the container counted by `n.depth` (>= 1) is closed and returns the byte after its closing bracket,
   /// or `end` with `n` updated. Brackets inside strings do not count; which kind of bracket closes which is not
   /// checked.
@@ -62,6 +66,12 @@ inline bool is_usage_object(const char* p, const char* end) {
   return p < end && *p == '{';
 }
 
+/// What a hit of find_item_done is.
+inline bool is_item_done(const char* p, const char* end) {
+  constexpr std::string_view kText = "_item.done\"";
+  return static_cast<std::size_t>(end - p) >= kText.size() && std::memcmp(p, kText.data(), kText.size()) == 0;
+}
+
 /// First `"` or `\`, or `end`: the only bytes that matter inside a JSON string.
 inline const char* find_string_special(const char* p, const char* end) {
 #if defined(__SSE2__)
@@ -75,26 +85,6 @@ inline const char* find_string_special(const char* p, const char* end) {
 #endif
   while (p < end && *p != '"' && *p != '\\') ++p;
   return p;
-}
-
-/// First `_item.done"` that lies completely inside the range, or `end`. An event of a Responses stream whose type ends
-/// so tells of a finished output item.
-inline const char* find_item_done(const char* p, const char* end) {
-  constexpr std::ptrdiff_t kSize = 11;
-  const auto is_hit = [](const char* at) { return std::memcmp(at, "_item.done\"", kSize) == 0; };
-#if defined(__SSE2__)
-  const __m128i underscore = _mm_set1_epi8('_');
-  const __m128i dot = _mm_set1_epi8('.');
-  for (; end - p >= 16 + kSize; p += 16) {
-    const __m128i a = _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)), underscore);
-    const __m128i b = _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 5)), dot);
-    for (auto bits = static_cast<unsigned>(_mm_movemask_epi8(_mm_and_si128(a, b))); bits != 0; bits &= bits - 1)
-      if (const char* at = p + __builtin_ctz(bits); is_hit(at)) return at;
-  }
-#endif
-  for (; end - p >= kSize; ++p)
-    if (*p == '_' && is_hit(p)) return p;
-  return end;
 }
 
 constexpr bool is_json_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }

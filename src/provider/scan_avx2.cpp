@@ -24,6 +24,7 @@ struct Vec {
   std::uint32_t bits() const { return static_cast<std::uint32_t>(_mm256_movemask_epi8(v)); }
 };
 inline Vec either(Vec a, Vec b) { return {_mm256_or_si256(a.v, b.v)}; }
+inline Vec both(Vec a, Vec b) { return {_mm256_and_si256(a.v, b.v)}; }
 
 // The loads limit the speed, so two bytes have to do: `u` at its place and, where the brace stands, one of the bytes
 // that can stand there. The table holds each of those at the index of its low half: a byte is in the set when it equals
@@ -54,7 +55,7 @@ inline std::uint64_t prefix_xor(std::uint64_t x) {
 #endif
 
 namespace gw::provider::scan {
-const Kernel kAvx2 = {"avx2", find_usage, skip_nested};
+const Kernel kAvx2 = {"avx2", find_usage, find_item_done, skip_nested};
 }
 
 #endif

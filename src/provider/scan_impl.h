@@ -2,8 +2,9 @@
 // The vector form of scan::Kernel, included once by each scan_<cpu>.cpp inside its own unnamed namespace, after it has
 // defined
 //   Vec         kWidth bytes: static load(p), eq(byte), fold() (bit 0x20 set), bits() as the lowest kWidth bits;
-//   either(a, b) usage_hits  of the kWidth places from p those where `"usage":{` can begin; it may look at kLookahead
-//   bytes behind them.
+//   either(a, b), both(a, b)
+//   usage_hits  of the kWidth places from p those where `"usage":{` can begin; it may look at kLookahead bytes behind
+//               them.
 //               An OpenAI stream says `"usage":null` in every event and must not stop here each time, so the byte
 //               behind the colon is part of the test.
 //   prefix_xor  bit i of the result = xor of the bits 0..i
@@ -13,34 +14,50 @@ constexpr std::ptrdiff_t kShortest = 9;  // "usage":{
 constexpr std::ptrdiff_t kLookahead = 8;
 constexpr std::ptrdiff_t kWidth = Vec::kWidth;
 
-inline const char* first_usage(const char* p, std::uint32_t bits, const char* end) {
+using Hits = Vec (*)(const char* p);
+using Is = bool (*)(const char* p, const char* end);
+
+template <Is kIs>
+inline const char* first_hit(const char* p, std::uint32_t bits, const char* end) {
   for (; bits != 0; bits &= bits - 1) {
     const char* at = p + __builtin_ctz(bits);
-    if (is_usage_object(at, end)) return at;
+    if (kIs(at, end)) return at;
   }
   return nullptr;
 }
 
-const char* find_usage(const char* p, const char* end) {
-  if (end - p < kWidth + kLookahead) return kPortable.find_usage(p, end);
+template <Hits kHits, Is kIs>
+inline const char* find(const char* p, const char* end, const char* (*portable)(const char*, const char*)) {
+  if (end - p < kWidth + kLookahead) return portable(p, end);
   const char* const last = end - kWidth - kLookahead;  // the last place where a whole Vec of positions can be tested
   for (; last - p >= 3 * kWidth; p += 4 * kWidth) {
-    const Vec a = usage_hits(p);
-    const Vec b = usage_hits(p + kWidth);
-    const Vec c = usage_hits(p + 2 * kWidth);
-    const Vec d = usage_hits(p + 3 * kWidth);
+    const Vec a = kHits(p);
+    const Vec b = kHits(p + kWidth);
+    const Vec c = kHits(p + 2 * kWidth);
+    const Vec d = kHits(p + 3 * kWidth);
     if (either(either(a, b), either(c, d)).bits() == 0) continue;
     const std::uint32_t bits[4] = {a.bits(), b.bits(), c.bits(), d.bits()};
     for (int i = 0; i < 4; ++i)
-      if (const char* hit = first_usage(p + i * kWidth, bits[i], end)) return hit;
+      if (const char* hit = first_hit<kIs>(p + i * kWidth, bits[i], end)) return hit;
   }
   for (; p <= last; p += kWidth)
-    if (const char* hit = first_usage(p, usage_hits(p).bits(), end)) return hit;
+    if (const char* hit = first_hit<kIs>(p, kHits(p).bits(), end)) return hit;
   if (end - p < kShortest) return end;
   // The rest is shorter than a Vec: test the last one again. Positions before p were no hit, so finding the first one
   // stays right.
-  const char* hit = first_usage(last, usage_hits(last).bits(), end);
+  const char* hit = first_hit<kIs>(last, kHits(last).bits(), end);
   return hit != nullptr ? hit : end;
+}
+
+const char* find_usage(const char* p, const char* end) {
+  return find<usage_hits, is_usage_object>(p, end, kPortable.find_usage);
+}
+
+// Every delta of such a stream says `_text.`: the dot would be no help.
+inline Vec item_done_hits(const char* p) { return both(Vec::load(p).eq('_'), Vec::load(p + 4).eq('m')); }
+
+const char* find_item_done(const char* p, const char* end) {
+  return find<item_done_hits, is_item_done>(p, end, kPortable.find_item_done);
 }
 
 struct Masks {

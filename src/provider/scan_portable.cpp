@@ -14,6 +14,17 @@ const char* find_usage(const char* p, const char* end) {
   return end;
 }
 
+const char* find_item_done(const char* p, const char* end) {
+  while (p < end) {
+    const void* underscore = std::memchr(p, '_', static_cast<std::size_t>(end - p));
+    if (underscore == nullptr) return end;
+    p = static_cast<const char*>(underscore);
+    if (is_item_done(p, end)) return p;
+    ++p;
+  }
+  return end;
+}
+
 const char* skip_nested(const char* p, const char* end, Nesting& n) {
   for (; p < end; ++p) {
     const char c = *p;
@@ -45,6 +56,6 @@ const char* skip_nested(const char* p, const char* end, Nesting& n) {
 
 }  // namespace
 
-const Kernel kPortable = {"portable", find_usage, skip_nested};
+const Kernel kPortable = {"portable", find_usage, find_item_done, skip_nested};
 
 }  // namespace gw::provider::scan

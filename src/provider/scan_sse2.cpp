@@ -14,6 +14,7 @@ struct Vec {
   std::uint32_t bits() const { return static_cast<std::uint32_t>(_mm_movemask_epi8(v)); }
 };
 inline Vec either(Vec a, Vec b) { return {_mm_or_si128(a.v, b.v)}; }
+inline Vec both(Vec a, Vec b) { return {_mm_and_si128(a.v, b.v)}; }
 
 inline Vec usage_hits(const char* p) {
   const __m128i name = _mm_and_si128(Vec::load(p + 1).eq('u').v, Vec::load(p + 6).eq('"').v);
@@ -29,7 +30,7 @@ inline std::uint64_t prefix_xor(std::uint64_t x) {
 
 }  // namespace
 
-const Kernel kSse2 = {"sse2", find_usage, skip_nested};
+const Kernel kSse2 = {"sse2", find_usage, find_item_done, skip_nested};
 
 }  // namespace gw::provider::scan
 

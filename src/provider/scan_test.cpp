@@ -51,6 +51,30 @@ TEST(FindUsage, FindsTheObjectAtEveryOffsetAndLength) {
   }
 }
 
+TEST(FindItemDone, EveryKernelFindsTheFirstAndAgreesWithThePortableOneOnRandomText) {
+  Random random(5);
+  for (const Kernel* k : kernels()) {
+    const auto find_in = [](const Kernel& kernel, const std::vector<char>& block) {
+      return kernel.find_item_done(block.data(), block.data() + block.size()) - block.data();
+    };
+    for (std::size_t before = 0; before < 200; ++before) {
+      for (std::size_t after = 0; after < 80; after += 7) {
+        const std::string text = std::string(before, '_') + "_item.done\"" + std::string(after, '.');
+        ASSERT_EQ(find_in(*k, {text.begin(), text.end()}), static_cast<std::ptrdiff_t>(before)) << k->name;
+        ASSERT_EQ(find_in(*k, {text.begin(), text.begin() + static_cast<std::ptrdiff_t>(before) + 10}),
+                  static_cast<std::ptrdiff_t>(before) + 10)
+            << k->name << ": the quote lies beyond the end";
+      }
+    }
+    for (int round = 0; round < 5000; ++round) {
+      std::string text = random_text(random, "_item.done\"", 300);
+      if (!text.empty() && random.one_in(2)) text.insert(random.below(text.size()), "_item.done\"");
+      const std::vector<char> block(text.begin(), text.end());
+      ASSERT_EQ(find_in(*k, block), find_in(kPortable, block)) << k->name << " " << text;
+    }
+  }
+}
+
 TEST(FindUsage, AcceptsWhiteSpaceAndNothingElseAroundTheColon) {
   const std::string pad(150, 'x');
   std::vector<const Kernel*> all = kernels();

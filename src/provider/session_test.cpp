@@ -56,7 +56,8 @@ TEST(Session, TheTextIsBoundedAndStorable) {
   EXPECT_EQ(session({.codex = std::string("a\xff\0b", 4)}, ""),
             "a\xef\xbf\xbd"
             "b");
-  const std::string wide = std::string(255, 'x') + "\xe2\x82\xac";
+  std::string wide(255, 'x');
+  wide += "\xe2\x82\xac";
   EXPECT_EQ(session({.codex = wide}, ""), std::string(255, 'x'));
 }
 

@@ -119,6 +119,21 @@ void read_stream(benchmark::State& state, const std::string& body, bool by_event
   report(state, body.size(), kEvents);
 }
 
+/// A stream of the Responses API, where finished output items are searched for as well.
+std::string responses_stream() {
+  const auto event = [](const std::string& type, const std::string& rest) {
+    return "event: " + type + "\ndata: {\"type\":\"" + type + "\"," + rest + "}\n\n";
+  };
+  std::string s = event("response.created", R"("response":{"id":"resp_1","model":"gpt-5","output":[],"usage":null})");
+  for (int i = 0; i < kEvents; ++i)
+    s += event("response.output_text.delta",
+               R"("sequence_number":)" + std::to_string(i) +
+                   R"(,"item_id":"msg_0123456789","output_index":0,"content_index":0,"delta":" token","logprobs":[])");
+  return s + event("response.completed",
+                   R"("response":{"id":"resp_1","model":"gpt-5","output":[{"type":"message","content":[]}],"usage":)"
+                   R"({"input_tokens":9,"output_tokens":200,"total_tokens":209}})");
+}
+
 void BM_OpenAiStream_Pieces(benchmark::State& state) { read_stream(state, openai_stream(), false); }
 BENCHMARK(BM_OpenAiStream_Pieces)->Arg(64)->Arg(250)->Arg(1460)->Arg(4096)->Arg(16384)->Arg(65536);
 
@@ -130,6 +145,9 @@ BENCHMARK(BM_AnthropicStream_Pieces)->Arg(250)->Arg(16384);
 
 void BM_AnthropicStream_EventByEvent(benchmark::State& state) { read_stream(state, anthropic_stream(), true); }
 BENCHMARK(BM_AnthropicStream_EventByEvent)->Arg(0);
+
+void BM_ResponsesStream_EventByEvent(benchmark::State& state) { read_stream(state, responses_stream(), true); }
+BENCHMARK(BM_ResponsesStream_EventByEvent)->Arg(0);
 
 /// The search alone, over 16 KiB pieces of the stream without its last events.
 void find_usage(benchmark::State& state, const gw::provider::scan::Kernel& kernel) {
@@ -168,6 +186,13 @@ void read_body(benchmark::State& state, const std::string& body, const char* enc
 
 void BM_ChatCompletion(benchmark::State& state) { read_body(state, chat_completion(state.range(0) != 0), ""); }
 BENCHMARK(BM_ChatCompletion)->ArgName("pretty")->Arg(0)->Arg(1);
+
+void BM_ChatCompletion_2K(benchmark::State& state) {
+  std::string body = chat_completion(false);
+  body.insert(body.find("word"), std::string(2048 - body.size(), 'x'));
+  read_body(state, body, "");
+}
+BENCHMARK(BM_ChatCompletion_2K);
 
 void BM_ChatCompletion_Gzip(benchmark::State& state) {
   const std::string plain = chat_completion(false);

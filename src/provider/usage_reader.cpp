@@ -98,7 +98,7 @@ void UsageReader::decoded(std::string_view bytes) {
 /// Where a line shows that it has to be read, or `end`. Called for every delta.
 [[gnu::always_inline]] inline const char* UsageReader::find_payload(const char* p, const char* end) const {
   const char* const usage = scanner_.kernel().find_usage(p, end);
-  return item_events_ ? scan::find_item_done(p, usage) : usage;
+  return item_events_ ? scanner_.kernel().find_item_done(p, usage) : usage;
 }
 
 // Complete lines are only searched. The one that is cut off at the end is held while it is short, else read as it

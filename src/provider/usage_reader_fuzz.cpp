@@ -8,7 +8,9 @@
 
 #include "provider/request_reader.h"
 #include "provider/scan.h"
+#include "provider/session.h"
 #include "provider/usage_reader.h"
+#include "provider/websocket_usage.h"
 
 namespace {
 
@@ -18,8 +20,9 @@ using gw::provider::UsageReader;
 
 struct Read {
   Usage usage;
-  std::string model;
+  std::string model, service_tier, inference_geo, session;
   bool stream = false;
+  gw::provider::Flag include_usage = gw::provider::Flag::absent;
   friend bool operator==(const Read&, const Read&) = default;
 };
 
@@ -54,14 +57,52 @@ Read read_response(std::uint8_t kind, std::string_view body, std::uint32_t seed)
                kCodings[kind >> 1 & 7]);
   feed(body, seed, [&](std::string_view piece) { reader.push(piece); });
   reader.finish();
-  return {reader.usage(), std::string(reader.model())};
+  Read r;
+  r.usage = reader.usage();
+  r.model = reader.model();
+  r.service_tier = reader.service_tier();
+  r.inference_geo = reader.inference_geo();
+  return r;
 }
 
 Read read_request(std::string_view body, std::uint32_t seed) {
   RequestReader reader;
   feed(body, seed, [&](std::string_view piece) { reader.push(piece); });
   reader.finish();
-  return {{}, std::string(reader.model()), reader.stream()};
+  Read r;
+  r.model = reader.model();
+  r.service_tier = reader.service_tier();
+  r.stream = reader.stream();
+  r.include_usage = reader.include_usage();
+  gw::provider::session_of({}, reader.session(), r.session);
+  return r;
+}
+
+/// Each line is a message; those that begin with a blank are the client's.
+std::string read_websocket(std::string_view body, std::uint32_t seed) {
+  gw::provider::WebsocketUsage socket;
+  std::int64_t now = 0;
+  while (!body.empty()) {
+    const std::string_view line = body.substr(0, body.find('\n'));
+    body.remove_prefix(std::min(line.size() + 1, body.size()));
+    if (line.starts_with(' ')) {
+      socket.begin_client_message();
+      feed(line, seed, [&](std::string_view piece) { socket.push_client(piece); });
+      socket.end_client_message(++now);
+    } else {
+      socket.begin_server_message();
+      feed(line, seed, [&](std::string_view piece) { socket.push_server(piece); });
+      socket.end_server_message(++now);
+    }
+  }
+  socket.close_open(++now);
+  std::string all;
+  for (const gw::provider::WebsocketResponse& r : socket.finished()) {
+    for (std::string_view text : {std::string_view(r.id), std::string_view(r.model), std::string_view(r.session)})
+      all.append(text).append("|");
+    all += std::to_string(r.usage.total_tokens) + '|' + std::to_string(r.messages) + '|' + std::to_string(r.ask) + '\n';
+  }
+  return all;
 }
 
 void require(bool holds) {
@@ -73,6 +114,7 @@ void compare_kernels(std::string_view body) {
   const char* const p = body.data();
   const char* const end = p + body.size();
   require(scan::best().find_usage(p, end) == scan::kPortable.find_usage(p, end));
+  require(scan::best().find_item_done(p, end) == scan::kPortable.find_item_done(p, end));
   scan::Nesting a{.depth = 1};
   scan::Nesting b{.depth = 1};
   require(scan::best().skip_nested(p, end, a) == scan::kPortable.skip_nested(p, end, b));
@@ -91,7 +133,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // How much an encoded body gives before it proves undecodable may depend on the cut; nothing else may.
   require(whole == pieces || (whole.usage.estimated && pieces.usage.estimated));
   require(whole.usage.total_tokens >= 0 && whole.usage.input_tokens >= 0 && whole.usage.output_tokens >= 0);
+  require(whole.usage.uncached_text_tokens() >= 0 && whole.usage.text_output_tokens() >= 0);
   require(read_request(body, 0) == read_request(body, seed));
+  require(read_websocket(body, 0) == read_websocket(body, seed));
   compare_kernels(body);
   return 0;
 }
