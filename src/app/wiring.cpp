@@ -171,6 +171,9 @@ Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& 
                .max_connections = c.server.max_connections};
   s->capture = {.bodies = c.tracing.capture_bodies,
                 .body_max_size = static_cast<std::size_t>(config::effective_body_max_size(c))};
+  s->accounting = {.inject_include_usage = trim(c.accounting.include_usage) == "inject",
+                   .inject_max_bytes = static_cast<std::size_t>(c.accounting.inject_max_bytes),
+                   .drain_ns = c.accounting.drain_ms * kMs};
   if (c.tracing.capture_bodies) make_body_redactors(c, *s);
   if (!c.server.tls.cert.empty()) {
     auto tls = net::TlsServerContext::create(c.server.tls.cert, c.server.tls.key);

@@ -83,6 +83,14 @@ struct PricingConfig {
   std::vector<provider::PriceOverride> overrides;
 };
 
+/// What the gateway does beyond reading to know what an exchange used.
+struct AccountingConfig {
+  std::string include_usage = "off";  ///< off or inject
+  std::int64_t inject_max_bytes =
+      8'388'608;              ///< a longer request body is not touched, 1 KiB .. 64 MiB; held in memory while it comes
+  std::int64_t drain_ms = 0;  ///< a stream is read on for this long after its client left, 0 (not at all) .. 10 min
+};
+
 struct OtelConfig {
   bool enabled = false;
   std::string endpoint = "localhost:4318";  ///< host:port or an http(s) URL, whose scheme overrides `insecure`
@@ -197,6 +205,7 @@ struct Config {
   TracingConfig tracing;
   TraceConfig trace;
   PricingConfig pricing;
+  AccountingConfig accounting;
   ObservabilityConfig observability;
   PiiConfig pii;
   AuthConfig auth;

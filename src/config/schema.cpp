@@ -197,6 +197,14 @@ constexpr std::array kPricing{
 template <>
 constexpr Section kSection<PricingConfig>{"config.PricingConfig", kPricing};
 
+constexpr std::array kAccounting{
+    field<&AccountingConfig::include_usage>("include_usage"),
+    field<&AccountingConfig::inject_max_bytes>("inject_max_bytes"),
+    field<&AccountingConfig::drain_ms>("drain_ms"),
+};
+template <>
+constexpr Section kSection<AccountingConfig>{"config.AccountingConfig", kAccounting};
+
 constexpr std::array kOtel{
     field<&OtelConfig::enabled>("enabled"),
     field<&OtelConfig::endpoint>("endpoint"),
@@ -324,6 +332,7 @@ constexpr std::array kRoot{
     field<&Config::tracing>("tracing"),
     field<&Config::trace>("trace"),
     field<&Config::pricing>("pricing"),
+    field<&Config::accounting>("accounting"),
     field<&Config::observability>("observability"),
     field<&Config::pii>("pii"),
     field<&Config::auth>("auth"),

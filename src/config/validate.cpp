@@ -124,10 +124,17 @@ Result<void> check_otel(const Config& c) {
   return otel.prometheus_enabled ? check_prometheus_path(otel) : Result<void>{};
 }
 
+Result<void> check_accounting(const Config& c) {
+  const std::string_view mode = trim(c.accounting.include_usage);
+  if (mode == "off" || mode == "inject") return {};
+  return fail("accounting.include_usage must be one of off, inject (got " + quoted(c.accounting.include_usage) + ")");
+}
+
 }  // namespace
 
 Result<void> validate_values(const Config& config) {
-  for (const auto check : {check_server, check_storage, check_providers, check_auth, check_pii, check_otel})
+  for (const auto check :
+       {check_server, check_storage, check_providers, check_auth, check_accounting, check_pii, check_otel})
     if (auto ok = check(config); !ok) return ok;
   return {};
 }

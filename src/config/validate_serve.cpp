@@ -13,8 +13,8 @@
 #include "config/effective.h"
 #include "config/validate.h"
 #include "http/token.h"
-#include "route/route_table.h"
 #include "provider/price_table.h"
+#include "route/route_table.h"
 #include "trace/ring_file.h"
 
 namespace gw::config {
@@ -45,6 +45,8 @@ std::vector<Bound> bounds_of(const Config& c) {
       {"trace.ring_bytes", t.ring_bytes, kMiB, static_cast<std::int64_t>(trace::kMaxRingBytes)},
       {"trace.spill_bytes", t.spill_bytes, 0, 16 * 1024 * 1024 * kMiB},
       {"trace.sync_interval_ms", t.sync_interval_ms, 0, kHourMs},
+      {"accounting.inject_max_bytes", c.accounting.inject_max_bytes, 1'024, 64 * kMiB},
+      {"accounting.drain_ms", c.accounting.drain_ms, 0, 600'000},
   };
   for (const ProviderConfig* p : all_providers(c)) {
     const std::string path = "providers." + p->name;

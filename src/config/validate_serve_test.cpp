@@ -116,6 +116,9 @@ TEST(Bounds, HoldForEveryNumberOfOurs) {
        std::int64_t{2} << 30},
       {"trace.spill_bytes", [](Config& c) -> std::int64_t& { return c.trace.spill_bytes; }, 0, std::int64_t{16} << 40},
       {"trace.sync_interval_ms", [](Config& c) -> std::int64_t& { return c.trace.sync_interval_ms; }, 0, kHour},
+      {"accounting.inject_max_bytes", [](Config& c) -> std::int64_t& { return c.accounting.inject_max_bytes; }, 1'024,
+       std::int64_t{64} << 20},
+      {"accounting.drain_ms", [](Config& c) -> std::int64_t& { return c.accounting.drain_ms; }, 0, 600'000},
   };
   using Member = std::int64_t ProviderConfig::*;
   const std::tuple<std::string, Member, std::int64_t, std::int64_t> provider[] = {

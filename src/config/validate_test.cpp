@@ -68,6 +68,16 @@ TEST(Storage, NeedsWhatItsDriverNeeds) {
   });
 }
 
+TEST(Accounting, KnowsTwoWaysWithIncludeUsage) {
+  const std::string message = "accounting.include_usage must be one of off, inject (got ";
+  expect_all({
+      {[](Config& c) { c.accounting.include_usage = "inject"; }, kNone},
+      {[](Config& c) { c.accounting.include_usage = " off "; }, kNone},
+      {[](Config& c) { c.accounting.include_usage = "on"; }, message + "\"on\")"},
+      {[](Config& c) { c.accounting.include_usage = ""; }, message + "\"\")"},
+  });
+}
+
 TEST(Providers, NeedPrefixAndUpstream) {
   for (const std::string name : {"openai", "anthropic"}) {
     const auto with = [&](const std::function<void(ProviderConfig&)>& change) {

@@ -18,6 +18,7 @@
 #include "pipeline/websocket_messages.h"
 #include "pipeline/worker.h"
 #include "provider/request_reader.h"
+#include "provider/usage_chunk_filter.h"
 #include "provider/usage_reader.h"
 #include "proxy/relay.h"
 #include "route/target.h"
@@ -49,10 +50,20 @@ class Exchange final : private proxy::RelayObserver {
 
   // exchange_forward.cpp: to the provider and back.
   net::Task<bool> forward();
+  void write_upstream_head();
   net::Task<bool> answer_failure(int status, const char* message);
   net::Task<bool> settle_relay(const proxy::RelayResult& result, proxy::Relay& relay);
   void log_proxy_failure(const std::string& error);
+  void drop_client();
   net::Task<void> offer_patiently(Outcome outcome);
+
+  // exchange_accounting.cpp: the two policies that do more than read to know what was used.
+  bool may_ask_for_usage() const;
+  net::Task<proxy::RelayEnd> ask_for_usage();
+  void splice_request(std::string_view content, std::size_t framed_size);
+  void begin_filter(const http::ResponseHead& head);
+  void count_filtered();
+  net::Task<void> drain_answer(proxy::Relay& relay);
 
   // exchange_observe.cpp: what passes, and the trace made of it.
   void on_request_body(std::string_view content) override;
@@ -101,12 +112,14 @@ class Exchange final : private proxy::RelayObserver {
   TraceId trace_id_{};
   std::array<char, 32> trace_id_text_{};
   std::int64_t started_wall_ns_ = 0, started_mono_ns_ = 0;
+  std::int64_t left_mono_ns_ = 0;  ///< when the client left a stream that was then read on; 0: it was not
   std::int64_t first_token_us_ = 0;
   std::uint32_t stream_chunks_ = 0;
 
   provider::RequestReader& request_reader_;
   provider::UsageReader& usage_reader_;
   provider::UsageEstimator& estimator_;
+  std::unique_ptr<provider::UsageChunkFilter> usage_filter_;  ///< set when this request was made to ask for its usage
   capture::StreamEnd stream_end_;
   capture::BodyCapture request_capture_, response_capture_;
   std::unique_ptr<WebsocketMessages> websocket_;  ///< once upgraded

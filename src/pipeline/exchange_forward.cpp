@@ -29,6 +29,19 @@ bool generates_text(std::string_view path) {
 
 }  // namespace
 
+void Exchange::write_upstream_head() {
+  proxy::append_upstream_head(buffers_.upstream_head, {.head = head_,
+                                                       .route = *route_,
+                                                       .target = target_,
+                                                       .client_ip = connection_.peer(),
+                                                       .correlation_id = correlation_id_,
+                                                       .gateway_key_header = services_.credentials.gateway_header(),
+                                                       .proxy_authorization = link_->proxy_authorization,
+                                                       .absolute_form = link_->absolute_form,
+                                                       .added = link_->added,
+                                                       .body_replaced = usage_filter_ != nullptr});
+}
+
 net::Task<bool> Exchange::forward() {
   trace_id_ = make_trace_id(started_wall_ns_);
   to_hex(trace_id_, trace_id_text_);
@@ -37,16 +50,10 @@ net::Task<bool> Exchange::forward() {
   request_capture_.begin(capture, services_.capture.body_max_size);
   response_capture_.begin(capture, services_.capture.body_max_size);
 
-  std::string& upstream_head = buffers_.upstream_head;
-  proxy::append_upstream_head(upstream_head, {.head = head_,
-                                              .route = *route_,
-                                              .target = target_,
-                                              .client_ip = connection_.peer(),
-                                              .correlation_id = correlation_id_,
-                                              .gateway_key_header = services_.credentials.gateway_header(),
-                                              .proxy_authorization = link_->proxy_authorization,
-                                              .absolute_form = link_->absolute_form,
-                                              .added = link_->added});
+  proxy::RelayResult result;
+  if (services_.accounting.inject_include_usage && may_ask_for_usage()) result.end = co_await ask_for_usage();
+
+  write_upstream_head();
 
   net::UpstreamPool& pool = *worker_.pools[route_->index];
   net::Waiter& waiter = connection_.waiter();
@@ -56,13 +63,19 @@ net::Task<bool> Exchange::forward() {
                       .observer = *this,
                       .request = head_,
                       .response = buffers_.response,
-                      .upstream_head = upstream_head,
+                      .upstream_head = buffers_.upstream_head,
                       .first_body = first_body_,
                       .correlation_id = correlation_id_,
                       .trace_id = trace_id_text(),
                       .idle_timeout_ns = link_->idle_timeout_ns,
-                      .keep_alive = !worker_.draining});
-  proxy::RelayResult result;
+                      .keep_alive = !worker_.draining,
+                      .first_body_observed = usage_filter_ != nullptr,
+                      .filter = usage_filter_.get()});
+  if (result.end != RelayEnd::complete) {
+    result.error = "client did not send its whole request";
+    relay.observe_first_body();
+    co_return co_await settle_relay(result, relay);
+  }
   if (head_.expect_continue && first_body_.empty() && !co_await send_all("HTTP/1.1 100 Continue\r\n\r\n")) {
     result.end = RelayEnd::client_gone;
     result.error = "client took no 100 Continue";
@@ -91,6 +104,8 @@ net::Task<bool> Exchange::forward() {
     pool.put(std::move(upstream));
     worker_.loop.need_ticks(true);
   }
+  if (usage_filter_ != nullptr) count_filtered();
+  if (result.end == RelayEnd::client_gone && services_.accounting.drain_ns > 0) co_await drain_answer(relay);
   upstream.reset();
   co_return co_await settle_relay(result, relay);
 }
@@ -121,7 +136,7 @@ net::Task<bool> Exchange::settle_relay(const proxy::RelayResult& result, proxy::
       break;
     case RelayEnd::client_gone:
       if (status_ == 0) status_ = 502;
-      co_await offer_patiently(stream_end_.seen() ? Outcome::complete : Outcome::client_aborted);
+      co_await offer_patiently(stream_end_.seen() && left_mono_ns_ == 0 ? Outcome::complete : Outcome::client_aborted);
       break;
     case RelayEnd::upstream_aborted:
       co_await offer_patiently(Outcome::upstream_aborted);
@@ -132,12 +147,16 @@ net::Task<bool> Exchange::settle_relay(const proxy::RelayResult& result, proxy::
   log_access(status_);
   excess_ = relay.take_excess();
   if (result.end != RelayEnd::complete) {
-    // A client that reads until the connection closes must not take a torn answer for a whole one.
-    if (head_.minor == 0) connection_.socket().abort();
-    connection_.socket().close();
+    drop_client();
     co_return false;
   }
   co_return result.client_reusable && !worker_.draining;
+}
+
+void Exchange::drop_client() {
+  // A client that reads until the connection closes must not take a torn answer for a whole one.
+  if (head_.minor == 0) connection_.socket().abort();
+  connection_.socket().close();
 }
 
 net::Task<bool> Exchange::answer_failure(int status, const char* message) {

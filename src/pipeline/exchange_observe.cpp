@@ -63,6 +63,7 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
   const http::Field* encoding = http::find(head.fields, http::FieldId::content_encoding);
   usage_reader_.begin(type != nullptr ? type->value : std::string_view(),
                       encoding != nullptr ? encoding->value : std::string_view());
+  if (usage_filter_ != nullptr) begin_filter(head);
   if (usage_reader_.streaming())
     usage_reader_.tee(
         {[](void* exchange, std::string_view text) { static_cast<Exchange*>(exchange)->on_stream_text(text); }, this});
@@ -74,7 +75,7 @@ void Exchange::begin_estimate() {
   if (!may_estimate_) return;
   may_estimate_ = usage_reader_.streaming() && status_ >= 200 && status_ < 300;
   if (!may_estimate_) return estimator_.drop();
-  const bool asked_for = request_reader_.include_usage() == provider::Flag::yes;
+  const bool asked_for = request_reader_.include_usage() == provider::Flag::yes || usage_filter_ != nullptr;
   estimator_.begin_answer(request_reader_.model(), true, asked_for || !target_.path().ends_with("/completions"));
 }
 
@@ -122,11 +123,12 @@ bool Exchange::offer(Outcome outcome) {
   }
   finish_readers();
   const std::int64_t now = mono_now_ns();
+  const std::int64_t end = left_mono_ns_ != 0 ? left_mono_ns_ : now;
   ExchangeRecord r;
   r.id = trace_id_;
   r.started_at_ns = started_wall_ns_;
-  r.latency_us = (now - started_mono_ns_) / 1000;
-  r.ended_at_ns = started_wall_ns_ + (now - started_mono_ns_);
+  r.latency_us = (end - started_mono_ns_) / 1000;
+  r.ended_at_ns = started_wall_ns_ + (end - started_mono_ns_);
   r.streaming = usage_reader_.streaming();
   if (r.streaming) {
     // An answer that is sent whole after this moment has its first token now.

@@ -25,10 +25,11 @@ Usage one_million() {
   return u;
 }
 
-constexpr provider::PriceQuery kQuery{.provider = "p", .model = "m"};
+constexpr provider::PriceQuery kQuery{.model = "m"};
+const std::vector<PricedRoute> kRoutes = {{"p", "", ""}};
 
 TEST(PriceBook, WorkersSeeAReplacedTableWithTheNextExchangeWholly) {
-  PriceBook book(table_of("1"));
+  PriceBook book(table_of("1"), kRoutes);
   std::vector<std::thread> workers;
   std::atomic<bool> bad{false};
   std::atomic<int> finished{0};
@@ -37,7 +38,7 @@ TEST(PriceBook, WorkersSeeAReplacedTableWithTheNextExchangeWholly) {
       WorkerPrices prices;
       std::int64_t last = 0;
       while (last != 100'000'000'000) {
-        const provider::Priced p = prices.price(book, kQuery, one_million());
+        const provider::Priced p = prices.price(book, 0, kQuery, one_million());
         // Figures never go back, and the version is the one of the figure.
         if (p.cost.nano_usd < last ||
             !p.price_version.starts_with("t" + std::to_string(p.cost.nano_usd / 1'000'000'000)))

@@ -45,6 +45,23 @@ struct CaptureOptions {
   std::size_t body_max_size = 1024 * 1024;
 };
 
+/// What is done beyond reading to know what an exchange used.
+struct AccountingOptions {
+  bool inject_include_usage = false;               ///< ask for the usage of chat streams that do not
+  std::size_t inject_max_bytes = 8 * 1024 * 1024;  ///< a longer request body goes on as it came
+  std::int64_t drain_ns = 0;  ///< how long a stream is read on after its client left; 0: not at all
+};
+
+/// Since the start, of all workers.
+struct AccountingCounters {
+  std::atomic<std::int64_t> injected{0};        ///< requests that were made to ask for their usage
+  std::atomic<std::int64_t> usage_removed{0};   ///< usage chunks taken out of answers
+  std::atomic<std::int64_t> over_max_bytes{0};  ///< requests left alone for inject_max_bytes
+  std::atomic<std::int64_t> encoded{0};         ///< answers with a content coding: the usage chunk stayed
+  std::atomic<std::int64_t> drained{0};         ///< streams read on after their client left
+  std::atomic<std::int64_t> drain_refused{0};   ///< streams that were not, because too many were already
+};
+
 /// The deciding stages.
 struct Stages {
   route::RouteTable routes;
@@ -68,6 +85,7 @@ struct Services : Stages {
   provider::TokenizerSet tokenizers;
   ServerLimits limits;
   CaptureOptions capture;
+  AccountingOptions accounting;
   std::unique_ptr<net::TlsServerContext> tls;  ///< null: plain HTTP
   net::Resolver* resolver = nullptr;
   QueryPool* queries = nullptr;
@@ -75,6 +93,7 @@ struct Services : Stages {
   std::atomic<std::int64_t> connections{0};
   std::atomic<std::int64_t> refused_connections{0};
   std::atomic<bool> draining{false};
+  AccountingCounters accounting_counters;
 };
 
 }  // namespace gw::pipeline

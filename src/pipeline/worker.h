@@ -52,6 +52,7 @@ struct WorkerContext {
   WorkerPrices prices;
   /// Until then a full ring is not waited for: overflow files cannot take more, and tracing must not slow answers.
   std::int64_t ring_saturated_until_ns = 0;
+  int drains = 0;  ///< streams that are read on without a client
   bool draining = false;
 
   ExchangeBuffersPtr take_buffers();

@@ -107,6 +107,9 @@ void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {
       case http::FieldId::x_forwarded_for:
       case http::FieldId::gw_correlation_id:
         continue;
+      case http::FieldId::content_length:
+        if (in.body_replaced) continue;
+        break;
       default:
         break;
     }
@@ -120,6 +123,7 @@ void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {
   append_forwarded_for(out, in);
   append_field(out, kCorrelationHeader, in.correlation_id);
   if (in.head.body == http::BodyKind::chunked) out.append("Transfer-Encoding: chunked\r\n");
+  if (in.body_replaced) append_field(out, "Content-Length", std::to_string(in.head.content_length));
   if (wants_trailers(in.head.fields)) out.append("TE: trailers\r\n");
   if (!in.proxy_authorization.empty()) append_field(out, "Proxy-Authorization", in.proxy_authorization);
   if (in.head.upgrade) {
@@ -140,7 +144,10 @@ void append_client_head(std::string& out, const ClientHeadInput& in) {
   for (const http::Field& f : in.head.fields) {
     if (f.id == http::FieldId::gw_correlation_id || f.id == http::FieldId::gw_trace_id || http::is_hop_by_hop(f.id))
       continue;
-    if (f.id == http::FieldId::content_length && in.head.status == 204) continue;  // would announce a body
+    // Would announce a body, or one of another length than a filter leaves.
+    if (f.id == http::FieldId::content_length &&
+        (in.head.status == 204 || in.framing == ClientFraming::chunked || in.framing == ClientFraming::close))
+      continue;
     dated = dated || f.id == http::FieldId::date;
     if (check_names && named_by_connection(in.head.fields, f)) continue;
     append_field(out, f.name, f.value);

@@ -37,6 +37,7 @@ struct UpstreamHeadInput {
   std::string_view proxy_authorization;  ///< set for plain HTTP through a forward proxy
   bool absolute_form = false;            ///< likewise
   const AddedFields& added;
+  bool body_replaced = false;  ///< its length is head.content_length, whatever the client's fields say
 };
 
 void append_upstream_head(std::string& out, const UpstreamHeadInput& in);

@@ -1,5 +1,7 @@
 #include "proxy/relay.h"
 
+#include <algorithm>
+
 namespace gw::proxy {
 namespace {
 constexpr const char* kCutOff = "cut off at the end of server.drain_timeout_ms";
@@ -62,6 +64,31 @@ void Relay::touch() {
     return;
   }
   in_.waiter.set_deadline(in_.waiter.loop().now_ns() + in_.idle_timeout_ns);
+}
+
+net::Task<void> Relay::drain(DrainBounds bounds) {
+  const net::Loop& loop = in_.waiter.loop();
+  std::size_t taken = 0;
+  const auto may_go_on = [&] {
+    return !answer_complete_ && taken < bounds.bytes && !bounds.stop && !in_.client.was_cut() &&
+           loop.now_ns() < bounds.until_ns;
+  };
+  while (may_go_on()) {
+    const net::IoResult r = upstream_->socket.read(in_.scratch.read, RelayScratch::kReadSize);
+    if (r.status == net::IoStatus::again) {
+      in_.waiter.set_deadline(std::min(bounds.until_ns, loop.now_ns() + net::Loop::kTickNs));
+      co_await in_.waiter.wait();
+      continue;
+    }
+    if (r.status != net::IoStatus::ok) break;
+    taken += r.n;
+    const bool well_formed = take_content({in_.scratch.read, r.n});
+    range_count_ = 0;  // nobody is left to send it to
+    range_bytes_ = 0;
+    pending_down_.clear();
+    if (!well_formed) break;
+    co_await in_.waiter.yield();
+  }
 }
 
 Relay::Step Relay::end(RelayEnd why, std::string error) {

@@ -8,6 +8,7 @@
 #include "http/chunked.h"
 #include "http/parser.h"
 #include "net/upstream.h"
+#include "provider/usage_chunk_filter.h"
 #include "proxy/heads.h"
 
 namespace gw::proxy {
@@ -74,17 +75,36 @@ struct RelayInput {
   std::string_view correlation_id;
   std::string_view trace_id;
   std::int64_t idle_timeout_ns = 0;
-  bool keep_alive = true;  ///< false: the connection closes after this answer (shutdown)
+  bool keep_alive = true;            ///< false: the connection closes after this answer (shutdown)
+  bool first_body_observed = false;  ///< the observer has seen what the client sent in its place
+  /// Decides what of the answer goes on to the client, if it is active() once on_response_head() has returned; may be
+  /// null. The observer sees the answer as it came. The body is framed anew, without its trailers.
+  provider::UsageChunkFilter* filter = nullptr;
+};
+
+/// How long an exchange whose client left goes on reading.
+struct DrainBounds {
+  std::int64_t until_ns = 0;  ///< monotonic
+  std::size_t bytes = 0;      ///< of the answer, framing included
+  const bool& stop;           ///< looked at every tick
 };
 
 class Relay {
  public:
-  explicit Relay(const RelayInput& in) : in_(in), response_(in.response) {}
+  explicit Relay(const RelayInput& in) : in_(in), response_(in.response), observed_first_(in.first_body_observed) {}
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
 
   /// Runs the exchange over `upstream`. May be called again with a fresh connection after RelayEnd::retry.
   net::Task<RelayResult> run(net::UpstreamConnection& upstream);
+
+  /// After RelayEnd::client_gone in the middle of an answer: reads on for the observer alone, until the answer is
+  /// complete, breaks off or meets a bound. Cut by Socket::cut() like run().
+  net::Task<void> drain(DrainBounds bounds);
+  /// Whether there is an answer to drain: it has begun, and the provider has the whole request.
+  bool can_drain() const {
+    return has_response_ && !tunnel_ && !answer_complete_ && request_done_ && pending_up_.empty();
+  }
 
   /// Shows the observer the body bytes that came with the head, for an exchange that never reached an upstream. run()
   /// does it by itself.
@@ -127,6 +147,8 @@ class Relay {
   void keep_head();
   bool take_content(std::string_view in);
   bool take_chunked(std::string_view in);
+  bool take_filtered(std::string_view in);
+  void send_filtered(bool ended);
   void frame_anew(std::string_view data);
   void queue(std::string_view data, std::string& pending);
   void queue_up(std::string_view data) { queue(data, pending_up_); }
@@ -164,9 +186,12 @@ class Relay {
   std::size_t range_bytes_ = 0;
   char chunk_line_[20];  ///< size line of a chunk that is framed anew
 
+  provider::UsageChunkFilter* filter_ = nullptr;  ///< set while it is at work
+  std::string filtered_;                          ///< what it let pass in this turn
+
   ClientFraming framing_ = ClientFraming::none;
   bool replayable_ = true;  ///< all that was sent upstream is still at hand
-  bool observed_first_ = false;
+  bool observed_first_;
   bool request_done_ = false;
   bool request_broken_ = false;  ///< the upstream takes no more of the body; its answer may still come
   bool has_response_ = false;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
@@ -114,20 +115,22 @@ void Relay::begin_answer() {
   // An answer that comes before its request is complete most often refuses it: what is left of the body is not worth
   // waiting for.
   bool closes = !in_.request.keep_alive || !in_.keep_alive || !request_done_;
+  in_.observer.on_response_head(response_);
+  if (in_.filter != nullptr && in_.filter->active() && response_.body != BodyKind::none) filter_ = in_.filter;
   switch (response_.body) {
     case BodyKind::none:
       framing_ = ClientFraming::none;
       break;
     case BodyKind::length:
       framing_ = ClientFraming::length;
-      break;
+      if (filter_ == nullptr) break;
+      [[fallthrough]];
     case BodyKind::chunked:
     case BodyKind::until_close:
       framing_ = in_.request.minor >= 1 ? ClientFraming::chunked : ClientFraming::close;
       closes = closes || framing_ == ClientFraming::close;
       break;
   }
-  in_.observer.on_response_head(response_);
   std::string& out = in_.scratch.head;
   out.clear();
   append_client_head(out, {.head = response_,
@@ -165,6 +168,7 @@ void Relay::keep_head() {
 
 /// Queues what goes to the client. False when the framing is malformed.
 bool Relay::take_content(std::string_view in) {
+  if (filter_ != nullptr) return take_filtered(in);
   switch (response_.body) {
     case BodyKind::none:
       answer_complete_ = true;
@@ -212,6 +216,40 @@ bool Relay::take_chunked(std::string_view in) {
   answer_complete_ = step.status == http::ChunkScanner::Status::done;
   stray_bytes_ = step.consumed < in.size();
   return true;
+}
+
+/// The same for a body that is filtered: one chunk a turn, of what passes.
+bool Relay::take_filtered(std::string_view in) {
+  const auto take = [&](std::string_view content) {
+    in_.observer.on_response_body(content);
+    filter_->push(content, filtered_);
+  };
+  filtered_.clear();
+  bool well_formed = true;
+  if (response_.body == BodyKind::chunked) {
+    const auto step = response_chunks_.scan(in, false, take, [](std::string_view) {});
+    well_formed = step.status != http::ChunkScanner::Status::bad;
+    answer_complete_ = step.status == http::ChunkScanner::Status::done;
+    stray_bytes_ = step.consumed < in.size();
+  } else if (response_.body == BodyKind::length) {
+    const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(response_left_, in.size()));
+    take(in.substr(0, n));
+    response_left_ -= n;
+    answer_complete_ = response_left_ == 0;
+    stray_bytes_ = n < in.size();
+  } else {
+    take(in);
+  }
+  send_filtered(answer_complete_ || !well_formed);
+  return well_formed;
+}
+
+/// Queues what has passed the filter. `ended`: nothing more will come.
+void Relay::send_filtered(bool ended) {
+  if (ended) filter_->finish(filtered_);
+  content_queued_ = !filtered_.empty();
+  if (content_queued_) frame_anew(filtered_);
+  if (answer_complete_ && framing_ == ClientFraming::chunked) queue_down("0\r\n\r\n");
 }
 
 /// A body that ends with the upstream's connection gets chunk framing towards an HTTP/1.1 client.
@@ -343,13 +381,17 @@ Relay::Step Relay::upstream_ended(IoStatus how) {
     if (upstream_->reused && replayable_ && !upstream_heard_ && may_repeat()) return end(RelayEnd::retry, why);
     return end(RelayEnd::upstream_failed, why + " before its response");
   }
-  if (response_.body == BodyKind::until_close && how == IoStatus::eof) {
-    answer_complete_ = true;
-    range_count_ = 0;
-    range_bytes_ = 0;
-    if (framing_ == ClientFraming::chunked) queue_down("0\r\n\r\n");
-    return send_down();
+  range_count_ = 0;
+  range_bytes_ = 0;
+  answer_complete_ = response_.body == BodyKind::until_close && how == IoStatus::eof;
+  if (filter_ != nullptr) {
+    filtered_.clear();
+    send_filtered(true);
+    if (!answer_complete_) send_down();
+  } else if (answer_complete_ && framing_ == ClientFraming::chunked) {
+    queue_down("0\r\n\r\n");
   }
+  if (answer_complete_) return send_down();
   return end(RelayEnd::upstream_aborted, why + " in the middle of its response");
 }
 

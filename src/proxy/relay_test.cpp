@@ -20,9 +20,13 @@ struct Observed final : RelayObserver {
   int refusals = 0;
   std::string client_had_when_published;
   std::function<std::string()> client_bytes;
+  provider::UsageChunkFilter* filter = nullptr;  ///< set to work at the answer's head
 
   void on_request_body(std::string_view s) override { request += s; }
-  void on_response_head(const http::ResponseHead& h) override { status = h.status; }
+  void on_response_head(const http::ResponseHead& h) override {
+    status = h.status;
+    if (filter != nullptr) filter->begin();
+  }
   void on_response_body(std::string_view s) override { response += s; }
   void on_response_written() override {}
   bool on_tunnel_bytes(TunnelSide from, std::string_view bytes) override {
@@ -75,7 +79,7 @@ struct Pair {
 class RelayTest : public testing::Test {
  protected:
   struct Run {
-    explicit Run(std::string request_text, bool reused = false);
+    explicit Run(std::string request_text, bool reused = false, bool filtered = false);
     /// A relay that still runs is ended: its coroutine owns frames.
     ~Run() {
       if (!done) client_socket.cut();
@@ -87,6 +91,11 @@ class RelayTest : public testing::Test {
     net::Detached drive() {
       result = co_await relay->run(*connection);
       done = true;
+    }
+    net::Detached drive_drain(std::int64_t for_ns, std::size_t bytes) {
+      drained = false;
+      co_await relay->drain({.until_ns = loop->now_ns() + for_ns, .bytes = bytes, .stop = stop});
+      drained = true;
     }
     void turns(int n = 4) {
       for (int i = 0; i < n; ++i) loop->turn(0);
@@ -115,12 +124,13 @@ class RelayTest : public testing::Test {
     http::ResponseHead response;
     std::unique_ptr<Relay> relay;
     RelayResult result;
-    bool done = false;
+    provider::UsageChunkFilter filter;
+    bool done = false, drained = true, stop = false;
     std::string to_client, to_upstream;
   };
 };
 
-RelayTest::Run::Run(std::string request_text, bool reused) : text(std::move(request_text)) {
+RelayTest::Run::Run(std::string request_text, bool reused, bool filtered) : text(std::move(request_text)) {
   http::ParseError error;
   EXPECT_EQ(http::parse_request(text, request, error), http::ParseStatus::complete) << error.reason;
   EXPECT_TRUE(client_socket.open(*loop, std::move(client.ours), &waiter));
@@ -128,6 +138,7 @@ RelayTest::Run::Run(std::string request_text, bool reused) : text(std::move(requ
   connection->reused = reused;
   loop->turn(0);
   observed.client_bytes = [this] { return to_client += client.drain(); };
+  if (filtered) observed.filter = &filter;
   relay = std::make_unique<Relay>(RelayInput{.waiter = waiter,
                                              .client = client_socket,
                                              .scratch = scratch,
@@ -139,7 +150,9 @@ RelayTest::Run::Run(std::string request_text, bool reused) : text(std::move(requ
                                              .correlation_id = "c1",
                                              .trace_id = "t1",
                                              .idle_timeout_ns = 1'000'000'000,
-                                             .keep_alive = true});
+                                             .keep_alive = true,
+                                             .first_body_observed = filtered,
+                                             .filter = filtered ? &filter : nullptr});
   drive();
   turns();
 }
@@ -454,6 +467,185 @@ TEST_F(RelayTest, ManyRequestChunksAfterAnEarlyAnswerGoUpstreamOnly) {
   run.finish();
   EXPECT_EQ(body_of(run.to_client), "hello");
   EXPECT_EQ(body_of(run.to_upstream), expected + "0\r\n\r\n");
+}
+
+std::string chunked(const std::string& content, std::size_t step, const std::string& trailers = "") {
+  std::string out;
+  for (std::size_t at = 0; at < content.size(); at += step) {
+    const std::string part = content.substr(at, step);
+    char size[20];
+    std::snprintf(size, sizeof size, "%zx\r\n", part.size());
+    out += size + part + "\r\n";
+  }
+  return out + "0\r\n" + trailers + "\r\n";
+}
+
+std::string dechunked(const std::string& body) {
+  std::string out;
+  http::ChunkScanner scanner;
+  const auto step = scanner.scan(body, true, [&](std::string_view data) { out += data; }, [](std::string_view) {});
+  EXPECT_EQ(step.status, http::ChunkScanner::Status::done) << body;
+  EXPECT_EQ(step.consumed, body.size());
+  return out;
+}
+
+const std::string kDelta = "data: {\"choices\":[{\"delta\":{}}]}\n\n";
+const std::string kUsageChunk = "data: {\"choices\":[],\"usage\":{\"total_tokens\":7}}\n\n";
+const std::string kDone = "data: [DONE]\n\n";
+
+TEST_F(RelayTest, AFilteredAnswerIsFramedAnewAtEverySplit) {
+  const std::string content = kDelta + kUsageChunk + kDone;
+  struct Framed {
+    std::string upstream;
+    bool ends_with_connection;
+  };
+  const Framed answers[] = {
+      {"HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(content.size()) + "\r\n\r\n" + content, false},
+      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(content, 9, "X-Sum: 1\r\n"), false},
+      {"HTTP/1.1 200 OK\r\n\r\n" + content, true},
+  };
+  for (const Framed& a : answers) {
+    for (const bool old_client : {false, true}) {
+      for (std::size_t cut = 0; cut <= a.upstream.size(); ++cut) {
+        SCOPED_TRACE(a.upstream.substr(0, 40) + " cut at " + std::to_string(cut));
+        Run run(old_client ? kPost10 : kPost, false, true);
+        run.upstream.write(a.upstream.substr(0, cut));
+        run.turns();
+        run.upstream.write(a.upstream.substr(cut));
+        if (a.ends_with_connection) run.upstream.peer.reset();
+        run.finish();
+        ASSERT_EQ(run.result.end, RelayEnd::complete);
+        EXPECT_EQ(run.to_client.find("Content-Length"), std::string::npos);
+        EXPECT_EQ(run.to_client.find("Transfer-Encoding: chunked") == std::string::npos, old_client);
+        const std::string body = body_of(run.to_client);
+        EXPECT_EQ(old_client ? body : dechunked(body), kDelta + kDone);
+        EXPECT_EQ(run.observed.response, content);
+        EXPECT_EQ(run.observed.published, 1);
+        EXPECT_EQ(run.result.client_reusable, !old_client);
+        EXPECT_EQ(run.relay->upstream_reusable(), !a.ends_with_connection);
+      }
+    }
+  }
+}
+
+TEST_F(RelayTest, AFilteredAnswerThatLosesItsLastBytesEnds) {
+  for (const std::string& content : {kUsageChunk, kDelta + kUsageChunk}) {
+    for (const bool old_client : {false, true}) {
+      Run run(old_client ? kPost10 : kPost, false, true);
+      run.upstream.write("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(content.size()) + "\r\n\r\n");
+      run.turns();
+      run.upstream.write(content);
+      run.finish();
+      ASSERT_EQ(run.result.end, RelayEnd::complete);
+      const std::string expected = content.substr(0, content.size() - kUsageChunk.size());
+      EXPECT_EQ(old_client ? body_of(run.to_client) : dechunked(body_of(run.to_client)), expected);
+    }
+  }
+}
+
+TEST_F(RelayTest, WhatAFilterHeldReachesTheClientWhenTheUpstreamIsLost) {
+  const std::string half = kUsageChunk.substr(0, 30);
+  for (const char* tail : {"", "zz\r\n"}) {
+    SCOPED_TRACE(tail);
+    Run run(kPost, false, true);
+    const std::string chunks = chunked(kDelta + half, 1000);
+    run.upstream.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks.substr(0, chunks.size() - 5) +
+                       tail);
+    run.turns();
+    run.upstream.peer.reset();
+    run.finish();
+    EXPECT_EQ(run.result.end, RelayEnd::upstream_aborted);
+    EXPECT_EQ(dechunked(body_of(run.to_client) + "0\r\n\r\n"), kDelta + half);
+  }
+}
+
+TEST_F(RelayTest, AnInactiveFilterAndABodilessAnswerChangeNothing) {
+  Run inactive(kPost, false, true);
+  inactive.observed.filter = nullptr;
+  inactive.upstream.write("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(kUsageChunk.size()) + "\r\n\r\n" +
+                          kUsageChunk);
+  inactive.finish();
+  EXPECT_EQ(body_of(inactive.to_client), kUsageChunk);
+  EXPECT_NE(inactive.to_client.find("Content-Length"), std::string::npos);
+
+  Run bodiless(kPost, false, true);
+  bodiless.upstream.write("HTTP/1.1 204 No Content\r\n\r\n");
+  bodiless.finish();
+  EXPECT_EQ(bodiless.result.end, RelayEnd::complete);
+  EXPECT_EQ(bodiless.to_client.find("chunked"), std::string::npos);
+}
+
+TEST_F(RelayTest, AFirstBodyThatWasObservedIsNotShownAgain) {
+  Run run(kPost, false, true);
+  EXPECT_EQ(run.to_upstream, "UP\r\n\r\nhello");
+  run.upstream.write("HTTP/1.1 204 No Content\r\n\r\n");
+  run.finish();
+  EXPECT_EQ(run.observed.request, "");
+}
+
+const std::string kStreamHead = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+TEST_F(RelayTest, ADrainReadsOnForTheObserverAlone) {
+  for (const bool filtered : {false, true}) {
+    Run run(kPost, false, filtered);
+    run.upstream.write(kStreamHead + "5\r\nhello\r\n");
+    run.turns();
+    run.client.peer.reset();
+    run.finish();
+    ASSERT_EQ(run.result.end, RelayEnd::client_gone);
+    ASSERT_TRUE(run.relay->can_drain());
+    run.drive_drain(60'000'000'000, 1 << 20);
+    for (int i = 0; i < 40; ++i) {
+      run.upstream.write("1\r\nx\r\n");  // more than fit into one call's ranges
+      if (i % 10 == 0) run.loop->turn(0);
+    }
+    run.turns();
+    EXPECT_FALSE(run.drained);
+    run.upstream.write("0\r\n\r\n");
+    run.turns(8);
+    EXPECT_TRUE(run.drained);
+    EXPECT_EQ(run.observed.response, "hello" + std::string(40, 'x'));
+    EXPECT_EQ(run.observed.published, 0) << "the exchange says how it ended";
+  }
+}
+
+TEST_F(RelayTest, ADrainEndsAtEveryBoundAndBreak) {
+  enum class Way { bytes, time, stop, cut, lost, malformed };
+  for (const Way way : {Way::bytes, Way::time, Way::stop, Way::cut, Way::lost, Way::malformed}) {
+    SCOPED_TRACE(static_cast<int>(way));
+    Run run(kPost);
+    run.upstream.write(kStreamHead + "5\r\nhello\r\n");
+    run.turns();
+    run.client.peer.reset();
+    run.finish();
+    run.drive_drain(way == Way::time ? 1 : 60'000'000'000, way == Way::bytes ? 4 : 1 << 20);
+    if (way == Way::bytes || way == Way::time) run.upstream.write("1\r\nx\r\n");
+    if (way == Way::stop) run.stop = true;
+    if (way == Way::cut) {
+      run.client_socket.cut();
+      run.loop->ready(run.waiter);
+    }
+    if (way == Way::lost) run.upstream.peer.reset();
+    if (way == Way::malformed) run.upstream.write("nonsense");
+    for (int i = 0; i < 60 && !run.drained; ++i) run.loop->turn(50);
+    EXPECT_TRUE(run.drained);
+  }
+}
+
+TEST_F(RelayTest, ThereIsNothingToDrainBeforeAnAnswerOrWithHalfARequest) {
+  Run no_answer(kPost);
+  no_answer.client.peer.reset();
+  no_answer.finish();
+  ASSERT_EQ(no_answer.result.end, RelayEnd::client_gone);
+  EXPECT_FALSE(no_answer.relay->can_drain());
+
+  Run half("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel");
+  half.upstream.write(kStreamHead + "5\r\nhello\r\n");
+  half.turns();
+  half.client.peer.reset();
+  half.finish();
+  ASSERT_EQ(half.result.end, RelayEnd::client_gone);
+  EXPECT_FALSE(half.relay->can_drain());
 }
 
 TEST_F(RelayTest, AnUpstreamThatHasSpokenIsNotAskedAgain) {
