@@ -512,6 +512,7 @@ TEST_F(RelayTest, AFilteredAnswerIsFramedAnewAtEverySplit) {
         run.upstream.write(a.upstream.substr(0, cut));
         run.turns();
         run.upstream.write(a.upstream.substr(cut));
+        run.turns();
         if (a.ends_with_connection) run.upstream.peer.reset();
         run.finish();
         ASSERT_EQ(run.result.end, RelayEnd::complete);
