@@ -199,6 +199,15 @@ struct DeltaReader::Found {
   }
 };
 
+void DeltaReader::reset() {
+  held_.clear();
+  event_.clear();
+  like_.clear();
+  literals_ = {};
+  like_channel_ = {};
+  skipping_ = error_seen_ = false;
+}
+
 void DeltaReader::push(std::string_view bytes, Sink sink) {
   if (!held_.empty() || skipping_) {
     const std::size_t newline = bytes.find('\n');

@@ -29,6 +29,8 @@ class DeltaReader {
     void* to;
   };
 
+  /// A new stream; the memory is kept.
+  void reset();
   void push(std::string_view bytes, Sink sink);
   /// An error event came.
   bool error_seen() const { return error_seen_; }

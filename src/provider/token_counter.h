@@ -16,6 +16,16 @@ class TokenCounter {
   TokenCounter(const TokenizerSet& tokenizers, Encoding encoding, std::size_t hold)
       : tokenizers_(&tokenizers), encoding_(encoding), hold_(hold), next_at_(hold) {}
 
+  /// A new text; the memory is kept, up to `keep` bytes of it.
+  void restart(Encoding encoding, std::size_t hold, std::size_t keep) {
+    if (pending_.capacity() > keep) std::string().swap(pending_);
+    pending_.clear();
+    encoding_ = encoding;
+    hold_ = next_at_ = hold;
+    head_ = 0;
+    tokens_ = 0;
+    last_ = false;
+  }
   void push(std::string_view text) {
     pending_.append(text);
     if (pending_.size() >= next_at_) gather();

@@ -44,10 +44,17 @@ void UsageEstimator::search_raw() {
 }
 
 TokenCounter& UsageEstimator::counter(DeltaReader::Channel channel) {
-  for (TextChannel& c : channels_)
+  for (TextChannel& c : channels())
     if (c.channel.id == channel.id) return c.counter;
-  if (channels_.size() == kMaxChannels) return channels_[channel.id % kMaxChannels].counter;
+  if (used_channels_ == kMaxChannels) return channels_[channel.id % kMaxChannels].counter;
   const std::size_t hold = usage_expected_ ? kMaxAnswerBytes : kCountAt;
+  ++used_channels_;
+  if (used_channels_ <= channels_.size()) {
+    TextChannel& kept = channels_[used_channels_ - 1];
+    kept.channel = channel;
+    kept.counter.restart(encoding_, hold, kKeptBytes);
+    return kept.counter;
+  }
   return channels_.emplace_back(TextChannel{channel, TokenCounter(*tokenizers_, encoding_, hold)}).counter;
 }
 
@@ -65,8 +72,11 @@ void UsageEstimator::drop() {
   free(raw_);
   free(document_);
   free(unescaped_);
-  deltas_.reset();
-  if (!channels_.empty()) std::vector<TextChannel>().swap(channels_);
+  if (deltas_) deltas_->reset();
+  constexpr std::size_t kKeptChannels = 2;
+  for (TextChannel& c : channels()) c.counter.restart(encoding_, 0, kKeptBytes);
+  if (channels_.size() > kKeptChannels) channels_.erase(channels_.begin() + kKeptChannels, channels_.end());
+  used_channels_ = 0;
   request_bytes_ = 0;
   request_scale_ = 1;
   request_at_ = document_at_ = 0;
@@ -78,7 +88,7 @@ void UsageEstimator::drop() {
 void UsageEstimator::begin_estimate(const Usage& reported) {
   reported_ = reported;
   search_raw();
-  for (TextChannel& c : channels_) c.counter.end();
+  for (TextChannel& c : channels()) c.counter.end();
 }
 
 void UsageEstimator::read_request() {
@@ -120,7 +130,7 @@ bool UsageEstimator::step(std::size_t max_bytes) {
   if (!request_read_) read_request();
   std::size_t done = count_kept(request_, request_at_, input_, max_bytes);
   if (done < max_bytes) done += count_kept(document_, document_at_, document_tokens_, max_bytes - done);
-  for (TextChannel& c : channels_) {
+  for (TextChannel& c : channels()) {
     if (done >= max_bytes) break;
     done += c.counter.step(max_bytes - done);
   }
@@ -130,7 +140,7 @@ bool UsageEstimator::step(std::size_t max_bytes) {
 Usage UsageEstimator::result() const {
   std::int64_t output = document_tokens_;
   std::int64_t reasoning = 0;
-  for (const TextChannel& c : channels_) {
+  for (const TextChannel& c : channels()) {
     output += c.counter.tokens();
     if (c.channel.reasoning) reasoning += c.counter.tokens();
   }

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -71,6 +72,8 @@ class UsageEstimator {
     TokenCounter counter;
   };
 
+  std::span<TextChannel> channels() { return {channels_.data(), used_channels_}; }
+  std::span<const TextChannel> channels() const { return {channels_.data(), used_channels_}; }
   TokenCounter& counter(DeltaReader::Channel channel);
   void take(DeltaReader::Channel channel, std::string_view raw, bool escaped);
   void search_raw();
@@ -92,8 +95,9 @@ class UsageEstimator {
 
   std::string raw_;  ///< of a stream, not searched yet
   std::unique_ptr<DeltaReader> deltas_;
-  std::vector<TextChannel> channels_;
-  std::string document_;  ///< an answer that is no stream
+  std::vector<TextChannel> channels_;  ///< some kept from earlier exchanges
+  std::size_t used_channels_ = 0;      ///< the first of them
+  std::string document_;               ///< an answer that is no stream
   std::size_t document_at_ = 0;
   std::int64_t document_tokens_ = 0;
   std::string unescaped_;

@@ -22,7 +22,12 @@ export const usage = {
     plain: {
       input: 25,
       output: 61,
-      parts: { input_tokens: 12, cache_read_input_tokens: 8, cache_creation_input_tokens: 5 },
+      parts: {
+        input_tokens: 12,
+        cache_read_input_tokens: 8,
+        cache_creation_input_tokens: 5,
+        cache_creation: { ephemeral_5m_input_tokens: 5, ephemeral_1h_input_tokens: 0 },
+      },
     },
     stream: { input: 31, output: 57, parts: { input_tokens: 31 } },
     toolCall: { input: 210, output: 44, parts: { input_tokens: 210 } },

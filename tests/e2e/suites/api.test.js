@@ -437,7 +437,8 @@ scenario('/api/traces/{id} shows the whole trace', async (world) => {
       'estimated_cost_usd',
       'metadata',
       'created_at',
-      'usage', // ours, behind the contract's
+      'session_id', // ours, behind the contract's, like the next
+      'usage',
     ],
     'the fields of the contract in their order',
   );

@@ -31,7 +31,7 @@ async function setUp(world) {
   const { upstream, routes } = await world.routed();
   const usage = { prompt_tokens: 1000, completion_tokens: 200, total_tokens: 1200 };
   routes.on('/v1/chat/completions', (request, peer) =>
-    peer.write(reply(chatAnswer(usage), [['Content-Type', 'application/json']])),
+    peer.write(reply(chatAnswer(usage, JSON.parse(request.body).model), [['Content-Type', 'application/json']])),
   );
   const gateway = await world.gateway({ openai: upstream.url });
   const client = await world.client(gateway);

@@ -142,12 +142,14 @@ scenario('openai: a streamed completion', async (world) => {
   await expectTraces(env, [streamTrace('openai')]);
 });
 
-scenario('openai: a stream that reports no usage is traced with zero tokens', async (world) => {
+scenario('openai: a stream that reports no usage is counted by the tokenizer and marked as estimated', async (world) => {
   const env = await setUp(world);
   const stream = await openaiClient(env).chat.completions.create({ model: kGpt, messages: hello, stream: true });
   for await (const chunk of stream) assert.ok(!chunk.usage);
   const trace = await env.gateway.onlyTrace({ trace_group_id: env.group });
-  assert.deepEqual([trace.input_tokens, trace.output_tokens, trace.total_tokens], [0, 0, 0]);
+  assert.deepEqual([trace.input_tokens, trace.output_tokens, trace.total_tokens], [9, 6, 15]);
+  assert.equal(trace.metadata.cost_source, 'estimated');
+  assert.equal(trace.metadata.usage.estimated, true);
   assert.equal(trace.metadata.streaming, true);
   const upstreamBody = JSON.parse(env.provider.requests[0].text);
   assert.equal(upstreamBody.stream_options, undefined, 'the gateway does not alter the request');
