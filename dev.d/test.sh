@@ -1,7 +1,7 @@
 # ./dev test: every suite, each counted; a failing suite does not keep the others from running.
 . dev.d/fuzz.sh
 
-all_suites="unit asan tsan e2e prices tokens fuzz planted"
+all_suites="unit asan tsan e2e prices tokens clients fuzz planted"
 more_suites="e2e_asan e2e_tsan"
 
 test_command() {
@@ -138,6 +138,8 @@ tap_count() { awk -v what="$1" '($1 == "#" || $1 == "ℹ") && $2 == what && $3 ~
 
 # ---- the tokenizers beside their publishers' own -----------------------------------------------------------------------
 
+# Coding agents' own binaries, 640 MB of npm packages.
+suite_clients() { end_to_end release tests/clients/run.sh clients; }
 suite_tokens() { end_to_end release tests/tokens/run.sh tokens; }
 
 # ---- fuzzing -----------------------------------------------------------------------------------------------------------

@@ -340,6 +340,7 @@ scenario('a stale pooled connection: the changed request is sent again whole', a
   const env = await setUp(world, kInject);
   let first = true;
   env.routes.on('/v1/chat/completions', async (request, peer) => {
+    if (peer.socket.destroyed) return; // reset below, before this request was read
     await peer.write(lengthAnswer(kUsageEvent + kDone));
     if (!first) return;
     first = false;
