@@ -109,6 +109,7 @@ void additional_diagnostics(JsonWriter& w, const PipelineDiagnostics& d) {
         .field("last_seen", format_rfc3339(m.last_seen_ns))
         .end_object();
   w.end_array();
+  counts_field(w, "accounting", d.accounting);
 }
 
 }  // namespace

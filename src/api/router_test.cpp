@@ -269,6 +269,7 @@ TEST_F(ApiRouter, DiagnosticsHaveTheContractsFieldsFirst) {
   d.store_error = "contention: database is locked";
   d.unpriced_total = 3;
   d.unpriced_models = {{"openai", "gpt-unheard-of", 3, 1'770'861'601'000'000'000, 1'770'861'602'000'000'000}};
+  d.accounting = {{"drained_total", 0}, {"injected_total", 7}};
   figures_ = d;
   EXPECT_EQ(
       get("/api/diagnostics/trace-pipeline").body,
@@ -286,7 +287,9 @@ TEST_F(ApiRouter, DiagnosticsHaveTheContractsFieldsFirst) {
       "\"bodies_dropped_total\":0,\"ring_bytes\":0,\"ring_used_bytes\":0,\"spill_bytes\":0,\"spill_max_bytes\":0,"
       "\"store_available\":false,\"store_error\":\"contention: database is locked\","
       "\"unpriced_total\":3,\"unpriced_models\":[{\"provider\":\"openai\",\"model\":\"gpt-unheard-of\",\"count\":3,"
-      "\"first_seen\":\"2026-02-12T02:00:01Z\",\"last_seen\":\"2026-02-12T02:00:02Z\"}]}}\n");
+      "\"first_seen\":\"2026-02-12T02:00:01Z\",\"last_seen\":\"2026-02-12T02:00:02Z\"}],"
+
+      "\"accounting\":{\"injected_total\":7}}}\n");
   figures_.reset();
   const ApiResponse none = get("/api/diagnostics/trace-pipeline");
   EXPECT_EQ(none.status, 503);

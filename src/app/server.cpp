@@ -139,6 +139,7 @@ Result<void> Server::Impl::open_api() {
       PipelineDiagnostics now = traces->diagnostics();
       now.unpriced_total = static_cast<std::int64_t>(services->unpriced.total());
       now.unpriced_models = services->unpriced.list();
+      now.accounting = pipeline::accounting_figures(*services);
       return std::optional<PipelineDiagnostics>(std::move(now));
     };
     d.not_ready_reason = [this]() -> std::string {

@@ -68,7 +68,7 @@ TEST(Storage, NeedsWhatItsDriverNeeds) {
   });
 }
 
-TEST(Accounting, KnowsTwoWaysWithIncludeUsage) {
+TEST(IncludeUsage, KnowsTwoWaysWithIncludeUsage) {
   const std::string message = "accounting.include_usage must be one of off, inject (got ";
   expect_all({
       {[](Config& c) { c.accounting.include_usage = "inject"; }, kNone},

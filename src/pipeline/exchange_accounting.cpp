@@ -76,6 +76,17 @@ class HeldBody {
 
 }  // namespace
 
+std::map<std::string, std::int64_t> accounting_figures(const Services& s) {
+  if (!s.accounting.inject_include_usage && s.accounting.drain_ns == 0) return {};
+  const AccountingCounters& c = s.accounting_counters;
+  return {{"injected_total", c.injected},
+          {"usage_chunks_removed_total", c.usage_removed},
+          {"over_max_bytes_total", c.over_max_bytes},
+          {"encoded_answers_total", c.encoded},
+          {"drained_total", c.drained},
+          {"drains_refused_total", c.drain_refused}};
+}
+
 /// A chat request that may stream, by its head.
 bool Exchange::may_ask_for_usage() const {
   if (head_.method != "POST" || head_.body == http::BodyKind::none || head_.upgrade) return false;

@@ -104,8 +104,8 @@ net::Task<bool> Exchange::forward() {
     pool.put(std::move(upstream));
     worker_.loop.need_ticks(true);
   }
-  if (usage_filter_ != nullptr) count_filtered();
   if (result.end == RelayEnd::client_gone && services_.accounting.drain_ns > 0) co_await drain_answer(relay);
+  if (usage_filter_ != nullptr) count_filtered();
   upstream.reset();
   co_return co_await settle_relay(result, relay);
 }

@@ -2,6 +2,7 @@
 // What every exchange needs and no exchange changes: built once by app from the configuration, shared read-only by all
 // workers. The few counters are atomics.
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -95,5 +96,8 @@ struct Services : Stages {
   std::atomic<bool> draining{false};
   AccountingCounters accounting_counters;
 };
+
+/// The accounting counters by name; none when the policies that they count are off.
+std::map<std::string, std::int64_t> accounting_figures(const Services& services);
 
 }  // namespace gw::pipeline

@@ -205,6 +205,13 @@ TEST(IncludeUsageSplice, ChangesTheDocumentByTheOptionAndNoOtherByte) {
   EXPECT_GT(changed, 2000);
 }
 
+/// Row 7 of the accounting cases: a stream states its usage only when it is asked to.
+TEST(Accounting, Row07_AStreamThatDoesNotAskIsMadeTo) {
+  const std::string request = R"({"model":"m","messages":[],"stream":true})";
+  EXPECT_EQ(spliced(request), R"({"stream_options":{"include_usage":true},"model":"m","messages":[],"stream":true})");
+  EXPECT_EQ(spliced(spliced(request)), kNoChange);
+}
+
 TEST(IncludeUsageSplice, ReadsNoByteBeyondTheBody) {
   const std::string body = R"({"a":[1,"\\"],"stream":true,"stream_options":{"include_usage":false,"b":"c"}})";
   for (std::size_t n = 0; n < body.size(); ++n) {

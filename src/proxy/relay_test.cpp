@@ -586,7 +586,10 @@ TEST_F(RelayTest, AFirstBodyThatWasObservedIsNotShownAgain) {
 
 const std::string kStreamHead = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-TEST_F(RelayTest, ADrainReadsOnForTheObserverAlone) {
+/// Row 10 of the accounting cases.
+class Accounting : public RelayTest {};
+
+TEST_F(Accounting, Row10_ADrainReadsOnForTheObserverAlone) {
   for (const bool filtered : {false, true}) {
     Run run(kPost, false, filtered);
     run.upstream.write(kStreamHead + "5\r\nhello\r\n");

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { gzipSync } from 'node:zlib';
 import OpenAI from 'openai';
 import { sameBytes } from '../lib/compare.js';
-import { chatRequest, json, kCompletions, post, unique } from '../lib/http.js';
+import { chatRequest, kCompletions, post, unique } from '../lib/http.js';
 import { MockProvider, kText, usage } from '../lib/mock_provider.js';
 import { chunked, head } from '../lib/peer.js';
 import { scenario } from '../lib/world.js';
@@ -205,8 +205,11 @@ scenario('of pipelined requests only the one that needs it is changed, and only 
 });
 
 for (const [name, options] of [
-  ['a body over inject_max_bytes', { extra: { user: 'x'.repeat(3000) } }],
-  ['a chunked body over inject_max_bytes', { extra: { user: 'x'.repeat(3000) }, framing: 'chunked', sizes: [1000] }],
+  ['a body over inject_max_bytes', { extra: { user: 'x'.repeat(3000) }, counted: true }],
+  [
+    'a chunked body over inject_max_bytes',
+    { extra: { user: 'x'.repeat(3000) }, framing: 'chunked', sizes: [1000], counted: true },
+  ],
   ['a body with a checksum', { fields: [['Content-MD5', 'abc']] }],
   ['a body of another type', { type: 'text/plain' }],
   ['a compressed body', { fields: [['Content-Encoding', 'gzip']], zip: true }],
@@ -237,6 +240,8 @@ for (const [name, options] of [
     sameBytes(env.upstream.requests[0].body, body);
     assert.equal(env.upstream.requests[0].get('transfer-encoding'), options.framing && 'chunked');
     assert.equal((await env.trace()).metadata.outcome, 'complete');
+    const { accounting } = await env.gateway.diagnostics();
+    assert.deepEqual(accounting, options.counted && { over_max_bytes_total: 1 });
   });
 }
 
@@ -260,6 +265,8 @@ scenario('an encoded stream and an answer that is no stream pass as they come', 
     sameBytes(response.body, expected);
   }
   assert.equal(JSON.parse(env.upstream.requests[1].body).stream_options.include_usage, true);
+  const { accounting } = await env.gateway.diagnostics();
+  assert.deepEqual(accounting, { encoded_answers_total: 1, injected_total: 2 });
 });
 
 scenario('deltas are not held back, and a keep-alive comment is not either', async (world) => {
@@ -305,7 +312,7 @@ scenario('a client that leaves while its body is held has a trace, and the provi
     const env = await setUp(world, kInject);
     const body = chatRequest({ stream: true, user: 'x'.repeat(1000) });
     await env.client.write(post(kCompletions, body, env.fields, { framing, sizes: [100] }).subarray(0, 700));
-    await until(async () => (await env.gateway.diagnostics()).admitted_total > 0, 'the request');
+    await until(async () => (await env.gateway.diagnostics()).in_flight > 0, 'the request is in flight');
     env.client.reset();
     const trace = await env.trace();
     assert.equal(trace.metadata.outcome, 'client_aborted');
@@ -337,24 +344,23 @@ scenario('a malformed chunked body is refused', async (world) => {
 });
 
 scenario('a stale pooled connection: the changed request is sent again whole', async (world) => {
-  const env = await setUp(world, kInject);
-  let first = true;
-  env.routes.on('/v1/chat/completions', async (request, peer) => {
-    if (peer.socket.destroyed) return; // reset below, before this request was read
+  const bodies = [];
+  const upstream = await world.upstream(async (peer, self) => {
+    bodies.push((await peer.readRequest()).body.toString());
     await peer.write(lengthAnswer(kUsageEvent + kDone));
-    if (!first) return;
-    first = false;
-    // The next request meets a connection that resets as soon as it comes.
-    peer.socket.once('data', () => peer.reset());
+    if (self.connections.length > 1) return;
+    await peer.readSome('the next request'); // which meets a connection that is given up
+    peer.reset();
   });
+  const gateway = await world.gateway({ openai: upstream.url, config: { server: { workers: 1 }, ...kInject } });
+  const client = await world.client(gateway);
+  const body = chatRequest({ stream: true });
   for (let i = 0; i < 2; i++) {
-    await env.client.write(post(kCompletions, chatRequest({ stream: true }), env.fields));
-    const response = await env.client.readResponse();
-    assert.equal(response.status, 200);
-    sameBytes(response.body, Buffer.from(kDone));
+    await client.write(post(kCompletions, body));
+    sameBytes((await client.readResponse()).body, Buffer.from(kDone));
   }
-  for (const request of env.upstream.requests)
-    assert.equal(JSON.parse(request.body).stream_options.include_usage, true);
+  assert.equal(upstream.connections.length, 2);
+  assert.deepEqual(bodies, Array(2).fill(`{${kOption},${body.toString().slice(1)}`));
 });
 
 // ---- row 10 of the accounting cases: drain
@@ -377,6 +383,8 @@ scenario('row 10: with drain_ms the usage of a stream whose client left is read'
   const trace = await env.trace();
   expectCounted(trace, 'client_aborted');
   assert.equal(trace.response_status, 200);
+  const { accounting } = await env.gateway.diagnostics();
+  assert.deepEqual(accounting, { drained_total: 1, injected_total: 1, usage_chunks_removed_total: 1 });
 });
 
 scenario('row 10: drain_ms bounds the reading, and a stop ends it', async (world) => {
