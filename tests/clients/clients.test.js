@@ -88,8 +88,8 @@ const messagesAnswer = (body) => [
   { type: 'message_stop' },
 ];
 
-const responseEvents = (body, usage) => {
-  const base = { id: 'resp_1', object: 'response', created_at: 1, model: body.model };
+const responseEvents = (body, usage, id = 'resp_1') => {
+  const base = { id, object: 'response', created_at: 1, model: body.model };
   const item = {
     type: 'message',
     id: 'msg_1',
@@ -180,13 +180,14 @@ scenario('Codex runs through the gateway over HTTP and is counted right', async 
 
 scenario('Codex runs through the gateway over a compressed WebSocket and is counted right', async (world) => {
   const provider = await eventProvider(world, {});
+  let n = 0;
   const sockets = await SocketProvider.start(
     world,
     (send, message) => {
       if (message.type !== 'response.create') return;
       // Codex may warm a connection up by a request that generates nothing: its answer has no usage.
       const usage = message.generate === false ? responsesUsage(0, 0, 0, 0) : codexUsage;
-      for (const event of responseEvents(message, usage)) send(event);
+      for (const event of responseEvents(message, usage, `resp_${++n}`)) send(event);
     },
     { server: provider.server, deflate: true },
   );
