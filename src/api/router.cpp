@@ -121,7 +121,7 @@ ApiResponse Router::route(const ApiRequest& request) {
   if (path == "/api/health") return health();
   if (path == "/api/ready") return ready();
   if (path == kTraces) return list_traces(request);
-  return diagnostics();
+  return diagnostics(request);
 }
 
 ApiResponse Router::route_trace(const ApiRequest& request) {
@@ -183,9 +183,11 @@ ApiResponse Router::ready() {
   return json_response(reason.empty() ? 200 : 503, out += '\n');
 }
 
-ApiResponse Router::diagnostics() {
-  const auto figures = deps_.diagnostics ? deps_.diagnostics() : std::nullopt;
+ApiResponse Router::diagnostics(const ApiRequest& request) {
+  auto figures = deps_.diagnostics ? deps_.diagnostics() : std::nullopt;
   if (!figures) return error_response(503, "trace pipeline diagnostics unavailable");
+  // The names are those that clients of all tenants chose.
+  if (request.scope && !request.scope->everything) figures->unpriced_models.clear();
   return json_response(200, diagnostics_body(*figures, deps_.clock.wall_ns()));
 }
 

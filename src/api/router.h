@@ -66,7 +66,7 @@ class Router {
   ApiResponse root() const;
   ApiResponse health();
   ApiResponse ready();
-  ApiResponse diagnostics();
+  ApiResponse diagnostics(const ApiRequest& request);
   ApiResponse list_traces(const ApiRequest& request);
   ApiResponse trace_detail(const ApiRequest& request, std::string_view id);
   void report(std::string_view operation, const Error& error) const;

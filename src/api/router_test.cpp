@@ -290,6 +290,10 @@ TEST_F(ApiRouter, DiagnosticsHaveTheContractsFieldsFirst) {
       "\"first_seen\":\"2026-02-12T02:00:01Z\",\"last_seen\":\"2026-02-12T02:00:02Z\"}],"
 
       "\"accounting\":{\"injected_total\":7}}}\n");
+  const ApiResponse tenants =
+      ask({"GET", "/api/diagnostics/trace-pipeline", {}, {}, store::TenantScope::of("acme", "research")});
+  EXPECT_NE(tenants.body.find("\"unpriced_total\":3,\"unpriced_models\":[]"), std::string::npos)
+      << "names that other tenants chose: " << tenants.body;
   figures_.reset();
   const ApiResponse none = get("/api/diagnostics/trace-pipeline");
   EXPECT_EQ(none.status, 503);

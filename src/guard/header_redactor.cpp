@@ -8,8 +8,15 @@ namespace gw::guard {
 namespace {
 
 constexpr std::string_view kAlwaysDenied[] = {
-    "authorization",       "cookie",  "set-cookie",    "x-api-key", "x-ongoingai-gateway-key",
-    "proxy-authorization", "api-key", "x-goog-api-key"};
+    "authorization",
+    "cookie",
+    "set-cookie",
+    "x-api-key",
+    "x-ongoingai-gateway-key",
+    "proxy-authorization",
+    "api-key",
+    "x-goog-api-key",
+    "sec-websocket-protocol"};  // where browsers put the key of OpenAI's Realtime API
 
 }  // namespace
 

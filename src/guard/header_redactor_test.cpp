@@ -9,8 +9,9 @@ namespace {
 
 TEST(HeaderRedactor, CredentialHeadersAreAlwaysDenied) {
   const HeaderRedactor r({}, false, "");
-  for (const char* name : {"authorization", "Authorization", "COOKIE", "Set-Cookie", "x-api-key",
-                           "X-OngoingAI-Gateway-Key", "Proxy-Authorization", "api-key", "x-goog-api-key"})
+  for (const char* name :
+       {"authorization", "Authorization", "COOKIE", "Set-Cookie", "x-api-key", "X-OngoingAI-Gateway-Key",
+        "Proxy-Authorization", "api-key", "x-goog-api-key", "Sec-WebSocket-Protocol"})
     EXPECT_TRUE(r.is_denied(name)) << name;
   for (const char* name : {"", "host", "accept", "content-type", "author", "authorizatio_", "x-api-keys", "x-api-ke",
                            "cookies", "set-cookie2", "api_key"})

@@ -75,6 +75,7 @@ class Exchange final : private proxy::RelayObserver {
   void fill_usage(ExchangeRecord& record);
   void fill_shared(ExchangeRecord& record);
   bool publish(const ExchangeRecord& record, std::int64_t now_ns);
+  bool begin_finish();
   void finish_readers();
   void begin_estimate();
   void on_stream_text(std::string_view text);

@@ -16,6 +16,25 @@ namespace {
 /// What is read on without a client, at most: streams of one worker, and bytes of one stream.
 constexpr int kMaxDrains = 256;
 constexpr std::size_t kMaxDrainBytes = 8 * 1024 * 1024;
+/// Request bodies that one worker holds back at a time; over it a request goes on as it came.
+constexpr std::size_t kMaxHeldBytes = 256 * 1024 * 1024;
+
+/// One exchange's part of WorkerContext::held_bytes.
+class HeldShare {
+ public:
+  explicit HeldShare(std::size_t& all) : all_(all) {}
+  HeldShare(const HeldShare&) = delete;
+  HeldShare& operator=(const HeldShare&) = delete;
+  ~HeldShare() { all_ -= mine_; }
+  void add(std::size_t bytes) {
+    mine_ += bytes;
+    all_ += bytes;
+  }
+
+ private:
+  std::size_t& all_;
+  std::size_t mine_ = 0;
+};
 
 void count(std::atomic<std::int64_t>& counter, std::int64_t by = 1) {
   counter.fetch_add(by, std::memory_order_relaxed);
@@ -110,6 +129,7 @@ net::Task<RelayEnd> Exchange::ask_for_usage() {
   net::Socket& client = connection_.socket();
   waiter.set_deadline(worker_.loop.now_ns() + link_->idle_timeout_ns);
   HeldBody held(head_, first_body_);
+  HeldShare share(worker_.held_bytes);
   while (!too_long) {
     const HeldBody::State state = held.look();
     if (state == HeldBody::State::malformed) co_return RelayEnd::complete;  // the relay says so
@@ -118,10 +138,11 @@ net::Task<RelayEnd> Exchange::ask_for_usage() {
       splice_request(held.content(), held.framed_size());
       co_return RelayEnd::complete;
     }
-    if (first_body_.size() > most) break;
+    if (first_body_.size() > most || worker_.held_bytes > kMaxHeldBytes) break;
     const net::IoResult r = client.read(worker_.scratch.read, proxy::RelayScratch::kReadSize);
     if (r.status == net::IoStatus::ok) {
       first_body_.append(worker_.scratch.read, r.n);
+      share.add(head_.body == http::BodyKind::chunked ? 2 * r.n : r.n);  // framed and not
       waiter.set_deadline(worker_.loop.now_ns() + link_->idle_timeout_ns);
       co_await waiter.yield();
     } else if (r.status == net::IoStatus::again) {

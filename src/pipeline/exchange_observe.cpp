@@ -100,14 +100,20 @@ void Exchange::on_response_written() {
 
 bool Exchange::before_last_bytes() { return offer(Outcome::complete); }
 
-void Exchange::finish_readers() {
-  if (readers_finished_) return;
+/// The bodies have ended. True: their usage is not known, and the estimator has something to count.
+bool Exchange::begin_finish() {
+  if (readers_finished_) return false;
   readers_finished_ = true;
   request_reader_.finish();
   usage_reader_.finish();
-  if (!may_estimate_ || response_ == nullptr || usage_reader_.final_usage()) return;
-  constexpr std::size_t kAll = ~std::size_t{0};  // bounded by what the estimator keeps
+  if (!may_estimate_ || response_ == nullptr || usage_reader_.final_usage()) return false;
   estimator_.begin_estimate(usage_reader_.usage());
+  return true;
+}
+
+void Exchange::finish_readers() {
+  if (!begin_finish()) return;
+  constexpr std::size_t kAll = ~std::size_t{0};  // bounded by what the estimator keeps
   while (!estimator_.step(kAll)) {
   }
   estimate_ = estimator_.result();

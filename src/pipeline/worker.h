@@ -52,7 +52,8 @@ struct WorkerContext {
   WorkerPrices prices;
   /// Until then a full ring is not waited for: overflow files cannot take more, and tracing must not slow answers.
   std::int64_t ring_saturated_until_ns = 0;
-  int drains = 0;  ///< streams that are read on without a client
+  int drains = 0;              ///< streams that are read on without a client
+  std::size_t held_bytes = 0;  ///< of request bodies that are held back whole
   bool draining = false;
 
   ExchangeBuffersPtr take_buffers();

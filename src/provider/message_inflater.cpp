@@ -41,6 +41,13 @@ struct MessageInflater::Stream {
   Stream() = default;
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
+  /// A new sequence of blocks that may refer to what came before.
+  bool begin_anew() {
+    Bytef window[1 << 15];
+    uInt size = sizeof window;
+    if (inflateGetDictionary(&z, window, &size) != Z_OK || inflateReset(&z) != Z_OK) return false;
+    return size == 0 || inflateSetDictionary(&z, window, size) == Z_OK;
+  }
   ~Stream() {
     if (good) inflateEnd(&z);
   }
@@ -62,7 +69,10 @@ bool MessageInflater::push(std::string_view bytes, ContentDecoder::Sink sink) {
 bool MessageInflater::end(ContentDecoder::Sink sink) {
   if (!push(kTail, sink)) return false;
   if (!keeps_context_) failed_ = inflateReset(&stream_->z) != Z_OK;
-  received_ = produced_ = 0;
+  // What went beyond the ratio stays charged: else many small messages would each have the free bytes.
+  const std::uint64_t paid = ContentDecoder::kMaxRatio * received_;
+  produced_ = produced_ > paid ? produced_ - paid : 0;
+  received_ = 0;
   return !failed_;
 }
 
@@ -83,8 +93,8 @@ bool MessageInflater::inflate(std::string_view bytes, ContentDecoder::Sink sink)
     if (written > 0) sink.take(sink.to, {out, written});
     // A block marked as the last may end a message; the next one begins afresh and still may refer to it.
     if (status == Z_STREAM_END) {
-      if (z.avail_in > 0 && inflateReset(&z) != Z_OK) return false;
-      if (z.avail_in == 0) return inflateReset(&z) == Z_OK;
+      if (!stream_->begin_anew()) return false;
+      if (z.avail_in == 0) return true;
     } else if (status != Z_OK && status != Z_BUF_ERROR) {
       return false;
     } else if (status == Z_BUF_ERROR && written == 0) {

@@ -20,9 +20,9 @@ struct MessageDeflate {
 /// Inflates the compressed messages of one direction of a WebSocket, on a copy and piece by piece.
 ///
 /// Owner: what reads the connection's messages. Thread: its worker's. Memory: none before the first compressed message,
-/// then about 40 KiB until the end. Work per push is proportional to its size by the bounds of ContentDecoder, per
-/// message. Over a bound, or on bytes that do not inflate, calls fail, and go on failing: later messages may refer to
-/// what was lost.
+/// then about 40 KiB until the end. Work per push is proportional to its size by the bounds of ContentDecoder; what
+/// a message took beyond the ratio is charged to the next ones. Over a bound, or on bytes that do not inflate, calls
+/// fail, and go on failing: later messages may refer to what was lost.
 class MessageInflater {
  public:
   explicit MessageInflater(bool keeps_context);

@@ -86,6 +86,52 @@ TEST(MessageInflater, AMessageThatEndsItsBlocksIsFollowedByTheNext) {
   }
 }
 
+TEST(MessageInflater, AfterAClosedMessageTheNextMayReferToIt) {
+  const std::string text = "the words that both of the messages have in common";
+  std::string first(200, '\0'), second(200, '\0');
+  z_stream z{};
+  ASSERT_EQ(deflateInit2(&z, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
+  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  z.avail_in = static_cast<uInt>(text.size());
+  z.next_out = reinterpret_cast<Bytef*>(first.data());
+  z.avail_out = 200;
+  ASSERT_EQ(deflate(&z, Z_FINISH), Z_STREAM_END);
+  first = std::string_view(first).substr(0, 200 - z.avail_out);
+  ASSERT_EQ(deflateReset(&z), Z_OK);
+  ASSERT_EQ(deflateSetDictionary(&z, reinterpret_cast<const Bytef*>(text.data()), static_cast<uInt>(text.size())),
+            Z_OK);
+  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  z.avail_in = static_cast<uInt>(text.size());
+  z.next_out = reinterpret_cast<Bytef*>(second.data());
+  z.avail_out = 200;
+  ASSERT_EQ(deflate(&z, Z_SYNC_FLUSH), Z_OK);
+  second = std::string_view(second).substr(0, 200 - z.avail_out - 4);
+  deflateEnd(&z);
+  ASSERT_LT(second.size(), first.size());
+
+  MessageInflater inflater(true);
+  std::string out;
+  EXPECT_TRUE(inflater.push(first + '\0', into(out)) && inflater.end(into(out)));
+  EXPECT_TRUE(inflater.push(second, into(out)) && inflater.end(into(out)));
+  EXPECT_EQ(out, text + text);
+}
+
+TEST(MessageInflater, ManySmallBombsAreOneBomb) {
+  Deflater deflater(true);
+  MessageInflater inflater(true);
+  std::uint64_t sent = 0, inflated = 0;
+  bool good = true;
+  for (int i = 0; i < 100 && good; ++i) {
+    const std::string bytes = deflater.message(std::string(1 << 20, '\0'));
+    std::string text;
+    good = inflater.push(bytes, into(text)) && inflater.end(into(text));
+    sent += bytes.size();
+    inflated += text.size();
+  }
+  EXPECT_FALSE(good);
+  EXPECT_LE(inflated, ContentDecoder::kFreeBytes + ContentDecoder::kMaxRatio * sent);
+}
+
 TEST(MessageInflater, BytesThatAreNoDeflateFailForGood) {
   MessageInflater inflater(true);
   std::string text;

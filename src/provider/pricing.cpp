@@ -133,7 +133,7 @@ void add_usage(Sum& sum, const PriceDecision& d, const Usage& u) {
   sum.pieces(U::web_search, u.web_searches);
   sum.pieces(U::file_search, u.file_searches);
   sum.pieces(U::code_execution, u.code_executions);
-  if (u.seen && d.card[at(U::request)] != nullptr) sum.pieces(U::request, 1);
+  if ((u.seen || u.estimated) && d.card[at(U::request)] != nullptr) sum.pieces(U::request, 1);
   // A model that is sold by tokens is not sold by the hour as well.
   if (d.card[at(U::audio_hour)] != nullptr || d.card[at(U::input)] == nullptr)
     sum.audio(u.audio_ms > 0 ? std::max(u.audio_ms, d.min_audio_ms) : 0);
