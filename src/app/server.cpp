@@ -316,10 +316,10 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
     return fail("");  // said in the log already
   }
   impl->banner();
-  impl->run_threads();
   // A worker that needs one must not stand still while it is unpacked.
   for (const auto encoding : {provider::Encoding::o200k, provider::Encoding::cl100k})
     impl->services->tokenizers.get(encoding);
+  impl->run_threads();
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 

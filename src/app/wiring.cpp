@@ -98,6 +98,17 @@ void make_body_redactors(const config::Config& c, pipeline::Services& s) {
   if (c.pii.stages.response_body) s.response_body_redactor = std::make_unique<guard::BodyRedactor>(o);
 }
 
+/// People put addresses, and some their keys, where a session id is read. Digits are left alone: most ids have many.
+std::unique_ptr<guard::BodyRedactor> make_session_redactor(const config::Config& c) {
+  guard::BodyOptions o;
+  o.detectors = {
+      .email = c.pii.detectors.email, .phone = false, .ssn = false, .token_like = c.pii.detectors.token_like};
+  o.key_denylist.clear();
+  o.format = config::effective_replacement_format(c);
+  o.hash_salt = c.pii.replacement.hash_salt;
+  return std::make_unique<guard::BodyRedactor>(o);
+}
+
 bool any_limit(const config::UsageLimitConfig& l) {
   return l.requests_per_minute > 0 || l.max_tokens_per_day > 0 || l.max_cost_usd_per_day > 0;
 }
@@ -175,6 +186,7 @@ Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& 
                    .inject_max_bytes = static_cast<std::size_t>(c.accounting.inject_max_bytes),
                    .drain_ns = c.accounting.drain_ms * kMs};
   if (c.tracing.capture_bodies) make_body_redactors(c, *s);
+  if (lowercase(trim(c.pii.mode)) != "off") s->session_redactor = make_session_redactor(c);
   if (!c.server.tls.cert.empty()) {
     auto tls = net::TlsServerContext::create(c.server.tls.cert, c.server.tls.key);
     if (!tls) return tl::make_unexpected(tls.error());

@@ -43,6 +43,8 @@ Result<void> check_provider(const ProviderConfig& p) {
   if (blank(p.prefix)) return fail(path + ".prefix is required");
   if (!trim(p.prefix).starts_with('/'))
     return fail(path + ".prefix must start with '/' (got " + quoted(p.prefix) + ")");
+  if (p.prefix.find('%') != std::string::npos)
+    return fail(path + ".prefix is compared with decoded paths and cannot hold escapes (got " + quoted(p.prefix) + ")");
   if (blank(p.upstream)) return fail(path + ".upstream is required");
   const auto url = route::parse_upstream_url(
       p.upstream, path + ".upstream");  // the parser that serve uses, with the contract's texts

@@ -95,6 +95,9 @@ class Exchange final : private proxy::RelayObserver {
   bool offer_answer(const WebsocketAnswer& answer, Outcome outcome);
   bool offer_open_answers(Outcome outcome);
 
+  std::string_view tenant_workspace() const {
+    return identity_ != nullptr ? std::string_view(identity_->workspace_id) : "default";
+  }
   std::string_view trace_id_text() const { return {trace_id_text_.data(), trace_id_text_.size()}; }
 
   ClientConnection& connection_;
@@ -129,7 +132,7 @@ class Exchange final : private proxy::RelayObserver {
   guard::Resolved policy_;
   const http::ResponseHead* response_ = nullptr;  ///< the provider's answer, while its relay lives
   const LocalAnswer* local_ = nullptr;            ///< or our own
-  std::string redacted_request_, redacted_response_;
+  std::string redacted_request_, redacted_response_, redacted_session_;
   guard::Counts body_redactions_{};
   std::uint32_t header_redactions_ = 0;
   std::array<RedactionCount, 1 + guard::kKinds> redaction_counts_{};

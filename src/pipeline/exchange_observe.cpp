@@ -254,6 +254,11 @@ void Exchange::fill_session(ExchangeRecord& r) {
     body.metadata = r.session_id;
   }
   provider::session_of(head, body, buffers_.session);
+  if (!buffers_.session.empty() && services_.session_redactor) {
+    const auto outcome = services_.session_redactor->redact(buffers_.session, tenant_workspace(), redacted_session_);
+    if (outcome.failed) buffers_.session.clear();
+    if (outcome.changed) buffers_.session.swap(redacted_session_);
+  }
   r.session_id = buffers_.session;
 }
 
@@ -324,7 +329,7 @@ void Exchange::fill_bodies(ExchangeRecord& r, const capture::BodyCapture& reques
   r.request_body = request.text();
   r.response_body = response.text();
   if (policy_.mode == guard::Mode::off) return;
-  const std::string_view workspace = identity_ != nullptr ? std::string_view(identity_->workspace_id) : "default";
+  const std::string_view workspace = tenant_workspace();
   const auto redact = [&](const guard::BodyRedactor* redactor, const capture::BodyCapture& body, std::string& out,
                           std::string_view& to) {
     if (redactor == nullptr) return true;

@@ -320,6 +320,11 @@ TEST(Accounting, Row21_AProvidersOwnCostIsTakenExactly) {
   EXPECT_EQ(of_usage(start + "true}").provider_cost_nano_usd, Usage::kNoCost);
   EXPECT_EQ(of_usage(R"({"prompt_tokens":1,"cost_in_usd_ticks":1466250})").provider_cost_nano_usd, 146'625);
   EXPECT_EQ(of_usage(R"({"prompt_tokens":1,"cost":null})").provider_cost_nano_usd, Usage::kNoCost);
+  for (const char* absurd : {"-1", "-0.000001", "1e308"}) {
+    const Usage u = of_usage(R"({"prompt_tokens":1,"cost":)" + std::string(absurd) + "}");
+    EXPECT_EQ(u.provider_cost_nano_usd, Usage::kNoCost) << absurd << ": the computed cost stands";
+    EXPECT_TRUE(u.anomalous) << absurd;
+  }
 }
 
 TEST(Accounting, Row23_CountsThatCannotBeAreClampedAndSaidToBeAnomalous) {

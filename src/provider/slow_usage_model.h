@@ -250,6 +250,7 @@ class Model {
                                                    "miss", "write",  "audio",        "image"};
     static const std::set<std::string> of_output = {"reasoning", "audio_out", "image_out"};
     for (const auto& [name, n] : said) {
+      if (n.bad && (name == "cost" || name == "upstream" || name == "ticks")) continue;
       const bool whole = (of_input.count(name) != 0 && input > 0) || (of_output.count(name) != 0 && output > 0);
       if (n.value > 0 || whole || last_.count(name) == 0) last_[name] = n.value;
     }

@@ -98,6 +98,9 @@ void UsageTotals::add(const RawUsage& raw) {
   for (std::uint32_t rest = raw.stated() & ~kWholes; rest != 0; rest &= rest - 1) {
     const auto f = static_cast<F>(std::countr_zero(rest));
     const std::uint32_t bit = rest & (~rest + 1);
+    // A negative or absurd cost is no cost: the computed one stands.
+    const bool money = f == F::cost_nano_usd || f == F::upstream_cost_nano_usd || f == F::cost_ticks;
+    if (money && raw.bad(f)) continue;
     const std::int64_t value = raw.count(f);
     const std::int64_t whole = (bit & kInputParts) != 0 ? input : (bit & kOutputParts) != 0 ? output : 0;
     if (value > 0) positive_ |= bit;

@@ -68,6 +68,7 @@ class RawUsage {
   /// The first of the two that is present, even if it is 0.
   std::int64_t first(UsageField a, UsageField b) const { return has(a) ? count(a) : count(b); }
   bool anomalous() const { return bad_ != 0; }
+  bool bad(UsageField f) const { return (bad_ & bit(f)) != 0; }
   std::uint32_t stated() const { return stated_; }
 
   static constexpr std::uint32_t bit(UsageField f) { return std::uint32_t{1} << index(f); }

@@ -78,6 +78,23 @@ scenario('row 10: an error inside a stream is never billed', async (world) => {
   assert.deepEqual([trace.input_tokens, trace.output_tokens, trace.estimated_cost_usd], [0, 0, 0]);
 });
 
+scenario('an address or a key where a session id is read is not stored', async (world) => {
+  const env = await setUp(world);
+  env.routes.on('/v1/chat/completions', (request, peer) =>
+    peer.write(Buffer.concat([kStream, chunked(Buffer.from(delta('Hi') + 'data: [DONE]\n\n'))])),
+  );
+  const users = ['bob@example.com', 'sk-proj-abcdefghijklmnopqrstuvwxyz0123456789', '550e8400-e29b-41d4-a716-446655440000'];
+  const sessions = [];
+  for (const user of users) {
+    await env.client.write(post(kCompletions, chat({ user }), fields));
+    const response = await env.client.readResponse();
+    sessions.push((await env.gateway.trace(response.get('x-ongoingai-trace-id'))).session_id);
+  }
+  assert.match(sessions[0], /^\[EMAIL_REDACTED:/);
+  assert.match(sessions[1], /^\[TOKEN_LIKE_REDACTED:|^\[TOKEN_REDACTED:|REDACTED/);
+  assert.equal(sessions[2], users[2]);
+});
+
 scenario('row 22: a model without a price is unpriced, counted, listed and logged once', async (world) => {
   const env = await setUp(world);
   env.routes.on('/v1/chat/completions', (request, peer) =>
