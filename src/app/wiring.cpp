@@ -157,6 +157,7 @@ Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& 
 
   const auto configured = config::all_providers(c);
   std::vector<pipeline::PricedRoute> priced;
+  priced.reserve(configured.size());
   for (const config::ProviderConfig* p : configured) priced.push_back({p->name, p->kind, p->upstream});
 
   const std::string header(trim(c.auth.header));

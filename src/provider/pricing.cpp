@@ -187,7 +187,8 @@ Cost cost_of(const PriceTable& table, const PriceDecision& decision, const Usage
     add_usage(sum, decision, usage);
     if (sum.complete()) {
       cost.computed_nano_usd = sum.nano_usd();
-      cost.source = usage.estimated || usage.anomalous || sum.estimated() ? CostSource::estimated : CostSource::computed;
+      cost.source =
+          usage.estimated || usage.anomalous || sum.estimated() ? CostSource::estimated : CostSource::computed;
     }
   }
   cost.nano_usd = cost.computed_nano_usd;
