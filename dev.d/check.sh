@@ -93,8 +93,8 @@ changed_sources() {
   fi
 }
 
-# Sources to look at: changed ones, and for a changed header the source beside it or else the first that includes it. Tests,
-# benchmarks and fuzz targets come last: when the time is up they are what is left.
+# Sources to look at: changed ones, and for a changed header the source beside it or else the first that includes it. Tests and
+# fuzz targets come last: when the time is up they are what is left. Benchmarks are not part of the preset `dev`.
 tidy_sources() {
   local file twin
   changed_sources | while read -r file; do
@@ -106,7 +106,7 @@ tidy_sources() {
         [ -z "$twin" ] || echo "$twin"
         ;;
     esac
-  done | sort -u | awk '/_(test|bench|fuzz)\.cpp$/ { later[++n] = $0; next } { print } END { for (i = 1; i <= n; i++) print later[i] }'
+  done | sort -u | awk '/_bench\.cpp$/ { next } /_(test|fuzz)\.cpp$/ { later[++n] = $0; next } { print } END { for (i = 1; i <= n; i++) print later[i] }'
 }
 
 check_tidy() {

@@ -174,6 +174,7 @@ TEST(Authorizer, TokensMustBeGivenAndDiffer) {
 
 TEST(Authorizer, FindsEachOfManyKeysAndNoOther) {
   std::vector<KeyOptions> keys;
+  keys.reserve(500);
   for (int i = 0; i < 500; ++i) keys.push_back(key("k" + std::to_string(i), "token-" + std::to_string(i)));
   const Authorizer a = authorizer(keys);
   for (int i = 0; i < 500; ++i) {
