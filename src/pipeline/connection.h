@@ -15,6 +15,12 @@ struct KeyHashCache {
   std::string hash;  ///< 64 hex digits
 };
 
+/// The session last seen on this connection as it is stored; clients send the same one with every request.
+struct SessionCache {
+  std::string workspace, session;
+  std::string stored;
+};
+
 class ClientConnection {
  public:
   static void start(Worker& worker, UniqueFd fd, std::string peer);
@@ -25,6 +31,7 @@ class ClientConnection {
   net::Waiter& waiter() { return waiter_; }
   const std::string& peer() const { return peer_; }
   KeyHashCache& key_hash() { return key_hash_; }
+  SessionCache& session() { return session_; }
 
   /// The worker drains: an idle connection closes, a busy one after its exchange.
   void drain();
@@ -51,6 +58,7 @@ class ClientConnection {
   std::string peer_;
   std::string excess_;  ///< bytes of pipelined requests
   KeyHashCache key_hash_;
+  SessionCache session_;
   bool idle_ = true;
   bool served_ = false;  ///< has had a request
 };

@@ -80,6 +80,7 @@ class Exchange final : private proxy::RelayObserver {
   void begin_estimate();
   void on_stream_text(std::string_view text);
   void price(ExchangeRecord& record);
+  void note_unpriced(const ExchangeRecord& record);
   void fill_identity(ExchangeRecord& record) const;
   void fill_lineage(ExchangeRecord& record) const;
   void fill_session(ExchangeRecord& record);
@@ -132,7 +133,7 @@ class Exchange final : private proxy::RelayObserver {
   guard::Resolved policy_;
   const http::ResponseHead* response_ = nullptr;  ///< the provider's answer, while its relay lives
   const LocalAnswer* local_ = nullptr;            ///< or our own
-  std::string redacted_request_, redacted_response_, redacted_session_;
+  std::string redacted_request_, redacted_response_;
   guard::Counts body_redactions_{};
   std::uint32_t header_redactions_ = 0;
   std::array<RedactionCount, 1 + guard::kKinds> redaction_counts_{};
@@ -140,6 +141,7 @@ class Exchange final : private proxy::RelayObserver {
   int ring_refusals_ = 0;
   /// Of a stream that has not reported its usage: what is needed to count it ourselves is kept.
   bool may_estimate_ = false;
+  bool owes_usage_ = false;  ///< the answer is a model's
   std::optional<Usage> estimate_;
   bool admitted_ = false, offered_ = false, readers_finished_ = false;
 };

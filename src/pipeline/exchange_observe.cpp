@@ -73,7 +73,8 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
 /// Only the text of a stream can be missing its usage; an answer that refuses is not billed.
 void Exchange::begin_estimate() {
   if (!may_estimate_) return;
-  may_estimate_ = usage_reader_.streaming() && status_ >= 200 && status_ < 300;
+  owes_usage_ = status_ >= 200 && status_ < 300;
+  may_estimate_ = usage_reader_.streaming() && owes_usage_;
   if (!may_estimate_) return estimator_.drop();
   const bool asked_for = request_reader_.include_usage() == provider::Flag::yes || usage_filter_ != nullptr;
   estimator_.begin_answer(request_reader_.model(), true, asked_for || !target_.path().ends_with("/completions"));
@@ -159,6 +160,8 @@ void Exchange::fill_usage(ExchangeRecord& r) {
   r.service_tier = usage_reader_.service_tier();
   r.inference_geo = usage_reader_.inference_geo();
   r.usage = estimate_ ? *estimate_ : usage_reader_.usage();
+  // A whole answer of a model that says nothing of its usage was not free.
+  if (owes_usage_ && !r.usage.seen && !usage_reader_.streaming()) r.usage.estimated = true;
   price(r);
 }
 
@@ -187,6 +190,7 @@ bool Exchange::publish(const ExchangeRecord& r, std::int64_t now_ns) {
         .field("status", static_cast<int>(r.status));
   }
   ring_refusals_ = 0;
+  note_unpriced(r);
   return true;
 }
 
@@ -202,6 +206,9 @@ void Exchange::price(ExchangeRecord& r) {
                            r.usage);
   r.cost = priced.cost;
   r.price_version = priced.price_version;
+}
+
+void Exchange::note_unpriced(const ExchangeRecord& r) {
   if (r.cost.source != CostSource::unpriced || !(r.usage.seen || r.usage.estimated)) return;
   const std::string_view model = r.model.empty() ? std::string_view("unknown") : r.model;
   if (services_.unpriced.add(route_->name, model, r.started_at_ns))
@@ -254,12 +261,16 @@ void Exchange::fill_session(ExchangeRecord& r) {
     body.metadata = r.session_id;
   }
   provider::session_of(head, body, buffers_.session);
-  if (!buffers_.session.empty() && services_.session_redactor) {
-    const auto outcome = services_.session_redactor->redact(buffers_.session, tenant_workspace(), redacted_session_);
-    if (outcome.failed) buffers_.session.clear();
-    if (outcome.changed) buffers_.session.swap(redacted_session_);
-  }
   r.session_id = buffers_.session;
+  if (r.session_id.empty() || !services_.session_redactor) return;
+  SessionCache& cache = connection_.session();
+  if (cache.session != buffers_.session || cache.workspace != tenant_workspace()) {
+    cache.workspace.assign(tenant_workspace());
+    cache.session = buffers_.session;
+    const auto outcome = services_.session_redactor->redact(cache.session, cache.workspace, cache.stored);
+    if (!outcome.changed) cache.stored = outcome.failed ? std::string() : cache.session;
+  }
+  r.session_id = cache.stored;
 }
 
 void Exchange::fill_provider_key(ExchangeRecord& r) {

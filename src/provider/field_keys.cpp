@@ -396,13 +396,8 @@ void FieldScanner::on_text(std::string_view text) {
     if (!kept.empty() && session_rank_ < rank_) return;
     session_rank_ = rank_;
   }
-  std::size_t bound = slot == Text::metadata_user_id ? kMaxUserIdBytes : kMaxTextBytes;
-  if (trimmed.size() > bound) {
-    while (bound > 0 && (static_cast<unsigned char>(trimmed[bound]) & 0xc0) == 0x80) --bound;
-    kept.assign(trim(trimmed.substr(0, bound)));
-  } else {
-    kept.assign(trimmed);
-  }
+  const std::size_t bound = slot == Text::metadata_user_id ? kMaxUserIdBytes : kMaxTextBytes;
+  kept.assign(trimmed.size() > bound ? trim(cut_at_character(trimmed, bound)) : trimmed);
 }
 
 namespace {

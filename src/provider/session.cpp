@@ -31,11 +31,7 @@ void keep(std::string_view text, std::string& out) {
   } else {
     out = storable_text(text.substr(0, kMaxSessionBytes * 2));
   }
-  if (out.size() > kMaxSessionBytes) {
-    std::size_t bound = kMaxSessionBytes;
-    while (bound > 0 && (static_cast<unsigned char>(out[bound]) & 0xc0) == 0x80) --bound;
-    out.resize(bound);
-  }
+  out.resize(cut_at_character(out, kMaxSessionBytes).size());
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ void UsageEstimator::begin_answer(std::string_view model, bool streaming, bool u
   encoding_ = encoding_of_model(model);
   streaming_ = streaming;
   usage_expected_ = usage_expected;
+  used_ = true;
 }
 
 void UsageEstimator::answer(std::string_view bytes) {
@@ -67,6 +68,8 @@ void UsageEstimator::take(DeltaReader::Channel channel, std::string_view raw, bo
 }
 
 void UsageEstimator::drop() {
+  if (!used_) return;
+  used_ = false;
   const auto free = [](std::string& s) { s.capacity() > kKeptBytes ? std::string().swap(s) : s.clear(); };
   free(request_);
   free(raw_);
@@ -87,6 +90,7 @@ void UsageEstimator::drop() {
 
 void UsageEstimator::begin_estimate(const Usage& reported) {
   reported_ = reported;
+  used_ = true;
   search_raw();
   for (TextChannel& c : channels()) c.counter.end();
 }

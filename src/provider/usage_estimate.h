@@ -38,6 +38,7 @@ class UsageEstimator {
 
   /// A part of the request's body, undecoded. To be called only while an estimate may become necessary.
   void collect_request(std::string_view bytes) {
+    used_ = true;
     const std::size_t room = max_request_bytes_ - request_.size();
     request_.append(bytes.substr(0, room));
     request_bytes_ += bytes.size();
@@ -86,6 +87,7 @@ class UsageEstimator {
   bool streaming_ = false;
   bool usage_expected_ = true;
   bool request_read_ = false;
+  bool used_ = false;  ///< since the last drop()
 
   std::string request_;
   std::uint64_t request_bytes_ = 0;

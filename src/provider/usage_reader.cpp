@@ -34,6 +34,8 @@ std::string_view between(const char* p, const char* end) { return {p, static_cas
 }  // namespace
 
 void UsageReader::reset() {
+  if (!begun_) return;
+  begun_ = false;
   tee_ = {};
   usage_ = {};
   totals_.reset();
@@ -50,6 +52,7 @@ void UsageReader::reset() {
 
 void UsageReader::begin(std::string_view content_type, std::string_view content_encoding) {
   reset();
+  begun_ = true;
   if (names(content_type, kEventStream)) {
     format_ = Format::events;
   } else if (names(content_type, kJsonLines)) {

@@ -28,6 +28,8 @@ namespace gw::provider {
 /// escapes. Which objects and keys count: field_keys.cpp.
 class UsageReader {
  public:
+  UsageReader() { scanner_.restart(Document::answer); }
+
   /// A response's head has come. `content_type`: server-sent events when it contains `text/event-stream`, JSON lines
   /// when it contains `application/x-ndjson`, else one JSON document.
   void begin(std::string_view content_type, std::string_view content_encoding);
@@ -79,6 +81,7 @@ class UsageReader {
   Usage usage_;
   UsageTotals totals_;
   Format format_ = Format::document;
+  bool begun_ = false;  ///< since the last reset()
   bool given_up_ = false;
   bool final_usage_ = false;
   bool document_read_ = false;  ///< the scanner holds the texts of the one document

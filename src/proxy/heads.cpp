@@ -69,8 +69,10 @@ bool AddedFields::replaces(std::string_view name) const {
   return false;
 }
 
-void append_date(std::string& out) {
-  const std::time_t now = static_cast<std::time_t>(wall_now_ns() / 1'000'000'000);
+namespace {
+
+std::string date_field(std::time_t now) {
+  std::string out;
   std::tm utc{};
   ::gmtime_r(&now, &utc);
   constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
@@ -88,6 +90,20 @@ void append_date(std::string& out) {
   two(utc.tm_min, ':');
   two(utc.tm_sec, ' ');
   out.append("GMT\r\n");
+  return out;
+}
+
+}  // namespace
+
+void append_date(std::string& out) {
+  thread_local std::time_t made_at = -1;  // once a second, not once an answer
+  thread_local std::string field;
+  const auto now = static_cast<std::time_t>(wall_now_ns() / 1'000'000'000);
+  if (now != made_at) {
+    field = date_field(now);
+    made_at = now;
+  }
+  out.append(field);
 }
 
 void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {

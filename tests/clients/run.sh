@@ -4,10 +4,6 @@
 set -eu
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 cd "$here"
-lock=$(cat package.json package-lock.json | sha256sum | cut -d' ' -f1)
-if [ "$(cat node_modules/.lock-sum 2>/dev/null || true)" != "$lock" ]; then
-  echo "clients: installing npm packages"
-  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
-  echo "$lock" > node_modules/.lock-sum
-fi
+. "$here/../npm_packages.sh"
+npm_packages clients
 exec "$here/../e2e/run.sh" "$here/clients.test.js"

