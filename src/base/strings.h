@@ -40,6 +40,24 @@ inline bool iequals8(const char* a, const char* b) {
 
 }  // namespace detail
 
+/// For short texts of one length, where calling memcmp costs more than comparing.
+inline bool same_bytes(const char* a, const char* b, std::size_t n) {
+  const auto word = [](const char* p, auto kind) {
+    std::memcpy(&kind, p, sizeof kind);
+    return kind;
+  };
+  if (n >= 8) {  // the last word overlaps what was seen already
+    for (std::size_t i = 0; i + 8 < n; i += 8)
+      if (word(a + i, std::uint64_t{}) != word(b + i, std::uint64_t{})) return false;
+    return word(a + n - 8, std::uint64_t{}) == word(b + n - 8, std::uint64_t{});
+  }
+  if (n >= 4)
+    return word(a, std::uint32_t{}) == word(b, std::uint32_t{}) &&
+           word(a + n - 4, std::uint32_t{}) == word(b + n - 4, std::uint32_t{});
+  while (n > 0 && a[n - 1] == b[n - 1]) --n;
+  return n == 0;
+}
+
 constexpr bool iequals(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   const std::size_t n = a.size();

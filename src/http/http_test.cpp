@@ -126,6 +126,28 @@ TEST(ParseRequest, ASwitchToAnotherHttpIsNoUpgrade) {
   EXPECT_FALSE(upgrade("Upgrade: websocket\r\n"));
 }
 
+TEST(ParseRequest, AFieldNameMayHoldTokenCharactersOnlyWhereverTheyStand) {
+  constexpr std::string_view kToken = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  for (const std::size_t size : {1, 2, 15, 16, 17, 31, 32, 33, 40}) {
+    for (std::size_t at = 0; at < size; ++at) {
+      for (int c = 0; c < 256; ++c) {
+        std::string name(size, 'x');
+        name[at] = static_cast<char>(c);
+        const std::string text = "GET / HTTP/1.1\r\nHost: a\r\n" + name + ": v\r\n\r\n";
+        RequestHead head;
+        ParseError error;
+        const bool taken = parse_request(text, head, error) == ParseStatus::complete;
+        const bool colon = c == ':' && at > 0;  // ends the name early
+        ASSERT_EQ(taken, colon || (c != ':' && kToken.find(static_cast<char>(c)) != std::string_view::npos))
+            << "byte " << c << " at " << at << " of " << size;
+        if (taken) {
+          ASSERT_EQ(head.fields.at(1).name, std::string_view(name).substr(0, colon ? at : size));
+        }
+      }
+    }
+  }
+}
+
 TEST(ParseRequest, ALongConnectionListIsRefused) {
   std::string list = "Connection: a";
   for (int i = 0; i < 100; ++i) list += ",b";

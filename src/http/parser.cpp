@@ -36,6 +36,28 @@ const char* find_control(const char* p, const char* end) {
   return end;
 }
 
+/// First byte that is no token character. Names are letters and dashes, nearly always, with a colon behind them.
+const char* skip_token(const char* p, const char* end) {
+#if defined(__SSE2__)
+  while (end - p >= 16) {
+    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const __m128i from_a = _mm_sub_epi8(_mm_or_si128(v, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+    const __m128i letter = _mm_cmpeq_epi8(_mm_min_epu8(from_a, _mm_set1_epi8('z' - 'a')), from_a);
+    const __m128i usual = _mm_or_si128(letter, _mm_cmpeq_epi8(v, _mm_set1_epi8('-')));
+    const int other = _mm_movemask_epi8(usual) ^ 0xFFFF;
+    if (other == 0) {
+      p += 16;
+      continue;
+    }
+    p += __builtin_ctz(static_cast<unsigned>(other));
+    if (!is_token_char(*p)) return p;
+    ++p;
+  }
+#endif
+  while (p < end && is_token_char(*p)) ++p;
+  return p;
+}
+
 constexpr std::size_t kMaxConnectionOptions = 32;
 
 bool is_ows(char c) { return c == ' ' || c == '\t'; }
@@ -51,8 +73,7 @@ Line parse_field_line(const char*& p, const char* end, Field& out) {
     p += 2;
     return Line::end;
   }
-  const char* colon = p;
-  while (colon < end && is_token_char(*colon)) ++colon;
+  const char* const colon = skip_token(p, end);
   if (colon == end) return Line::incomplete;
   if (*colon != ':' || colon == p) return Line::bad;  // obs-fold, empty name, space before the colon, bare LF
   const char* value = colon + 1;

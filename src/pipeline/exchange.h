@@ -139,7 +139,8 @@ class Exchange final : private proxy::RelayObserver {
   std::array<RedactionCount, 1 + guard::kKinds> redaction_counts_{};
   int status_ = 0;
   int ring_refusals_ = 0;
-  /// Of a stream that has not reported its usage: what is needed to count it ourselves is kept.
+  bool generates_text_ = false;  ///< by its method and path
+  /// A stream that has not reported its usage: what is needed to count it ourselves is kept.
   bool may_estimate_ = false;
   bool owes_usage_ = false;  ///< the answer is a model's
   std::optional<Usage> estimate_;

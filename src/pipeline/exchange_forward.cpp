@@ -46,7 +46,7 @@ net::Task<bool> Exchange::forward() {
   trace_id_ = make_trace_id(started_wall_ns_);
   to_hex(trace_id_, trace_id_text_);
   const bool capture = services_.capture.bodies && !refuses_capture(head_.fields);
-  may_estimate_ = head_.method == "POST" && generates_text(target_.path());
+  generates_text_ = may_estimate_ = head_.method == "POST" && generates_text(target_.path());
   request_capture_.begin(capture, services_.capture.body_max_size);
   response_capture_.begin(capture, services_.capture.body_max_size);
 

@@ -49,7 +49,10 @@ std::int64_t checkpoint_seq(std::string_view text) {
 void Exchange::on_request_body(std::string_view content) {
   request_reader_.push(content);
   request_capture_.push(content);
-  if (may_estimate_) estimator_.collect_request(content);
+  if (!may_estimate_) return;
+  if (!request_reader_.complete() || request_reader_.stream()) return estimator_.collect_request(content);
+  may_estimate_ = false;  // only a stream that was asked for is counted
+  estimator_.drop();
 }
 
 void Exchange::on_response_head(const http::ResponseHead& head) {
@@ -72,8 +75,8 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
 
 /// Only the text of a stream can be missing its usage; an answer that refuses is not billed.
 void Exchange::begin_estimate() {
+  owes_usage_ = generates_text_ && status_ >= 200 && status_ < 300;
   if (!may_estimate_) return;
-  owes_usage_ = status_ >= 200 && status_ < 300;
   may_estimate_ = usage_reader_.streaming() && owes_usage_;
   if (!may_estimate_) return estimator_.drop();
   const bool asked_for = request_reader_.include_usage() == provider::Flag::yes || usage_filter_ != nullptr;
@@ -160,8 +163,8 @@ void Exchange::fill_usage(ExchangeRecord& r) {
   r.service_tier = usage_reader_.service_tier();
   r.inference_geo = usage_reader_.inference_geo();
   r.usage = estimate_ ? *estimate_ : usage_reader_.usage();
-  // A whole answer of a model that says nothing of its usage was not free.
-  if (owes_usage_ && !r.usage.seen && !usage_reader_.streaming()) r.usage.estimated = true;
+  // An answer of a model that says nothing of its usage, and was not counted, was not free.
+  if (owes_usage_ && !r.usage.seen && !estimate_) r.usage.estimated = true;
   price(r);
 }
 

@@ -1,78 +1,13 @@
 // Which keys of which objects count, and what each does with its value. The state machine around it is
 // field_scanner.cpp.
 #include <algorithm>
-#include <cstring>
 #include <span>
 
 #include "base/strings.h"
+#include "provider/field_key.h"
 #include "provider/field_scanner.h"
 
 namespace gw::provider {
-namespace {
-
-template <class E>
-constexpr std::uint8_t raw(E e) {
-  return static_cast<std::uint8_t>(e);
-}
-
-}  // namespace
-
-struct FieldScanner::Key {
-  std::string_view name;
-  Action action = Action::skip;
-  std::uint8_t argument = 0;
-  std::uint8_t rank = 0;
-
-  constexpr Key(std::string_view n, Context into) : name(n), action(Action::descend), argument(raw(into)) {}
-  constexpr Key(std::string_view n, Text t, std::uint8_t r = 0)
-      : name(n), action(Action::text), argument(raw(t)), rank(r) {}
-  constexpr Key(std::string_view n, Word w) : name(n), action(Action::word), argument(raw(w)) {}
-  constexpr Key(std::string_view n, Literal l) : name(n), action(Action::flag), argument(raw(l)) {}
-  constexpr Key(std::string_view n, UsageField f, Action a = Action::count) : name(n), action(a), argument(raw(f)) {}
-};
-
-/// The keys of one object, in order of length; of those of one length the usual ones come first.
-struct FieldScanner::Keys {
-  static constexpr std::size_t kLongest = 30;
-
-  std::span<const Key> keys;
-  std::array<std::uint8_t, kLongest + 2> first{};  ///< by length: where the keys of it begin
-
-  constexpr Keys() = default;
-  constexpr Keys(std::span<const Key> of) : keys(of) {  // NOLINT(google-explicit-constructor)
-    for (std::size_t length = 0; length < first.size(); ++length)
-      first[length] = static_cast<std::uint8_t>(
-          std::count_if(of.begin(), of.end(), [&](const Key& k) { return k.name.size() < length; }));
-  }
-
-  const Key* find(std::string_view name) const {
-    if (name.size() > kLongest) return nullptr;
-    for (std::size_t i = first[name.size()]; i < first[name.size() + 1]; ++i)
-      if (same(keys[i].name.data(), name.data(), name.size())) return &keys[i];
-    return nullptr;
-  }
-
- private:
-  template <class Word>
-  static bool same_word(const char* a, const char* b) {
-    Word x, y;
-    std::memcpy(&x, a, sizeof x);
-    std::memcpy(&y, b, sizeof y);
-    return x == y;
-  }
-  /// memcmp costs more than all of the rest here. The last word overlaps what was compared already.
-  static bool same(const char* a, const char* b, std::size_t n) {
-    if (n >= 8) {
-      for (std::size_t i = 0; i + 8 < n; i += 8)
-        if (!same_word<std::uint64_t>(a + i, b + i)) return false;
-      return same_word<std::uint64_t>(a + n - 8, b + n - 8);
-    }
-    if (n >= 4) return same_word<std::uint32_t>(a, b) && same_word<std::uint32_t>(a + n - 4, b + n - 4);
-    while (n > 0 && a[n - 1] == b[n - 1]) --n;
-    return n == 0;
-  }
-};
-
 struct FieldScanner::Tables {
   using C = Context;
   using F = UsageField;
@@ -254,20 +189,12 @@ const FieldScanner::Keys* FieldScanner::keys_of(Context context, Document docume
 }
 
 // The last duplicate wins, so a key first takes back what an earlier one of its name said.
-void FieldScanner::on_key(std::string_view name) {
-  state_ = State::colon;
-  const Key* key = keys_[level_]->find(name);
-  if (key == nullptr) {
-    action_ = Action::skip;
-    return;
-  }
-  action_ = key->action;
-  argument_ = key->argument;
+void FieldScanner::take_back(const Key& key) {
   switch (action_) {
     case Action::descend:
       return on_descend();
     case Action::text:
-      rank_ = key->rank;
+      rank_ = key.rank;
       if (argument_ <= static_cast<std::uint8_t>(Text::model_of_response)) texts_[argument_].clear();
       return;
     case Action::word:
@@ -275,7 +202,6 @@ void FieldScanner::on_key(std::string_view name) {
     case Action::flag:
       if (static_cast<Literal>(argument_) == Literal::stream) stream_ = Flag::absent;
       return;
-    case Action::count:
     case Action::image_count:
     case Action::nano:
     case Action::milli:

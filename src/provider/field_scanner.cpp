@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "provider/field_key.h"
 #include "provider/json_number.h"
 
 namespace gw::provider {
@@ -125,6 +126,21 @@ const char* FieldScanner::read_around(const char* p, const char* end) {
   keys_[0] = keys_of(contexts_[0], document_);
   state_ = State::key_or_end;
   return p + 1;
+}
+
+[[gnu::always_inline]] inline void FieldScanner::on_key(std::string_view name) {
+  state_ = State::colon;
+  const Key* const key = keys_[level_]->find(name);
+  if (key == nullptr) {
+    action_ = Action::skip;
+    return;
+  }
+  action_ = key->action;
+  argument_ = key->argument;
+  if (action_ == Action::count)
+    usages_[source_].unset(RawUsage::bit(static_cast<UsageField>(argument_)));
+  else
+    take_back(*key);
 }
 
 // From behind the opening quote.

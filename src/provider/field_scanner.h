@@ -182,7 +182,8 @@ class FieldScanner {
   void append_text(std::string_view text);
   void append_code_unit(std::uint32_t unit);
   void flush_surrogate();
-  void on_key(std::string_view key);
+  void on_key(std::string_view name);
+  void take_back(const Key& key);
   void on_descend();
   void on_text(std::string_view text);
   void on_word(std::string_view word);

@@ -1,7 +1,6 @@
 #include "provider/pricing.h"
 
 #include <algorithm>
-#include <cstring>
 #include <functional>
 #include <limits>
 #include <numeric>
@@ -205,27 +204,48 @@ Priced price(const PriceTable& table, const PriceQuery& query, const Usage& usag
 
 PriceMemo::PriceMemo() : entries_(std::make_unique<std::array<Entry, kEntries>>()) {}
 
-Priced PriceMemo::price(const PriceTable& table, const PriceQuery& q, const Usage& usage) {
-  std::array<char, kKeyBytes> key;
-  std::size_t size = 0;
-  for (const std::string_view part :
-       {q.route, q.provider, q.model, q.response_model, q.service_tier, q.inference_geo}) {
-    if (size + part.size() + 1 > kKeyBytes) return provider::price(table, q, usage);
-    if (!part.empty()) std::memcpy(key.data() + size, part.data(), part.size());
+bool PriceMemo::Entry::answers(const Key& asked, std::uint64_t of_serial, std::int64_t second) const {
+  if (serial != of_serial || second < decision.valid_from || second >= decision.valid_to) return false;
+  const char* at = text.data();
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    if (sizes[i] != asked[i].size() || !same_bytes(at, asked[i].data(), sizes[i])) return false;
+    at += sizes[i];
+  }
+  return true;
+}
+
+void PriceMemo::Entry::remember(const Key& asked) {
+  char* at = text.data();
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    sizes[i] = static_cast<std::uint16_t>(asked[i].size());
+    at = std::copy(asked[i].begin(), asked[i].end(), at);
+  }
+}
+
+PriceMemo::Entry* PriceMemo::place_of(const Key& key) {
+  std::size_t size = 0, hash = 0;
+  for (const std::string_view part : key) {
     size += part.size();
-    key[size++] = '\0';
+    hash = hash * 31 + std::hash<std::string_view>{}(part);
   }
-  const std::string_view text(key.data(), size);
-  Entry& e = (*entries_)[std::hash<std::string_view>{}(text) % kEntries];
+  return size <= kKeyBytes ? &(*entries_)[hash % kEntries] : nullptr;
+}
+
+Priced PriceMemo::price(const PriceTable& table, const PriceQuery& q, const Usage& usage) {
+  const Key key = {q.model, q.response_model, q.route, q.provider, q.service_tier, q.inference_geo};
   const std::int64_t second = q.at_ns / 1'000'000'000;
-  if (e.serial != table.serial() || text != std::string_view(e.key.data(), e.key_size) ||
-      second < e.decision.valid_from || second >= e.decision.valid_to) {
-    e.decision = decide(table, q);
-    std::memcpy(e.key.data(), key.data(), size);
-    e.key_size = static_cast<std::uint16_t>(size);
-    e.serial = table.serial();
+  if (last_ == nullptr || !last_->answers(key, table.serial(), second)) {
+    Entry* const e = place_of(key);
+    if (e == nullptr) return provider::price(table, q, usage);
+    if (!e->answers(key, table.serial(), second)) {
+      e->serial = 0;  // deciding may throw
+      e->remember(key);
+      e->decision = decide(table, q);
+      e->serial = table.serial();
+    }
+    last_ = e;
   }
-  return {cost_of(table, e.decision, usage), table.price_version()};
+  return {cost_of(table, last_->decision, usage), table.price_version()};
 }
 
 }  // namespace gw::provider

@@ -56,8 +56,8 @@ Cost cost_of(const PriceTable& table, const PriceDecision& decision, const Usage
 /// decide() and cost_of(): for tools and tests. Allocates.
 Priced price(const PriceTable& table, const PriceQuery& query, const Usage& usage);
 
-/// Remembers decisions of one worker: a repeated query costs a hash and no allocation. Not thread-safe. A query whose
-/// texts take over 256 bytes is decided each time.
+/// Remembers decisions of one worker: a repeated query allocates nothing, and costs a comparison when the one before
+/// was the same. Not thread-safe. A query whose texts take over 256 bytes is decided each time.
 class PriceMemo {
  public:
   static constexpr std::size_t kEntries = 128;
@@ -67,12 +67,20 @@ class PriceMemo {
 
  private:
   static constexpr std::size_t kKeyBytes = 256;
+  using Key = std::array<std::string_view, 6>;
   struct Entry {
     std::uint64_t serial = 0;  ///< of the table; 0: empty
-    std::uint16_t key_size = 0;
-    std::array<char, kKeyBytes> key;
+    std::array<std::uint16_t, 6> sizes{};
+    std::array<char, kKeyBytes> text;  ///< the parts of the key, one behind the other
     PriceDecision decision;
+
+    bool answers(const Key& asked, std::uint64_t of_serial, std::int64_t second) const;
+    void remember(const Key& asked);
   };
+  /// Null: the key is too long to keep.
+  Entry* place_of(const Key& key);
+
+  Entry* last_ = nullptr;  ///< most requests ask what the one before asked
   std::unique_ptr<std::array<Entry, kEntries>> entries_;
 };
 

@@ -24,6 +24,8 @@ class RequestReader {
   // All of them are empty, false or absent until the body has ended well. Texts are trimmed, at most
   // FieldScanner::kMaxTextBytes, as the client sent them, and valid until the next push() or reset().
 
+  /// The body is a whole JSON object.
+  bool complete() const { return scanner_.complete(); }
   /// `model`, else `message.model`.
   std::string_view model() const { return scanner_.complete() ? scanner_.model() : std::string_view(); }
   /// The top-level `stream` is true.
@@ -33,11 +35,12 @@ class RequestReader {
   /// `service_tier`, as asked for.
   std::string_view service_tier() const { return text(Text::service_tier); }
   BodySession session() const {
-    return {.metadata = text(Text::metadata_session),
-            .user = text(Text::user),
-            .safety_identifier = text(Text::safety_identifier),
-            .prompt_cache_key = text(Text::prompt_cache_key),
-            .metadata_user_id = text(Text::metadata_user_id)};
+    if (!scanner_.complete()) return {};
+    return {.metadata = scanner_.text(Text::metadata_session),
+            .user = scanner_.text(Text::user),
+            .safety_identifier = scanner_.text(Text::safety_identifier),
+            .prompt_cache_key = scanner_.text(Text::prompt_cache_key),
+            .metadata_user_id = scanner_.text(Text::metadata_user_id)};
   }
 
  private:

@@ -38,6 +38,10 @@ void keep(std::string_view text, std::string& out) {
 
 void session_of(const HeaderSession& head, const BodySession& body, std::string& out) {
   out.clear();
+  const std::size_t any = head.thread.size() | head.claude_code.size() | head.codex.size() | body.metadata.size() |
+                          body.user.size() | body.safety_identifier.size() | body.prompt_cache_key.size() |
+                          body.metadata_user_id.size();
+  if (any == 0) return;
   for (std::string_view text :
        {head.thread, head.claude_code, head.codex, body.metadata, body.user, body.safety_identifier,
         body.prompt_cache_key, session_in(trim(body.metadata_user_id))}) {

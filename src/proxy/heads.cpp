@@ -1,6 +1,7 @@
 #include "proxy/heads.h"
 
 #include <charconv>
+#include <cstring>
 #include <ctime>
 
 #include "base/clock.h"
@@ -12,6 +13,38 @@ namespace {
 void append_field(std::string& out, std::string_view name, std::string_view value) {
   out.append(name).append(": ").append(value).append("\r\n");
 }
+
+bool two_bytes(const char* p, const char (&text)[3]) { return std::memcmp(p, text, 2) == 0; }
+
+/// Fields that go out as they came. Lines that stand one behind the other in the received head are one copy.
+class FieldRun {
+ public:
+  explicit FieldRun(std::string& out) : out_(out) {}
+
+  void add(const http::Field& f) {
+    const char* const name_end = f.name.data() + f.name.size();
+    const char* const value_end = f.value.data() + f.value.size();
+    if (f.value.data() != name_end + 2 || !two_bytes(name_end, ": ") || !two_bytes(value_end, "\r\n")) {
+      flush();
+      append_field(out_, f.name, f.value);
+      return;
+    }
+    if (f.name.data() != end_) {
+      flush();
+      begin_ = f.name.data();
+    }
+    end_ = value_end + 2;
+  }
+  void flush() {
+    if (begin_ != end_) out_.append(begin_, end_);
+    begin_ = end_ = nullptr;
+  }
+
+ private:
+  std::string& out_;
+  const char* begin_ = nullptr;
+  const char* end_ = nullptr;
+};
 
 /// True when a Connection field names more than the usual words: then every field must be compared with it.
 bool names_fields(const http::Fields& fields) {
@@ -116,6 +149,7 @@ void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {
   append_field(out, "Host", in.route.upstream.host_header);
 
   const bool check_names = names_fields(in.head.fields);
+  FieldRun run(out);
   for (const http::Field& f : in.head.fields) {
     switch (f.id) {
       case http::FieldId::host:
@@ -133,8 +167,9 @@ void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {
     if (f.name.size() == in.gateway_key_header.size() && iequals(f.name, in.gateway_key_header)) continue;
     if (in.added.replaces(f.name)) continue;
     if (check_names && named_by_connection(in.head.fields, f)) continue;
-    append_field(out, f.name, f.value);
+    run.add(f);
   }
+  run.flush();
   out.append(in.added.lines());
   append_forwarded_for(out, in);
   append_field(out, kCorrelationHeader, in.correlation_id);
@@ -157,6 +192,7 @@ void append_client_head(std::string& out, const ClientHeadInput& in) {
 
   const bool check_names = names_fields(in.head.fields);
   bool dated = false;
+  FieldRun run(out);
   for (const http::Field& f : in.head.fields) {
     if (f.id == http::FieldId::gw_correlation_id || f.id == http::FieldId::gw_trace_id || http::is_hop_by_hop(f.id))
       continue;
@@ -166,8 +202,9 @@ void append_client_head(std::string& out, const ClientHeadInput& in) {
       continue;
     dated = dated || f.id == http::FieldId::date;
     if (check_names && named_by_connection(in.head.fields, f)) continue;
-    append_field(out, f.name, f.value);
+    run.add(f);
   }
+  run.flush();
   if (!dated && !in.upgrade) append_date(out);
   append_field(out, kCorrelationHeader, in.correlation_id);
   append_field(out, kTraceIdHeader, in.trace_id);

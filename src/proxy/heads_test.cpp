@@ -50,5 +50,24 @@ TEST(UpstreamHead, WithoutAddedFieldsIsTheClients) {
   EXPECT_NE(out.find("Authorization: Bearer theirs\r\nX-Team: red\r\nX-Forwarded-For"), std::string::npos) << out;
 }
 
+TEST(UpstreamHead, SendsFieldsOnInOrderAndInOneSpellingWhereverOthersAreLeftOutBetween) {
+  const std::string lines[] = {"A: 1\r\n", "Keep-Alive: x\r\n", "B:2\r\n", "C:  3\r\n", "D: 4 \r\n", "X-Key: k\r\n",
+                               "E:\r\n",   "F: a: b  c\r\n",    "G: \r\n", "TE: x\r\n"};
+  const std::string sent[] = {"A: 1\r\n", "",        "B: 2\r\n",       "C: 3\r\n", "D: 4\r\n",
+                              "",         "E: \r\n", "F: a: b  c\r\n", "G: \r\n",  ""};
+  constexpr std::size_t kLines = std::size(lines);
+  for (unsigned chosen = 0; chosen < 1U << kLines; ++chosen) {
+    std::string in, out;
+    for (std::size_t i = 0; i < kLines; ++i) {
+      if ((chosen >> i & 1) == 0) continue;
+      in += lines[i];
+      out += sent[i];
+    }
+    ASSERT_EQ(upstream_head(in, {}), "POST /base/v1/x HTTP/1.1\r\nHost: up.test\r\n" + out +
+                                         "X-Forwarded-For: 1.2.3.4\r\nX-Ongoingai-Correlation-Id: c-1\r\n\r\n")
+        << in;
+  }
+}
+
 }  // namespace
 }  // namespace gw::proxy

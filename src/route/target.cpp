@@ -1,5 +1,7 @@
 #include "route/target.h"
 
+#include <array>
+
 #include "base/strings.h"
 #include "route/percent.h"
 
@@ -9,6 +11,24 @@ namespace {
 constexpr bool is_control(char c) {
   const auto u = static_cast<unsigned char>(c);
   return u < 0x20 || u == 0x7f;
+}
+
+/// What the bytes of a path mean, as bits: one pass over it gathers them all.
+enum : unsigned char { kControl = 1, kSpace = 2, kDot = 4, kEscape = 8 };
+constexpr std::array<unsigned char, 256> kMeaning = [] {
+  std::array<unsigned char, 256> t{};
+  for (std::size_t c = 0; c < t.size(); ++c)
+    if (is_control(static_cast<char>(c))) t[c] = kControl;
+  t[' '] = kSpace;
+  t['.'] = kDot;
+  t['%'] = kEscape;
+  return t;
+}();
+
+unsigned meanings_in(std::string_view text) {
+  unsigned all = 0;
+  for (const char c : text) all |= kMeaning[static_cast<unsigned char>(c)];
+  return all;
 }
 
 bool any_dot_segment(std::string_view path) {
@@ -83,21 +103,16 @@ TargetFault Target::split(std::string_view raw) {
 }
 
 TargetFault Target::decode() {
-  bool dots = false;
-  for (char c : raw_path) {
-    if (is_control(c) || c == ' ') return TargetFault::control_byte;
-    dots |= c == '.';
-    escaped_ |= c == '%';
-  }
+  unsigned found = meanings_in(raw_path);
+  if ((found & (kControl | kSpace)) != 0) return TargetFault::control_byte;
+  escaped_ = (found & kEscape) != 0;
   if (escaped_) {
     decoded_.clear();
     if (!percent_decode(raw_path, decoded_)) return TargetFault::bad_escape;
-    for (char c : decoded_) {
-      if (is_control(c)) return TargetFault::control_byte;
-      dots |= c == '.';
-    }
+    found = meanings_in(decoded_);
+    if ((found & kControl) != 0) return TargetFault::control_byte;
   }
-  has_dot_segment = dots && any_dot_segment(path());
+  has_dot_segment = (found & kDot) != 0 && any_dot_segment(path());
   return TargetFault::none;
 }
 

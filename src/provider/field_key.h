@@ -1,0 +1,55 @@
+#pragma once
+// What the tables of field_keys.cpp are made of. Private to FieldScanner.
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/strings.h"
+#include "provider/field_scanner.h"
+
+namespace gw::provider {
+
+struct FieldScanner::Key {
+  std::string_view name;
+  Action action = Action::skip;
+  std::uint8_t argument = 0;
+  std::uint8_t rank = 0;
+
+  constexpr Key(std::string_view n, Context into)
+      : name(n), action(Action::descend), argument(static_cast<std::uint8_t>(into)) {}
+  constexpr Key(std::string_view n, Text t, std::uint8_t r = 0)
+      : name(n), action(Action::text), argument(static_cast<std::uint8_t>(t)), rank(r) {}
+  constexpr Key(std::string_view n, Word w) : name(n), action(Action::word), argument(static_cast<std::uint8_t>(w)) {}
+  constexpr Key(std::string_view n, Literal l)
+      : name(n), action(Action::flag), argument(static_cast<std::uint8_t>(l)) {}
+  constexpr Key(std::string_view n, UsageField f, Action a = Action::count)
+      : name(n), action(a), argument(static_cast<std::uint8_t>(f)) {}
+};
+
+/// The keys of one object, in order of length; of those of one length the usual ones come first.
+struct FieldScanner::Keys {
+  static constexpr std::size_t kLongest = 30;
+
+  std::span<const Key> keys;
+  std::array<std::uint8_t, kLongest + 2> first{};  ///< by length: where the keys of it begin
+  std::uint32_t lengths = 0;                       ///< a bit for each length that a key has
+
+  constexpr Keys() = default;
+  constexpr Keys(std::span<const Key> of) : keys(of) {  // NOLINT(google-explicit-constructor)
+    for (std::size_t length = 0; length < first.size(); ++length)
+      first[length] = static_cast<std::uint8_t>(
+          std::count_if(of.begin(), of.end(), [&](const Key& k) { return k.name.size() < length; }));
+    for (const Key& k : of) lengths |= std::uint32_t{1} << k.name.size();
+  }
+
+  const Key* find(std::string_view name) const {
+    if (name.size() > kLongest || (lengths >> name.size() & 1) == 0) return nullptr;
+    for (std::size_t i = first[name.size()]; i < first[name.size() + 1]; ++i)
+      if (same_bytes(keys[i].name.data(), name.data(), name.size())) return &keys[i];
+    return nullptr;
+  }
+};
+
+}  // namespace gw::provider
