@@ -25,9 +25,9 @@ struct Kernel {
   /// First `"usage"`, white space, `:`, white space, `{` that lies completely inside the range and on one line; else
   /// `end`.
   const char* (*find_usage)(const char* p, const char* end);
-  /// First `_item.done"` that lies completely inside the range; else `end`. An event of a Responses stream whose type
-  /// ends so tells of a finished output item.
-  const char* (*find_item_done)(const char* p, const char* end);
+  /// The first of that and of `_item.done"`. An event of a Responses stream whose type ends so tells of a finished
+  /// output item.
+  const char* (*find_usage_or_item_done)(const char* p, const char* end);
   /// Goes on until the container counted by `n.depth` (>= 1) is closed and returns the byte after its closing bracket,
   /// or `end` with `n` updated. Brackets inside strings do not count; which kind of bracket closes which is not
   /// checked.
@@ -66,10 +66,11 @@ inline bool is_usage_object(const char* p, const char* end) {
   return p < end && *p == '{';
 }
 
-/// What a hit of find_item_done is.
-inline bool is_item_done(const char* p, const char* end) {
-  constexpr std::string_view kText = "_item.done\"";
-  return static_cast<std::size_t>(end - p) >= kText.size() && std::memcmp(p, kText.data(), kText.size()) == 0;
+/// What a hit of find_usage_or_item_done is.
+inline bool is_usage_or_item_done(const char* p, const char* end) {
+  constexpr std::string_view kDone = "_item.done\"";
+  if (*p != '_') return is_usage_object(p, end);
+  return static_cast<std::size_t>(end - p) >= kDone.size() && std::memcmp(p, kDone.data(), kDone.size()) == 0;
 }
 
 /// First `"` or `\`, or `end`: the only bytes that matter inside a JSON string.

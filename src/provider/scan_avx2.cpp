@@ -55,7 +55,7 @@ inline std::uint64_t prefix_xor(std::uint64_t x) {
 #endif
 
 namespace gw::provider::scan {
-const Kernel kAvx2 = {"avx2", find_usage, find_item_done, skip_nested};
+const Kernel kAvx2 = {"avx2", find_usage, find_usage_or_item_done, skip_nested};
 }
 
 #endif

@@ -54,10 +54,12 @@ const char* find_usage(const char* p, const char* end) {
 }
 
 // Every delta of such a stream says `_text.`: the dot would be no help.
-inline Vec item_done_hits(const char* p) { return both(Vec::load(p).eq('_'), Vec::load(p + 4).eq('m')); }
+inline Vec usage_or_item_done_hits(const char* p) {
+  return either(usage_hits(p), both(Vec::load(p).eq('_'), Vec::load(p + 4).eq('m')));
+}
 
-const char* find_item_done(const char* p, const char* end) {
-  return find<item_done_hits, is_item_done>(p, end, kPortable.find_item_done);
+const char* find_usage_or_item_done(const char* p, const char* end) {
+  return find<usage_or_item_done_hits, is_usage_or_item_done>(p, end, kPortable.find_usage_or_item_done);
 }
 
 struct Masks {

@@ -14,14 +14,9 @@ const char* find_usage(const char* p, const char* end) {
   return end;
 }
 
-const char* find_item_done(const char* p, const char* end) {
-  while (p < end) {
-    const void* underscore = std::memchr(p, '_', static_cast<std::size_t>(end - p));
-    if (underscore == nullptr) return end;
-    p = static_cast<const char*>(underscore);
-    if (is_item_done(p, end)) return p;
-    ++p;
-  }
+const char* find_usage_or_item_done(const char* p, const char* end) {
+  for (; p < end; ++p)
+    if ((*p == '"' || *p == '_') && is_usage_or_item_done(p, end)) return p;
   return end;
 }
 
@@ -56,6 +51,6 @@ const char* skip_nested(const char* p, const char* end, Nesting& n) {
 
 }  // namespace
 
-const Kernel kPortable = {"portable", find_usage, find_item_done, skip_nested};
+const Kernel kPortable = {"portable", find_usage, find_usage_or_item_done, skip_nested};
 
 }  // namespace gw::provider::scan

@@ -30,7 +30,7 @@ inline std::uint64_t prefix_xor(std::uint64_t x) {
 
 }  // namespace
 
-const Kernel kSse2 = {"sse2", find_usage, find_item_done, skip_nested};
+const Kernel kSse2 = {"sse2", find_usage, find_usage_or_item_done, skip_nested};
 
 }  // namespace gw::provider::scan
 

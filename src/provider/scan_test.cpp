@@ -55,7 +55,7 @@ TEST(FindItemDone, EveryKernelFindsTheFirstAndAgreesWithThePortableOneOnRandomTe
   Random random(5);
   for (const Kernel* k : kernels()) {
     const auto find_in = [](const Kernel& kernel, const std::vector<char>& block) {
-      return kernel.find_item_done(block.data(), block.data() + block.size()) - block.data();
+      return kernel.find_usage_or_item_done(block.data(), block.data() + block.size()) - block.data();
     };
     for (std::size_t before = 0; before < 200; ++before) {
       for (std::size_t after = 0; after < 80; after += 7) {
@@ -69,6 +69,7 @@ TEST(FindItemDone, EveryKernelFindsTheFirstAndAgreesWithThePortableOneOnRandomTe
     for (int round = 0; round < 5000; ++round) {
       std::string text = random_text(random, "_item.done\"", 300);
       if (!text.empty() && random.one_in(2)) text.insert(random.below(text.size()), "_item.done\"");
+      if (!text.empty() && random.one_in(3)) text.insert(random.below(text.size()), "\"usage\": {");
       const std::vector<char> block(text.begin(), text.end());
       ASSERT_EQ(find_in(*k, block), find_in(kPortable, block)) << k->name << " " << text;
     }

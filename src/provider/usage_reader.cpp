@@ -100,8 +100,8 @@ void UsageReader::decoded(std::string_view bytes) {
 
 /// Where a line shows that it has to be read, or `end`. Called for every delta.
 [[gnu::always_inline]] inline const char* UsageReader::find_payload(const char* p, const char* end) const {
-  const char* const usage = scanner_.kernel().find_usage(p, end);
-  return item_events_ ? scanner_.kernel().find_item_done(p, usage) : usage;
+  const scan::Kernel& kernel = scanner_.kernel();
+  return item_events_ ? kernel.find_usage_or_item_done(p, end) : kernel.find_usage(p, end);
 }
 
 // Complete lines are only searched. The one that is cut off at the end is held while it is short, else read as it
