@@ -34,6 +34,15 @@ class ScriptedReader final : public store::TraceReader {
       if (t.id == id) return t;
     return std::nullopt;
   }
+  Result<store::ExportEnd> export_rows(const store::TenantScope&, const store::TraceFilter&, std::int64_t, std::int64_t,
+                                       const store::ExportColumns&, const std::function<bool(const Trace&)>&) override {
+    return fail("disk on fire at /secret/path");
+  }
+  Result<store::SequenceState> sequence() override { return fail("disk on fire at /secret/path"); }
+  Result<std::vector<store::AnalyticsGroup>> analyze(const store::TenantScope&, const store::AnalyticsQuery&) override {
+    return fail("disk on fire at /secret/path");
+  }
+  Result<store::TimeSpan> span(const store::TenantScope&) override { return fail("disk on fire at /secret/path"); }
   Result<std::int64_t> count() override {
     if (broken) return fail("disk on fire at /secret/path");
     return 17;

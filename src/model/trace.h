@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include "model/trace_facts.h"
+
 namespace gw {
 
 /// Longer ones are cut at a character: they are an index key.
@@ -33,6 +35,7 @@ struct Trace {
   std::string metadata;           ///< JSON object text, keys sorted
   std::string gateway_key_id;     ///< also in the metadata; whoever fills one in fills in the other
   std::string session_id;         ///< which conversation of the client; empty: none. At most kMaxSessionIdBytes
+  TraceFacts facts;
 };
 
 }  // namespace gw

@@ -1,6 +1,7 @@
 #pragma once
 // Storage interfaces. Two implementations today: store/sqlite and the faulty store of the tests.
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "base/result.h"
 #include "model/trace.h"
+#include "store/analytics.h"
 
 namespace gw::store {
 
@@ -95,7 +97,11 @@ struct TraceFilter {
   std::string trace_group_id{}, thread_id{}, run_id{}, provider{}, model{}, api_key_hash{};  ///< exact; empty: any
   std::string session_id{};                                                                  ///< exact; empty: any
   int status = 0;                                                                            ///< 0: any
-  std::int64_t min_tokens = 0, max_tokens = 0;  ///< on total_tokens; 0: no bound
+  std::int64_t min_tokens = 0, max_tokens = 0;                 ///< on total_tokens; 0: no bound
+  std::string path{}, gateway_key_id{};                        ///< exact; empty: any
+  TraceFacts::Outcome outcome = TraceFacts::Outcome::unknown;  ///< unknown: any
+  std::int64_t min_cost_nano_usd = 0, min_latency_ms = 0;      ///< 0: no bound
+  std::string text{};  ///< somewhere in a stored body, ASCII letters of either case; empty: any
 };
 
 /// Position after an item in (created_at desc, id desc) order.
@@ -109,6 +115,24 @@ struct TracePage {
   bool more = false;
 };
 
+/// Which large columns an export reads beside those of a list.
+struct ExportColumns {
+  bool metadata = false, headers = false, bodies = false;
+};
+
+struct ExportEnd {
+  std::int64_t last_seq = 0;  ///< of the last row looked at, matching or not: where to go on
+  bool more = false;          ///< rows behind it exist
+};
+
+/// Where the ingest sequence of a store stands.
+struct SequenceState {
+  std::int64_t last = 0;           ///< committed; later rows have greater numbers
+  std::int64_t removed_up_to = 0;  ///< greatest number that retention took away; 0: none
+  std::int64_t before_first = 0;   ///< one less than the smallest number that is there; `last` when there is none
+  std::int64_t epoch = 0;          ///< of this database; sequences of another epoch mean nothing here
+};
+
 /// Read-only; one per query thread, not shared between threads.
 class TraceReader {
  public:
@@ -117,6 +141,15 @@ class TraceReader {
   virtual Result<TracePage> list(const TenantScope& scope, const TraceFilter& filter,
                                  const std::optional<TraceCursor>& after, int limit) = 0;
   virtual Result<std::optional<Trace>> find(const TenantScope& scope, std::string_view id) = 0;
+  /// Rows with seq > after in the order of seq, at most `limit` matching ones, each handed to `row` (valid during the
+  /// call; false: enough). One snapshot.
+  virtual Result<ExportEnd> export_rows(const TenantScope& scope, const TraceFilter& filter, std::int64_t after,
+                                        std::int64_t limit, const ExportColumns& columns,
+                                        const std::function<bool(const Trace&)>& row) = 0;
+  virtual Result<SequenceState> sequence() = 0;
+  /// Non-empty groups by bucket, then group (bytewise).
+  virtual Result<std::vector<AnalyticsGroup>> analyze(const TenantScope& scope, const AnalyticsQuery& query) = 0;
+  virtual Result<TimeSpan> span(const TenantScope& scope) = 0;
   /// All rows of all tenants; constant time.
   virtual Result<std::int64_t> count() = 0;
   /// Size of the main database file without its WAL; 0 when unknown.

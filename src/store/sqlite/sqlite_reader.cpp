@@ -279,6 +279,16 @@ Result<std::optional<Trace>> SqliteReader::find(const TenantScope& scope, std::s
   return std::nullopt;
 }
 
+Result<ExportEnd> SqliteReader::export_rows(const TenantScope&, const TraceFilter&, std::int64_t, std::int64_t,
+                                            const ExportColumns&, const std::function<bool(const Trace&)>&) {
+  return fail("not supported");
+}
+Result<SequenceState> SqliteReader::sequence() { return fail("not supported"); }
+Result<std::vector<AnalyticsGroup>> SqliteReader::analyze(const TenantScope&, const AnalyticsQuery&) {
+  return fail("not supported");
+}
+Result<TimeSpan> SqliteReader::span(const TenantScope&) { return fail("not supported"); }
+
 Result<std::int64_t> SqliteReader::count() {
   auto ready = begin();
   if (!ready) return tl::make_unexpected(ready.error());

@@ -16,6 +16,12 @@ class SqliteReader final : public TraceReader {
   Result<TracePage> list(const TenantScope& scope, const TraceFilter& filter, const std::optional<TraceCursor>& after,
                          int limit) override;
   Result<std::optional<Trace>> find(const TenantScope& scope, std::string_view id) override;
+  Result<ExportEnd> export_rows(const TenantScope& scope, const TraceFilter& filter, std::int64_t after,
+                                std::int64_t limit, const ExportColumns& columns,
+                                const std::function<bool(const Trace&)>& row) override;
+  Result<SequenceState> sequence() override;
+  Result<std::vector<AnalyticsGroup>> analyze(const TenantScope& scope, const AnalyticsQuery& query) override;
+  Result<TimeSpan> span(const TenantScope& scope) override;
   Result<std::int64_t> count() override;
   std::int64_t size_bytes() override;
   Result<bool> ping() override;
