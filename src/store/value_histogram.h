@@ -28,6 +28,7 @@ class ValueHistogram {
   void clear();
 
  private:
+  friend class HistogramSum;
   void collapse();
 
   std::vector<std::pair<std::int64_t, std::int64_t>> cells_;  ///< (value or bucket's middle, count), by value
