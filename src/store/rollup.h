@@ -41,7 +41,7 @@ struct PageKey {
   friend auto operator<=>(const PageKey&, const PageKey&) = default;
 };
 
-/// A value of a dimension as pages hold it: the name; for a model see model_value, for a status its decimal digits.
+/// A value of a dimension as pages hold it: the name; for a model see model_value, for a status see status_name.
 std::string model_value(std::string_view provider, std::string_view model);
 /// Provider and model of it; what is none gives two empty views.
 std::pair<std::string_view, std::string_view> split_model_value(std::string_view value);

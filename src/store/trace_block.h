@@ -99,8 +99,8 @@ class TraceBlock {
   TraceBlock(TraceBlock&&) noexcept;
   TraceBlock& operator=(TraceBlock&&) noexcept;
 
-  std::size_t rows() const { return rows_; }
-  bool full() const { return rows_ == kBlockRows; }
+  std::size_t rows() const;
+  bool full() const { return rows() == kBlockRows; }
   void clear();  ///< keeps its memory
   /// The next row; its seq is greater than those before. Not when full.
   void add(const AnalyticRow& row);
@@ -109,19 +109,33 @@ class TraceBlock {
   /// Removes the rows with these numbers (ascending). How many there were.
   std::size_t remove(std::span<const std::int64_t> seqs);
 
-  /// For the columns org to session without status.
+  /// For the columns org to session; a status is its digits, see status_name.
   const NameColumn& names(BlockColumn c) const;
-  /// For every other column, one value a row.
+  /// For the other columns and the status, one value a row.
   const std::vector<std::int64_t>& numbers(BlockColumn c) const;
   RowNumbers row_numbers(std::size_t row) const;
 
  private:
   class Lookup;
-  std::size_t rows_ = 0;
-  std::array<NameColumn, kBlockColumns> names_;
-  std::array<std::vector<std::int64_t>, kBlockColumns> numbers_;
+  struct Columns {
+    std::array<NameColumn, kBlockColumns> names;
+    std::array<std::vector<std::int64_t>, kBlockColumns> numbers;
+  };
+  void add_name(BlockColumn c, std::string_view name);
+
+  std::unique_ptr<Columns> columns_;  ///< stays in place when a block is moved: lookups point into it
   std::array<std::unique_ptr<Lookup>, kBlockColumns> lookups_;
 };
+
+/// Decimal digits; empty for 0, which is no status.
+std::string status_name(std::int64_t status);
+std::int64_t status_number(std::string_view name);
+
+/// The column `flags`.
+std::int64_t block_flags(TraceFacts::Outcome outcome, bool unpriced, bool estimated);
+bool flags_unpriced(std::int64_t flags);
+bool flags_estimated(std::int64_t flags);
+TraceFacts::Outcome flags_outcome(std::int64_t flags);
 
 /// As in the hash columns; never 0 for what is not empty. Stored: must not change.
 std::uint32_t name_hash(std::string_view s);
