@@ -1,0 +1,278 @@
+#include "store/trace_block.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+#include "store/block_column.h"
+#include "store/varint.h"
+
+namespace gw::store {
+namespace {
+
+constexpr std::uint64_t kHeaderVersion = 1;
+constexpr std::size_t kFirstName = static_cast<std::size_t>(BlockColumn::org);
+constexpr std::size_t kLastName = static_cast<std::size_t>(BlockColumn::session);
+
+constexpr std::size_t index(BlockColumn c) { return static_cast<std::size_t>(c); }
+constexpr bool has_names(std::size_t column) { return column >= kFirstName && column <= kLastName; }
+
+constexpr std::int64_t kUnpriced = 1 << 4, kEstimated = 1 << 5;  ///< in `flags`, above the outcome
+constexpr std::int64_t kOutcomeMask = kUnpriced - 1;
+
+std::uint64_t folded(std::uint64_t a, std::uint64_t b) {
+  __extension__ using Wide = unsigned __int128;
+  const Wide product = static_cast<Wide>(a) * b;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+std::uint64_t hash64(std::string_view s) {
+  constexpr std::uint64_t kA = 0x9E3779B97F4A7C15, kB = 0xD1B54A32D192ED03;
+  std::uint64_t h = folded(s.size() + 1, kB);
+  while (s.size() >= 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, s.data(), 8);
+    h = folded(h ^ word, kA);
+    s.remove_prefix(8);
+  }
+  std::uint64_t rest = 0;
+  if (!s.empty()) std::memcpy(&rest, s.data(), s.size());
+  return folded(folded(h ^ rest, kA) ^ kB, kB);
+}
+
+Extent extent(const std::vector<std::int64_t>& values) {
+  if (values.empty()) return {};
+  const auto [least, greatest] = std::minmax_element(values.begin(), values.end());
+  return {*least, *greatest};
+}
+
+}  // namespace
+
+std::string status_name(std::int64_t status) { return status == 0 ? std::string() : std::to_string(status); }
+
+std::int64_t status_number(std::string_view name) {
+  std::int64_t n = 0;
+  std::from_chars(name.data(), name.data() + name.size(), n);
+  return n;
+}
+
+std::uint32_t name_hash(std::string_view s) {
+  if (s.empty()) return 0;
+  const std::uint64_t h = hash64(s);
+  const auto folded32 = static_cast<std::uint32_t>(h ^ h >> 32);
+  return folded32 == 0 ? 1 : folded32;
+}
+
+/// From name to code, by open addressing. Twice as many places as a block has rows.
+class TraceBlock::Lookup {
+ public:
+  explicit Lookup(NameColumn& column) : column_(column), places_(kPlaces, kFree) {
+    for (std::size_t code = 0; code < column.names.size(); ++code)
+      places_[place_of(column.names[code])] = static_cast<std::uint16_t>(code);
+  }
+
+  void add(std::string_view name) {
+    auto& [names, codes] = column_;
+    if (!codes.empty() && names[codes.back()] == name) return codes.push_back(codes.back());
+    std::uint16_t& place = places_[place_of(name)];
+    if (place == kFree) {
+      place = static_cast<std::uint16_t>(names.size());
+      names.emplace_back(name);
+    }
+    codes.push_back(place);
+  }
+
+ private:
+  static constexpr std::size_t kPlaces = 2 * kBlockRows;
+  static constexpr std::uint16_t kFree = 0xFFFF;
+
+  /// Of the name, or the free one where it belongs.
+  std::size_t place_of(std::string_view name) const {
+    std::size_t at = hash64(name) % kPlaces;
+    while (places_[at] != kFree && column_.names[places_[at]] != name) at = (at + 1) % kPlaces;
+    return at;
+  }
+
+  NameColumn& column_;
+  std::vector<std::uint16_t> places_;
+};
+
+TraceBlock::TraceBlock() : columns_(std::make_unique<Columns>()) {}
+TraceBlock::~TraceBlock() = default;
+TraceBlock::TraceBlock(TraceBlock&&) noexcept = default;
+TraceBlock& TraceBlock::operator=(TraceBlock&&) noexcept = default;
+
+void TraceBlock::clear() {
+  for (auto& lookup : lookups_) lookup.reset();
+  for (NameColumn& c : columns_->names) {
+    c.names.clear();
+    c.codes.clear();
+  }
+  for (auto& c : columns_->numbers) c.clear();
+}
+
+std::size_t TraceBlock::rows() const { return numbers(BlockColumn::seq).size(); }
+
+const NameColumn& TraceBlock::names(BlockColumn c) const { return columns_->names[index(c)]; }
+const std::vector<std::int64_t>& TraceBlock::numbers(BlockColumn c) const { return columns_->numbers[index(c)]; }
+
+void TraceBlock::add_name(BlockColumn c, std::string_view name) {
+  auto& lookup = lookups_[index(c)];
+  if (!lookup) lookup = std::make_unique<Lookup>(columns_->names[index(c)]);
+  lookup->add(name);
+}
+
+void TraceBlock::add(const AnalyticRow& row) {
+  const auto put = [this](BlockColumn c, std::int64_t v) { columns_->numbers[index(c)].push_back(v); };
+  const RowNumbers& n = row.numbers;
+  add_name(BlockColumn::org, row.org);
+  add_name(BlockColumn::workspace, row.workspace);
+  add_name(BlockColumn::provider, row.provider);
+  add_name(BlockColumn::model, row.model);
+  add_name(BlockColumn::route, row.route);
+  const auto& statuses = numbers(BlockColumn::status);
+  NameColumn& status = columns_->names[index(BlockColumn::status)];
+  if (!statuses.empty() && statuses.back() == n.status)
+    status.codes.push_back(status.codes.back());
+  else
+    add_name(BlockColumn::status, status_name(n.status));
+  add_name(BlockColumn::gateway_key, row.gateway_key);
+  add_name(BlockColumn::api_key, row.api_key);
+  add_name(BlockColumn::session, row.session);
+  put(BlockColumn::seq, row.seq);
+  put(BlockColumn::timestamp, row.timestamp_ns);
+  put(BlockColumn::created_at, n.created_at_ns);
+  put(BlockColumn::status, n.status);
+  put(BlockColumn::trace_group, name_hash(row.trace_group));
+  put(BlockColumn::thread, name_hash(row.thread));
+  put(BlockColumn::run, name_hash(row.run));
+  put(BlockColumn::input_tokens, n.input_tokens);
+  put(BlockColumn::output_tokens, n.output_tokens);
+  put(BlockColumn::total_tokens, n.total_tokens);
+  put(BlockColumn::cost, n.cost_nano_usd);
+  put(BlockColumn::latency_ms, n.latency_ms);
+  put(BlockColumn::ttft_ms, n.ttft_ms);
+  put(BlockColumn::cache_read_tokens, n.cache_read_tokens);
+  put(BlockColumn::cache_write_tokens, n.cache_write_tokens);
+  put(BlockColumn::cache_saved, n.cache_saved_nano_usd);
+  put(BlockColumn::flags, block_flags(row.outcome, n.unpriced, n.estimated));
+}
+
+std::int64_t block_flags(TraceFacts::Outcome outcome, bool unpriced, bool estimated) {
+  return static_cast<std::int64_t>(outcome) | (unpriced ? kUnpriced : 0) | (estimated ? kEstimated : 0);
+}
+bool flags_unpriced(std::int64_t flags) { return (flags & kUnpriced) != 0; }
+bool flags_estimated(std::int64_t flags) { return (flags & kEstimated) != 0; }
+TraceFacts::Outcome flags_outcome(std::int64_t flags) { return static_cast<TraceFacts::Outcome>(flags & kOutcomeMask); }
+
+RowNumbers TraceBlock::row_numbers(std::size_t row) const {
+  const auto at = [&](BlockColumn c) { return columns_->numbers[index(c)][row]; };
+  return {.created_at_ns = at(BlockColumn::created_at),
+          .status = at(BlockColumn::status),
+          .input_tokens = at(BlockColumn::input_tokens),
+          .output_tokens = at(BlockColumn::output_tokens),
+          .total_tokens = at(BlockColumn::total_tokens),
+          .cost_nano_usd = at(BlockColumn::cost),
+          .latency_ms = at(BlockColumn::latency_ms),
+          .ttft_ms = at(BlockColumn::ttft_ms),
+          .cache_read_tokens = at(BlockColumn::cache_read_tokens),
+          .cache_write_tokens = at(BlockColumn::cache_write_tokens),
+          .cache_saved_nano_usd = at(BlockColumn::cache_saved),
+          .unpriced = flags_unpriced(at(BlockColumn::flags)),
+          .estimated = flags_estimated(at(BlockColumn::flags))};
+}
+
+EncodedBlock TraceBlock::encode() const {
+  EncodedBlock out;
+  for (std::size_t c = 0; c < kBlockColumns; ++c) {
+    if (has_names(c))
+      encode_names(columns_->names[c].names, columns_->names[c].codes, out.columns[c]);
+    else
+      encode_numbers(columns_->numbers[c], out.columns[c]);
+  }
+  const Extent seq = extent(numbers(BlockColumn::seq));
+  out.header = {.rows = static_cast<std::uint32_t>(rows()),
+                .first_seq = seq.least,
+                .last_seq = seq.greatest,
+                .timestamp = extent(numbers(BlockColumn::timestamp)),
+                .created_at = extent(numbers(BlockColumn::created_at)),
+                .total_tokens = extent(numbers(BlockColumn::total_tokens)),
+                .cost = extent(numbers(BlockColumn::cost)),
+                .latency_ms = extent(numbers(BlockColumn::latency_ms))};
+  return out;
+}
+
+Result<TraceBlock> TraceBlock::decode(const BlockHeader& header, ColumnSource& source) {
+  TraceBlock out;
+  const std::vector<std::uint16_t> every = [&] {
+    const RowSelection all(std::min<std::size_t>(header.rows, kBlockRows));
+    return std::vector<std::uint16_t>(all.rows().begin(), all.rows().end());
+  }();
+  std::vector<std::int64_t> codes;
+  for (std::size_t c = 0; c < kBlockColumns; ++c) {
+    const auto bytes = source.column(static_cast<BlockColumn>(c));
+    if (!bytes) return tl::make_unexpected(bytes.error());
+    if (!has_names(c)) {
+      const auto view = NumberView::parse(*bytes, header.rows);
+      if (!view) return malformed_block("a column of numbers");
+      view->gather(every, out.columns_->numbers[c]);
+      continue;
+    }
+    const auto view = NamesView::parse(*bytes, header.rows);
+    if (!view) return malformed_block("a column of names");
+    NameColumn& column = out.columns_->names[c];
+    for (const std::string_view name : view->names()) column.names.emplace_back(name);
+    view->codes().gather(every, codes);
+    column.codes.assign(codes.begin(), codes.end());
+  }
+  const NameColumn& status = out.names(BlockColumn::status);
+  auto& statuses = out.columns_->numbers[index(BlockColumn::status)];
+  for (const std::uint16_t code : status.codes) statuses.push_back(status_number(status.names[code]));
+  return out;
+}
+
+std::size_t TraceBlock::remove(std::span<const std::int64_t> seqs) {
+  std::vector<std::size_t> kept;
+  const auto& all = numbers(BlockColumn::seq);
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (!std::binary_search(seqs.begin(), seqs.end(), all[i])) kept.push_back(i);
+  const std::size_t removed = all.size() - kept.size();
+  if (removed == 0) return 0;
+  TraceBlock left;
+  for (std::size_t c = 0; c < kBlockColumns; ++c) {
+    if (has_names(c)) {
+      const NameColumn& from = columns_->names[c];
+      for (const std::size_t i : kept) left.add_name(static_cast<BlockColumn>(c), from.names[from.codes[i]]);
+    }
+    if (columns_->numbers[c].empty()) continue;
+    for (const std::size_t i : kept) left.columns_->numbers[c].push_back(columns_->numbers[c][i]);
+  }
+  *this = std::move(left);
+  return removed;
+}
+
+void encode_header(const BlockHeader& h, std::string& out) {
+  put_varint(out, kHeaderVersion);
+  put_varint(out, h.rows);
+  put_signed(out, h.first_seq);
+  put_signed(out, h.last_seq);
+  for (const Extent& e : {h.timestamp, h.created_at, h.total_tokens, h.cost, h.latency_ms}) {
+    put_signed(out, e.least);
+    put_signed(out, e.greatest);
+  }
+}
+
+Result<BlockHeader> decode_header(std::string_view in) {
+  BlockHeader h;
+  std::uint64_t version = 0, rows = 0;
+  bool good = take_varint(in, version) && version == kHeaderVersion && take_varint(in, rows) && rows > 0 &&
+              rows <= kBlockRows && take_signed(in, h.first_seq) && take_signed(in, h.last_seq);
+  for (Extent* e : {&h.timestamp, &h.created_at, &h.total_tokens, &h.cost, &h.latency_ms})
+    good = good && take_signed(in, e->least) && take_signed(in, e->greatest) && e->least <= e->greatest;
+  if (!good || !in.empty() || h.first_seq > h.last_seq) return malformed_block("its header");
+  h.rows = static_cast<std::uint32_t>(rows);
+  return h;
+}
+
+}  // namespace gw::store
