@@ -16,13 +16,6 @@ static_assert(std::endian::native == std::endian::little, "offsets are stored as
 constexpr unsigned char kRamp = 9;  ///< tag: each value is one more than that before it; smaller tags are widths
 constexpr std::size_t kChunk = 64;  ///< rows that one pass of a loop looks at: a constant, so that it is vectorised
 
-template <unsigned W>
-std::uint64_t load(const char* p) {
-  std::uint64_t v = 0;
-  std::memcpy(&v, p, W);
-  return v;
-}
-
 /// Calls `f` with the width as a constant.
 template <class F>
 void with_width(unsigned width, F&& f) {
@@ -51,6 +44,13 @@ using Unsigned = std::conditional_t<
     W == 1, std::uint8_t,
     std::conditional_t<W == 2, std::uint16_t, std::conditional_t<W <= 4, std::uint32_t, std::uint64_t>>>;
 
+template <unsigned W>
+Unsigned<W> load(const char* p) {
+  Unsigned<W> v = 0;
+  std::memcpy(&v, p, W);
+  return v;
+}
+
 /// Rows of one chunk whose offset is in [low, low + span]; `found` has room for a chunk more than it holds.
 template <unsigned W>
 std::size_t scan_chunk(const char* p, std::size_t n, std::uint64_t low, std::uint64_t span, std::size_t first,
@@ -60,7 +60,7 @@ std::size_t scan_chunk(const char* p, std::size_t n, std::uint64_t low, std::uin
   if (n == kChunk) {
     U any = 0;
     for (std::size_t i = 0; i < kChunk; ++i) {
-      const U off = static_cast<U>(static_cast<U>(load<W>(p + i * W)) - from);
+      const U off = static_cast<U>(load<W>(p + i * W) - from);
       any = static_cast<U>(any | (off <= width ? 1 : 0));
     }
     if (any == 0) return 0;
@@ -68,15 +68,27 @@ std::size_t scan_chunk(const char* p, std::size_t n, std::uint64_t low, std::uin
   std::size_t count = 0;
   for (std::size_t i = 0; i < n; ++i) {
     found[count] = static_cast<std::uint16_t>(first + i);
-    count += static_cast<U>(static_cast<U>(load<W>(p + i * W)) - from) <= width ? 1 : 0;
+    count += static_cast<U>(load<W>(p + i * W) - from) <= width ? 1 : 0;
   }
   return count;
 }
 
 unsigned bytes_of(std::uint64_t offset) { return static_cast<unsigned>(std::bit_width(offset) + 7) / 8; }
 
-void put_offset(std::string& out, std::uint64_t offset, unsigned width) {
-  out.append(reinterpret_cast<const char*>(&offset), width);
+template <class T>
+void put_offsets(std::string& out, std::span<const T> values, std::uint64_t base, unsigned width) {
+  if (width == 0) return;
+  const std::size_t before = out.size();
+  out.resize(before + values.size() * width);
+  with_width(width, [&](auto w) {
+    constexpr unsigned W = decltype(w)::value;
+    char* p = out.data() + before;
+    for (const T v : values) {
+      const std::uint64_t offset = static_cast<std::uint64_t>(v) - base;
+      std::memcpy(p, &offset, W);
+      p += W;
+    }
+  });
 }
 
 std::uint64_t difference(std::int64_t a, std::int64_t b) {
@@ -85,8 +97,19 @@ std::uint64_t difference(std::int64_t a, std::int64_t b) {
 
 }  // namespace
 
-RowSelection::RowSelection(std::size_t rows) : rows_(rows + kChunk), count_(rows) {
-  for (std::size_t i = 0; i < rows; ++i) rows_[i] = static_cast<std::uint16_t>(i);
+RowSelection::RowSelection(std::size_t rows)
+    : rows_(std::make_unique_for_overwrite<std::uint16_t[]>(rows + kChunk)), count_(rows) {}
+
+std::span<const std::uint16_t> RowSelection::rows() {
+  if (all_)
+    for (std::size_t i = 0; i < count_; ++i) rows_[i] = static_cast<std::uint16_t>(i);
+  all_ = false;
+  return {rows_.get(), count_};
+}
+
+void RowSelection::clear() {
+  count_ = 0;
+  all_ = false;
 }
 
 std::optional<NumberView> NumberView::parse(std::string_view encoded, std::size_t rows) {
@@ -109,27 +132,8 @@ std::optional<NumberView> NumberView::parse_codes(std::string_view bytes, std::s
   v.rows_ = rows;
   v.width_ = values == 1 ? 0 : values <= 256 ? 1 : 2;
   v.data_ = bytes;
-  if (bytes.size() != rows * v.width_ || v.greatest_offset() >= values) return std::nullopt;
+  if (bytes.size() != rows * v.width_) return std::nullopt;
   return v;
-}
-
-std::uint64_t NumberView::greatest_offset() const {
-  std::uint64_t greatest = 0;
-  if (width_ == 0) return 0;
-  with_width(width_, [&](auto w) {
-    constexpr unsigned W = decltype(w)::value;
-    Unsigned<W> most = 0;
-    std::size_t i = 0;
-    for (; i + kChunk <= rows_; i += kChunk) {
-      Unsigned<W> here = 0;
-      for (std::size_t j = 0; j < kChunk; ++j)
-        here = std::max(here, static_cast<Unsigned<W>>(load<W>(data_.data() + (i + j) * W)));
-      most = std::max(most, here);
-    }
-    for (; i < rows_; ++i) most = std::max(most, static_cast<Unsigned<W>>(load<W>(data_.data() + i * W)));
-    greatest = most;
-  });
-  return greatest;
 }
 
 std::int64_t NumberView::at(std::size_t row) const {
@@ -164,33 +168,35 @@ void NumberView::keep(std::int64_t least, std::int64_t greatest, RowSelection& s
     if (low > 0) s.clear();
     return;
   }
+  const std::uint64_t most = width_ == 0   ? rows_ - 1
+                             : width_ == 8 ? UINT64_MAX
+                                           : (std::uint64_t{1} << (8 * width_)) - 1;
+  if (low > most) return s.clear();
+  if (low == 0 && span >= most) return;
   std::size_t count = 0;
-  if (width_ == 0) {
-    for (std::size_t i = 0; i < s.count_; ++i) {
-      const std::uint16_t row = s.rows_[i];
-      s.rows_[count] = row;
-      count += row - low <= span ? 1 : 0;
-    }
-  } else {
-    const std::uint64_t most = width_ == 8 ? UINT64_MAX : (std::uint64_t{1} << (8 * width_)) - 1;
-    if (low > most) return s.clear();
+  if (s.all_ && width_ != 0) {
     with_width(width_, [&](auto w) {
       constexpr unsigned W = decltype(w)::value;
-      const char* const p = data_.data();
-      if (s.all_) {
-        for (std::size_t i = 0; i < rows_; i += kChunk)
-          count += scan_chunk<W>(p + i * W, std::min(kChunk, rows_ - i), low, std::min(span, most - low), i,
-                                 s.rows_.data() + count);
-        return;
-      }
-      for (std::size_t i = 0; i < s.count_; ++i) {
-        const std::uint16_t row = s.rows_[i];
-        s.rows_[count] = row;
-        count += load<W>(p + std::size_t{row} * W) - low <= span ? 1 : 0;
-      }
+      for (std::size_t i = 0; i < rows_; i += kChunk)
+        count += scan_chunk<W>(data_.data() + i * W, std::min(kChunk, rows_ - i), low, std::min(span, most - low), i,
+                               s.rows_.get() + count);
     });
+  } else {
+    const auto narrow = [&](auto offset_of) {
+      for (const std::uint16_t row : s.rows()) {
+        s.rows_[count] = row;
+        count += offset_of(row) - low <= span ? 1 : 0;
+      }
+    };
+    if (width_ == 0)
+      narrow([](std::uint64_t row) { return row; });
+    else
+      with_width(width_, [&](auto w) {
+        constexpr unsigned W = decltype(w)::value;
+        narrow([p = data_.data()](std::size_t row) { return std::uint64_t{load<W>(p + row * W)}; });
+      });
   }
-  s.all_ = count == rows_;
+  s.all_ = false;
   s.count_ = count;
 }
 
@@ -199,26 +205,23 @@ std::optional<NamesView> NamesView::parse(std::string_view encoded, std::size_t 
   std::uint64_t count = 0;
   if (!take_varint(encoded, count) || count > rows || !take_bytes(encoded, v.dictionary_)) return std::nullopt;
   v.count_ = count;
-  std::string_view in = v.dictionary_, name;
-  for (std::size_t i = 0; i < count; ++i)
-    if (!take_bytes(in, name)) return std::nullopt;
   const auto codes = NumberView::parse_codes(encoded, rows, count);
-  if (!in.empty() || !codes) return std::nullopt;
+  if (!codes) return std::nullopt;
   v.codes_ = *codes;
   return v;
 }
 
-std::vector<std::string_view> NamesView::names() const {
+std::optional<std::vector<std::string_view>> NamesView::names() const {
   std::vector<std::string_view> out;
   out.reserve(count_);
   std::string_view in = dictionary_, name;
-  while (take_bytes(in, name)) out.push_back(name);
-  return out;
+  while (out.size() < count_ && take_bytes(in, name)) out.push_back(name);
+  return in.empty() && out.size() == count_ ? std::optional(std::move(out)) : std::nullopt;
 }
 
 std::optional<std::uint16_t> NamesView::find(std::string_view wanted) const {
   std::string_view in = dictionary_, name;
-  for (std::size_t i = 0; take_bytes(in, name); ++i)
+  for (std::size_t i = 0; i < count_ && take_bytes(in, name); ++i)
     if (name == wanted) return static_cast<std::uint16_t>(i);
   return std::nullopt;
 }
@@ -238,8 +241,7 @@ void encode_numbers(std::span<const std::int64_t> values, std::string& out) {
   const unsigned width = ramp ? 0 : bytes_of(most);
   out += static_cast<char>(ramp ? kRamp : width);
   put_signed(out, base);
-  if (width == 0) return;
-  for (const std::int64_t v : values) put_offset(out, difference(v, base), width);
+  put_offsets(out, values, static_cast<std::uint64_t>(base), width);
 }
 
 void encode_names(std::span<const std::string> names, std::span<const std::uint16_t> codes, std::string& out) {
@@ -248,7 +250,7 @@ void encode_names(std::span<const std::string> names, std::span<const std::uint1
   put_varint(out, names.size());
   put_bytes(out, dictionary);
   const unsigned width = names.size() <= 1 ? 0 : names.size() <= 256 ? 1 : 2;
-  for (const std::uint16_t code : codes) put_offset(out, code, width);
+  put_offsets(out, codes, 0, width);
 }
 
 tl::unexpected<Error> malformed_block(const char* what) {

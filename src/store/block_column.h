@@ -4,6 +4,7 @@
 // bytes are. Views; one thread.
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,22 +21,12 @@ class RowSelection {
   explicit RowSelection(std::size_t rows);
   bool empty() const { return count_ == 0; }
   std::size_t size() const { return count_; }
-  std::span<const std::uint16_t> rows() const { return {rows_.data(), count_}; }
-  void clear() { count_ = 0; }
-  template <class Wanted>
-  void keep_if(Wanted&& wanted) {
-    const std::size_t before = count_;
-    count_ = 0;
-    for (std::size_t i = 0; i < before; ++i) {
-      const std::uint16_t row = rows_[i];
-      if (wanted(row)) rows_[count_++] = row;
-    }
-    all_ = all_ && count_ == before;
-  }
+  std::span<const std::uint16_t> rows();
+  void clear();
 
  private:
   friend class NumberView;
-  std::vector<std::uint16_t> rows_;
+  std::unique_ptr<std::uint16_t[]> rows_;  ///< not filled in while `all_`
   std::size_t count_;
   bool all_ = true;
 };
@@ -43,7 +34,7 @@ class RowSelection {
 class NumberView {
  public:
   static std::optional<NumberView> parse(std::string_view encoded, std::size_t rows);
-  /// Codes below `values`, without a tag: in no, one or two bytes by the number of values.
+  /// Codes into a list of `values`, in no, one or two bytes by its length. A damaged one may be beyond the list.
   static std::optional<NumberView> parse_codes(std::string_view bytes, std::size_t rows, std::size_t values);
 
   std::int64_t at(std::size_t row) const;
@@ -52,8 +43,6 @@ class NumberView {
   void keep(std::int64_t least, std::int64_t greatest, RowSelection& selection) const;
 
  private:
-  std::uint64_t greatest_offset() const;
-
   std::string_view data_;
   std::size_t rows_ = 0;
   unsigned width_ = 0;      ///< bytes of an offset
@@ -66,14 +55,16 @@ class NamesView {
   static std::optional<NamesView> parse(std::string_view encoded, std::size_t rows);
 
   std::size_t size() const { return count_; }
-  /// By code.
-  std::vector<std::string_view> names() const;
-  std::optional<std::uint16_t> find(std::string_view name) const;
+  /// By code. Nothing when malformed.
+  std::optional<std::vector<std::string_view>> names() const;
   /// Leaves the selected rows that have the name.
   void keep(std::string_view name, RowSelection& selection) const;
+  /// Not checked: each is to be compared with size().
   const NumberView& codes() const { return codes_; }
 
  private:
+  std::optional<std::uint16_t> find(std::string_view name) const;
+
   std::string_view dictionary_;
   std::size_t count_ = 0;
   NumberView codes_;

@@ -57,11 +57,9 @@ class Narrowing {
     return extent.least >= least && extent.greatest <= greatest ? Result<void>() : between(c, least, greatest);
   }
   Result<void> outcome(TraceFacts::Outcome wanted) {
-    if (wanted == TraceFacts::Outcome::unknown || selection_.empty()) return {};
-    const auto view = numbers(BlockColumn::flags);
-    if (!view) return tl::make_unexpected(view.error());
-    selection_.keep_if([&](std::uint16_t row) { return flags_outcome(view->at(row)) == wanted; });
-    return {};
+    if (wanted == TraceFacts::Outcome::unknown) return {};
+    const Extent flags = flags_of(wanted);
+    return between(BlockColumn::flags, flags.least, flags.greatest);
   }
   Result<NumberView> numbers(BlockColumn c) {
     const auto bytes = source_.column(c);

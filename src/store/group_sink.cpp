@@ -98,7 +98,7 @@ class GroupSink::Impl {
 
   Result<void> filter_block(ColumnSource& source, std::size_t rows, RowSelection& selection) const;
   Result<void> place_rows(const BlockHeader& header, ColumnSource& source, std::span<const TimeRange> ranges,
-                          const RowSelection& selection);
+                          RowSelection& selection);
   Result<void> group_rows(ColumnSource& source, std::size_t rows);
   Result<void> add_rows(ColumnSource& source, std::size_t rows);
 
@@ -184,7 +184,7 @@ Result<void> GroupSink::Impl::filter_block(ColumnSource& source, std::size_t row
 
 /// Fills in rows_ and buckets_.
 Result<void> GroupSink::Impl::place_rows(const BlockHeader& header, ColumnSource& source,
-                                         std::span<const TimeRange> ranges, const RowSelection& selection) {
+                                         std::span<const TimeRange> ranges, RowSelection& selection) {
   rows_.clear();
   buckets_.clear();
   const Extent& time = header.timestamp;
@@ -224,8 +224,11 @@ Result<void> GroupSink::Impl::group_rows(ColumnSource& source, std::size_t rows)
     if (!bytes) return tl::make_unexpected(bytes.error());
     const auto view = NamesView::parse(*bytes, rows);
     if (!view) return malformed_block("a column of names");
-    names = view->names();
+    auto all = view->names();
     view->codes().gather(rows_, codes_);
+    if (!all || *std::max_element(codes_.begin(), codes_.end()) >= static_cast<std::int64_t>(all->size()))
+      return malformed_block("a column of names");
+    names = std::move(*all);
   }
   const auto [least, greatest] = std::minmax_element(buckets_.begin(), buckets_.end());
   const std::size_t first = *least, buckets = *greatest - first + 1;
@@ -278,9 +281,12 @@ Result<void> GroupSink::Impl::add_rows(ColumnSource& source, std::size_t rows) {
   if (!bytes) return tl::make_unexpected(bytes.error());
   const auto view = NamesView::parse(*bytes, rows);
   if (!view) return malformed_block("its statuses");
-  std::vector<std::int64_t> statuses;
-  for (const std::string_view name : view->names()) statuses.push_back(status_number(name));
+  const auto names = view->names();
   view->codes().gather(rows_, codes_);
+  if (!names || *std::max_element(codes_.begin(), codes_.end()) >= static_cast<std::int64_t>(names->size()))
+    return malformed_block("its statuses");
+  std::vector<std::int64_t> statuses;
+  for (const std::string_view name : *names) statuses.push_back(status_number(name));
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     numbers_[i].status = statuses[static_cast<std::size_t>(codes_[i])];
     add(row_slots_[i], numbers_[i]);

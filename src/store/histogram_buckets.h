@@ -43,7 +43,13 @@ bool walk_histogram(std::string_view in, std::size_t max_exact, bool& exact, F&&
   if (n > (exact ? max_exact : kHistogramBuckets)) return false;
   for (std::uint64_t i = 0; i < n; ++i) {
     std::uint64_t step = 0, count = 0;
-    if (!take_varint(in, step) || !take_varint(in, count)) return false;
+    if (in.size() >= 2 && ((in[0] | in[1]) & 0x80) == 0) [[likely]] {
+      step = static_cast<unsigned char>(in[0]);
+      count = static_cast<unsigned char>(in[1]);
+      in.remove_prefix(2);
+    } else if (!take_varint(in, step) || !take_varint(in, count)) {
+      return false;
+    }
     if ((i > 0 && step == 0) || step > greatest - at || count == 0 || count > static_cast<std::uint64_t>(INT64_MAX))
       return false;
     at += step;

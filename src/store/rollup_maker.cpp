@@ -12,27 +12,33 @@
 namespace gw::store {
 namespace {
 
-constexpr std::uint32_t kNoCell = UINT32_MAX;
-
-/// Numbers pairs of codes in the order of their first use.
+/// Numbers pairs of codes (below `a` and `b`) in the order of their first use.
 class Pairs {
  public:
+  Pairs() = default;
+  Pairs(std::size_t a, std::size_t b) : width_(b) {
+    constexpr std::size_t kMaxTable = 1U << 16;
+    if (a <= kMaxTable / std::max<std::size_t>(1, b)) table_.assign(a * b, kNone);
+  }
   std::uint32_t of(std::uint32_t a, std::uint32_t b) {
-    const std::uint64_t key = std::uint64_t{a} << 32 | b;
-    if (key == last_ && !pairs_.empty()) return last_id_;
-    const auto [at, fresh] = ids_.try_emplace(key, static_cast<std::uint32_t>(pairs_.size()));
-    if (fresh) pairs_.emplace_back(a, b);
-    last_ = key;
-    return last_id_ = at->second;
+    const auto fresh = static_cast<std::uint32_t>(pairs_.size());
+    std::uint32_t& id =
+        table_.empty() ? ids_.try_emplace(std::uint64_t{a} << 32 | b, kNone).first->second : table_[a * width_ + b];
+    if (id == kNone) {
+      id = fresh;
+      pairs_.emplace_back(a, b);
+    }
+    return id;
   }
   std::pair<std::uint32_t, std::uint32_t> operator[](std::uint32_t id) const { return pairs_[id]; }
   std::size_t size() const { return pairs_.size(); }
 
  private:
-  std::unordered_map<std::uint64_t, std::uint32_t> ids_;
+  static constexpr std::uint32_t kNone = UINT32_MAX;
+  std::size_t width_ = 0;
+  std::vector<std::uint32_t> table_;                      ///< when it is small enough
+  std::unordered_map<std::uint64_t, std::uint32_t> ids_;  ///< else
   std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs_;
-  std::uint64_t last_ = 0;
-  std::uint32_t last_id_ = 0;
 };
 
 struct Keyed {
@@ -58,7 +64,7 @@ void sort_by_value(std::vector<Keyed>& rows, std::vector<Keyed>& scratch) {
 
 class PageMaker {
  public:
-  PageMaker(const TraceBlock& block, const TimeRange& range) : block_(block) {
+  PageMaker(const TraceBlock& block, const TimeRange& range, bool days) : block_(block), days_(days) {
     const auto& times = block.numbers(BlockColumn::timestamp);
     for (std::uint32_t row = 0; row < times.size(); ++row)
       if (times[row] >= range.from_ns && times[row] < range.to_ns) rows_.push_back(row);
@@ -75,15 +81,15 @@ class PageMaker {
   }
 
  private:
-  /// Hour and tenant of each row, as one number.
+  /// Hour and tenant of each row, as one number; provider and model.
   void find_places() {
     const auto& times = block_.numbers(BlockColumn::timestamp);
-    const auto& orgs = block_.names(BlockColumn::org).codes;
-    const auto& workspaces = block_.names(BlockColumn::workspace).codes;
+    const NameColumn &orgs = block_.names(BlockColumn::org), &workspaces = block_.names(BlockColumn::workspace);
+    const NameColumn &providers = block_.names(BlockColumn::provider), &models = block_.names(BlockColumn::model);
     std::unordered_map<std::int64_t, std::uint32_t> hour_ids;
+    std::vector<std::uint32_t> hour_of;
     std::int64_t hour = 0;
     std::uint32_t hour_id = 0;
-    numbers_.reserve(rows_.size());
     for (const std::uint32_t row : rows_) {
       if (hours_.empty() || times[row] < hour || times[row] - hour >= kHourNs) {
         hour = bucket_start(RollupLevel::hour, times[row]);
@@ -91,7 +97,15 @@ class PageMaker {
         if (fresh) hours_.push_back(hour);
         hour_id = at->second;
       }
-      places_of_.push_back(places_.of(hour_id, tenants_.of(orgs[row], workspaces[row])));
+      hour_of.push_back(hour_id);
+    }
+    tenants_ = Pairs(orgs.names.size(), workspaces.names.size());
+    models_ = Pairs(providers.names.size(), models.names.size());
+    places_ = Pairs(hours_.size(), orgs.names.size() * workspaces.names.size());
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      const std::uint32_t row = rows_[i];
+      places_of_.push_back(places_.of(hour_of[i], tenants_.of(orgs.codes[row], workspaces.codes[row])));
+      models_of_.push_back(models_.of(providers.codes[row], models.codes[row]));
       numbers_.push_back(block_.row_numbers(row));
     }
   }
@@ -107,50 +121,34 @@ class PageMaker {
     sort_by_value(ttfts_, scratch);
   }
 
-  std::uint32_t code(Dimension d, std::uint32_t row) {
-    switch (d) {
-      case Dimension::model:
-        return models_.of(block_.names(BlockColumn::provider).codes[row], block_.names(BlockColumn::model).codes[row]);
-      case Dimension::route:
-        return block_.names(BlockColumn::route).codes[row];
-      case Dimension::gateway_key:
-        return block_.names(BlockColumn::gateway_key).codes[row];
-      case Dimension::api_key:
-        return block_.names(BlockColumn::api_key).codes[row];
-      case Dimension::status:
-        return block_.names(BlockColumn::status).codes[row];
-    }
-    return 0;
+  static BlockColumn column(Dimension d) {
+    constexpr BlockColumn kColumns[] = {BlockColumn::model, BlockColumn::route, BlockColumn::gateway_key,
+                                        BlockColumn::api_key, BlockColumn::status};
+    return kColumns[static_cast<std::size_t>(d)];
   }
 
   std::string value(Dimension d, std::uint32_t code) const {
-    switch (d) {
-      case Dimension::model: {
-        const auto [provider, model] = models_[code];
-        return model_value(block_.names(BlockColumn::provider).names[provider],
-                           block_.names(BlockColumn::model).names[model]);
-      }
-      case Dimension::route:
-        return block_.names(BlockColumn::route).names[code];
-      case Dimension::gateway_key:
-        return block_.names(BlockColumn::gateway_key).names[code];
-      case Dimension::api_key:
-        return block_.names(BlockColumn::api_key).names[code];
-      case Dimension::status:
-        return block_.names(BlockColumn::status).names[code];
-    }
-    return {};
+    if (d != Dimension::model) return block_.names(column(d)).names[code];
+    const auto [provider, model] = models_[code];
+    return model_value(block_.names(BlockColumn::provider).names[provider],
+                       block_.names(BlockColumn::model).names[model]);
   }
 
   void add_dimension(Dimension d, std::map<PageKey, RollupPage>& pages) {
-    Pairs cell_ids;  // of place and code
-    std::vector<std::uint32_t> cell_of(rows_.size(), kNoCell);
+    const NameColumn& names = block_.names(column(d));
+    const bool model = d == Dimension::model;
+    Pairs cell_ids(places_.size(), model ? models_.size() : names.names.size());
+    std::vector<std::uint32_t> cell_of(rows_.size());
     std::vector<Figures> cells;
     for (std::uint32_t i = 0; i < rows_.size(); ++i) {
-      const std::uint32_t cell = cell_ids.of(places_of_[i], code(d, rows_[i]));
+      const std::uint32_t cell = cell_ids.of(places_of_[i], model ? models_of_[i] : names.codes[rows_[i]]);
       if (cell == cells.size()) cells.emplace_back();
       cell_of[i] = cell;
       add_sums(cells[cell], numbers_[i]);
+    }
+    for (Figures& f : cells) {
+      f.latency_ms.reserve(static_cast<std::size_t>(f.requests));
+      f.ttft_ms.reserve(static_cast<std::size_t>(f.ttft_requests));
     }
     for (const Keyed& k : latencies_) cells[cell_of[k.row]].latency_ms.add(static_cast<std::int64_t>(k.value));
     for (const Keyed& k : ttfts_) cells[cell_of[k.row]].ttft_ms.add(static_cast<std::int64_t>(k.value));
@@ -181,23 +179,26 @@ class PageMaker {
                 .dimension = d,
                 .org = block_.names(BlockColumn::org).names[org],
                 .workspace = block_.names(BlockColumn::workspace).names[workspace]};
-    pages[key].merge(page);
+    if (days_) pages[key].merge(page);
     key.level = RollupLevel::hour;
     key.start_ns = hours_[hour];
-    pages[key] = std::move(page);
+    pages[std::move(key)] = std::move(page);
   }
 
   const TraceBlock& block_;
+  bool days_;
   std::vector<std::uint32_t> rows_;  ///< of the block; below, rows are indexes into this
   std::vector<RowNumbers> numbers_;
   std::vector<std::int64_t> hours_;
   Pairs tenants_;  ///< of org and workspace
   Pairs places_;   ///< of hour and tenant
   Pairs models_;   ///< of provider and model
-  std::vector<std::uint32_t> places_of_;
+  std::vector<std::uint32_t> places_of_, models_of_;
   std::vector<Keyed> latencies_, ttfts_;
 };
 
-RollupDelta rollup_of(const TraceBlock& block, const TimeRange& range) { return PageMaker(block, range).make(); }
+RollupDelta rollup_of(const TraceBlock& block, const TimeRange& range, bool days) {
+  return PageMaker(block, range, days).make();
+}
 
 }  // namespace gw::store

@@ -18,8 +18,8 @@ constexpr std::size_t kLastName = static_cast<std::size_t>(BlockColumn::session)
 constexpr std::size_t index(BlockColumn c) { return static_cast<std::size_t>(c); }
 constexpr bool has_names(std::size_t column) { return column >= kFirstName && column <= kLastName; }
 
-constexpr std::int64_t kUnpriced = 1 << 4, kEstimated = 1 << 5;  ///< in `flags`, above the outcome
-constexpr std::int64_t kOutcomeMask = kUnpriced - 1;
+constexpr std::int64_t kUnpriced = 1, kEstimated = 2;
+constexpr unsigned kOutcomeShift = 2;  ///< highest in `flags`, so that each outcome is a range
 
 std::uint64_t folded(std::uint64_t a, std::uint64_t b) {
   __extension__ using Wide = unsigned __int128;
@@ -68,34 +68,42 @@ std::uint32_t name_hash(std::string_view s) {
 class TraceBlock::Lookup {
  public:
   explicit Lookup(NameColumn& column) : column_(column), places_(kPlaces, kFree) {
-    for (std::size_t code = 0; code < column.names.size(); ++code)
-      places_[place_of(column.names[code])] = static_cast<std::uint16_t>(code);
+    for (std::size_t code = 0; code < column.names.size(); ++code) {
+      const std::uint64_t hash = hash64(column.names[code]);
+      places_[place_of(hash, column.names[code])] = {tag(hash), static_cast<std::uint16_t>(code)};
+    }
   }
 
   void add(std::string_view name) {
     auto& [names, codes] = column_;
-    if (!codes.empty() && names[codes.back()] == name) return codes.push_back(codes.back());
-    std::uint16_t& place = places_[place_of(name)];
-    if (place == kFree) {
-      place = static_cast<std::uint16_t>(names.size());
+    if (names.size() == 1 && names.front() == name) return codes.push_back(0);
+    const std::uint64_t hash = hash64(name);
+    Place& place = places_[place_of(hash, name)];
+    if (place.code == kFree.code) {
+      place = {tag(hash), static_cast<std::uint16_t>(names.size())};
       names.emplace_back(name);
     }
-    codes.push_back(place);
+    codes.push_back(place.code);
   }
 
  private:
+  struct Place {
+    std::uint16_t tag, code;
+  };
   static constexpr std::size_t kPlaces = 2 * kBlockRows;
-  static constexpr std::uint16_t kFree = 0xFFFF;
+  static constexpr Place kFree{0, 0xFFFF};
 
+  static std::uint16_t tag(std::uint64_t hash) { return static_cast<std::uint16_t>(hash >> 48); }
   /// Of the name, or the free one where it belongs.
-  std::size_t place_of(std::string_view name) const {
-    std::size_t at = hash64(name) % kPlaces;
-    while (places_[at] != kFree && column_.names[places_[at]] != name) at = (at + 1) % kPlaces;
+  std::size_t place_of(std::uint64_t hash, std::string_view name) const {
+    std::size_t at = hash % kPlaces;
+    while (places_[at].code != kFree.code && (places_[at].tag != tag(hash) || column_.names[places_[at].code] != name))
+      at = (at + 1) % kPlaces;
     return at;
   }
 
   NameColumn& column_;
-  std::vector<std::uint16_t> places_;
+  std::vector<Place> places_;
 };
 
 TraceBlock::TraceBlock() : columns_(std::make_unique<Columns>()) {}
@@ -160,11 +168,14 @@ void TraceBlock::add(const AnalyticRow& row) {
 }
 
 std::int64_t block_flags(TraceFacts::Outcome outcome, bool unpriced, bool estimated) {
-  return static_cast<std::int64_t>(outcome) | (unpriced ? kUnpriced : 0) | (estimated ? kEstimated : 0);
+  return (static_cast<std::int64_t>(outcome) << kOutcomeShift) | (unpriced ? kUnpriced : 0) |
+         (estimated ? kEstimated : 0);
 }
 bool flags_unpriced(std::int64_t flags) { return (flags & kUnpriced) != 0; }
 bool flags_estimated(std::int64_t flags) { return (flags & kEstimated) != 0; }
-TraceFacts::Outcome flags_outcome(std::int64_t flags) { return static_cast<TraceFacts::Outcome>(flags & kOutcomeMask); }
+Extent flags_of(TraceFacts::Outcome outcome) {
+  return {block_flags(outcome, false, false), block_flags(outcome, true, true)};
+}
 
 RowNumbers TraceBlock::row_numbers(std::size_t row) const {
   const auto at = [&](BlockColumn c) { return columns_->numbers[index(c)][row]; };
@@ -206,8 +217,9 @@ EncodedBlock TraceBlock::encode() const {
 Result<TraceBlock> TraceBlock::decode(const BlockHeader& header, ColumnSource& source) {
   TraceBlock out;
   const std::vector<std::uint16_t> every = [&] {
-    const RowSelection all(std::min<std::size_t>(header.rows, kBlockRows));
-    return std::vector<std::uint16_t>(all.rows().begin(), all.rows().end());
+    RowSelection all(std::min<std::size_t>(header.rows, kBlockRows));
+    const auto rows = all.rows();
+    return std::vector<std::uint16_t>(rows.begin(), rows.end());
   }();
   std::vector<std::int64_t> codes;
   for (std::size_t c = 0; c < kBlockColumns; ++c) {
@@ -222,8 +234,11 @@ Result<TraceBlock> TraceBlock::decode(const BlockHeader& header, ColumnSource& s
     const auto view = NamesView::parse(*bytes, header.rows);
     if (!view) return malformed_block("a column of names");
     NameColumn& column = out.columns_->names[c];
-    for (const std::string_view name : view->names()) column.names.emplace_back(name);
+    const auto names = view->names();
     view->codes().gather(every, codes);
+    if (!names || *std::max_element(codes.begin(), codes.end()) >= static_cast<std::int64_t>(names->size()))
+      return malformed_block("a column of names");
+    column.names.assign(names->begin(), names->end());
     column.codes.assign(codes.begin(), codes.end());
   }
   const NameColumn& status = out.names(BlockColumn::status);

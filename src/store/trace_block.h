@@ -135,7 +135,8 @@ std::int64_t status_number(std::string_view name);
 std::int64_t block_flags(TraceFacts::Outcome outcome, bool unpriced, bool estimated);
 bool flags_unpriced(std::int64_t flags);
 bool flags_estimated(std::int64_t flags);
-TraceFacts::Outcome flags_outcome(std::int64_t flags);
+/// What `flags` of an outcome are between, both inclusive.
+Extent flags_of(TraceFacts::Outcome outcome);
 
 /// As in the hash columns; never 0 for what is not empty. Stored: must not change.
 std::uint32_t name_hash(std::string_view s);

@@ -98,18 +98,23 @@ double ValueHistogram::percentile(double p) const {
 void ValueHistogram::encode(std::string& out) const {
   put_varint(out, exact_ ? kHistogramExact : kHistogramBucketed);
   put_varint(out, cells_.size());
-  std::uint64_t before = 0;
+  const std::size_t before = out.size();
+  out.resize(before + cells_.size() * 2 * kMaxVarintBytes);
+  char* p = out.data() + before;
+  std::uint64_t last = 0;
   for (const auto& [value, times] : cells_) {
     const std::uint64_t at = exact_ ? static_cast<std::uint64_t>(value) : histogram_bucket(value);
-    put_varint(out, at - before);
-    put_varint(out, static_cast<std::uint64_t>(times));
-    before = at;
+    p = put_varint(p, at - last);
+    p = put_varint(p, static_cast<std::uint64_t>(times));
+    last = at;
   }
+  out.resize(static_cast<std::size_t>(p - out.data()));
 }
 
 bool ValueHistogram::merge_encoded(std::string_view encoded) {
   ValueHistogram other;
   bool exact = true;
+  other.cells_.reserve(std::min(encoded.size() / 2, kHistogramBuckets));
   const bool whole = walk_histogram(encoded, kMaxExact, exact, [&](std::uint64_t at, std::int64_t times) {
     other.cells_.emplace_back(exact ? static_cast<std::int64_t>(at) : bucket_middle(at), times);
     other.count_ = saturating_add(other.count_, times);

@@ -26,6 +26,8 @@ class ValueHistogram {
   /// Adds an encoded histogram to this one. False, and unchanged, when it is malformed.
   bool merge_encoded(std::string_view encoded);
   void clear();
+  /// Room for that many distinct values, within reason.
+  void reserve(std::size_t distinct) { cells_.reserve(distinct < kMaxExact ? distinct : kMaxExact + 1); }
 
  private:
   friend class HistogramSum;

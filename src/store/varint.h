@@ -1,10 +1,23 @@
 #pragma once
 // LEB128 numbers, least significant seven bits first, as blocks and roll-ups store them. At most ten bytes.
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace gw::store {
+
+inline constexpr std::size_t kMaxVarintBytes = 10;
+
+/// The end of what was written; there is room for kMaxVarintBytes.
+inline char* put_varint(char* out, std::uint64_t v) {
+  while (v >= 0x80) {
+    *out++ = static_cast<char>(v | 0x80);
+    v >>= 7;
+  }
+  *out++ = static_cast<char>(v);
+  return out;
+}
 
 inline void put_varint(std::string& out, std::uint64_t v) {
   while (v >= 0x80) {
