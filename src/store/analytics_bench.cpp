@@ -94,12 +94,13 @@ BENCHMARK(BM_cut_block)->Arg(4)->Arg(500);
 void BM_roll_up_block(benchmark::State& state) {
   TraceBlock block;
   fill(block, Rows(static_cast<int>(state.range(0))).block());
-  for (auto _ : state) benchmark::DoNotOptimize(rollup_of(block));
+  for (auto _ : state) benchmark::DoNotOptimize(rollup_of(block, {}, false));
   per_row(state, kBlockRows);
 }
 BENCHMARK(BM_roll_up_block)->Arg(4)->Arg(500);
 
-/// The pages of a day that has had `blocks` already, read, merged with one more block's, and written.
+/// The pages of a day that has had 40 blocks already, read, merged with one more block's, and written. Argument 0: of
+/// hours only; 1: of days as well.
 void BM_merge_into_stored_pages(benchmark::State& state) {
   struct Stored {
     std::string sums, latency, ttft;
@@ -110,14 +111,14 @@ void BM_merge_into_stored_pages(benchmark::State& state) {
   for (int i = 0; i < 40; ++i) {
     block.clear();
     fill(block, rows.block());
-    for (const auto& [key, page] : rollup_of(block).pages) pages[key].merge(page);
+    for (const auto& [key, page] : rollup_of(block, {}, state.range(0) != 0).pages) pages[key].merge(page);
   }
   std::map<PageKey, Stored> stored;
   for (const auto& [key, page] : pages) {
     Stored& s = stored[key];
     page.encode(s.sums, s.latency, s.ttft);
   }
-  const RollupDelta delta = rollup_of(block);
+  const RollupDelta delta = rollup_of(block, {}, state.range(0) != 0);
   std::size_t bytes = 0;
   Stored out;
   for (auto _ : state) {
@@ -133,7 +134,7 @@ void BM_merge_into_stored_pages(benchmark::State& state) {
   per_row(state, kBlockRows);
   state.counters["bytes_written"] = static_cast<double>(bytes);
 }
-BENCHMARK(BM_merge_into_stored_pages);
+BENCHMARK(BM_merge_into_stored_pages)->Arg(0)->Arg(1);
 
 /// Some different blocks stand for ten million rows: more than the caches hold.
 const std::vector<EncodedBlock>& some_blocks() {

@@ -18,7 +18,7 @@ struct Coverage {
   /// A whole hour. Rows that started before it are gone through retention: hours before it are answered as a whole,
   /// each in the bucket in which it starts (the first one's hour may start before it).
   std::int64_t rows_from_ns = std::numeric_limits<std::int64_t>::min();
-  /// Only days that end here or before have day pages; the rest is asked of hours.
+  /// Only days that end here or before have day pages; the rest is asked of hours. See rollup_of.
   std::int64_t days_until_ns = std::numeric_limits<std::int64_t>::max();
 };
 

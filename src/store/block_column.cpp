@@ -121,7 +121,9 @@ std::optional<NumberView> NumberView::parse(std::string_view encoded, std::size_
   v.rows_ = rows;
   v.width_ = tag == kRamp ? 0 : tag;
   v.step_ = tag == kRamp ? 1 : 0;
+#ifndef GW_PLANT_BUG
   if (encoded.size() != rows * v.width_) return std::nullopt;
+#endif
   v.data_ = encoded;
   return v;
 }
@@ -135,6 +137,8 @@ std::optional<NumberView> NumberView::parse_codes(std::string_view bytes, std::s
   if (bytes.size() != rows * v.width_) return std::nullopt;
   return v;
 }
+
+bool NumberView::all_zero() const { return width_ == 0 && step_ == 0 && base_ == 0; }
 
 std::int64_t NumberView::at(std::size_t row) const {
   std::uint64_t offset = row * step_;

@@ -37,6 +37,7 @@ class NumberView {
   /// Codes into a list of `values`, in no, one or two bytes by its length. A damaged one may be beyond the list.
   static std::optional<NumberView> parse_codes(std::string_view bytes, std::size_t rows, std::size_t values);
 
+  bool all_zero() const;
   std::int64_t at(std::size_t row) const;
   void gather(std::span<const std::uint16_t> rows, std::vector<std::int64_t>& out) const;
   /// Leaves the selected rows whose value is in [least, greatest].

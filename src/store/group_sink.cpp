@@ -252,6 +252,7 @@ Result<void> GroupSink::Impl::add_rows(ColumnSource& source, std::size_t rows) {
     if (!bytes) return tl::make_unexpected(bytes.error());
     const auto view = NumberView::parse(*bytes, rows);
     if (!view) return malformed_block("a column of numbers");
+    if (view->all_zero()) return {};  // as they are already
     view->gather(rows_, codes_);
     for (std::size_t i = 0; i < rows_.size(); ++i) set(numbers_[i], codes_[i]);
     return {};

@@ -110,7 +110,8 @@ std::optional<RollupPage> RollupPage::decode(std::string_view sums, std::string_
       return std::nullopt;
     page.cells_.push_back(std::move(cell));
   }
-  return s->done() && l->done() && t->done() ? std::optional(std::move(page)) : std::nullopt;
+  const bool fits = page.cells_.size() <= kMaxCells || page.cells_.back().value == kOtherValue;
+  return fits && s->done() && l->done() && t->done() ? std::optional(std::move(page)) : std::nullopt;
 }
 
 std::optional<PagePart> PagePart::open(std::string_view encoded) {

@@ -125,7 +125,7 @@ TEST(TraceBlock, ConstantColumnsAndConsecutiveNumbersCostAFewBytes) {
 TEST(TraceBlock, DamagedColumnsAreRefusedOrReadableButNeverReadBeyondTheirEnd) {
   TraceDraw draw(7);
   const EncodedBlock good = block_of(drawn(draw, 300)).encode();
-  for (int n = 0; n < 4000; ++n) {
+  for (int n = 0; n < 1500; ++n) {
     EncodedBlock bad = good;
     for (int hits = 0; hits < 3; ++hits) {
       std::string& column = bad.columns[static_cast<std::size_t>(draw.number(0, kBlockColumns - 1))];
