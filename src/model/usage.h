@@ -59,6 +59,9 @@ struct Cost {
   /// By the price table, kept beside a provider's own figure; equal to nano_usd for every other source.
   std::int64_t computed_nano_usd = 0;
   CostSource source = CostSource::unpriced;
+  /// By the price table: what the cached tokens would have cost as plain input, less what they cost. Negative when
+  /// writing to the cache cost more than reading from it saved.
+  std::int64_t cache_saved_nano_usd = 0;
 };
 
 constexpr const char* to_string(CostSource s) {

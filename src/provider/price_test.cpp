@@ -99,6 +99,24 @@ TEST(Accounting, Row03_CacheReadIsPricedPerModelNeverByAGlobalRatio) {
   EXPECT_EQ(nano("openai", "o1-pro", u), nano("openai", "o1-pro", tokens(1000, 0)));
 }
 
+TEST(Accounting, Row03_WhatTheCacheSavedIsItsTokensAtTheInputPriceLessWhatTheyCost) {
+  Usage u = tokens(3000, 100);
+  const auto saved = [&](const char* provider, const char* model) {
+    return cost(provider, model, u).cache_saved_nano_usd;
+  };
+  EXPECT_EQ(saved("anthropic", "claude-sonnet-4-5"), 0);
+  u.cache_read_tokens = 1000;  // a tenth of 3 USD
+  EXPECT_EQ(saved("anthropic", "claude-sonnet-4-5"), 1000 * 2700);
+  u.cache_write_5m_tokens = 1000;  // a quarter more
+  EXPECT_EQ(saved("anthropic", "claude-sonnet-4-5"), 1000 * (2700 - 750));
+  u.cache_read_tokens = 0;
+  EXPECT_EQ(saved("anthropic", "claude-sonnet-4-5"), -1000 * 750);
+  u.cache_write_5m_tokens = 0;
+  u.cache_read_audio_tokens = 1000;  // gpt-realtime-mini: 10 as plain audio, 0.3 cached
+  EXPECT_EQ(saved("openai", "gpt-realtime-mini"), 1000 * (10'000 - 300));
+  EXPECT_EQ(saved("openai", "no-such-model"), 0);
+}
+
 TEST(Accounting, Row04_CacheWritesOfOpenAiAreBilled) {
   Usage u = tokens(1000, 0);
   u.cache_write_5m_tokens = 1000;

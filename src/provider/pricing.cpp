@@ -73,29 +73,48 @@ class Sum {
   /// In 1e-18 USD times milliseconds per hour.
   void audio(std::int64_t ms) { add(audio_, PriceUnit::audio_hour, ms, 1); }
 
+  /// Tokens that went through a cache, and the price that they would have had without.
+  void cached_tokens(PriceUnit unit, PriceUnit plain, std::int64_t count) {
+    if (count <= 0) return;
+    const Money before = tokens_;
+    tokens(unit, count);
+    cached_ = add_or_most(cached_, tokens_ - before);
+    if (const PriceRate* rate = decision_.card[at(plain)])
+      plain_ =
+          add_or_most(plain_, multiply_or_most(price_for(table_, *rate, prompt_), static_cast<std::uint64_t>(count)));
+  }
+
+  std::int64_t cache_saved_nano_usd() const {
+    const bool less = cached_ > plain_;
+    const std::int64_t nano = rounded(less ? cached_ - plain_ : plain_ - cached_, 0, 0);
+    return less ? -nano : nano;
+  }
+
   bool complete() const { return complete_; }
   bool estimated() const { return estimated_; }
 
-  std::int64_t nano_usd() const {
+  std::int64_t nano_usd() const { return rounded(tokens_, pieces_, audio_); }
+
+ private:
+  std::int64_t rounded(Money tokens, Money pieces, Money audio) const {
     // 1e-24 USD are 1e-15 nano-dollars; an hour has 3,600,000 ms, so audio is 5/18 of that unit. The bound leaves room
     // for 18 and the factor in 128 bits, and lies above what fits into the result.
     constexpr Money kPerNano = 1'000'000'000'000'000;
     constexpr Money kBound = Money{1} << 113;
     constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
-    if (tokens_ >= kBound || pieces_ >= kBound || audio_ >= kBound) return kMost;
+    if (tokens >= kBound || pieces >= kBound || audio >= kBound) return kMost;
     const Fraction f = decision_.factor;
-    Money sum = tokens_ * f.num, per_nano = kPerNano * f.den;
-    sum = add_or_most(sum, pieces_ * f.den);
-    if (audio_ != 0) {
+    Money sum = tokens * f.num, per_nano = kPerNano * f.den;
+    sum = add_or_most(sum, pieces * f.den);
+    if (audio != 0) {
       if (sum >= kBound << 8) return kMost;
-      sum = add_or_most(sum * 18, audio_ * 5 * f.den);
+      sum = add_or_most(sum * 18, audio * 5 * f.den);
       per_nano *= 18;
     }
     const Money nano = sum / per_nano + (sum % per_nano >= per_nano / 2 ? 1 : 0);
     return nano > static_cast<Money>(kMost) ? kMost : static_cast<std::int64_t>(nano);
   }
 
- private:
   void add(Money& sum, PriceUnit unit, std::int64_t count, std::uint64_t weight) {
     if (count <= 0) return;
     const PriceRate* rate = decision_.card[at(unit)];
@@ -112,17 +131,18 @@ class Sum {
   const PriceDecision& decision_;
   std::int64_t prompt_;
   Money tokens_ = 0, pieces_ = 0, audio_ = 0;
+  Money cached_ = 0, plain_ = 0;  ///< of the tokens that went through a cache
   bool complete_ = true, estimated_ = false;
 };
 
 void add_usage(Sum& sum, const PriceDecision& d, const Usage& u) {
   using U = PriceUnit;
   sum.tokens(U::input, u.uncached_text_tokens());
-  sum.tokens(U::cache_read, u.cache_read_tokens);
-  sum.tokens(U::cache_read_audio, u.cache_read_audio_tokens);
-  sum.tokens(U::cache_read_image, u.cache_read_image_tokens);
-  sum.tokens(U::cache_write, u.cache_write_5m_tokens);
-  sum.tokens(U::cache_write_1h, u.cache_write_1h_tokens);
+  sum.cached_tokens(U::cache_read, U::input, u.cache_read_tokens);
+  sum.cached_tokens(U::cache_read_audio, U::input_audio, u.cache_read_audio_tokens);
+  sum.cached_tokens(U::cache_read_image, U::input_image, u.cache_read_image_tokens);
+  sum.cached_tokens(U::cache_write, U::input, u.cache_write_5m_tokens);
+  sum.cached_tokens(U::cache_write_1h, U::input, u.cache_write_1h_tokens);
   sum.tokens(U::input_audio, u.input_audio_tokens);
   sum.tokens(U::input_image, u.input_image_tokens);
   sum.tokens(U::output, u.text_output_tokens());
@@ -186,6 +206,7 @@ Cost cost_of(const PriceTable& table, const PriceDecision& decision, const Usage
     add_usage(sum, decision, usage);
     if (sum.complete()) {
       cost.computed_nano_usd = sum.nano_usd();
+      cost.cache_saved_nano_usd = sum.cache_saved_nano_usd();
       cost.source =
           usage.estimated || usage.anomalous || sum.estimated() ? CostSource::estimated : CostSource::computed;
     }

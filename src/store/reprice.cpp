@@ -98,11 +98,14 @@ RepriceOutcome reprice_row(CostRow& row, const Repricer& price) {
   }
   std::string metadata = row.metadata;
   if (members || trim(row.metadata).empty()) {  // what is no object stays as it is
-    std::array<char, kUsdTextBytes> buffer;
+    std::array<char, kUsdTextBytes> buffer, saved_buffer;
     const std::string source = json_string(to_string(now.cost.source)), version = json_string(now.price_version);
     const std::string_view computed =
         now.cost.source == CostSource::provider ? usd_text(now.cost.computed_nano_usd, buffer) : std::string_view();
-    const JsonMember changes[] = {{"computed_cost_usd", computed},
+    const std::string_view saved =
+        now.cost.cache_saved_nano_usd != 0 ? usd_text(now.cost.cache_saved_nano_usd, saved_buffer) : std::string_view();
+    const JsonMember changes[] = {{"cache_saved_usd", saved},
+                                  {"computed_cost_usd", computed},
                                   {"cost_source", source},
                                   {"price_version", now.price_version.empty() ? std::string_view() : version}};
     metadata = with_members(m, changes);

@@ -122,6 +122,23 @@ TEST(RepriceRow, ReplacesCostAndItsOriginOnceAndOnlyThose) {
   EXPECT_EQ(reprice_row(r, per_token), RepriceOutcome::unchanged);
 }
 
+TEST(RepriceRow, WhatTheCacheSavedIsThatOfTheNewPricesAndLeftOutWhenNothing) {
+  CostRow r = row(R"({"cache_saved_usd":0.5,"cost_source":"computed","usage":{"input_tokens":3,"output_tokens":4}})");
+  const auto with_saving = [](std::int64_t nano) {
+    return [nano](const StoredUsage& u) {
+      Repriced p = per_token(u);
+      p.cost.cache_saved_nano_usd = nano;
+      return p;
+    };
+  };
+  EXPECT_EQ(reprice_row(r, with_saving(-20)), RepriceOutcome::changed);
+  EXPECT_EQ(r.metadata, R"({"cache_saved_usd":-0.00000002,"cost_source":"computed","price_version":"v2",)"
+                        R"("usage":{"input_tokens":3,"output_tokens":4}})");
+  EXPECT_EQ(reprice_row(r, with_saving(0)), RepriceOutcome::changed);
+  EXPECT_EQ(r.metadata, R"({"cost_source":"computed","price_version":"v2",)"
+                        R"("usage":{"input_tokens":3,"output_tokens":4}})");
+}
+
 TEST(RepriceRow, TheSameCostByAnotherTableNamesThatTable) {
   CostRow r = row(R"({"cost_source":"computed","price_version":"v1"})");
   r.cost_nano_usd = 12;

@@ -60,7 +60,7 @@ Texts texts_of(ExchangeRecord& r) {
 /// What most records lack stands behind the bodies and only where Fixed has its bit, so that a plain record neither
 /// holds nor writes any of it: first the numbers, then the texts, in the order of their bits. Both only ever extended
 /// at the end; a reader skips what it does not know.
-using Parts = std::array<std::uint64_t, 12>;
+using Parts = std::array<std::uint64_t, 13>;
 constexpr std::size_t kPartTextCount = 5;
 static_assert(std::tuple_size_v<Parts> <= 16 && kPartTextCount <= 8);
 
@@ -81,7 +81,8 @@ static_assert(std::tuple_size_v<Parts> <= 16 && kPartTextCount <= 8);
           from(u.code_executions, 0),
           from(u.audio_ms, 0),
           from(u.provider_cost_nano_usd, Usage::kNoCost),
-          r.cost.source == CostSource::provider ? from(r.cost.computed_nano_usd, r.cost.nano_usd) : 0};
+          r.cost.source == CostSource::provider ? from(r.cost.computed_nano_usd, r.cost.nano_usd) : 0,
+          from(r.cost.cache_saved_nano_usd, 0)};
 }
 
 void set_parts(const Parts& parts, ExchangeRecord& r) {
@@ -101,6 +102,7 @@ void set_parts(const Parts& parts, ExchangeRecord& r) {
   u.audio_ms = at(parts[9], 0);
   u.provider_cost_nano_usd = at(parts[10], Usage::kNoCost);
   r.cost.computed_nano_usd = at(parts[11], r.cost.nano_usd);
+  r.cost.cache_saved_nano_usd = at(parts[12], 0);
 }
 
 std::array<std::string_view*, kPartTextCount> part_texts_of(ExchangeRecord& r) {

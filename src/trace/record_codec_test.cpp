@@ -60,7 +60,7 @@ void fill_everything(TestRecord& t) {
              .seen = true,
              .estimated = true,
              .anomalous = true};
-  r.cost = {.nano_usd = -5, .computed_nano_usd = -7, .source = CostSource::provider};
+  r.cost = {.nano_usd = -5, .computed_nano_usd = -7, .source = CostSource::provider, .cache_saved_nano_usd = 0};
   r.session_id = "session";
   r.response_model = "gpt-4o-mini-2024-07-18";
   r.service_tier_asked = "auto";
@@ -194,17 +194,22 @@ TEST(RecordCodec, EveryNumberAndTextThatMostRecordsLackComesBackAloneAndLeavesNo
       [](ExchangeRecord& r) { r.usage.provider_cost_nano_usd = 0; },
       [](ExchangeRecord& r) { r.usage.provider_cost_nano_usd = INT64_MAX; },
       [](ExchangeRecord& r) { r.usage.anomalous = true; },
-      [](ExchangeRecord& r) { r.cost = {.nano_usd = 9, .computed_nano_usd = 0, .source = CostSource::provider}; },
       [](ExchangeRecord& r) {
-        r.cost = {.nano_usd = 9, .computed_nano_usd = INT64_MIN, .source = CostSource::provider};
+        r.cost = {.nano_usd = 9, .computed_nano_usd = 0, .source = CostSource::provider, .cache_saved_nano_usd = 0};
       },
+      [](ExchangeRecord& r) {
+        r.cost = {
+            .nano_usd = 9, .computed_nano_usd = INT64_MIN, .source = CostSource::provider, .cache_saved_nano_usd = 0};
+      },
+      [](ExchangeRecord& r) { r.cost.cache_saved_nano_usd = -3; },
       [](ExchangeRecord& r) { r.session_id = "s"; },
       [](ExchangeRecord& r) { r.response_model = "m"; },
       [](ExchangeRecord& r) { r.service_tier_asked = "a"; },
       [](ExchangeRecord& r) { r.service_tier = "t"; },
       [](ExchangeRecord& r) { r.inference_geo = "g"; }};
   const auto same = [](const ExchangeRecord& a, const ExchangeRecord& b) {
-    return a.usage == b.usage && a.cost.computed_nano_usd == b.cost.computed_nano_usd && a.session_id == b.session_id &&
+    return a.usage == b.usage && a.cost.computed_nano_usd == b.cost.computed_nano_usd &&
+           a.cost.cache_saved_nano_usd == b.cost.cache_saved_nano_usd && a.session_id == b.session_id &&
            a.response_model == b.response_model && a.service_tier_asked == b.service_tier_asked &&
            a.service_tier == b.service_tier && a.inference_geo == b.inference_geo;
   };

@@ -166,6 +166,31 @@ void put_redaction(Object& o, JsonText& out, const ExchangeRecord& r, std::vecto
   o.truth_if("\"redaction_truncated\":", r.redaction_truncated);
 }
 
+constexpr TraceFacts::Outcome fact_of(Outcome o) {
+  using F = TraceFacts::Outcome;
+  constexpr F kAll[] = {F::complete, F::client_aborted, F::upstream_aborted, F::upstream_error, F::refused_by_guard};
+  return kAll[static_cast<std::size_t>(o)];
+}
+
+/// What the metadata says, for readers that would have to take it apart.
+void set_facts(TraceFacts& f, const ExchangeRecord& r) {
+  const Usage& u = r.usage;
+  const auto sum = [](std::initializer_list<std::int64_t> counts) {
+    std::int64_t all = 0;
+    for (const std::int64_t n : counts) all += n;  // each at most 2^53
+    return all;
+  };
+  f.seen = true;
+  f.outcome = fact_of(r.outcome);
+  f.unpriced = r.cost.source == CostSource::unpriced;
+  f.estimated = r.cost.source == CostSource::estimated;
+  f.cache_read_tokens = sum({u.cache_read_tokens, u.cache_read_audio_tokens, u.cache_read_image_tokens});
+  f.cache_write_tokens = sum({u.cache_write_5m_tokens, u.cache_write_1h_tokens});
+  f.cache_saved_nano_usd = r.cost.cache_saved_nano_usd;
+  set_text(f.thread_id, trim(r.lineage.thread_id));
+  set_text(f.run_id, trim(r.lineage.run_id));
+}
+
 }  // namespace
 
 void RowBuilder::metadata(DecodedRecord& d, std::uint16_t flags, const Trace& row) {
@@ -176,6 +201,10 @@ void RowBuilder::metadata(DecodedRecord& d, std::uint16_t flags, const Trace& ro
   Object o(text_);
   o.text_if("\"api_key_last4\":", r.api_key_last4);
   if ((flags & kFrameBodiesDropped) != 0) o.text("\"bodies_dropped\":", "too_large");
+  if (r.cost.cache_saved_nano_usd != 0) {
+    o.name("\"cache_saved_usd\":");
+    put_usd(text_, r.cost.cache_saved_nano_usd);
+  }
   if (r.cost.source == CostSource::provider) {
     o.name("\"computed_cost_usd\":");
     put_usd(text_, r.cost.computed_nano_usd);
@@ -246,6 +275,7 @@ bool RowBuilder::build(std::string_view payload, std::uint16_t version, std::uin
   text_.clear();
   if (!headers_.append(decoded_.response_headers, text_)) return false;
   row.response_headers.assign(text_.text());
+  set_facts(row.facts, r);
   metadata(decoded_, flags, row);
   row.metadata.assign(text_.text());
   return true;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/json_writer.h"
+#include "store/facts.h"
 #include "store/reprice.h"
 #include "trace/frame.h"
 #include "trace/test_record.h"
@@ -133,7 +134,10 @@ TEST(RowBuilder, WritesEveryMetadataKeySorted) {
              .seen = true,
              .estimated = true,
              .anomalous = true};
-  r.cost = {.nano_usd = 1'000'000'010, .computed_nano_usd = 999'999'999, .source = CostSource::provider};
+  r.cost = {.nano_usd = 1'000'000'010,
+            .computed_nano_usd = 999'999'999,
+            .source = CostSource::provider,
+            .cache_saved_nano_usd = -1'500};
   r.session_id = "s-1";
   r.response_model = "gpt-4o-mini-2024-07-18";
   r.service_tier_asked = "auto";
@@ -146,7 +150,8 @@ TEST(RowBuilder, WritesEveryMetadataKeySorted) {
   Builder b;
   EXPECT_EQ(
       b.build(r, kFrameBodiesDropped | kFrameHeadersDropped).metadata,
-      "{\"api_key_last4\":\"cdef\",\"bodies_dropped\":\"too_large\",\"computed_cost_usd\":0.999999999,\"correlation_"
+      "{\"api_key_last4\":\"cdef\",\"bodies_dropped\":\"too_large\",\"cache_saved_usd\":-0.0000015,\"computed_cost_"
+      "usd\":0.999999999,\"correlation_"
       "id\":\"c-1\","
       "\"cost_source\":\"provider\","
       "\"gateway_key_id\":\"key-1\",\"headers_dropped\":\"too_large\",\"inference_geo\":\"us\",\"latency_us\":321000,"
@@ -166,6 +171,34 @@ TEST(RowBuilder, WritesEveryMetadataKeySorted) {
       "\"input_tokens\":1000,\"output_audio_tokens\":12,\"output_image_tokens\":13,\"output_tokens\":2000,"
       "\"provider_cost_usd\":1.00000001,\"reasoning_tokens\":11,\"total_tokens\":3000,"
       "\"uncached_input_tokens\":951,\"web_searches\":14},\"workspace_id\":\"core\"}");
+}
+
+TEST(RowBuilder, TheFactsOfARowAreThoseThatItsMetadataTells) {
+  for (const Outcome outcome : {Outcome::complete, Outcome::client_aborted, Outcome::upstream_aborted,
+                                Outcome::upstream_error, Outcome::refused_by_guard}) {
+    for (const CostSource source :
+         {CostSource::computed, CostSource::provider, CostSource::estimated, CostSource::unpriced}) {
+      TestRecord t;
+      ExchangeRecord& r = t.record;
+      r.outcome = outcome;
+      r.cost.source = source;
+      r.cost.cache_saved_nano_usd = -1'234;
+      r.lineage.thread_id = " th\"read\xff ";
+      r.lineage.run_id = "run";
+      r.usage.seen = true;
+      r.usage.cache_read_tokens = 1;
+      r.usage.cache_read_audio_tokens = 20;
+      r.usage.cache_read_image_tokens = 300;
+      r.usage.cache_write_5m_tokens = 4'000;
+      r.usage.cache_write_1h_tokens = 50'000;
+      Builder b;
+      const Trace row = b.build(r);
+      EXPECT_EQ(row.facts, store::facts_from_metadata(row.metadata)) << row.metadata;
+      EXPECT_EQ(row.facts.cache_read_tokens, 321);
+      EXPECT_EQ(row.facts.cache_write_tokens, 54'000);
+      EXPECT_EQ(row.facts.unpriced, source == CostSource::unpriced);
+    }
+  }
 }
 
 TEST(RowBuilder, WhatRepricingNeedsComesBackFromTheMetadata) {
@@ -208,7 +241,7 @@ TEST(RowBuilder, SaysTheComputedCostOnlyBesideAProvidersOwn) {
   TestRecord t;
   Builder b;
   EXPECT_EQ(b.build(t.record).metadata.find("computed_cost_usd"), std::string::npos);
-  t.record.cost = {.nano_usd = 5, .computed_nano_usd = 0, .source = CostSource::provider};
+  t.record.cost = {.nano_usd = 5, .computed_nano_usd = 0, .source = CostSource::provider, .cache_saved_nano_usd = 0};
   EXPECT_NE(b.build(t.record).metadata.find("\"computed_cost_usd\":0,"), std::string::npos);
 }
 

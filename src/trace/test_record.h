@@ -49,7 +49,8 @@ class TestRecord {
     record.api_key_hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
     record.api_key_last4 = "cdef";
     record.usage = {.input_tokens = 120, .output_tokens = 45, .total_tokens = 165, .seen = true};
-    record.cost = {.nano_usd = 45'000, .computed_nano_usd = 45'000, .source = CostSource::computed};
+    record.cost = {
+        .nano_usd = 45'000, .computed_nano_usd = 45'000, .source = CostSource::computed, .cache_saved_nano_usd = 0};
     record.price_version = "builtin-1";
     record.redaction_mode = "off";
     record.redaction_policy_id = "default/v1";

@@ -15,8 +15,9 @@ using sqlite::ScratchFolder;
 Repriced seven_a_token(const StoredUsage& s) {
   if (s.model == "unpriced") return {};
   const std::int64_t nano = 7 * s.usage.total_tokens;
-  return {.cost = {.nano_usd = nano, .computed_nano_usd = nano, .source = CostSource::computed},
-          .price_version = "seven"};
+  return {
+      .cost = {.nano_usd = nano, .computed_nano_usd = nano, .source = CostSource::computed, .cache_saved_nano_usd = 0},
+      .price_version = "seven"};
 }
 
 class SqliteReprice : public testing::Test {
