@@ -36,6 +36,10 @@ struct StorageConfig {
   std::string driver = "sqlite";  ///< sqlite or postgres
   std::string path = "./data/ongoingai.db";
   std::string dsn;  ///< secret: may hold a password
+  // How long what is kept; 0: for ever, without a bound.
+  std::int64_t retention_days = 0;         ///< of traces
+  std::int64_t bodies_retention_days = 0;  ///< of their bodies
+  std::int64_t max_bytes = 0;              ///< of the SQLite file
 };
 
 /// A header that the gateway puts on each request to a provider.

@@ -95,6 +95,9 @@ constexpr std::array kStorage{
     field<&StorageConfig::driver>("driver"),
     field<&StorageConfig::path>("path"),
     field<&StorageConfig::dsn>("dsn"),
+    field<&StorageConfig::retention_days>("retention_days"),
+    field<&StorageConfig::bodies_retention_days>("bodies_retention_days"),
+    field<&StorageConfig::max_bytes>("max_bytes"),
 };
 template <>
 constexpr Section kSection<StorageConfig>{"config.StorageConfig", kStorage};

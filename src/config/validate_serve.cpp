@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::int64_t kHourMs = 3'600'000;
 constexpr std::int64_t kDayMs = 24 * kHourMs;
+constexpr std::int64_t kMaxDays = 36'500;  // a century
 constexpr std::int64_t kMiB = std::int64_t{1} << 20;
 
 struct Bound {
@@ -42,6 +43,9 @@ std::vector<Bound> bounds_of(const Config& c) {
       {"server.workers", s.workers, 0, 256},
       {"server.drain_timeout_ms", s.drain_timeout_ms, 0, kHourMs},
       {"server.drain_delay_ms", s.drain_delay_ms, 0, kHourMs},
+      {"storage.retention_days", c.storage.retention_days, 0, kMaxDays},
+      {"storage.bodies_retention_days", c.storage.bodies_retention_days, 0, kMaxDays},
+      {"storage.max_bytes", c.storage.max_bytes, 0, 64 * 1024 * 1024 * kMiB},
       {"trace.ring_bytes", t.ring_bytes, kMiB, static_cast<std::int64_t>(trace::kMaxRingBytes)},
       {"trace.spill_bytes", t.spill_bytes, 0, 16 * 1024 * 1024 * kMiB},
       {"trace.sync_interval_ms", t.sync_interval_ms, 0, kHourMs},
