@@ -14,7 +14,6 @@ namespace gw::store {
 namespace {
 
 using simdjson::dom::element;
-using simdjson::dom::element_type;
 
 constexpr std::array<std::pair<std::string_view, TraceFacts::Outcome>, 5> kOutcomes = {{
     {"complete", TraceFacts::Outcome::complete},

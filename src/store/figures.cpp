@@ -23,18 +23,27 @@ constexpr std::array<Field, 20> kSums = {
 
 void add(std::int64_t& to, std::int64_t v) { to = saturating_add(to, v); }
 
-/// Without the first, `to` has no least and greatest of its own.
-void widen(Figures& to, std::int64_t least, std::int64_t greatest, std::int64_t last) {
-  const bool first = to.requests == 0;
-  to.latency_ms_min = first ? least : std::min(to.latency_ms_min, least);
-  to.latency_ms_max = first ? greatest : std::max(to.latency_ms_max, greatest);
-  to.last_created_at_ns = first ? last : std::max(to.last_created_at_ns, last);
+/// What is no sum.
+struct Bounds {
+  std::int64_t least = 0, greatest = 0, last = 0;
+};
+
+Bounds widened(const Figures& by, const Bounds& b) {
+  if (by.requests == 0) return b;
+  return {std::min(by.latency_ms_min, b.least), std::max(by.latency_ms_max, b.greatest),
+          std::max(by.last_created_at_ns, b.last)};
+}
+
+void set(Figures& to, const Bounds& b) {
+  to.latency_ms_min = b.least;
+  to.latency_ms_max = b.greatest;
+  to.last_created_at_ns = b.last;
 }
 
 }  // namespace
 
 void add_sums(Figures& to, const RowNumbers& r) {
-  widen(to, r.latency_ms, r.latency_ms, r.created_at_ns);
+  set(to, widened(to, {r.latency_ms, r.latency_ms, r.created_at_ns}));
   add(to.requests, 1);
   add(to.errors_4xx, r.status >= 400 && r.status <= 499 ? 1 : 0);
   add(to.errors_5xx, r.status >= 500 ? 1 : 0);
@@ -61,12 +70,9 @@ void add_sums(Figures& to, const RowNumbers& r) {
 
 void merge_sums(Figures& to, const Figures& other) {
   if (other.requests == 0) return;
-  const std::int64_t old_min = to.latency_ms_min, old_max = to.latency_ms_max, old_last = to.last_created_at_ns;
-  const bool first = to.requests == 0;
+  const Bounds bounds = widened(to, {other.latency_ms_min, other.latency_ms_max, other.last_created_at_ns});
   for (const Field f : kSums) add(to.*f, other.*f);
-  to.latency_ms_min = first ? other.latency_ms_min : std::min(old_min, other.latency_ms_min);
-  to.latency_ms_max = first ? other.latency_ms_max : std::max(old_max, other.latency_ms_max);
-  to.last_created_at_ns = first ? other.last_created_at_ns : std::max(old_last, other.last_created_at_ns);
+  set(to, bounds);
 }
 
 void Figures::merge(const Figures& other) {

@@ -215,7 +215,7 @@ Result<void> GroupSink::Impl::place_rows(const BlockHeader& header, ColumnSource
 
 /// Fills in row_slots_.
 Result<void> GroupSink::Impl::group_rows(ColumnSource& source, std::size_t rows) {
-  constexpr std::size_t kMaxTable = 1U << 18;
+  constexpr std::size_t kMaxTable = 1U << 15;  // filled anew for each block
   constexpr std::uint32_t kUnknown = UINT32_MAX;
   std::vector<std::string_view> names{std::string_view()};
   codes_.assign(rows_.size(), 0);

@@ -37,10 +37,6 @@ std::pair<std::string_view, std::string_view> split_model_value(std::string_view
 }
 
 void RollupPage::merge(const RollupPage& other) {
-  if (&other == this) {
-    const RollupPage copy = other;
-    return merge(copy);
-  }
   std::size_t named = cells_.size() - (!cells_.empty() && cells_.back().value == kOtherValue ? 1 : 0);
   std::vector<Cell> added;
   Cell rest{std::string(kOtherValue), {}};

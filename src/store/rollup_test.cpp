@@ -152,6 +152,8 @@ TEST(Figures, WithoutRequestsHaveNoLeastAndGreatest) {
   b.last_created_at_ns = -3;
   a.merge(b);
   a.merge(Figures());
+  a.merge(a);
+  EXPECT_EQ(a.requests, 2);
   EXPECT_EQ(a.latency_ms_min, 5);
   EXPECT_EQ(a.latency_ms_max, 5);
   EXPECT_EQ(a.last_created_at_ns, -3);

@@ -53,10 +53,6 @@ void ValueHistogram::merge(const ValueHistogram& other) {
     *this = other;
     return;
   }
-  if (&other == this) {
-    const ValueHistogram copy = other;
-    return merge(copy);
-  }
   if (exact_ && !other.exact_) collapse();
   std::vector<std::pair<std::int64_t, std::int64_t>> all;
   all.reserve(cells_.size() + other.cells_.size());
