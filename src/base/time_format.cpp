@@ -60,26 +60,39 @@ void put(std::string& out, std::int64_t v, int width) {
   out.append(buf + i, static_cast<std::size_t>(20 - i));
 }
 
-std::string date_time(std::int64_t unix_ns, char separator, bool fraction) {
+/// `width` digits of a number that has no more.
+char* put_digits(char* p, std::int64_t v, int width) {
+  for (int i = width; i-- > 0; v /= 10) p[i] = static_cast<char>('0' + v % 10);
+  return p + width;
+}
+
+/// Years that fit 64 bits of nanoseconds have four digits.
+void append_date_time(std::string& out, std::int64_t unix_ns, char separator, bool fraction) {
   const Civil c = to_civil(unix_ns);
+  char text[29];
+  char* p = put_digits(text, c.year, 4);
+  *p++ = '-';
+  p = put_digits(p, c.month, 2);
+  *p++ = '-';
+  p = put_digits(p, c.day, 2);
+  *p++ = separator;
+  p = put_digits(p, c.hour, 2);
+  *p++ = ':';
+  p = put_digits(p, c.minute, 2);
+  *p++ = ':';
+  p = put_digits(p, c.second, 2);
+  if (fraction && c.nanos != 0) {
+    *p++ = '.';
+    p = put_digits(p, c.nanos, 9);
+    while (p[-1] == '0') --p;
+  }
+  out.append(text, static_cast<std::size_t>(p - text));
+}
+
+std::string date_time(std::int64_t unix_ns, char separator, bool fraction) {
   std::string out;
   out.reserve(40);
-  put(out, c.year, 4);
-  out += '-';
-  put(out, c.month, 2);
-  out += '-';
-  put(out, c.day, 2);
-  out += separator;
-  put(out, c.hour, 2);
-  out += ':';
-  put(out, c.minute, 2);
-  out += ':';
-  put(out, c.second, 2);
-  if (fraction && c.nanos != 0) {
-    out += '.';
-    put(out, c.nanos, 9);
-    while (out.back() == '0') out.pop_back();
-  }
+  append_date_time(out, unix_ns, separator, fraction);
   return out;
 }
 
@@ -168,6 +181,10 @@ std::int64_t combine(std::int64_t day_seconds, std::int64_t time_ns, int offset)
 
 }  // namespace
 
+void append_rfc3339(std::string& out, std::int64_t unix_ns) {
+  append_date_time(out, unix_ns, 'T', true);
+  out += 'Z';
+}
 std::string format_rfc3339(std::int64_t unix_ns) { return date_time(unix_ns, 'T', true) + 'Z'; }
 std::string format_rfc3339_seconds(std::int64_t unix_ns) { return date_time(unix_ns, 'T', false) + 'Z'; }
 std::string format_db_time(std::int64_t unix_ns) { return date_time(unix_ns, ' ', true) + " +0000 UTC"; }

@@ -9,6 +9,7 @@ namespace gw {
 
 /// RFC3339 in UTC, up to nine fraction digits with trailing zeros removed: 2026-02-12T02:00:01.5Z
 std::string format_rfc3339(std::int64_t unix_ns);
+void append_rfc3339(std::string& out, std::int64_t unix_ns);
 /// The same with whole seconds only, for text meant for people.
 std::string format_rfc3339_seconds(std::int64_t unix_ns);
 /// RFC3339 with the local zone's offset, for log lines: 2026-02-12T03:00:01.5+01:00 (Z when the offset is zero)
