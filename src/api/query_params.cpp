@@ -78,21 +78,18 @@ Result<std::optional<std::int64_t>> QueryParams::time(std::string_view name, boo
   return fail("invalid " + std::string(name) + ": expected RFC3339 or YYYY-MM-DD");
 }
 
-Result<TraceQuery> parse_trace_query(const QueryParams& params) {
-  TraceQuery q;
-  const auto limit = params.integer("limit", 0, 200);
-  if (!limit) return tl::make_unexpected(limit.error());
-  if (limit->value_or(0) != 0) q.limit = static_cast<int>(**limit);
+Result<store::TraceFilter> parse_trace_filter(const QueryParams& params) {
+  store::TraceFilter f;
   const auto status = params.integer("status", 100, 999);
   if (!status) return tl::make_unexpected(status.error());
-  q.filter.status = static_cast<int>(status->value_or(0));
+  f.status = static_cast<int>(status->value_or(0));
   const auto min_tokens = params.integer("min_tokens", 0, 10'000'000);
   if (!min_tokens) return tl::make_unexpected(min_tokens.error());
-  q.filter.min_tokens = min_tokens->value_or(0);
+  f.min_tokens = min_tokens->value_or(0);
   const auto max_tokens = params.integer("max_tokens", 0, 10'000'000);
   if (!max_tokens) return tl::make_unexpected(max_tokens.error());
-  q.filter.max_tokens = max_tokens->value_or(0);
-  if (q.filter.min_tokens > 0 && q.filter.max_tokens > 0 && q.filter.max_tokens < q.filter.min_tokens)
+  f.max_tokens = max_tokens->value_or(0);
+  if (f.min_tokens > 0 && f.max_tokens > 0 && f.max_tokens < f.min_tokens)
     return fail("max_tokens must be greater than or equal to min_tokens");
 
   const auto from = params.time("from", false);
@@ -100,16 +97,27 @@ Result<TraceQuery> parse_trace_query(const QueryParams& params) {
   const auto to = params.time("to", true);
   if (!to) return tl::make_unexpected(to.error());
   if (*from && *to && **to < **from) return fail("to must be greater than or equal to from");
-  q.filter.from_ns = *from;
-  q.filter.to_ns = *to;
+  f.from_ns = *from;
+  f.to_ns = *to;
 
-  q.filter.trace_group_id = params.get("trace_group_id");
-  q.filter.thread_id = params.get("thread_id");
-  q.filter.run_id = params.get("run_id");
-  q.filter.provider = params.get("provider");
-  q.filter.model = params.get("model");
-  q.filter.api_key_hash = params.get("api_key_hash");
-  q.filter.session_id = cut_at_character(params.get("session_id"), kMaxSessionIdBytes);
+  f.trace_group_id = params.get("trace_group_id");
+  f.thread_id = params.get("thread_id");
+  f.run_id = params.get("run_id");
+  f.provider = params.get("provider");
+  f.model = params.get("model");
+  f.api_key_hash = params.get("api_key_hash");
+  f.session_id = cut_at_character(params.get("session_id"), kMaxSessionIdBytes);
+  return f;
+}
+
+Result<TraceQuery> parse_trace_query(const QueryParams& params) {
+  TraceQuery q;
+  const auto limit = params.integer("limit", 0, 200);
+  if (!limit) return tl::make_unexpected(limit.error());
+  if (limit->value_or(0) != 0) q.limit = static_cast<int>(**limit);
+  auto filter = parse_trace_filter(params);
+  if (!filter) return tl::make_unexpected(filter.error());
+  q.filter = std::move(*filter);
   if (const std::string_view cursor = params.get("cursor"); !cursor.empty()) {
     auto after = store::decode_cursor(cursor);
     if (!after) return tl::make_unexpected(after.error());

@@ -34,6 +34,8 @@ struct TraceQuery {
   std::optional<store::TraceCursor> after;
   int limit = 50;
 };
+/// The filters alone, in the contract's order of checks.
+Result<store::TraceFilter> parse_trace_filter(const QueryParams& params);
 /// In the contract's order of checks, the cursor last.
 Result<TraceQuery> parse_trace_query(const QueryParams& params);
 

@@ -1,5 +1,6 @@
 #include "api/router.h"
 
+#include "api/export.h"
 #include "api/paths.h"
 #include "api/query_params.h"
 #include "api/responses.h"
@@ -105,12 +106,22 @@ ApiResponse Router::handle(const ApiRequest& request) {
   return response;
 }
 
+Chunk Router::next(ChunkSource& source) {
+  Chunk chunk = source.next(*deps_.traces);
+  if (chunk.then == Chunk::Then::failed) report("export traces", Error{chunk.error});
+  return chunk;
+}
+
 ApiResponse Router::route(const ApiRequest& request) {
   const std::string& path = request.path;
   if (request.method != "CONNECT") {
     if (const std::string clean = clean_path(path); clean != path) return moved(clean, request);
   }
   if (path == "/") return root();
+  if (path == kExportPath || path == kStreamPath) {
+    if (!is_get(request)) return method_not_allowed("GET, OPTIONS");
+    return path == kExportPath ? export_traces(deps_, request) : stream_traces(deps_, request);
+  }
   if (path.starts_with(kTraces) && path.size() > kTraces.size() && path[kTraces.size()] == '/')
     return route_trace(request);
 

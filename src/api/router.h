@@ -3,12 +3,14 @@
 // TraceReader is; handle() may block for as long as the reader's deadline.
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "api/chunk_source.h"
 #include "base/clock.h"
 #include "model/pipeline_diagnostics.h"
 #include "store/trace_store.h"
@@ -21,7 +23,18 @@ struct ApiRequest {
   std::string query;   ///< raw, without `?`
   std::string body;
   /// The caller's tenant; nothing when auth is off: then everything is seen.
-  std::optional<store::TenantScope> scope;
+  std::optional<store::TenantScope> scope = {};
+  /// Header fields, empty when absent.
+  std::string accept = {}, accept_encoding = {}, last_event_id = {};
+  bool may_wait = true;     ///< false: answer now, with what there is
+  std::int64_t resume = 0;  ///< ApiWait::resume of the answer before; 0: asked for the first time
+};
+
+/// Instead of an answer: the same request is to be asked again when something was committed, and after `for_ns` from
+/// the first time at the latest, then without may_wait.
+struct ApiWait {
+  std::int64_t for_ns = 0;
+  std::int64_t resume = 0;  ///< up to which row nothing was found
 };
 
 /// For HEAD the body is what GET would have answered: the caller takes Content-Length from it and sends none of it. The
@@ -30,6 +43,8 @@ struct ApiResponse {
   int status = 200;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
+  std::unique_ptr<ChunkSource> source = nullptr;  ///< the body comes from there, and `body` is empty
+  std::optional<ApiWait> wait = std::nullopt;     ///< only when the request may wait: there is no answer yet
 };
 
 /// Everything here outlives the router; the functions are called on the router's thread.
@@ -38,6 +53,8 @@ struct ApiDeps {
   std::function<std::optional<PipelineDiagnostics>()> diagnostics;
   /// Why the process wants no traffic (it is draining, …); empty: it does. Storage is asked by the router itself.
   std::function<std::string()> not_ready_reason;
+  /// A time (Unix ns) such that every trace that ended before it is stored; 0: none is known. Not set: likewise.
+  std::function<std::int64_t()> complete_until_ns;
   /// Told of store failures that a client only sees as 500: operation and error.
   std::function<void(std::string_view, std::string_view)> on_error;
   std::string version;  ///< the version line
@@ -59,6 +76,8 @@ class Router {
   explicit Router(ApiDeps deps);
   /// Never fails: what went wrong is in the answer.
   ApiResponse handle(const ApiRequest& request);
+  /// The next piece of an answer of this router or of another one on the same store. A failure is reported.
+  Chunk next(ChunkSource& source);
 
  private:
   ApiResponse route(const ApiRequest& request);

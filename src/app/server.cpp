@@ -35,6 +35,8 @@ using std::chrono::milliseconds;
 constexpr std::int64_t kMs = 1'000'000;
 constexpr std::int64_t kTraceDrainNs = 5'000 * kMs;
 constexpr int kQueryThreads = 1;
+/// An exchange offers its trace in the moment it ends; this is what a thread that was held up may take for that.
+constexpr std::int64_t kOfferNs = 1'000 * kMs;
 
 sigset_t shutdown_signals() {
   sigset_t set;
@@ -124,7 +126,9 @@ Result<void> Server::Impl::open_traces() {
   o.spill_bytes = static_cast<std::size_t>(c.trace.spill_bytes);
   o.sync_interval_ms = static_cast<int>(c.trace.sync_interval_ms);
   o.store_driver = c.storage.driver;
-  auto p = trace::TracePipeline::open(std::move(o), *writer, log_events(*log));
+  trace::PipelineEvents events = log_events(*log);
+  events.written = [this](const trace::WrittenBatch&) { services->commits.notify(); };
+  auto p = trace::TracePipeline::open(std::move(o), *writer, std::move(events));
   if (!p) return fail("failed to initialize trace ring: " + p.error().message);
   traces = std::move(*p);
   return {};
@@ -147,6 +151,10 @@ Result<void> Server::Impl::open_api() {
       const PipelineDiagnostics now = traces->diagnostics();
       return now.store_available ? "" : "trace store takes no writes: " + now.store_error;
     };
+    d.complete_until_ns = [this] {
+      const std::int64_t offered = traces->complete_until_ns();
+      return offered > kOfferNs ? offered - kOfferNs : 0;
+    };
     d.on_error = [this](std::string_view operation, std::string_view error) {
       log->error("trace store query failed").field("operation", operation).field("error", error);
     };
@@ -155,7 +163,9 @@ Result<void> Server::Impl::open_api() {
     d.storage_driver = options.config.storage.driver;
     d.auth_header = options.config.auth.header;
     routers.push_back(std::make_unique<api::Router>(std::move(d)));
-    handlers.emplace_back([router = routers.back().get()](const api::ApiRequest& r) { return router->handle(r); });
+    api::Router* router = routers.back().get();
+    handlers.push_back({.answer = [router](const api::ApiRequest& r) { return router->handle(r); },
+                        .next = [router](api::ChunkSource& source) { return router->next(source); }});
   }
   queries = std::make_unique<pipeline::QueryPool>(std::move(handlers));
   services->queries = queries.get();

@@ -140,16 +140,20 @@ bool Exchange::request_consumed() {
 /// inside.
 net::Task<bool> Exchange::answer(const LocalAnswer& answer) {
   const bool keep = head_.keep_alive && !answer.close && !worker_.draining && request_consumed();
+  const bool head_request = head_.method == "HEAD";
+  constexpr std::size_t kCopied = 64 * 1024;  // a larger body is sent from where it is
+  const bool apart = !head_request && answer.body.size() > kCopied;
   std::string out;
   append_answer(out, {.answer = answer,
                       .correlation_id = correlation_id_,
                       .trace_id = admitted_ ? trace_id_text() : std::string_view(),
                       .client_minor = head_.minor,
                       .keep_alive = keep,
-                      .head_request = head_.method == "HEAD"});
+                      .head_request = head_request || apart});
   status_ = answer.status;
   log_access(answer.status);
-  co_return co_await send_all(out) && keep;
+  if (!co_await send_all(out)) co_return false;
+  co_return (!apart || co_await send_all(answer.body)) && keep;
 }
 
 /// False when the client is gone or takes nothing for the idle time.
@@ -191,34 +195,6 @@ net::Task<bool> Exchange::refuse(const auth::Decision& decision) {
       .field("org_id", identity_ != nullptr ? std::string_view(identity_->org_id) : "")
       .field("workspace_id", identity_ != nullptr ? std::string_view(identity_->workspace_id) : "")
       .field("limit_code", "");
-  co_return co_await answer(a);
-}
-
-net::Task<bool> Exchange::answer_api(const auth::Decision& decision) {
-  api::ApiRequest request;
-  request.method = head_.method;
-  request.path = target_.path();
-  request.query = target_.raw_query;
-  if (decision.identity != nullptr)
-    request.scope = store::TenantScope::of(decision.identity->org_id, decision.identity->workspace_id);
-  net::Waiter& waiter = connection_.waiter();
-  auto question = services_.queries->ask(std::move(request), waiter);
-  if (!question) {
-    LocalAnswer busy = LocalAnswer::error(503, "too many API requests wait; try again");
-    add_cors(busy, services_.cors_allow_headers);
-    co_return co_await answer(busy);
-  }
-  waiter.set_deadline(0);
-  while (!question->answered) {
-    co_await waiter.wait();
-    if (connection_.socket().was_cut()) break;
-  }
-  question->waiter = nullptr;
-  if (!question->answered) co_return false;
-  LocalAnswer a;
-  a.status = question->response.status;
-  a.headers = std::move(question->response.headers);
-  a.body = std::move(question->response.body);
   co_return co_await answer(a);
 }
 

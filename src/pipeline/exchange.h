@@ -43,10 +43,19 @@ class Exchange final : private proxy::RelayObserver {
   auth::Decision admit(const route::Match& match);
   net::Task<bool> answer(const LocalAnswer& answer);
   net::Task<bool> send_all(std::string_view data);
-  net::Task<bool> answer_api(const auth::Decision& decision);
   net::Task<bool> refuse(const auth::Decision& decision);
   bool request_consumed();
   void log_access(int status);
+
+  // exchange_api.cpp: the API's answers, of which some wait and some come in pieces.
+  enum class Woken : std::uint8_t { commit, deadline, draining, gone };
+  net::Task<bool> answer_api(const auth::Decision& decision);
+  void read_api_request(api::ApiRequest& request) const;
+  net::Task<bool> await_answer(QueryPool::Question& question);
+  net::Task<Woken> wait_for_commit(std::uint64_t seen, std::int64_t deadline_ns);
+  net::Task<bool> answer_busy(const char* message);
+  net::Task<bool> answer_in_pieces(std::shared_ptr<QueryPool::Question> question);
+  net::Task<bool> send_pieces(std::shared_ptr<QueryPool::Question> question, std::string head, bool chunked);
 
   // exchange_forward.cpp: to the provider and back.
   net::Task<bool> forward();

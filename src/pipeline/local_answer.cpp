@@ -42,6 +42,8 @@ std::string_view reason_phrase(int status) {
       return "Method Not Allowed";
     case 408:
       return "Request Timeout";
+    case 410:
+      return "Gone";
     case 413:
       return "Request Entity Too Large";
     case 429:
@@ -78,14 +80,17 @@ void append_answer(std::string& out, const AnswerHeadInput& in) {
   out.append(proxy::kCorrelationHeader).append(": ").append(in.correlation_id).append("\r\n");
   proxy::append_date(out);
   if (!in.trace_id.empty()) out.append(proxy::kTraceIdHeader).append(": ").append(in.trace_id).append("\r\n");
-  if (a.status != 204 && a.status != 304)
+  const bool has_body = a.status != 204 && a.status != 304;
+  if (in.framing == AnswerFraming::chunked)
+    out.append("Transfer-Encoding: chunked\r\n");
+  else if (in.framing == AnswerFraming::length && has_body)
     out.append("Content-Length: ").append(std::to_string(a.body.size())).append("\r\n");
   if (!in.keep_alive)
     out.append("Connection: close\r\n");
   else if (in.client_minor == 0)
     out.append("Connection: keep-alive\r\n");
   out.append("\r\n");
-  if (!in.head_request && a.status != 204 && a.status != 304) out.append(a.body);
+  if (!in.head_request && has_body) out.append(a.body);
 }
 
 }  // namespace gw::pipeline

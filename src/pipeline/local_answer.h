@@ -1,5 +1,6 @@
 #pragma once
 // Answers that the gateway gives itself: errors, refusals, the API. Every error is JSON.
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,6 +25,13 @@ std::string_view reason_phrase(int status);
 /// CORS headers of the API router, also on its auth refusals.
 void add_cors(LocalAnswer& answer, const std::string& allow_headers);
 
+/// How an answer's body ends.
+enum class AnswerFraming : std::uint8_t {
+  length,   ///< the body is the answer's, whole
+  chunked,  ///< it follows in pieces
+  close,    ///< likewise, and ends with the connection
+};
+
 struct AnswerHeadInput {
   const LocalAnswer& answer;
   std::string_view correlation_id;
@@ -31,9 +39,10 @@ struct AnswerHeadInput {
   int client_minor = 1;
   bool keep_alive = true;
   bool head_request = false;  ///< headers only
+  AnswerFraming framing = AnswerFraming::length;
 };
 
-/// Appends the whole answer, head and body.
+/// Appends the whole answer, head and body; of one whose body follows in pieces the head.
 void append_answer(std::string& out, const AnswerHeadInput& in);
 
 }  // namespace gw::pipeline

@@ -32,10 +32,21 @@ std::shared_ptr<QueryPool::Question> QueryPool::ask(api::ApiRequest request, net
   {
     const std::lock_guard lock(mutex_);
     if (stopping_ || jobs_.size() >= kMaxWaiting) return nullptr;
-    jobs_.push_back({&waiter.loop(), q});
+    jobs_.push_back({.loop = &waiter.loop(), .question = q});
   }
   wanted_.notify_one();
   return q;
+}
+
+bool QueryPool::pull(const std::shared_ptr<Question>& question) {
+  question->answered = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return false;
+    jobs_.push_back({.loop = &question->waiter->loop(), .question = question, .pull = true});
+  }
+  wanted_.notify_one();
+  return true;
 }
 
 void QueryPool::work(const Handler& handler) {
@@ -48,8 +59,12 @@ void QueryPool::work(const Handler& handler) {
       job = std::move(jobs_.front());
       jobs_.pop_front();
     }
-    // The worker reads the response only after the message, so nothing is shared at the same time.
-    job.question->response = handler(job.question->request);
+    // The worker reads what is written here only after the message, so nothing is shared at the same time.
+    Question& asked = *job.question;
+    if (job.pull)
+      asked.chunk = handler.next(*asked.response.source);
+    else
+      asked.response = handler.answer(asked.request);
     job.loop->post([q = job.question] {
       q->answered = true;
       if (q->waiter != nullptr) q->waiter->loop().ready(*q->waiter);

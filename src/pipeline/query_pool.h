@@ -15,29 +15,38 @@ namespace gw::pipeline {
 
 class QueryPool {
  public:
-  using Handler = std::function<api::ApiResponse(const api::ApiRequest&)>;
+  struct Handler {
+    std::function<api::ApiResponse(const api::ApiRequest&)> answer;
+    std::function<api::Chunk(api::ChunkSource&)> next;
+  };
   static constexpr std::size_t kMaxWaiting = 256;
 
   /// One thread per handler; each handler belongs to its thread alone.
   explicit QueryPool(std::vector<Handler> handlers);
   ~QueryPool();
 
+  /// Belongs to whoever asked except between asking and `answered`; then it may only set `waiter`.
   struct Question {
     net::Wakeable* waiter = nullptr;  ///< null: nobody waits any more
     api::ApiRequest request;
     api::ApiResponse response;
+    api::Chunk chunk;  ///< the last one pulled from response.source
     bool answered = false;
   };
   /// From `waiter`'s loop thread. Null when too many wait. The waiter is woken when `answered` is set (both on its
   /// loop's thread).
   std::shared_ptr<Question> ask(api::ApiRequest request, net::Wakeable& waiter);
+  /// The next piece of an answered question's streamed response, into `chunk`; told in the same way. It waits its turn
+  /// behind all others, and is always taken: whoever streams bounds the number of streams. False: the pool stops.
+  bool pull(const std::shared_ptr<Question>& question);
 
   void stop();
 
  private:
   struct Job {
-    net::Loop* loop;
+    net::Loop* loop = nullptr;
     std::shared_ptr<Question> question;
+    bool pull = false;
   };
   void work(const Handler& handler);
 

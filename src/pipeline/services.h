@@ -15,6 +15,7 @@
 #include "net/resolver.h"
 #include "net/tls.h"
 #include "net/upstream.h"
+#include "pipeline/commit_signal.h"
 #include "pipeline/price_book.h"
 #include "pipeline/query_pool.h"
 #include "pipeline/unpriced_models.h"
@@ -95,6 +96,9 @@ struct Services : Stages {
   std::atomic<std::int64_t> connections{0};
   std::atomic<std::int64_t> refused_connections{0};
   std::atomic<bool> draining{false};
+  CommitSignal commits;
+  std::atomic<int> api_streams{0};  ///< API answers that are sent in pieces
+  std::atomic<int> api_waits{0};    ///< API requests that wait for a commit
   AccountingCounters accounting_counters;
 };
 

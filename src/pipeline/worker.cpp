@@ -18,7 +18,8 @@ Worker::Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd lis
                .request_headers = {},
                .response_headers = {},
                .spare = {},
-               .prices = {}},
+               .prices = {},
+               .commits = {services.commits, *loop_}},
       listener_(*loop_, std::move(listener),
                 [this](UniqueFd fd, std::string peer) { accept(std::move(fd), std::move(peer)); }) {
   for (const ProviderLink& link : services.providers)
@@ -112,6 +113,7 @@ void Worker::drain() {
     context_.draining = true;
     for (auto& pool : context_.pools) pool->close_idle();
     for (std::size_t i = 0; i < connections_.size(); ++i) connections_[i]->drain();
+    context_.commits.wake_all();
     finish_if_drained();
   });
 }

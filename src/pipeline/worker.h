@@ -50,6 +50,7 @@ struct WorkerContext {
   std::vector<HeaderView> request_headers, response_headers;  ///< of the trace being offered
   std::vector<ExchangeBuffersPtr> spare;
   WorkerPrices prices;
+  CommitSignal::Listener commits;
   /// Until then a full ring is not waited for: overflow files cannot take more, and tracing must not slow answers.
   std::int64_t ring_saturated_until_ns = 0;
   int drains = 0;              ///< streams that are read on without a client

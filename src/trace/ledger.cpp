@@ -127,7 +127,32 @@ Ledger::Retired Ledger::settle(std::span<const RowRef> rows, Settled how) {
   settled_bytes_ += how.bytes;
   for (const auto& s : slots_)
     if (!s->finished) move_tail(*s);
+  advance_mark();
   return retired;
+}
+
+/// What is in overflow files may be of any age.
+bool Ledger::mark_reached() const {
+  if (mark_.at_ns == 0 || !chunks_.empty()) return false;
+  for (std::size_t i = 0; i < slots_.size(); ++i)
+    if (!slots_[i]->finished && slots_[i]->done < mark_.heads[i]) return false;
+  return true;
+}
+
+void Ledger::advance_mark() {
+  const bool reached = mark_reached();
+  if (!reached && mark_.at_ns != 0) return;
+  if (reached) complete_until_ns_ = std::max(complete_until_ns_, mark_.at_ns);
+  mark_.at_ns = clock_.wall_ns();  // before the heads are read: what was published until here is below them
+  mark_.heads.clear();
+  for (const auto& s : slots_) mark_.heads.push_back(s->head());
+}
+
+std::int64_t Ledger::complete_until_ns() {
+  const std::lock_guard lock(mutex_);
+  advance_mark();
+  if (mark_reached()) complete_until_ns_ = std::max(complete_until_ns_, mark_.at_ns);  // nothing is queued at all
+  return complete_until_ns_;
 }
 
 Ledger::Retired Ledger::drop_chunk(Chunk* chunk) {

@@ -153,11 +153,15 @@ class Ledger {
   void note_store_available();
 
   /// Any thread.
+  /// A time such that every record published before it is stored or lost; 0: none is known. Never goes back by itself.
+  std::int64_t complete_until_ns();
   PipelineDiagnostics snapshot();
   std::int64_t left();
 
  private:
   void settle_one(const RowRef& ref, Retired& retired);
+  void advance_mark();
+  bool mark_reached() const;
   void take_from_chunk(Chunk& chunk, std::uint64_t next_offset, Retired& retired);
   Chunk* chunk_of(int ring, std::uint64_t end);
   static void move_tail(RingSlot& slot);
@@ -179,6 +183,13 @@ class Ledger {
   std::int64_t replayed_ = 0;
   std::int64_t corrupt_at_start_ = 0;
   std::array<std::int64_t, kDropReasons> dropped_{};
+  /// Where the rings ended at some time: once that much is settled, everything up to that time is.
+  struct Mark {
+    std::int64_t at_ns = 0;  ///< 0: there is none
+    std::vector<std::uint64_t> heads;
+  };
+  Mark mark_;
+  std::int64_t complete_until_ns_ = 0;
   std::int64_t high_watermark_ = 0;
   std::int64_t settled_bytes_ = 0;
   std::uint64_t spill_allocated_ = 0;

@@ -16,12 +16,14 @@
 namespace gw::trace {
 namespace {
 
+std::int64_t played_ns = 1;  ///< the ledger's clock: one step of a play is one nanosecond
+
 /// Both consumers played by one thread, step by step in random order, against a model that knows each record by name.
 class Play {
  public:
   static constexpr int kRings = 2;
 
-  explicit Play(unsigned seed) : random_(seed), ledger_("fake", {}, 1 << 30) {
+  explicit Play(unsigned seed) : random_(seed), ledger_("fake", {.wall_ns = [] { return played_ns; }}, 1 << 30) {
     for (int i = 0; i < kRings; ++i) {
       auto slot = std::make_unique<RingSlot>();
       auto file = RingFile::create(dir_.path(), std::to_string(i) + ".ring", kMinRingBytes, preallocate_file);
@@ -32,6 +34,7 @@ class Play {
   }
 
   void step() {
+    ++played_ns;
     switch (random_() % 8) {
       case 0:
       case 1:
@@ -65,6 +68,7 @@ class Play {
     }
     check();
     ASSERT_EQ(settled_, total_);
+    ASSERT_EQ(ledger_.complete_until_ns(), played_ns) << "nothing is queued";
     for (int r = 0; r < kRings; ++r) {
       const RingSlot& slot = ledger_.slot(r);
       EXPECT_EQ(slot.file->tail().load(), slot.file->head().load());
@@ -73,12 +77,14 @@ class Play {
 
   std::size_t spilled_ever() const { return spilled_ever_; }
   std::size_t overlapped() const { return overlapped_; }
+  bool was_complete() const { return complete_ > 0; }
 
  private:
   struct Record {
     std::uint64_t end = 0;
     bool settled = false;
     bool spilled = false;
+    std::int64_t published_ns = 0;
   };
   struct Ring {
     std::map<std::uint64_t, Record> by_end;
@@ -96,7 +102,7 @@ class Play {
       return;
     }
     const std::uint64_t end = slot.file->head().load();
-    rings_[r].by_end[end] = {.end = end, .settled = false, .spilled = false};
+    rings_[r].by_end[end] = {.end = end, .settled = false, .spilled = false, .published_ns = played_ns};
     ++total_;
   }
 
@@ -207,7 +213,18 @@ class Play {
     ASSERT_EQ(d.queued, queued);
     ASSERT_EQ(d.accepted_total, static_cast<std::int64_t>(total_ + dropped_));
     ASSERT_EQ(d.in_flight, 0);
+    check_completeness();
     forget_settled();
+  }
+
+  void check_completeness() {
+    if (random_() % 2 == 0) return;
+    const std::int64_t complete = ledger_.complete_until_ns();
+    ASSERT_GE(complete, complete_);
+    complete_ = complete;
+    for (const Ring& ring : rings_)
+      for (const auto& [end, record] : ring.by_end)
+        ASSERT_TRUE(record.settled || record.published_ns >= complete) << "said to be complete with a record queued";
   }
 
   /// Keeps the model small: settled records before every unsettled one are of no more interest.
@@ -233,10 +250,11 @@ class Play {
   Ledger::Copy copy_;
   std::uint64_t offset_ = kSpillHeaderBytes;
   std::size_t total_ = 0, settled_ = 0, dropped_ = 0, spilled_ever_ = 0, overlapped_ = 0;
+  std::int64_t complete_ = 0;
 };
 
 TEST(Ledger, KnowsWhereEachRecordIsWhateverTheOrderOfTheConsumers) {
-  std::size_t spilled = 0, overlapped = 0;
+  std::size_t spilled = 0, overlapped = 0, complete = 0;
   for (unsigned seed = 1; seed <= 40; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Play play(seed);
@@ -244,12 +262,14 @@ TEST(Ledger, KnowsWhereEachRecordIsWhateverTheOrderOfTheConsumers) {
       play.step();
       if (testing::Test::HasFatalFailure()) return;
     }
+    complete += play.was_complete() ? 1 : 0;
     play.drain();
     if (testing::Test::HasFatalFailure()) return;
     spilled += play.spilled_ever();
     overlapped += play.overlapped();
   }
   EXPECT_GT(spilled, 1000U);
+  EXPECT_GT(complete, 20U) << "completeness is also known while records come";
   EXPECT_GT(overlapped, 100U) << "records written and copied at the same time were played";
 }
 

@@ -143,6 +143,7 @@ DrainReport TracePipeline::drain_and_stop(std::int64_t deadline_ns) {
 }
 
 PipelineDiagnostics TracePipeline::diagnostics() const { return impl_->ledger.snapshot(); }
+std::int64_t TracePipeline::complete_until_ns() const { return impl_->ledger.complete_until_ns(); }
 
 /// An empty ring is of no use to the next start. One that holds records stays, complete, with its name.
 void TracePipeline::Impl::remove_if_empty() {

@@ -52,6 +52,9 @@ class TracePipeline {
 
   /// Any thread; takes no lock that is held across input or output.
   PipelineDiagnostics diagnostics() const;
+  /// A time (Unix ns) such that every trace offered before it is stored, or lost and counted; 0: none is known. At most
+  /// two batches back while traces come and the store keeps up; now, while none wait. Any thread, like diagnostics().
+  std::int64_t complete_until_ns() const;
 
  private:
   struct Impl;

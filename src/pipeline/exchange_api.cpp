@@ -1,0 +1,193 @@
+#include <charconv>
+
+#include "base/clock.h"
+#include "base/strings.h"
+#include "pipeline/connection.h"
+#include "pipeline/exchange.h"
+
+namespace gw::pipeline {
+namespace {
+
+// A stream holds at most two pieces and what its coding needs, a large answer itself until the client has taken it; a
+// wait holds its connection only.
+constexpr int kMaxStreams = 64;
+constexpr int kMaxWaits = 1000;
+constexpr std::size_t kLargeAnswer = std::size_t{512} << 10;
+
+constexpr std::string_view kLastPiece = "0\r\n\r\n";
+
+/// One of a bounded number; taken while it lives, if it was.
+class Slot {
+ public:
+  Slot() = default;
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+  ~Slot() {
+    if (taken_ != nullptr) taken_->fetch_sub(1, std::memory_order_relaxed);
+  }
+  /// Idempotent.
+  bool take(std::atomic<int>& of, int most) {
+    if (taken_ != nullptr) return true;
+    if (of.fetch_add(1, std::memory_order_relaxed) < most) {
+      taken_ = &of;
+      return true;
+    }
+    of.fetch_sub(1, std::memory_order_relaxed);
+    return false;
+  }
+
+ private:
+  std::atomic<int>* taken_ = nullptr;
+};
+
+void append_piece(std::string& out, std::string_view bytes, bool chunked) {
+  if (bytes.empty()) return;  // an empty one would end the body
+  if (!chunked) {
+    out.append(bytes);
+    return;
+  }
+  char size[16];
+  const auto end = std::to_chars(size, size + sizeof size, bytes.size(), 16).ptr;
+  out.reserve(out.size() + bytes.size() + sizeof size + 8);
+  out.append(size, end).append("\r\n").append(bytes).append("\r\n");
+}
+
+}  // namespace
+
+void Exchange::read_api_request(api::ApiRequest& request) const {
+  request.method = head_.method;
+  request.path = target_.path();
+  request.query = target_.raw_query;
+  for (const http::Field& f : head_.fields) {
+    std::string* to = iequals(f.name, "accept")            ? &request.accept
+                      : iequals(f.name, "accept-encoding") ? &request.accept_encoding
+                      : iequals(f.name, "last-event-id")   ? &request.last_event_id
+                                                           : nullptr;
+    if (to == nullptr) continue;
+    if (!to->empty()) to->append(", ");  // a list may be spread over several lines
+    to->append(f.value);
+  }
+  if (identity_ != nullptr) request.scope = store::TenantScope::of(identity_->org_id, identity_->workspace_id);
+}
+
+net::Task<bool> Exchange::answer_busy(const char* message) {
+  LocalAnswer busy = LocalAnswer::error(503, message);
+  add_cors(busy, services_.cors_allow_headers);
+  busy.headers.emplace_back("Retry-After", "1");
+  co_return co_await answer(busy);
+}
+
+net::Task<bool> Exchange::answer_api(const auth::Decision& decision) {
+  identity_ = decision.identity;
+  api::ApiRequest request;
+  read_api_request(request);
+  Slot waits, streams;
+  std::int64_t deadline_ns = 0;
+  std::shared_ptr<QueryPool::Question> question;
+  for (;;) {
+    if (worker_.draining) request.may_wait = false;
+    const std::uint64_t seen = services_.commits.count();
+    question = services_.queries->ask(std::move(request), connection_.waiter());
+    if (!question) co_return co_await answer_busy("too many API requests wait; try again");
+    if (!co_await await_answer(*question)) co_return false;
+    if (!question->response.wait) break;
+    if (!waits.take(services_.api_waits, kMaxWaits))
+      co_return co_await answer_busy("too many API requests wait for new traces; ask without wait");
+    const api::ApiWait wait = *question->response.wait;
+    if (deadline_ns == 0) deadline_ns = worker_.loop.now_ns() + wait.for_ns;
+    const Woken woken = co_await wait_for_commit(seen, deadline_ns);
+    if (woken == Woken::gone) co_return false;
+    request = std::move(question->request);
+    request.resume = wait.resume;
+    request.may_wait = woken == Woken::commit;
+  }
+  const bool in_pieces = question->response.source != nullptr;
+  if ((in_pieces || question->response.body.size() > kLargeAnswer) &&
+      !streams.take(services_.api_streams, kMaxStreams)) {
+    question.reset();
+    co_return co_await answer_busy("too many large API answers are being sent; try again");
+  }
+  if (in_pieces) co_return co_await answer_in_pieces(std::move(question));
+  LocalAnswer a;
+  a.status = question->response.status;
+  a.headers = std::move(question->response.headers);
+  a.body = std::move(question->response.body);
+  question.reset();
+  co_return co_await answer(a);
+}
+
+/// False when the worker cuts its connections meanwhile.
+net::Task<bool> Exchange::await_answer(QueryPool::Question& question) {
+  net::Waiter& waiter = connection_.waiter();
+  waiter.set_deadline(0);
+  while (!question.answered && !connection_.socket().was_cut()) co_await waiter.wait();
+  if (question.answered) co_return true;
+  question.waiter = nullptr;
+  co_return false;
+}
+
+/// `seen`: the count of commits before the store was read. A client that ends its direction has left.
+net::Task<Exchange::Woken> Exchange::wait_for_commit(std::uint64_t seen, std::int64_t deadline_ns) {
+  net::Waiter& waiter = connection_.waiter();
+  const CommitSignal::Waiting waiting(worker_.commits, waiter);
+  waiter.set_deadline(deadline_ns);
+  for (;;) {
+    if (connection_.socket().was_cut() || connection_.socket().peer_closed()) co_return Woken::gone;
+    if (worker_.draining) co_return Woken::draining;
+    if (services_.commits.count() != seen) co_return Woken::commit;
+    if (waiter.expired()) co_return Woken::deadline;
+    co_await waiter.wait();
+  }
+}
+
+net::Task<bool> Exchange::answer_in_pieces(std::shared_ptr<QueryPool::Question> question) {
+  const bool chunked = head_.minor > 0;
+  const bool keep = chunked && head_.keep_alive && !worker_.draining && request_consumed();
+  LocalAnswer a;
+  a.status = question->response.status;
+  a.headers = std::move(question->response.headers);
+  std::string head;
+  append_answer(head, {.answer = a,
+                       .correlation_id = correlation_id_,
+                       .trace_id = {},
+                       .client_minor = head_.minor,
+                       .keep_alive = keep,
+                       .framing = chunked ? AnswerFraming::chunked : AnswerFraming::close});
+  status_ = a.status;
+  const bool whole = head_.method == "HEAD" ? co_await send_all(head)
+                                            : co_await send_pieces(std::move(question), std::move(head), chunked);
+  log_access(a.status);
+  if (!whole) drop_client();
+  co_return whole&& keep && !worker_.draining;
+}
+
+/// While a piece is written the next one is made: never more than these two. True when the body went out whole.
+net::Task<bool> Exchange::send_pieces(std::shared_ptr<QueryPool::Question> question, std::string head, bool chunked) {
+  std::string out = std::move(head);
+  std::uint64_t seen = services_.commits.count();
+  bool sound = services_.queries->pull(question);
+  while (sound && co_await await_answer(*question)) {
+    api::Chunk::Then then = question->chunk.then;
+    const std::int64_t wait_ns = question->chunk.wait_ns;
+    if (then == api::Chunk::Then::failed) break;
+    if (worker_.draining && question->response.source->endless()) then = api::Chunk::Then::end;
+    append_piece(out, question->chunk.bytes, chunked);
+    question->chunk = {};
+    if (then == api::Chunk::Then::end && chunked) out.append(kLastPiece);
+    if (then == api::Chunk::Then::more) sound = services_.queries->pull(question);
+    if (!co_await send_all(out)) break;
+    out.clear();
+    if (then == api::Chunk::Then::end) co_return true;
+    if (then != api::Chunk::Then::wait) continue;
+    std::string().swap(out);  // a stream that waits holds next to nothing
+    const Woken woken = co_await wait_for_commit(seen, worker_.loop.now_ns() + wait_ns);
+    if (woken == Woken::gone) break;
+    if (woken == Woken::draining) co_return co_await send_all(chunked ? kLastPiece : "");
+    seen = services_.commits.count();
+    sound = services_.queries->pull(question);
+  }
+  question->waiter = nullptr;
+  co_return false;
+}
+
+}  // namespace gw::pipeline
