@@ -152,8 +152,9 @@ net::Task<bool> Exchange::answer(const LocalAnswer& answer) {
                       .head_request = head_request || apart});
   status_ = answer.status;
   log_access(answer.status);
-  if (!co_await send_all(out)) co_return false;
-  co_return (!apart || co_await send_all(answer.body)) && keep;
+  bool sent = co_await send_all(out);
+  if (sent && apart) sent = co_await send_all(answer.body);
+  co_return sent&& keep;
 }
 
 /// False when the client is gone or takes nothing for the idle time.

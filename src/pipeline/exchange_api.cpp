@@ -154,8 +154,11 @@ net::Task<bool> Exchange::answer_in_pieces(std::shared_ptr<QueryPool::Question> 
                        .keep_alive = keep,
                        .framing = chunked ? AnswerFraming::chunked : AnswerFraming::close});
   status_ = a.status;
-  const bool whole = head_.method == "HEAD" ? co_await send_all(head)
-                                            : co_await send_pieces(std::move(question), std::move(head), chunked);
+  bool whole = false;
+  if (head_.method == "HEAD")
+    whole = co_await send_all(head);
+  else
+    whole = co_await send_pieces(std::move(question), std::move(head), chunked);
   log_access(a.status);
   if (!whole) drop_client();
   co_return whole&& keep && !worker_.draining;
@@ -166,7 +169,8 @@ net::Task<bool> Exchange::send_pieces(std::shared_ptr<QueryPool::Question> quest
   std::string out = std::move(head);
   std::uint64_t seen = services_.commits.count();
   bool sound = services_.queries->pull(question);
-  while (sound && co_await await_answer(*question)) {
+  while (sound) {
+    if (!co_await await_answer(*question)) break;
     api::Chunk::Then then = question->chunk.then;
     const std::int64_t wait_ns = question->chunk.wait_ns;
     if (then == api::Chunk::Then::failed) break;
@@ -182,7 +186,10 @@ net::Task<bool> Exchange::send_pieces(std::shared_ptr<QueryPool::Question> quest
     std::string().swap(out);  // a stream that waits holds next to nothing
     const Woken woken = co_await wait_for_commit(seen, worker_.loop.now_ns() + wait_ns);
     if (woken == Woken::gone) break;
-    if (woken == Woken::draining) co_return co_await send_all(chunked ? kLastPiece : "");
+    if (woken == Woken::draining) {
+      if (chunked) co_return co_await send_all(kLastPiece);
+      co_return true;
+    }
     seen = services_.commits.count();
     sound = services_.queries->pull(question);
   }
