@@ -4,7 +4,7 @@
 
 #include "base/strings.h"
 #include "base/time_format.h"
-#include "store/trace_cursor.h"
+#include "base/usd.h"
 
 namespace gw::api {
 namespace {
@@ -70,60 +70,23 @@ Result<std::optional<std::int64_t>> QueryParams::integer(std::string_view name, 
   return value;
 }
 
+Result<std::int64_t> QueryParams::dollars(std::string_view name) const {
+  constexpr std::int64_t kMost = 1'000'000;
+  const std::string_view text = get(name);
+  if (text.empty()) return 0;
+  const auto nano = parse_usd(text);
+  if (!nano) return fail(std::string(name) + " must be a number");
+  if (*nano < 0) return fail(std::string(name) + " must be >= 0");
+  if (*nano > kMost * 1'000'000'000) return fail(std::string(name) + " must be <= " + std::to_string(kMost));
+  return *nano;
+}
+
 Result<std::optional<std::int64_t>> QueryParams::time(std::string_view name, bool end) const {
   const std::string_view text = get(name);
   if (text.empty()) return std::nullopt;
   if (const auto instant = parse_rfc3339(text)) return *instant;
   if (const auto day = parse_date(text)) return end ? *day + kDayNs - 1 : *day;
   return fail("invalid " + std::string(name) + ": expected RFC3339 or YYYY-MM-DD");
-}
-
-Result<store::TraceFilter> parse_trace_filter(const QueryParams& params) {
-  store::TraceFilter f;
-  const auto status = params.integer("status", 100, 999);
-  if (!status) return tl::make_unexpected(status.error());
-  f.status = static_cast<int>(status->value_or(0));
-  const auto min_tokens = params.integer("min_tokens", 0, 10'000'000);
-  if (!min_tokens) return tl::make_unexpected(min_tokens.error());
-  f.min_tokens = min_tokens->value_or(0);
-  const auto max_tokens = params.integer("max_tokens", 0, 10'000'000);
-  if (!max_tokens) return tl::make_unexpected(max_tokens.error());
-  f.max_tokens = max_tokens->value_or(0);
-  if (f.min_tokens > 0 && f.max_tokens > 0 && f.max_tokens < f.min_tokens)
-    return fail("max_tokens must be greater than or equal to min_tokens");
-
-  const auto from = params.time("from", false);
-  if (!from) return tl::make_unexpected(from.error());
-  const auto to = params.time("to", true);
-  if (!to) return tl::make_unexpected(to.error());
-  if (*from && *to && **to < **from) return fail("to must be greater than or equal to from");
-  f.from_ns = *from;
-  f.to_ns = *to;
-
-  f.trace_group_id = params.get("trace_group_id");
-  f.thread_id = params.get("thread_id");
-  f.run_id = params.get("run_id");
-  f.provider = params.get("provider");
-  f.model = params.get("model");
-  f.api_key_hash = params.get("api_key_hash");
-  f.session_id = cut_at_character(params.get("session_id"), kMaxSessionIdBytes);
-  return f;
-}
-
-Result<TraceQuery> parse_trace_query(const QueryParams& params) {
-  TraceQuery q;
-  const auto limit = params.integer("limit", 0, 200);
-  if (!limit) return tl::make_unexpected(limit.error());
-  if (limit->value_or(0) != 0) q.limit = static_cast<int>(**limit);
-  auto filter = parse_trace_filter(params);
-  if (!filter) return tl::make_unexpected(filter.error());
-  q.filter = std::move(*filter);
-  if (const std::string_view cursor = params.get("cursor"); !cursor.empty()) {
-    auto after = store::decode_cursor(cursor);
-    if (!after) return tl::make_unexpected(after.error());
-    q.after = std::move(*after);
-  }
-  return q;
 }
 
 }  // namespace gw::api

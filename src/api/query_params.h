@@ -21,6 +21,8 @@ class QueryParams {
   std::string_view get(std::string_view name) const;
   /// Decimal with optional sign. Blank: nothing.
   Result<std::optional<std::int64_t>> integer(std::string_view name, std::int64_t min, std::int64_t max) const;
+  /// Dollars, 0 to a million, as nano-dollars. Blank: 0.
+  Result<std::int64_t> dollars(std::string_view name) const;
   /// RFC3339 or a day. Of a day the first nanosecond, or with `end` the last. Blank: nothing.
   Result<std::optional<std::int64_t>> time(std::string_view name, bool end) const;
 
@@ -36,7 +38,7 @@ struct TraceQuery {
 };
 /// The filters alone, in the contract's order of checks.
 Result<store::TraceFilter> parse_trace_filter(const QueryParams& params);
-/// In the contract's order of checks, the cursor last.
+/// `limit`, the filters, the cursor.
 Result<TraceQuery> parse_trace_query(const QueryParams& params);
 
 }  // namespace gw::api

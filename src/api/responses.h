@@ -4,16 +4,12 @@
 #include <string>
 
 #include "api/router.h"
-#include "model/trace.h"
 
 namespace gw::api {
 
 ApiResponse json_response(int status, std::string body);
 ApiResponse error_response(int status, std::string_view message);
 
-/// `{"items":[…],"next_cursor"?}` with a newline.
-std::string trace_page_body(const store::TracePage& page);
-std::string trace_detail_body(const Trace& trace);
 std::string diagnostics_body(const PipelineDiagnostics& d, std::int64_t now_ns);
 
 }  // namespace gw::api

@@ -21,13 +21,14 @@ struct ApiRequest {
   std::string method;  ///< as received; case-sensitive
   std::string path;    ///< percent-decoded, not cleaned
   std::string query;   ///< raw, without `?`
-  std::string body;
+  std::string body;    ///< of a POST; at most kMaxRequestBody bytes
   /// The caller's tenant; nothing when auth is off: then everything is seen.
   std::optional<store::TenantScope> scope = {};
   /// Header fields, empty when absent.
   std::string accept = {}, accept_encoding = {}, last_event_id = {};
-  bool may_wait = true;     ///< false: answer now, with what there is
-  std::int64_t resume = 0;  ///< ApiWait::resume of the answer before; 0: asked for the first time
+  bool may_wait = true;         ///< false: answer now, with what there is
+  std::int64_t resume = 0;      ///< ApiWait::resume of the answer before; 0: asked for the first time
+  bool body_too_large = false;  ///< there was more of it; `body` is not filled in then
 };
 
 /// Instead of an answer: the same request is to be asked again when something was committed, and after `for_ns` from
@@ -36,6 +37,9 @@ struct ApiWait {
   std::int64_t for_ns = 0;
   std::int64_t resume = 0;  ///< up to which row nothing was found
 };
+
+/// What a client may send to the API in one request.
+inline constexpr std::size_t kMaxRequestBody = 16 * 1024;
 
 /// For HEAD the body is what GET would have answered: the caller takes Content-Length from it and sends none of it. The
 /// caller adds Content-Length and the correlation id.
@@ -81,14 +85,6 @@ class Router {
 
  private:
   ApiResponse route(const ApiRequest& request);
-  ApiResponse route_trace(const ApiRequest& request);
-  ApiResponse root() const;
-  ApiResponse health();
-  ApiResponse ready();
-  ApiResponse diagnostics(const ApiRequest& request);
-  ApiResponse list_traces(const ApiRequest& request);
-  ApiResponse trace_detail(const ApiRequest& request, std::string_view id);
-  void report(std::string_view operation, const Error& error) const;
 
   ApiDeps deps_;
 };
