@@ -18,4 +18,13 @@ ApiResponse trace_detail(const Call& call);
 ApiResponse replay_trace(const Call& call);
 ApiResponse fork_trace(const Call& call);
 
+// analytics.cpp
+ApiResponse analytics_usage(const Call& call);
+ApiResponse analytics_cost(const Call& call);
+ApiResponse analytics_models(const Call& call);
+ApiResponse analytics_keys(const Call& call);
+ApiResponse analytics_latency(const Call& call);
+ApiResponse analytics_errors(const Call& call);
+ApiResponse analytics_summary(const Call& call);
+
 }  // namespace gw::api

@@ -20,6 +20,13 @@ constexpr Route kRoutes[] = {
     {.method = "GET", .path = "/api/traces/{id}", .handler = trace_detail, .slash_at_end_too = true},
     {.method = "GET", .path = "/api/traces/{id}/replay", .handler = replay_trace, .slash_at_end_too = true},
     {.method = "POST", .path = "/api/traces/{id}/fork", .handler = fork_trace, .slash_at_end_too = true},
+    {.method = "GET", .path = "/api/analytics/usage", .handler = analytics_usage},
+    {.method = "GET", .path = "/api/analytics/cost", .handler = analytics_cost},
+    {.method = "GET", .path = "/api/analytics/models", .handler = analytics_models},
+    {.method = "GET", .path = "/api/analytics/keys", .handler = analytics_keys},
+    {.method = "GET", .path = "/api/analytics/latency", .handler = analytics_latency},
+    {.method = "GET", .path = "/api/analytics/errors", .handler = analytics_errors},
+    {.method = "GET", .path = "/api/analytics/summary", .handler = analytics_summary},
 };
 
 bool fits(const Route& route, std::string_view path, std::string_view& id) {
