@@ -51,6 +51,8 @@ class Exchange final : private proxy::RelayObserver {
   enum class Woken : std::uint8_t { commit, deadline, draining, gone };
   net::Task<bool> answer_api(const auth::Decision& decision);
   void read_api_request(api::ApiRequest& request) const;
+  net::Task<proxy::RelayEnd> read_api_body(api::ApiRequest& request);
+  net::Task<bool> answer_bad_body(proxy::RelayEnd why);
   net::Task<bool> await_answer(QueryPool::Question& question);
   net::Task<Woken> wait_for_commit(std::uint64_t seen, std::int64_t deadline_ns);
   net::Task<bool> answer_busy(const char* message);

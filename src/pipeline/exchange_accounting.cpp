@@ -2,9 +2,9 @@
 
 #include "base/clock.h"
 #include "base/strings.h"
-#include "http/chunked.h"
 #include "pipeline/connection.h"
 #include "pipeline/exchange.h"
+#include "pipeline/held_body.h"
 #include "provider/include_usage_splice.h"
 
 namespace gw::pipeline {
@@ -58,40 +58,6 @@ bool is_checksum(std::string_view name) {
     if (iequals(name, known)) return true;
   return false;
 }
-
-/// A request's body while it is held back. `raw`, which grows, is what came behind the head.
-class HeldBody {
- public:
-  enum class State : std::uint8_t { more, whole, malformed };
-
-  HeldBody(const http::RequestHead& head, const std::string& raw) : head_(head), raw_(raw) {}
-
-  State look() {
-    if (head_.body != http::BodyKind::chunked) return raw_.size() < head_.content_length ? State::more : State::whole;
-    const auto step = chunks_.scan(
-        std::string_view(raw_).substr(scanned_), false, [this](std::string_view data) { content_.append(data); },
-        [](std::string_view) {});
-    scanned_ += step.consumed;
-    if (step.status == http::ChunkScanner::Status::bad) return State::malformed;
-    return step.status == http::ChunkScanner::Status::done ? State::whole : State::more;
-  }
-
-  // Of a whole body.
-  std::size_t framed_size() const {
-    return head_.body == http::BodyKind::chunked ? scanned_ : static_cast<std::size_t>(head_.content_length);
-  }
-  std::string_view content() const {
-    return head_.body == http::BodyKind::chunked ? std::string_view(content_)
-                                                 : std::string_view(raw_).substr(0, framed_size());
-  }
-
- private:
-  const http::RequestHead& head_;
-  const std::string& raw_;
-  http::ChunkScanner chunks_;
-  std::size_t scanned_ = 0;
-  std::string content_;
-};
 
 }  // namespace
 

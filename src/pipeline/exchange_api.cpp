@@ -4,6 +4,7 @@
 #include "base/strings.h"
 #include "pipeline/connection.h"
 #include "pipeline/exchange.h"
+#include "pipeline/held_body.h"
 
 namespace gw::pipeline {
 namespace {
@@ -13,6 +14,9 @@ namespace {
 constexpr int kMaxStreams = 64;
 constexpr int kMaxWaits = 1000;
 constexpr std::size_t kLargeAnswer = std::size_t{512} << 10;
+
+/// A body of one-byte chunks is six times its content; what takes more is not meant well.
+constexpr std::size_t kMaxFramedBody = 8 * api::kMaxRequestBody;
 
 constexpr std::string_view kLastPiece = "0\r\n\r\n";
 
@@ -70,6 +74,53 @@ void Exchange::read_api_request(api::ApiRequest& request) const {
   if (identity_ != nullptr) request.scope = store::TenantScope::of(identity_->org_id, identity_->workspace_id);
 }
 
+/// Takes a POST's body, within the API's bound, out of what is still to be read of this request. A longer one is not
+/// read to its end, nor is its client told to send it. What is returned other than `complete` ends the exchange.
+net::Task<proxy::RelayEnd> Exchange::read_api_body(api::ApiRequest& request) {
+  using proxy::RelayEnd;
+  if (head_.method != "POST" || head_.body == http::BodyKind::none) co_return RelayEnd::complete;
+  request.body_too_large = head_.body == http::BodyKind::length && head_.content_length > api::kMaxRequestBody;
+  if (request.body_too_large) co_return RelayEnd::complete;
+  if (head_.expect_continue && first_body_.empty() && !co_await send_all("HTTP/1.1 100 Continue\r\n\r\n"))
+    co_return RelayEnd::client_gone;
+
+  net::Waiter& waiter = connection_.waiter();
+  net::Socket& client = connection_.socket();
+  waiter.set_deadline(worker_.loop.now_ns() + services_.limits.header_timeout_ns);  // for all of it, however it comes
+  HeldBody held(head_, first_body_);
+  for (;;) {
+    const HeldBody::State state = held.look();
+    if (state == HeldBody::State::malformed) co_return RelayEnd::client_bad_body;
+    const bool whole = state == HeldBody::State::whole;
+    request.body_too_large = whole ? held.content().size() > api::kMaxRequestBody
+                                   : held.content_size() > api::kMaxRequestBody || first_body_.size() > kMaxFramedBody;
+    if (request.body_too_large) co_return RelayEnd::complete;
+    if (whole) break;
+    const net::IoResult r = client.read(worker_.scratch.read, proxy::RelayScratch::kReadSize);
+    if (r.status == net::IoStatus::ok)
+      first_body_.append(worker_.scratch.read, r.n);
+    else if (r.status != net::IoStatus::again)
+      co_return RelayEnd::client_gone;
+    else
+      co_await waiter.wait();
+    if (client.was_cut()) co_return RelayEnd::cut_off;
+    if (waiter.expired()) co_return RelayEnd::client_timeout;
+  }
+  request.body = held.content();
+  first_body_.erase(0, held.framed_size());
+  buffers_.head.body = http::BodyKind::none;  // what is left belongs to the next request
+  co_return RelayEnd::complete;
+}
+
+net::Task<bool> Exchange::answer_bad_body(proxy::RelayEnd why) {
+  if (why != proxy::RelayEnd::client_bad_body && why != proxy::RelayEnd::client_timeout) co_return false;
+  LocalAnswer bad = why == proxy::RelayEnd::client_bad_body
+                        ? LocalAnswer::malformed(400, "malformed chunked request body")
+                        : LocalAnswer::malformed(408, "request body did not arrive in time");
+  add_cors(bad, services_.cors_allow_headers);
+  co_return co_await answer(bad);
+}
+
 net::Task<bool> Exchange::answer_busy(const char* message) {
   LocalAnswer busy = LocalAnswer::error(503, message);
   add_cors(busy, services_.cors_allow_headers);
@@ -81,6 +132,8 @@ net::Task<bool> Exchange::answer_api(const auth::Decision& decision) {
   identity_ = decision.identity;
   api::ApiRequest request;
   read_api_request(request);
+  if (const proxy::RelayEnd end = co_await read_api_body(request); end != proxy::RelayEnd::complete)
+    co_return co_await answer_bad_body(end);
   Slot waits, streams;
   std::int64_t deadline_ns = 0;
   std::shared_ptr<QueryPool::Question> question;
