@@ -58,6 +58,34 @@ constexpr std::array<std::string_view, kExportFields> kNames = {
 };
 static_assert(!kNames.back().empty());
 
+/// `,"name":` of each field.
+struct Key {
+  std::array<char, 32> text{};
+  std::size_t size = 0;
+};
+constexpr std::array<Key, kExportFields> make_keys() {
+  std::array<Key, kExportFields> keys{};
+  for (std::size_t i = 0; i < kExportFields; ++i) {
+    Key& k = keys[i];
+    const auto put = [&k](char c) { k.text[k.size++] = c; };
+    put(',');
+    put('"');
+    for (const char c : kNames[i]) put(c);
+    put('"');
+    put(':');
+  }
+  return keys;
+}
+constexpr auto kKeys = make_keys();
+
+/// Bytes that CSV takes as they are, wherever they stand.
+constexpr std::array<bool, 256> make_plain_csv() {
+  std::array<bool, 256> t{};
+  for (std::size_t i = 0x20; i < 0x7F; ++i) t[i] = i != '"' && i != ',';
+  return t;
+}
+constexpr auto kPlainCsv = make_plain_csv();
+
 constexpr std::uint64_t bit(F f) { return std::uint64_t{1} << static_cast<unsigned>(f); }
 /// All fields from `first` up to and without `end`.
 constexpr std::uint64_t range(F first, F end) { return bit(end) - bit(first); }
@@ -219,7 +247,9 @@ void append_cursor(std::string& out, const Trace& trace, const ExportCursor& fro
 }
 
 void append_key(std::string& out, F field) {
-  out.append(out.back() == '{' ? "\"" : ",\"").append(to_string(field)).append("\":");
+  const Key& key = kKeys[static_cast<std::size_t>(field)];
+  const std::size_t comma = out.back() == '{' ? 1 : 0;
+  out.append(key.text.data() + comma, key.size - comma);
 }
 
 /// Decoded and encoded again, because a line must not have line ends in it; what cannot be decoded is a string.
@@ -235,13 +265,19 @@ void append_stored_json(std::string& out, F field, std::string_view text) {
 }
 
 void append_csv_text(std::string& out, std::string_view s) {
+  constexpr std::string_view kFormula = "=+-@\t\r\n";
+  const bool formula = !s.empty() && kFormula.find(s.front()) != std::string_view::npos;
+  bool plain = !formula;
+  for (const char c : s) plain = plain && kPlainCsv[static_cast<unsigned char>(c)];
+  if (plain) {
+    out.append(s);
+    return;
+  }
   std::string clean;
   if (!is_storable_text(s)) {
     clean = storable_text(s);
     s = clean;
   }
-  constexpr std::string_view kFormula = "=+-@\t\r\n";
-  const bool formula = !s.empty() && kFormula.find(s.front()) != std::string_view::npos;
   if (!formula && s.find_first_of("\",\r\n") == std::string_view::npos) {
     out.append(s);
     return;

@@ -1,5 +1,7 @@
 #include "api/export_metadata.h"
 
+#include <array>
+#include <bit>
 #include <charconv>
 #include <cstring>
 
@@ -9,6 +11,13 @@
 namespace gw::api {
 namespace {
 
+constexpr std::array<bool, 256> make_structure() {
+  std::array<bool, 256> t{};
+  for (const char c : std::string_view("\",{}[]")) t[static_cast<unsigned char>(c)] = true;
+  return t;
+}
+constexpr auto kStructure = make_structure();
+
 /// Members of one object in order; stops at what it does not understand.
 class Members {
  public:
@@ -16,6 +25,9 @@ class Members {
     space();
     good_ = take('{');
   }
+
+  /// Whether the value that next() gave last is, or ends with, a string that has escapes.
+  bool escaped() const { return escaped_; }
 
   bool next(std::string_view& key, std::string_view& value) {
     space();
@@ -43,22 +55,42 @@ class Members {
     ++i_;
     return true;
   }
+  /// To behind the closing quote; `escaped_` tells whether there were escapes.
   bool skip_string() {
-    for (++i_; i_ < s_.size();) {
-      const void* quote = std::memchr(s_.data() + i_, '"', s_.size() - i_);
-      if (quote == nullptr) return false;
-      const auto at = static_cast<std::size_t>(static_cast<const char*>(quote) - s_.data());
-      std::size_t slashes = at;
-      while (slashes > i_ && s_[slashes - 1] == '\\') --slashes;
-      i_ = at + 1;
-      if ((at - slashes) % 2 == 0) return true;
+    escaped_ = false;
+    for (++i_; i_ < s_.size(); ++i_) {
+      i_ = next_special(i_);
+      if (i_ >= s_.size()) return false;
+      if (s_[i_] == '"') {
+        ++i_;
+        return true;
+      }
+      escaped_ = true;
+      ++i_;
     }
     return false;
+  }
+  /// The first quote or backslash from `i` on, eight bytes at a time; the size when there is none.
+  std::size_t next_special(std::size_t i) const {
+    constexpr std::uint64_t k01 = 0x0101010101010101, k80 = 0x80 * k01;
+    const auto zero_byte = [](std::uint64_t w) { return (w - k01) & ~w & k80; };
+    for (; i + 8 <= s_.size(); i += 8) {
+      std::uint64_t w = 0;
+      std::memcpy(&w, s_.data() + i, 8);
+      const std::uint64_t found = zero_byte(w ^ k01 * '"') | zero_byte(w ^ k01 * '\\');
+      if (found != 0) return i + static_cast<std::size_t>(std::countr_zero(found)) / 8;
+    }
+    while (i < s_.size() && s_[i] != '"' && s_[i] != '\\') ++i;
+    return i;
   }
   bool skip_value() {
     std::size_t depth = 0;
     for (const std::size_t begin = i_; i_ < s_.size();) {
       const char c = s_[i_];
+      if (!kStructure[static_cast<unsigned char>(c)]) {
+        ++i_;
+        continue;
+      }
       if (c == '"') {
         if (!skip_string()) return false;
         if (depth == 0) return true;
@@ -82,7 +114,9 @@ class Members {
   std::string_view s_;
   std::size_t i_ = 0;
   bool good_ = false;
+  bool escaped_ = false;
 };
+static_assert(std::endian::native == std::endian::little);
 
 /// A position in `decoded` instead of a view, because that may move while it grows.
 struct Text {
@@ -90,10 +124,10 @@ struct Text {
   std::size_t at = 0, size = 0;
   bool copied = false;
 
-  void set(std::string_view value, std::string& decoded) {
+  void set(std::string_view value, bool escaped, std::string& decoded) {
     if (value.size() < 2 || value.front() != '"') return;
     raw = value.substr(1, value.size() - 2);
-    copied = std::memchr(raw.data(), '\\', raw.size()) != nullptr;
+    copied = escaped;
     if (!copied) return;
     at = decoded.size();
     decoded += store::json_text(value);
@@ -135,17 +169,17 @@ ExportMetadata read_export_metadata(std::string_view metadata, std::string& deco
   Members members(metadata);
   for (std::string_view key, value; members.next(key, value);) {
     if (key == "lineage_thread_id")
-      thread_id.set(value, decoded);
+      thread_id.set(value, members.escaped(), decoded);
     else if (key == "lineage_run_id")
-      run_id.set(value, decoded);
+      run_id.set(value, members.escaped(), decoded);
     else if (key == "correlation_id")
-      correlation_id.set(value, decoded);
+      correlation_id.set(value, members.escaped(), decoded);
     else if (key == "outcome")
-      outcome.set(value, decoded);
+      outcome.set(value, members.escaped(), decoded);
     else if (key == "cost_source")
-      cost_source.set(value, decoded);
+      cost_source.set(value, members.escaped(), decoded);
     else if (key == "price_version")
-      price_version.set(value, decoded);
+      price_version.set(value, members.escaped(), decoded);
     else if (key == "usage")
       read_usage(value, m);
   }
