@@ -1,22 +1,38 @@
-# What tests say is compiled once and run once: optimising it costs more than it gives. The code under test keeps its own level.
-if(GW_SANITIZE)
-  set(GW_TEST_OPTIMISATION -O0)
+# Half of what a file costs to compile is the standard library's headers: they are compiled once for all layers, and once more, with
+# GoogleTest's, for all tests. Only system headers belong here, so that no edit of ours makes everything compile anew. A file still includes
+# what it uses: the preset `clang` and ./dev check compile without (CMAKE_DISABLE_PRECOMPILE_HEADERS).
+set(GW_HEADERS <algorithm> <array> <atomic> <charconv> <chrono> <condition_variable> <cstdint> <cstring> <ctime> <deque> <functional> <map>
+    <memory> <mutex> <optional> <span> <string> <string_view> <thread> <utility> <vector> <tl/expected.hpp>)
+
+# The flags let the compiler cache tell one precompiled header from another by its content.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(GW_OPTIONS -fpch-preprocess)
 else()
-  set(GW_TEST_OPTIMISATION -O1)
+  set(GW_OPTIONS "SHELL:-Xclang -fno-pch-timestamp")
+endif()
+# What tests say is compiled once and run once: optimising it, or counting its branches for the fuzzer, costs more than it gives. The code
+# under test keeps its own level.
+set(GW_TEST_OPTIONS ${GW_OPTIONS} -O0)
+if(GW_FUZZ)
+  list(APPEND GW_TEST_OPTIONS -fno-sanitize=fuzzer-no-link)
 endif()
 
-# Most of a test's compile time is GoogleTest's header: it is compiled once for all of them. The flags let the compiler cache tell one
-# such header from another by its content; -pthread, which some libraries bring along, has to be the same for all.
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # g++ 12 sees overflows in joined std::strings that are not there.
-  set(GW_TEST_OPTIONS ${GW_TEST_OPTIMISATION} -pthread -fpch-preprocess -Wno-array-bounds -Wno-stringop-overflow -Wno-restrict)
-else()
-  set(GW_TEST_OPTIONS ${GW_TEST_OPTIMISATION} -pthread "SHELL:-Xclang -fno-pch-timestamp")
-endif()
-add_library(gw_test_header OBJECT ${CMAKE_CURRENT_LIST_DIR}/test_header.cpp)
+add_library(gw_header OBJECT ${CMAKE_CURRENT_LIST_DIR}/header.cpp)
+target_compile_options(gw_header PRIVATE ${GW_OPTIONS})
+target_precompile_headers(gw_header PRIVATE ${GW_HEADERS})
+add_library(gw_test_header OBJECT ${CMAKE_CURRENT_LIST_DIR}/header.cpp)
 target_link_libraries(gw_test_header PRIVATE GTest::gtest)
 target_compile_options(gw_test_header PRIVATE ${GW_TEST_OPTIONS})
-target_precompile_headers(gw_test_header PRIVATE <gtest/gtest.h>)
+target_precompile_headers(gw_test_header PRIVATE ${GW_HEADERS} <filesystem> <fstream> <gtest/gtest.h>)
+
+# gw_compile_like(HEADER TARGET ...): compiles TARGETs with the precompiled header of gw_header or gw_test_header.
+function(gw_compile_like HEADER)
+  foreach(T ${ARGN})
+    get_target_property(OPTIONS ${HEADER} COMPILE_OPTIONS)
+    target_compile_options(${T} PRIVATE ${OPTIONS})
+    target_precompile_headers(${T} REUSE_FROM ${HEADER})
+  endforeach()
+endfunction()
 
 # gw_layer(FOLDER DEPS ...): one static library per folder of src/, its unit tests (*_test.cpp), benchmarks (*_bench.cpp)
 # and fuzz targets (*_fuzz.cpp) beside the code. Files are found by glob, so that adding one needs no edit here.
@@ -31,6 +47,7 @@ function(gw_layer FOLDER)
     add_library(gw_${NAME} STATIC ${SOURCES})
     target_include_directories(gw_${NAME} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
     target_link_libraries(gw_${NAME} PUBLIC ${ARG_DEPS})
+    gw_compile_like(gw_header gw_${NAME})
   else()
     add_library(gw_${NAME} INTERFACE)
     target_include_directories(gw_${NAME} INTERFACE ${CMAKE_CURRENT_SOURCE_DIR})
@@ -42,8 +59,7 @@ function(gw_layer FOLDER)
   if(TESTS)
     add_executable(test_${NAME} ${TESTS})
     target_link_libraries(test_${NAME} PRIVATE gw_${NAME} ${ARG_TEST_DEPS} GTest::gtest_main)
-    target_compile_options(test_${NAME} PRIVATE ${GW_TEST_OPTIONS})
-    target_precompile_headers(test_${NAME} REUSE_FROM gw_test_header)
+    gw_compile_like(gw_test_header test_${NAME})
     add_test(NAME unit_${NAME} COMMAND test_${NAME} --gtest_brief=1
              WORKING_DIRECTORY ${CMAKE_BINARY_DIR}) # where __FILE__ holds, also when the compiler cache made it relative
     set_tests_properties(unit_${NAME} PROPERTIES TIMEOUT 300 LABELS unit)
@@ -54,6 +70,7 @@ function(gw_layer FOLDER)
   if(BENCHES AND GW_BENCH)
     add_executable(bench_${NAME} ${BENCHES})
     target_link_libraries(bench_${NAME} PRIVATE gw_${NAME} ${ARG_TEST_DEPS} benchmark::benchmark_main)
+    gw_compile_like(gw_header bench_${NAME})
   endif()
 
   if(GW_FUZZ)
@@ -64,6 +81,10 @@ endfunction()
 # Each <name>_fuzz.cpp twice: as it is, and as <name>_fuzz_planted, in which the folder's sources that hold an `#ifdef GW_PLANT_BUG` have
 # that bug. The second has to find it, which shows that the first would. (The planted objects take the place of the library's.)
 function(gw_fuzz_targets NAME ALL SOURCES)
+  list(FILTER ALL INCLUDE REGEX "_fuzz\\.cpp$")
+  if(NOT ALL)
+    return()
+  endif()
   set(BUGGY)
   foreach(S ${SOURCES})
     file(STRINGS ${S} HIT REGEX "ifn?def GW_PLANT_BUG|defined\\(GW_PLANT_BUG" LIMIT_COUNT 1)
@@ -71,12 +92,17 @@ function(gw_fuzz_targets NAME ALL SOURCES)
       list(APPEND BUGGY ${S})
     endif()
   endforeach()
-  list(FILTER ALL INCLUDE REGEX "_fuzz\\.cpp$")
+  add_library(planted_${NAME} OBJECT ${BUGGY})
+  target_compile_definitions(planted_${NAME} PRIVATE GW_PLANT_BUG)
+  target_link_libraries(planted_${NAME} PRIVATE gw_${NAME})
+  gw_compile_like(gw_header planted_${NAME})
   foreach(F ${ALL})
     get_filename_component(STEM ${F} NAME_WE)
-    add_executable(${STEM} ${F})
-    add_executable(${STEM}_planted ${F} ${BUGGY})
-    target_compile_definitions(${STEM}_planted PRIVATE GW_PLANT_BUG)
+    add_library(${STEM}_target OBJECT ${F})
+    target_link_libraries(${STEM}_target PRIVATE gw_${NAME})
+    gw_compile_like(gw_header ${STEM}_target)
+    add_executable(${STEM} $<TARGET_OBJECTS:${STEM}_target>)
+    add_executable(${STEM}_planted $<TARGET_OBJECTS:${STEM}_target> $<TARGET_OBJECTS:planted_${NAME}>)
     foreach(T ${STEM} ${STEM}_planted)
       target_link_libraries(${T} PRIVATE gw_${NAME})
       target_link_options(${T} PRIVATE -fsanitize=fuzzer)

@@ -4,7 +4,7 @@ set -u
 source=$1
 [ $(($(date +%s) - SECONDS_BASE)) -lt "$TIDY_BUDGET" ] || exit 0
 echo "$source" >>build/tidy/looked
-if out=$(clang-tidy-19 -p build/dev --quiet --warnings-as-errors='*' "$source" 2>&1 </dev/null); then
+if out=$(clang-tidy-19 -p build/tidy --quiet --warnings-as-errors='*' "$source" 2>&1 </dev/null); then
   printf '   %s ok\n' "$source"
 else
   printf '   FAILED: %s\n%s\n' "$source" "$(grep -v 'warnings generated\|^Suppressed\|^Use -header-filter' <<<"$out" | head -n 60)"
