@@ -2,7 +2,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <regex>
 #include <set>
 #include <sstream>
 #include <string>
@@ -27,9 +26,13 @@ std::string page() {
 
 /// Each `word` of a line that stands in backticks.
 std::vector<std::string> code_words(const std::string& line) {
-  static const std::regex kCode("`([^`]*)`");
   std::vector<std::string> out;
-  for (std::sregex_iterator it(line.begin(), line.end(), kCode), end; it != end; ++it) out.push_back((*it)[1]);
+  for (std::size_t open = line.find('`'); open != std::string::npos;) {
+    const std::size_t close = line.find('`', open + 1);
+    if (close == std::string::npos) break;
+    out.push_back(line.substr(open + 1, close - open - 1));
+    open = line.find('`', close + 1);
+  }
   return out;
 }
 

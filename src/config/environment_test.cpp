@@ -1,6 +1,5 @@
 #include "config/environment.h"
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,8 +23,13 @@ std::string refusal(const Variables& variables) {
   return error_of(apply_environment(config, env_of(variables)));
 }
 
+struct TextCase {
+  std::string name;
+  std::string (*get)(const Config&);
+};
+
 TEST(EnvironmentTexts, ReplaceTheirKeyVerbatim) {
-  const std::pair<std::string, std::function<std::string(const Config&)>> cases[] = {
+  const TextCase cases[] = {
       {"ONGOINGAI_HOST", [](const Config& c) { return c.server.host; }},
       {"ONGOINGAI_STORAGE_DRIVER", [](const Config& c) { return c.storage.driver; }},
       {"ONGOINGAI_STORAGE_PATH", [](const Config& c) { return c.storage.path; }},
@@ -46,7 +50,7 @@ TEST(EnvironmentTexts, ReplaceTheirKeyVerbatim) {
 }
 
 TEST(EnvironmentTexts, OfTelemetryAreTrimmedAndBlankCountsAsUnset) {
-  const std::pair<std::string, std::function<std::string(const Config&)>> cases[] = {
+  const TextCase cases[] = {
       {"OTEL_EXPORTER_OTLP_ENDPOINT", [](const Config& c) { return c.observability.otel.endpoint; }},
       {"OTEL_SERVICE_NAME", [](const Config& c) { return c.observability.otel.service_name; }},
       {"ONGOINGAI_PROMETHEUS_PATH", [](const Config& c) { return c.observability.otel.prometheus_path; }},
@@ -69,7 +73,7 @@ TEST(EnvironmentIntegers, ReplaceTheirKeyOrNameTheVariable) {
   struct Case {
     std::string name;
     bool trimmed;
-    std::function<std::int64_t(const Config&)> get;
+    std::int64_t (*get)(const Config&);
   };
   const Case cases[] = {
       {"ONGOINGAI_PORT", false, [](const Config& c) { return c.server.port; }},
@@ -96,7 +100,7 @@ TEST(EnvironmentBooleans, ReplaceTheirKeyOrNameTheVariable) {
   struct Case {
     std::string name;
     bool trimmed;
-    std::function<bool(const Config&)> get;
+    bool (*get)(const Config&);
   };
   const Case cases[] = {
       {"ONGOINGAI_CAPTURE_BODIES", false, [](const Config& c) { return c.tracing.capture_bodies; }},

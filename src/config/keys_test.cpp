@@ -1,6 +1,7 @@
 // Every key: that it lands in its member, and the default it has without a file.
-#include <functional>
 #include <set>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/effective.h"
@@ -29,11 +30,11 @@ std::string text(const std::vector<HeaderConfig>& headers) {
 }
 
 struct KeyCase {
-  std::string path;
-  std::string yaml;      ///< value in the file
-  std::string expected;  ///< value in the struct, as text
-  std::string standard;  ///< default, as text
-  std::function<std::string(const Config&)> get;
+  std::string_view path;
+  std::string_view yaml;      ///< value in the file
+  std::string_view expected;  ///< value in the struct, as text
+  std::string_view standard;  ///< default, as text
+  std::string (*get)(const Config&);
 };
 
 #define GW_KEY(path, yaml, expected, standard, member)                             \
@@ -207,12 +208,12 @@ std::vector<KeyCase> all_cases() {
 }
 
 /// auth.keys[].id, x  ->  {auth: {keys: [{id: x}]}}
-std::string yaml_of(const std::string& path, const std::string& value) {
+std::string yaml_of(std::string_view path, std::string_view value) {
   const std::size_t dot = path.find('.');
-  std::string key = path.substr(0, dot);
+  std::string key(path.substr(0, dot));
   const bool list = key.ends_with("[]");
   if (list) key.resize(key.size() - 2);
-  const std::string inner = dot == std::string::npos ? value : yaml_of(path.substr(dot + 1), value);
+  const std::string inner = dot == std::string::npos ? std::string(value) : yaml_of(path.substr(dot + 1), value);
   return "{" + key + ": " + (list ? "[" + inner + "]" : inner) + "}";
 }
 
@@ -241,7 +242,7 @@ bool of_a_named_provider(const KeyPath& key) { return key.path.starts_with("prov
 
 TEST(EveryKey, OfTheSchemaIsInThisTest) {
   std::set<std::string> tested;
-  for (const KeyCase& key : all_cases()) tested.insert(key.path);
+  for (const KeyCase& key : all_cases()) tested.emplace(key.path);
   std::set<std::string> known;
   for (const KeyPath& key : all_keys())
     if (key.type != KeyType::section && key.type != KeyType::section_list && !of_a_named_provider(key))
