@@ -11,7 +11,10 @@ test_command() {
   done
   need_packages build clang check bench test
   begin_results
+  fetch_npm_packages $suites &
+  fetching=$!
   for suite in $suites; do "suite_$suite" || true; done
+  npm_fetched
   finish_results
 }
 
@@ -21,6 +24,25 @@ soak_command() {
   end_to_end release tests/soak/run.sh soak || true
   finish_results
 }
+
+# What the named suites need of npm comes while the compilers run. Silent: each suite's own script looks again, and says what fails.
+fetch_npm_packages() {
+  local suite
+  for suite in "$@"; do
+    case $suite in
+      e2e*) npm_folder tests/e2e ;;
+      prices) npm_folder tests/prices ;;
+      tokens) npm_folder tools/tokens ;;
+      clients) npm_folder tests/e2e && npm_folder tests/clients ;;
+    esac
+  done </dev/null >/dev/null 2>&1
+}
+npm_folder() { (cd "$1" && . "$checkout/tests/npm_packages.sh" && npm_packages "$1"); }
+checkout=$PWD
+
+# npm_fetched: waits for it, as two npm at work in one folder disturb each other.
+npm_fetched() { [ -z "$fetching" ] || wait "$fetching" || true; fetching=; }
+fetching=
 
 # build_once PRESET [TARGET...]: brought up to date by the first suite that needs it.
 build_once() {
@@ -108,6 +130,7 @@ suite_e2e_tsan() { GW_SANITIZED=1 GW_PATIENCE=10 end_to_end tsan; }
 suite_prices() {
   local from=$SECONDS log=build/release/prices.log status=0 passed failed
   build_once release || return 1
+  npm_fetched
   say "prices, by the npm package"
   GW_PRICE_ORACLE="$PWD/build/release/price_oracle" tests/prices/run.sh </dev/null 2>&1 | tee "$log" | indent || status=$?
   passed=$(tap_count pass "$log")
@@ -122,6 +145,7 @@ suite_prices() {
 end_to_end() {
   local preset=$1 script=${2:-tests/e2e/run.sh} name=${3:-end to end} from log=build/$1/e2e.log status=0 passed failed
   if [ "$preset" = tsan ]; then build_once tsan ongoingai; else build_once "$preset"; fi || return 1
+  npm_fetched
   from=$SECONDS
   say "$name, $preset"
   GW_BINARY="$PWD/build/$preset/ongoingai" $(sanitizer_environment) "$script" </dev/null 2>&1 | tee "$log" | indent || status=$?
