@@ -19,7 +19,12 @@ bench_command() {
       done
       return $status
       ;;
-    *) die "there is no work '$work': chat, sse, paced, all or micro" ;;
+    scale)
+      need_packages build bench
+      build release ongoingai make_traces || return 1
+      python3 tools/bench/scale.py "$@"
+      ;;
+    *) die "there is no work '$work': chat, sse, paced, all, scale or micro" ;;
   esac
 }
 
