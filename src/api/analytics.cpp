@@ -211,6 +211,8 @@ ApiResponse analytics_summary(const Call& call) {
   auto models = ask_analytics(call, *request, {}, by_requests);
   if (!models) return std::move(models.error());
   request->group_by = store::GroupBy::api_key;
+  request->from_ns = models->from_ns;
+  request->to_ns = models->to_ns;
   auto keys = ask_analytics(call, *request, {.skip_blank = true}, by_requests);
   if (!keys) return std::move(keys.error());
   Summary summary;

@@ -22,7 +22,8 @@ using PointColumn = Column<Point>;
 
 struct PointList {
   std::vector<Point> points;
-  bool truncated = false;  ///< groups beyond the limit were left out
+  bool truncated = false;                ///< groups beyond the limit were left out
+  std::int64_t from_ns = 0, to_ns = -1;  ///< the range, both ends closed and inclusive; empty when nothing can be in it
 };
 
 /// What the groups beyond the limit are measured by.

@@ -17,6 +17,7 @@ std::unordered_set<std::string_view> greatest(const std::vector<store::Analytics
     if (__builtin_add_overflow(sum, measure(g.figures), &sum)) sum = INT64_MAX;
   }
   std::vector<std::pair<std::int64_t, std::string_view>> order;
+  order.reserve(sums.size());
   for (const auto& [name, sum] : sums) order.emplace_back(-sum, name);
   if (order.size() > limit) {
     std::nth_element(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(limit), order.end());
@@ -44,6 +45,8 @@ tl::expected<PointList, ApiResponse> ask_analytics(const Call& call, const Analy
   if (plan->empty) return out;
   plan->query.latency = wanted.latency;
   plan->query.time_to_first_token = wanted.time_to_first_token;
+  out.from_ns = plan->query.edges.front();
+  out.to_ns = plan->query.edges.back() - 1;
   auto groups = call.traces().analyze(call.scope(), plan->query);
   if (!groups) return tl::make_unexpected(call.store_failed("read analytics", groups.error(), kFailed));
   if (wanted.skip_blank) std::erase_if(*groups, [](const store::AnalyticsGroup& g) { return g.group.empty(); });
@@ -80,7 +83,10 @@ ApiResponse list_answer(const AnalyticsRequest& request, const PointList& list, 
   ApiResponse answer;
   if (request.csv) {
     answer = csv_response(csv_text<Point>(columns, list.points), file_name);
-    if (list.truncated) answer.headers.emplace_back("X-OngoingAI-Truncated", "true");
+    if (list.truncated) {
+      answer.headers.emplace_back("X-OngoingAI-Truncated", "true");
+      answer.headers.emplace_back("Access-Control-Expose-Headers", "X-OngoingAI-Truncated");
+    }
   } else {
     std::string out;
     JsonWriter w(out);

@@ -248,6 +248,7 @@ TEST_F(Analytics, TheGreatestGroupsAreShownAndTheRestIsSaidToBeMissing) {
       << "a group is kept in all its buckets";
   const ApiResponse csv = get("/api/analytics/models", "limit=1&format=csv");
   EXPECT_EQ(header(csv, "X-OngoingAI-Truncated"), "true");
+  EXPECT_EQ(header(csv, "Access-Control-Expose-Headers"), "X-OngoingAI-Truncated");
   EXPECT_EQ(header(get("/api/analytics/models", "format=csv"), "X-OngoingAI-Truncated"), "(absent)");
 }
 
@@ -287,6 +288,9 @@ TEST_F(Analytics, AnOpenRangeIsAskedForInWholeDays) {
   memory_.questions = 0;
   body("usage", "from=2026-02-12&to=2026-02-13");
   EXPECT_EQ(memory_.questions, 1) << "a closed range needs no span";
+  memory_.questions = 0;
+  body("summary");
+  EXPECT_EQ(memory_.questions, 3) << "both parts of a summary are of one range";
   body("usage", "from=2000-01-01&to=2100-01-01&bucket=hour");
   EXPECT_EQ(memory_.asked.edges.size(), 49U) << "buckets are made for the days that have traces";
 }

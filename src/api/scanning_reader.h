@@ -50,9 +50,10 @@ class ScanningReader : public TraceReader {
     std::map<std::pair<std::size_t, std::string>, Figures> cells;
     for (const Trace& t : traces) {
       if (!sees(scope, t) || !fits(query.filter, t)) continue;
-      for (std::size_t i = 0; i + 1 < query.edges.size(); ++i)
-        if (t.timestamp_ns >= query.edges[i] && t.timestamp_ns < query.edges[i + 1])
-          cells[{i, group_of(query.group_by, t)}].merge(figures_of(t));
+      const auto behind = std::upper_bound(query.edges.begin(), query.edges.end(), t.timestamp_ns);
+      if (behind == query.edges.begin() || behind == query.edges.end()) continue;
+      const auto bucket = static_cast<std::size_t>(behind - query.edges.begin() - 1);
+      cells[{bucket, group_of(query.group_by, t)}].merge(figures_of(t));
     }
     std::vector<AnalyticsGroup> out;
     for (auto& [place, figures] : cells) out.push_back({place.first, place.second, figures});
