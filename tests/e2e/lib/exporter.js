@@ -70,41 +70,59 @@ export class Exporter {
     const resume = endless
       ? this.cursor && `&last_event_id=${this.cursor}`
       : `&wait=20${this.cursor && `&after=${this.cursor}`}`;
-    const most = this.random.integer(1, 60000);
+    const most = this.random.integer(1, this.random.pick([300, 3000, 60000]));
     this.requests += 1;
     return new Promise((resolve, reject) => {
+      let over = false; // what comes after it is lost
+      const finish = (error) => {
+        over = true;
+        if (error) reject(error);
+        else resolve();
+      };
       const options = { host: '127.0.0.1', port: this.port(), path: path + resume, headers, agent: false };
       const request = http.get(options, (response) => {
         if (response.statusCode !== 200) {
           this.problems.push(`${options.path} answered ${response.statusCode}`);
           request.destroy();
-          reject(new Error('refused'));
+          finish(new Error('refused'));
           return;
         }
-        const body = response.headers['content-encoding'] === 'gzip' ? response.pipe(zlib.createGunzip()) : response;
         const state = { text: '', headers: response.headers };
+        const more = (bytes) => {
+          if (over) return;
+          state.text += bytes.toString('latin1');
+          take(this, state, false);
+        };
+        const end = () => {
+          if (over) return;
+          take(this, state, true);
+          finish();
+        };
+        const coded = response.headers['content-encoding'] === 'gzip';
+        const decoder = coded ? zlib.createGunzip().on('data', more).on('end', end).on('error', finish) : null;
         let received = 0;
         response.on('data', (bytes) => {
-          received += bytes.length;
+          if (received >= most) return;
+          const part = bytes.subarray(0, most - received);
+          received += part.length;
+          if (decoder) decoder.write(part);
+          else more(part);
           if (received < most) return;
           this.cuts += 1;
           request.destroy();
-          reject(new Error('cut'));
+          if (decoder) decoder.flush(() => finish(new Error('cut')));
+          else finish(new Error('cut'));
         });
-        body.on('data', (bytes) => {
-          state.text += bytes.toString('latin1');
-          take(this, state, false);
+        response.on('end', () => {
+          if (received >= most) return;
+          if (decoder) decoder.end();
+          else end();
         });
-        body.on('end', () => {
-          take(this, state, true);
-          resolve();
-        });
-        body.on('error', reject);
-        response.on('error', reject);
-        response.on('aborted', () => reject(new Error('aborted')));
+        const broken = (error) => received < most && finish(error ?? new Error('aborted'));
+        response.on('error', broken).on('aborted', broken);
       });
-      request.setTimeout(60000 * patience, () => request.destroy());
-      request.on('error', reject);
+      request.setTimeout(60000 * patience, () => request.destroy(new Error('nothing comes')));
+      request.on('error', finish);
       this.request = request;
     });
   }
