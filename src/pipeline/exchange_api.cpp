@@ -17,6 +17,7 @@ constexpr std::size_t kLargeAnswer = std::size_t{512} << 10;
 
 /// A body of one-byte chunks is six times its content; what takes more is not meant well.
 constexpr std::size_t kMaxFramedBody = 8 * api::kMaxRequestBody;
+constexpr int kClientLeft = 499;  ///< in the access log only
 
 constexpr std::string_view kLastPiece = "0\r\n\r\n";
 
@@ -149,10 +150,13 @@ net::Task<bool> Exchange::answer_api(const auth::Decision& decision) {
     const api::ApiWait wait = *question->response.wait;
     if (deadline_ns == 0) deadline_ns = worker_.loop.now_ns() + wait.for_ns;
     const Woken woken = co_await wait_for_commit(seen, deadline_ns);
-    if (woken == Woken::gone) co_return false;
+    if (woken == Woken::gone) {
+      log_access(kClientLeft);
+      co_return false;
+    }
     request = std::move(question->request);
     request.resume = wait.resume;
-    request.may_wait = woken == Woken::commit;
+    request.may_wait = woken == Woken::commit && worker_.loop.now_ns() < deadline_ns;
   }
   const bool in_pieces = question->response.source != nullptr;
   if ((in_pieces || question->response.body.size() > kLargeAnswer) &&
