@@ -159,4 +159,18 @@ void FlagSet::print_help(std::ostream& out) const {
   }
 }
 
+void FlagSet::offer_files(std::string_view name) {
+  if (Flag* flag = find(name)) flag->files = true;
+}
+void FlagSet::offer_words(std::string_view name, std::string words) {
+  if (Flag* flag = find(name)) flag->words = std::move(words);
+}
+
+std::vector<FlagSet::Described> FlagSet::described() const {
+  std::vector<Described> out;
+  out.reserve(flags_.size());
+  for (const Flag& f : flags_) out.push_back({f.name, f.help, f.kind != Kind::boolean, f.files, f.words});
+  return out;
+}
+
 }  // namespace gw::cli

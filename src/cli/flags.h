@@ -33,6 +33,19 @@ class FlagSet {
 
   void print_help(std::ostream& out) const;
 
+  /// What shells offer for the value of a flag that was added.
+  void offer_files(std::string_view name);
+  void offer_words(std::string_view name, std::string words);  ///< separated by blanks
+
+  struct Described {
+    std::string name, help;
+    bool takes_value = false;
+    bool files = false;
+    std::string words;
+  };
+  /// By name.
+  std::vector<Described> described() const;
+
  private:
   enum class Kind { text, integer, boolean, duration };
   struct Flag {
@@ -42,6 +55,8 @@ class FlagSet {
     std::string help;
     std::string default_text;  ///< empty: the zero value, not shown
     bool given = false;
+    bool files = false;
+    std::string words{};
   };
 
   void add(Flag flag);

@@ -3,12 +3,16 @@
 // the CLI contract.
 #include <functional>
 #include <iosfwd>
+#include <memory>
 #include <span>
 #include <string>
 
+#include "base/clock.h"
+#include "cli/terminal.h"
 #include "config/config.h"
 #include "config/environment.h"
 #include "store/reprice.h"
+#include "store/trace_store.h"
 
 namespace gw::cli {
 
@@ -28,10 +32,17 @@ struct Handlers {
       reprice{};
   /// What `serve` would refuse beyond validation; asked by `config validate`. May be empty.
   std::function<Result<void>(const config::Config& config)> check;
+
+  using Reader = Result<std::unique_ptr<store::TraceReader>>;
+  /// The configured store, read-only and left as it is. One call of the reader takes at most the deadline.
+  std::function<Reader(const config::Config& config, int deadline_ms)> open_store{};
+
   std::string version;          ///< the version line: dev (none, unknown)
   std::ostream* out = nullptr;  ///< null: std::cout
   std::ostream* err = nullptr;  ///< null: std::cerr
+  Terminal terminal{};          ///< what `out` and `err` are when they are given
   config::EnvLookup env{};      ///< empty: the process's environment
+  Clock clock{};
 };
 
 /// `args` without the program's name. Returns the exit code.

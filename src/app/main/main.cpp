@@ -3,6 +3,7 @@
 
 #include "app/reprice.h"
 #include "app/server.h"
+#include "app/stores.h"
 #include "app/wiring.h"
 #include "cli/run.h"
 
@@ -21,6 +22,7 @@ int main(int argc, char** argv) {
   };
   handlers.check = gw::app::check_servable;
   handlers.reprice = gw::app::reprice;
+  handlers.open_store = gw::app::open_store;
   handlers.demo = [&](bool once) { return gw::app::demo(once, handlers.version); };
   return gw::cli::run(args, handlers);
 }

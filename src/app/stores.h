@@ -1,0 +1,15 @@
+#pragma once
+// The stores that commands open: the configured one and others, by the driver that the configuration names.
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "cli/run.h"
+#include "config/config.h"
+
+namespace gw::app {
+
+/// Read-only; nothing is created or migrated.
+cli::Handlers::Reader open_store(const config::Config& config, int deadline_ms);
+
+}  // namespace gw::app

@@ -1,0 +1,250 @@
+#include "cli/doctor.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "auth/authorizer.h"
+#include "base/json_writer.h"
+#include "base/strings.h"
+#include "base/time_format.h"
+#include "cli/json_indent.h"
+#include "cli/table.h"
+#include "config/effective.h"
+#include "config/validate.h"
+#include "route/route_table.h"
+
+namespace gw::cli {
+namespace {
+
+using Status = DoctorCheck::Status;
+
+constexpr int kStorageDeadlineMs = 5'000;
+/// What the API protects: traces, analytics, export, diagnostics and gateway keys.
+constexpr int kProtectedRules = 5;
+
+std::string absolute(const std::string& path) {
+  std::error_code error;
+  const auto whole = std::filesystem::absolute(path, error);
+  return error ? path : whole.lexically_normal().string();
+}
+
+/// The gateway makes the database at its first start, if it may write where it is to lie.
+DoctorCheck missing_database(const std::string& path) {
+  const std::string whole = absolute(path);
+  std::filesystem::path folder = std::filesystem::path(whole).parent_path();
+  std::error_code ignored;
+  while (folder.has_relative_path() && !std::filesystem::exists(folder, ignored)) folder = folder.parent_path();
+  if (::access(folder.c_str(), W_OK | X_OK) != 0)
+    return {"storage",
+            Status::fail,
+            "failed to initialize trace storage",
+            {"the database " + gw::quoted(whole) + " does not exist and cannot be created in " +
+             gw::quoted(folder.string()) + ": " + std::strerror(errno)}};
+  return {"storage", Status::warn, "trace storage does not exist yet; serve creates it", {"path: " + whole}};
+}
+
+DoctorCheck check_storage(const Handlers& h, const config::Config& c) {
+  const bool sqlite = trim(c.storage.driver) == "sqlite";
+  struct stat st{};
+  if (sqlite && ::stat(c.storage.path.c_str(), &st) != 0 && errno == ENOENT) return missing_database(c.storage.path);
+  const auto reader = h.open_store(c, kStorageDeadlineMs);
+  if (!reader) return {"storage", Status::fail, "failed to initialize trace storage", {reader.error().message}};
+  const auto page = (*reader)->list(store::TenantScope::all(), {}, std::nullopt, 1);
+  if (!page) return {"storage", Status::fail, "trace storage connectivity check failed", {page.error().message}};
+  if (!sqlite) return {"storage", Status::pass, "connected to postgres trace storage"};
+  return {"storage", Status::pass, "connected to sqlite trace storage", {"path: " + absolute(c.storage.path)}};
+}
+
+/// User, password and query may be keys.
+std::string shown_upstream(std::string_view upstream) {
+  const std::string_view url = trim(upstream);
+  const std::string_view bare = url.substr(0, url.find_first_of("?#"));
+  const std::size_t slashes = bare.find("//");
+  const std::size_t start = slashes == std::string_view::npos ? 0 : slashes + 2;
+  const std::size_t at = bare.substr(0, bare.find('/', start)).rfind('@');
+  std::string out(bare.substr(0, start));
+  out += at == std::string_view::npos || at < start ? std::string(bare.substr(start))
+                                                    : "***" + std::string(bare.substr(at));
+  return out + (bare.size() < url.size() && url[bare.size()] == '?' ? "?***" : "");
+}
+
+DoctorCheck check_routes(const config::Config& c) {
+  const auto providers = config::all_providers(c);
+  std::string prefixes;
+  bool root = false, overlap = false, api = false;
+  std::vector<route::ProviderOptions> options;
+  for (std::size_t i = 0; i < providers.size(); ++i) {
+    const std::string prefix = config::normalised_prefix(providers[i]->prefix);
+    prefixes += (i > 0 ? " " : "") + providers[i]->name + "=" + gw::quoted(prefix);
+    root = root || prefix == "/";
+    api = api || config::prefixes_overlap(prefix, "/api");
+    for (std::size_t j = 0; j < i; ++j)
+      overlap = overlap || config::prefixes_overlap(config::normalised_prefix(providers[j]->prefix), prefix);
+    options.push_back({providers[i]->name, providers[i]->prefix, providers[i]->upstream});
+  }
+  const auto failed = [](const char* summary, std::string detail) {
+    return DoctorCheck{"route_wiring", Status::fail, summary, {std::move(detail)}};
+  };
+  if (root) return failed("provider prefixes must not be root ('/')", prefixes);
+  if (overlap) return failed("provider route prefixes overlap", prefixes);
+  if (api) return failed("provider prefixes must not overlap with /api routes", prefixes + " api=\"/api\"");
+  const auto table = route::RouteTable::build(options);
+  if (!table) return failed("failed to build proxy handler with configured routes", table.error().message);
+  DoctorCheck check{"route_wiring", Status::pass, "provider and API route wiring looks valid"};
+  for (const config::ProviderConfig* p : providers)
+    check.details.push_back(p->name + ": " + config::normalised_prefix(p->prefix) + " -> " +
+                            shown_upstream(p->upstream));
+  check.details.emplace_back("api routes: /api/*");
+  return check;
+}
+
+DoctorCheck check_auth(const config::Config& c) {
+  const std::string header(trim(c.auth.header));
+  const std::string rules = std::to_string(kProtectedRules);
+  if (iequals(header, "Authorization") || iequals(header, "X-API-Key"))
+    return {"auth_posture",
+            Status::fail,
+            "auth header conflicts with provider credential headers",
+            {"auth.header=" + gw::quoted(header) + " conflicts with Authorization/X-API-Key"}};
+  if (!c.auth.enabled)
+    return {"auth_posture",
+            Status::warn,
+            "gateway auth is disabled",
+            {"auth.enabled=false (header: " + header + ")", rules + " protected authorization rules are bypassed"}};
+  auth::Options options;
+  options.enabled = true;
+  for (const auto& k : c.auth.keys)
+    options.keys.push_back({k.id, k.token, k.org_id, k.workspace_id, k.team, k.role, k.permissions});
+  const auto authorizer = auth::Authorizer::build(options);
+  if (!authorizer)
+    return {"auth_posture", Status::fail, "gateway auth configuration is not runnable", {authorizer.error().message}};
+  const std::size_t keys = authorizer->key_count();
+  DoctorCheck check{"auth_posture",
+                    Status::pass,
+                    "gateway auth posture is healthy",
+                    {"auth header: " + header, "active gateway keys: " + std::to_string(keys),
+                     "protected authorization rules: " + rules}};
+  if (keys == 0) {
+    check.status = Status::warn;
+    check.summary = "gateway auth is enabled without any key; everything is denied";
+  }
+  return check;
+}
+
+void skip_others(DoctorReport& r, const char* why) {
+  for (const char* name : {"storage", "route_wiring", "auth_posture"}) r.checks.push_back({name, Status::skip, why});
+}
+
+DoctorReport config_failed(DoctorReport r, const char* summary, std::string detail, const char* why) {
+  r.checks.push_back({"config", Status::fail, summary, {std::move(detail)}});
+  skip_others(r, why);
+  return r;
+}
+
+/// Whatever else keeps `serve` from starting.
+Result<void> servable(const Handlers& h, const config::Config& c) {
+  if (auto ok = config::validate(c); !ok) return ok;
+  return h.check ? h.check(c) : Result<void>();
+}
+
+const char* name_of(Status s) {
+  switch (s) {
+    case Status::pass:
+      return "pass";
+    case Status::warn:
+      return "warn";
+    case Status::fail:
+      return "fail";
+    case Status::skip:
+      return "skip";
+  }
+  return "";
+}
+
+std::string upper(Status s) {
+  std::string out = name_of(s);
+  for (char& c : out) c = to_upper(c);
+  return out;
+}
+
+std::string coloured(Status s, const Terminal& t) {
+  const std::string text = upper(s);
+  if (s == Status::pass) return t.green(text);
+  if (s == Status::fail) return t.red(text);
+  return s == Status::warn ? t.yellow(text) : text;
+}
+
+}  // namespace
+
+Status DoctorReport::overall() const {
+  const auto any = [&](Status s) {
+    return std::any_of(checks.begin(), checks.end(), [&](auto& c) { return c.status == s; });
+  };
+  return any(Status::fail) ? Status::fail : any(Status::warn) ? Status::warn : Status::pass;
+}
+
+DoctorReport examine(const Handlers& handlers, const Result<config::Config>& config, const std::string& config_path) {
+  DoctorReport r;
+  r.generated_at_ns = handlers.clock.wall_ns();
+  r.config_path = config_path;
+  constexpr const char* kInvalid = "skipped: config validation failed";
+  if (!config)
+    return config_failed(std::move(r), "failed to load config", config.error().message,
+                         "skipped: config failed to load");
+  if (const auto valid = config::validate_values(*config); !valid)
+    return config_failed(std::move(r), "config is invalid", valid.error().message, kInvalid);
+  DoctorCheck routes = check_routes(*config);
+  DoctorCheck auth = check_auth(*config);
+  // What the checks of routes and auth find is told there, everything else that `serve` refuses is told here.
+  const bool told = routes.status == Status::fail || auth.status == Status::fail;
+  if (const auto ok = servable(handlers, *config); !ok && !told)
+    return config_failed(std::move(r), "config is invalid", ok.error().message, kInvalid);
+  r.checks.push_back({"config", Status::pass, "loaded and validated configuration", {"config path: " + config_path}});
+  r.checks.push_back(check_storage(handlers, *config));
+  r.checks.push_back(std::move(routes));
+  r.checks.push_back(std::move(auth));
+  return r;
+}
+
+std::string doctor_json(const DoctorReport& r) {
+  std::string out;
+  JsonWriter w(out);
+  w.begin_object()
+      .field("generated_at", format_rfc3339(r.generated_at_ns))
+      .field("config_path", r.config_path)
+      .field("overall_status", name_of(r.overall()))
+      .key("checks")
+      .begin_array();
+  for (const DoctorCheck& c : r.checks) {
+    w.begin_object().field("name", c.name).field("status", name_of(c.status)).field("summary", c.summary);
+    if (!c.details.empty()) {
+      w.key("details").begin_array();
+      for (const std::string& d : c.details) w.value(d);
+      w.end_array();
+    }
+    w.end_object();
+  }
+  w.end_array().end_object();
+  return indented_json(out);
+}
+
+std::string doctor_text(const DoctorReport& r, const Terminal& terminal) {
+  Block head;
+  head.row("Generated at", format_rfc3339_seconds(r.generated_at_ns));
+  head.row("Config path", r.config_path);
+  head.styled("Overall status", coloured(r.overall(), terminal));
+  std::string out = terminal.bold("OngoingAI Doctor") + "\n" + head.text();
+  out += "\n" + terminal.bold("Checks") + "\n";
+  for (const DoctorCheck& c : r.checks) {
+    out += "- [" + coloured(c.status, terminal) + "] " + c.name + ": " + c.summary + "\n";
+    for (const std::string& d : c.details) out += "  " + printable(d) + "\n";
+  }
+  return out;
+}
+
+}  // namespace gw::cli

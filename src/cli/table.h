@@ -1,0 +1,50 @@
+#pragma once
+// Aligned text: each cell padded to the widest of its column and two blanks, the last one not (CLI contract §7).
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cli/terminal.h"
+
+namespace gw::cli {
+
+class Table {
+ public:
+  enum class Column {
+    figure,  ///< always whole
+    text,    ///< cut with … where the terminal is narrower than the table
+  };
+
+  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+  /// As many cells as there are columns. What a terminal would act on is made harmless here.
+  Table& row(std::vector<std::string> cells);
+  bool empty() const { return rows_.empty(); }
+  /// Lines with their ends.
+  std::string text(const Terminal& terminal) const;
+
+ private:
+  std::vector<std::size_t> widths(const Terminal& terminal) const;
+
+  std::vector<Column> columns_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// Labels and values, the values aligned; never cut.
+class Block {
+ public:
+  /// What a terminal would act on is made harmless here.
+  Block& row(std::string_view label, std::string_view value);
+  /// A value that is fit for a terminal already, in colour perhaps.
+  Block& styled(std::string_view label, std::string value);
+  std::string text() const;
+
+ private:
+  std::vector<std::pair<std::string, std::string>> rows_;
+};
+
+/// Dollars with six decimals.
+std::string usd6(double usd);
+
+}  // namespace gw::cli
