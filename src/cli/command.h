@@ -89,5 +89,6 @@ Command doctor_command();
 Command diagnostics_command();
 Command reprice_command();
 Command demo_command();
+Command export_command();
 
 }  // namespace gw::cli

@@ -40,6 +40,7 @@ struct Handlers {
   std::string version;          ///< the version line: dev (none, unknown)
   std::ostream* out = nullptr;  ///< null: std::cout
   std::ostream* err = nullptr;  ///< null: std::cerr
+  int out_fd = 1;               ///< where long answers go
   Terminal terminal{};          ///< what `out` and `err` are when they are given
   config::EnvLookup env{};      ///< empty: the process's environment
   Clock clock{};

@@ -25,7 +25,7 @@ constexpr std::string_view kUsage =
     "  ongoingai doctor [--config path/to/ongoingai.yaml] [--format text|json]\n"
     "  ongoingai diagnostics [trace-pipeline] [--config path/to/ongoingai.yaml] [--base-url URL] "
     "[--gateway-key TOKEN] [--auth-header HEADER] [--format text|json] [--timeout DURATION]\n"
-    "  ongoingai ";
+    "  ongoingai export ";
 
 class RunTest : public Cli {
  protected:
@@ -144,7 +144,7 @@ TEST_F(RunTest, CommandsThatTakeNoPositionalArgumentsRefuseThem) {
   EXPECT_EQ(err(), "config validate does not accept positional arguments\n");
   EXPECT_EQ(run({"shell-init", "x"}), 2);
   EXPECT_EQ(err(), "shell-init does not accept positional arguments\n");
-  for (const std::string command : {"demo", "report", "doctor"}) {
+  for (const std::string command : {"demo", "report", "doctor", "export"}) {
     EXPECT_EQ(run({command, "x"}), 2);
     EXPECT_EQ(err(), command + " does not accept positional arguments\n");
   }
@@ -161,6 +161,7 @@ TEST_F(RunTest, WrongFlagsAreUsageErrorsWithTheHelpOfTheirCommand) {
       {{"debug", "last", "-x"}, "debug"},
       {{"doctor", "-x"}, "doctor"},
       {{"diagnostics", "-x"}, "diagnostics"},
+      {{"export", "-x"}, "export"},
       {{"demo", "-x"}, "demo"}};
   for (const auto& [args, set] : table) {
     EXPECT_EQ(run(args), 2) << set;
