@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "store/sqlite/backup.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace gw::app {
@@ -31,6 +32,11 @@ cli::Handlers::Reader open_store(const config::Config& config, int deadline_ms) 
   o.read_deadline_ms = deadline_ms;
   o.read_once = true;
   return store::open_sqlite_reader(o);
+}
+
+Result<store::BackupReport> backup(const config::Config& config, const store::BackupJob& job) {
+  if (auto ok = check_driver(config); !ok) return tl::make_unexpected(ok.error());
+  return store::backup_sqlite(options_of(config.storage.path), job);
 }
 
 }  // namespace gw::app

@@ -6,10 +6,12 @@
 #include "base/result.h"
 #include "cli/run.h"
 #include "config/config.h"
+#include "store/backup.h"
 
 namespace gw::app {
 
 /// Read-only; nothing is created or migrated.
 cli::Handlers::Reader open_store(const config::Config& config, int deadline_ms);
+Result<store::BackupReport> backup(const config::Config& config, const store::BackupJob& job);
 
 }  // namespace gw::app

@@ -90,5 +90,6 @@ Command diagnostics_command();
 Command reprice_command();
 Command demo_command();
 Command export_command();
+Command backup_command();
 
 }  // namespace gw::cli

@@ -40,7 +40,8 @@ std::span<const Command> all_commands() {
   static const std::vector<Command> commands{
       serve_command(),       version_command(), config_validate_command(), shell_init_command(),
       wrap_command(),        report_command(),  debug_command(),           doctor_command(),
-      diagnostics_command(), export_command(),  reprice_command(),         demo_command(),
+      diagnostics_command(), export_command(),  backup_command(),          reprice_command(),
+      demo_command(),
   };
   return commands;
 }

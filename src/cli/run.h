@@ -11,6 +11,7 @@
 #include "cli/terminal.h"
 #include "config/config.h"
 #include "config/environment.h"
+#include "store/backup.h"
 #include "store/reprice.h"
 #include "store/trace_store.h"
 
@@ -36,6 +37,7 @@ struct Handlers {
   using Reader = Result<std::unique_ptr<store::TraceReader>>;
   /// The configured store, read-only and left as it is. One call of the reader takes at most the deadline.
   std::function<Reader(const config::Config& config, int deadline_ms)> open_store{};
+  std::function<Result<store::BackupReport>(const config::Config& config, const store::BackupJob& job)> backup{};
 
   std::string version;          ///< the version line: dev (none, unknown)
   std::ostream* out = nullptr;  ///< null: std::cout

@@ -162,6 +162,7 @@ TEST_F(RunTest, WrongFlagsAreUsageErrorsWithTheHelpOfTheirCommand) {
       {{"doctor", "-x"}, "doctor"},
       {{"diagnostics", "-x"}, "diagnostics"},
       {{"export", "-x"}, "export"},
+      {{"backup", "-x"}, "backup"},
       {{"demo", "-x"}, "demo"}};
   for (const auto& [args, set] : table) {
     EXPECT_EQ(run(args), 2) << set;

@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   handlers.check = gw::app::check_servable;
   handlers.reprice = gw::app::reprice;
   handlers.open_store = gw::app::open_store;
+  handlers.backup = gw::app::backup;
   handlers.demo = [&](bool once) { return gw::app::demo(once, handlers.version); };
   return gw::cli::run(args, handlers);
 }
