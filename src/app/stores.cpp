@@ -1,6 +1,7 @@
 #include "app/stores.h"
 
-#include <algorithm>
+#include <filesystem>
+#include <iostream>
 
 #include "base/strings.h"
 #include "store/sqlite/backup.h"
@@ -10,6 +11,7 @@ namespace gw::app {
 namespace {
 
 constexpr int kBusyTimeoutMs = 30'000;  // a gateway under load comes first
+constexpr int kSourceDeadlineMs = 600'000;
 
 Result<void> check_driver(const config::Config& c) {
   if (trim(c.storage.driver) == "sqlite") return {};
@@ -32,6 +34,29 @@ cli::Handlers::Reader open_store(const config::Config& config, int deadline_ms) 
   o.read_deadline_ms = deadline_ms;
   o.read_once = true;
   return store::open_sqlite_reader(o);
+}
+
+cli::Handlers::Reader open_source(const std::string& path) {
+  store::SqliteOptions o = options_of(path);
+  o.read_deadline_ms = kSourceDeadlineMs;
+  o.read_once = true;
+  return store::open_sqlite_reader(o);
+}
+
+Result<cli::WritableStore> open_target(const config::Config& config, const std::string& source) {
+  if (auto ok = check_driver(config); !ok) return tl::make_unexpected(ok.error());
+  std::error_code missing;
+  if (std::filesystem::equivalent(source, config.storage.path, missing))
+    return fail("the source " + gw::quoted(source) + " is the configured database itself");
+  auto lock = store::lock_data_folder(config.storage.path);
+  if (!lock) return tl::make_unexpected(lock.error());
+  store::SqliteOptions o = options_of(config.storage.path);
+  o.write_deadline_ms = kBusyTimeoutMs;
+  o.progress = [](std::string_view what) { std::cerr << "database migration: " << what << '\n'; };
+  auto writer = store::open_sqlite_writer(o);
+  if (!writer) return tl::make_unexpected(writer.error());
+  return cli::WritableStore{.lock = std::make_shared<store::FolderLock>(std::move(*lock)),
+                            .writer = std::move(*writer)};
 }
 
 Result<store::BackupReport> backup(const config::Config& config, const store::BackupJob& job) {

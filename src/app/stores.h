@@ -12,6 +12,9 @@ namespace gw::app {
 
 /// Read-only; nothing is created or migrated.
 cli::Handlers::Reader open_store(const config::Config& config, int deadline_ms);
+cli::Handlers::Reader open_source(const std::string& path);
+/// Locked against gateways and other commands that write.
+Result<cli::WritableStore> open_target(const config::Config& config, const std::string& source);
 Result<store::BackupReport> backup(const config::Config& config, const store::BackupJob& job);
 
 }  // namespace gw::app

@@ -91,5 +91,6 @@ Command reprice_command();
 Command demo_command();
 Command export_command();
 Command backup_command();
+Command import_command();
 
 }  // namespace gw::cli

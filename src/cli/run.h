@@ -21,6 +21,12 @@ inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUsage = 2;
 
+/// A store that takes traces; nobody else writes to it while this lives.
+struct WritableStore {
+  std::shared_ptr<void> lock;  ///< given back after the writer
+  std::unique_ptr<store::TraceWriter> writer;
+};
+
 /// What the commands need from outside. `serve` and `demo` block until the gateway has ended and return the exit code;
 /// they are called on the caller's thread, before any other thread was started by this layer.
 struct Handlers {
@@ -37,6 +43,10 @@ struct Handlers {
   using Reader = Result<std::unique_ptr<store::TraceReader>>;
   /// The configured store, read-only and left as it is. One call of the reader takes at most the deadline.
   std::function<Reader(const config::Config& config, int deadline_ms)> open_store{};
+  /// A database that is not the configured one, read-only, by its path.
+  std::function<Reader(const std::string& path)> open_source{};
+  /// The configured store for writing; created or migrated where needed. `source` is refused when it is the same one.
+  std::function<Result<WritableStore>(const config::Config& config, const std::string& source)> open_target{};
   std::function<Result<store::BackupReport>(const config::Config& config, const store::BackupJob& job)> backup{};
 
   std::string version;          ///< the version line: dev (none, unknown)

@@ -163,6 +163,7 @@ TEST_F(RunTest, WrongFlagsAreUsageErrorsWithTheHelpOfTheirCommand) {
       {{"diagnostics", "-x"}, "diagnostics"},
       {{"export", "-x"}, "export"},
       {{"backup", "-x"}, "backup"},
+      {{"import", "-x"}, "import"},
       {{"demo", "-x"}, "demo"}};
   for (const auto& [args, set] : table) {
     EXPECT_EQ(run(args), 2) << set;

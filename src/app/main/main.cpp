@@ -23,6 +23,8 @@ int main(int argc, char** argv) {
   handlers.check = gw::app::check_servable;
   handlers.reprice = gw::app::reprice;
   handlers.open_store = gw::app::open_store;
+  handlers.open_source = gw::app::open_source;
+  handlers.open_target = gw::app::open_target;
   handlers.backup = gw::app::backup;
   handlers.demo = [&](bool once) { return gw::app::demo(once, handlers.version); };
   return gw::cli::run(args, handlers);

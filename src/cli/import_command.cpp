@@ -1,0 +1,130 @@
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <ostream>
+
+#include "base/json_writer.h"
+#include "base/strings.h"
+#include "cli/command.h"
+#include "cli/import_traces.h"
+#include "cli/json_indent.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+#include "cli/table.h"
+
+namespace gw::cli {
+namespace {
+
+constexpr std::string_view kUsage =
+    "import [--config path/to/ongoingai.yaml] [--dry-run] [--after N] [--format text|json] SOURCE";
+constexpr int kDeadlineMs = 600'000;
+
+struct ImportFlags : CommandFlags {
+  std::string format = "text";
+  std::int64_t after = 0;
+  bool dry_run = false;
+
+  ImportFlags() : CommandFlags("import") {
+    flags.add("dry-run", dry_run, "only count what would be imported");
+    flags.add("after", after, "go on behind this place in the source, which an import that was stopped named");
+    flags.add("format", format, "text or json");
+    flags.offer_words("format", "text json");
+  }
+};
+
+/// A URL, or `key=value` pairs, as Postgres takes them.
+bool is_dsn(std::string_view source) {
+  const std::string s = lowercase(trim(source));
+  if (s.starts_with("postgres://") || s.starts_with("postgresql://")) return true;
+  for (const std::string_view key : {"host=", "dbname=", "user=", "service="})
+    if (s.starts_with(key)) return true;
+  return false;
+}
+
+std::string import_text(const ImportReport& r, bool dry_run) {
+  Block b;
+  b.row("Read", grouped(r.read));
+  b.row(dry_run ? "Would be imported" : "Imported", grouped(r.imported));
+  b.row("Already there", grouped(r.present));
+  if (!dry_run) b.row("Refused", grouped(r.refused));
+  return b.text();
+}
+
+std::string import_json(const ImportReport& r, bool dry_run) {
+  std::string out;
+  JsonWriter w(out);
+  w.begin_object()
+      .field("schema_version", "import.v1")
+      .field("dry_run", dry_run)
+      .field("read", r.read)
+      .field("imported", r.imported)
+      .field("already_there", r.present)
+      .field("refused", r.refused)
+      .field("last_seq", r.last_seq)
+      .end_object();
+  return indented_json(out);
+}
+
+Result<void> run(const Context& c, const config::Config& config, const std::string& path, const ImportFlags& f,
+                 ImportReport& report) {
+  const auto source = c.handlers.open_source(path);
+  if (!source) return fail("failed to open the source: " + source.error().message);
+  const InterruptRequests interrupts;
+  Progress progress(c.err, c.err_terminal, c.handlers.clock);
+  const ImportOptions options{.after = f.after, .progress = [&](const ImportReport& r, std::int64_t last) {
+                                progress.show(f.dry_run ? "comparing" : "importing", r.last_seq - f.after,
+                                              last - f.after, grouped(r.read) + " traces");
+                                return !InterruptRequests::asked();
+                              }};
+  if (!f.dry_run) {
+    const auto target = c.handlers.open_target(config, path);
+    if (!target) return fail("failed to initialize trace store: " + target.error().message);
+    return import_traces(**source, *target->writer, options, report);
+  }
+  struct stat st{};
+  const bool no_store =
+      trim(config.storage.driver) == "sqlite" && ::stat(config.storage.path.c_str(), &st) != 0 && errno == ENOENT;
+  if (no_store) return compare_traces(**source, nullptr, options, report);
+  const auto target = c.handlers.open_store(config, kDeadlineMs);
+  if (!target) return fail("failed to initialize trace store: " + target.error().message);
+  return compare_traces(**source, target->get(), options, report);
+}
+
+int import(const Context& c, Args args) {
+  ImportFlags f;
+  if (f.flags.parse(args, c.err) != FlagSet::Outcome::ok) return kExitUsage;
+  if (f.flags.positional().size() != 1 || f.flags.positional()[0].empty())
+    return c.wrong_usage("usage: ongoingai " + std::string(kUsage));
+  const auto format = output_format(f.format);
+  if (!format) return c.wrong_usage(invalid_format("import", f.format));
+  if (f.after < 0) return c.wrong_usage("after must be 0 or more");
+  const std::string& source = f.flags.positional()[0];
+  if (is_dsn(source))
+    return c.fail("import from Postgres is not available in this version: give the path of a SQLite database");
+  const auto config = f.load_valid(c);
+  if (!config) return c.fail(config.error().message);
+
+  ImportReport report;
+  const Result<void> done = run(c, *config, source, f, report);
+  for (const std::string& refused : report.refused_ids) c.err << "refused: " << printable(refused) << '\n';
+  if (!done) {
+    std::string text = "failed to import: " + done.error().message;
+    if (report.read > 0)
+      text += "; " + grouped(report.read) + " traces are done, --after " + std::to_string(report.last_seq) +
+              " goes on from there";
+    return c.fail(text);
+  }
+  const int printed =
+      c.print(*format == "json" ? import_json(report, f.dry_run) : import_text(report, f.dry_run), "import report");
+  return printed == kExitOk && report.refused > 0 ? kExitFailure : printed;
+}
+
+}  // namespace
+
+Command import_command() {
+  return {"import", kUsage, "traces of another database into the configured one", import, described<ImportFlags>,
+          {},       true};
+}
+
+}  // namespace gw::cli
