@@ -92,5 +92,6 @@ Command demo_command();
 Command export_command();
 Command backup_command();
 Command import_command();
+Command completion_command();
 
 }  // namespace gw::cli
