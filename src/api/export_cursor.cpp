@@ -14,11 +14,10 @@ using Bytes = std::array<unsigned char, kBytes>;
 
 constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-constexpr std::array<std::int8_t, 256> make_digits() {
-  std::array<std::int8_t, 256> t{};
+constexpr std::array<int, 256> make_digits() {
+  std::array<int, 256> t{};
   t.fill(-1);
-  for (std::size_t i = 0; i < kAlphabet.size(); ++i)
-    t[static_cast<unsigned char>(kAlphabet[i])] = static_cast<std::int8_t>(i);
+  for (std::size_t i = 0; i < kAlphabet.size(); ++i) t[static_cast<unsigned char>(kAlphabet[i])] = static_cast<int>(i);
   return t;
 }
 constexpr auto kDigits = make_digits();

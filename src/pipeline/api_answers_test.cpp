@@ -522,6 +522,7 @@ TEST(CommitSignal, NobodyWhoLooksBeforeHeWaitsMissesOne) {
     for (std::uint64_t i = 0; i < kCommits; ++i) signal.notify();
   });
   std::vector<std::thread> workers;
+  workers.reserve(2);
   for (int i = 0; i < 2; ++i)
     workers.emplace_back([&] {
       auto loop = std::move(*net::Loop::create());
