@@ -79,8 +79,9 @@ Result<void> narrow(Narrowing in, const BlockHeader& h, const TenantScope& scope
   Result<void> r;
   // What most often leaves no row comes first.
   (r = in.hash(BlockColumn::trace_group, f.trace_group_id)) && (r = in.hash(BlockColumn::thread, f.thread_id)) &&
-      (r = in.hash(BlockColumn::run, f.run_id)) && (r = in.name(BlockColumn::session, f.session_id)) &&
-      (r = in.name(BlockColumn::gateway_key, f.gateway_key_id)) &&
+      (r = in.hash(BlockColumn::run, f.run_id)) &&
+      (r = in.hash(BlockColumn::session_hash, analytic_name(f.session_id))) &&
+      (r = in.name(BlockColumn::session, f.session_id)) && (r = in.name(BlockColumn::gateway_key, f.gateway_key_id)) &&
       (r = in.name(BlockColumn::api_key, f.api_key_hash)) && (r = in.name(BlockColumn::model, f.model)) &&
       (r = in.name(BlockColumn::route, f.path)) && (r = in.name(BlockColumn::provider, f.provider)) &&
       (r = in.name(BlockColumn::status, status_name(f.status))) && (r = in.outcome(f.outcome)) &&

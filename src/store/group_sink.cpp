@@ -169,6 +169,14 @@ Result<void> GroupSink::Impl::filter_block(ColumnSource& source, std::size_t row
     if (auto r = keep(BlockColumn::org, scope_.org_id); !r) return r;
     if (auto r = keep(BlockColumn::workspace, scope_.workspace_id); !r) return r;
   }
+  if (!f.session_id.empty() && !selection.empty()) {
+    const auto bytes = source.column(BlockColumn::session_hash);
+    if (!bytes) return tl::make_unexpected(bytes.error());
+    const auto hashes = NumberView::parse(*bytes, rows);
+    if (!hashes) return malformed_block("a column of numbers");
+    const std::int64_t hash = name_hash(f.session_id);
+    hashes->keep(hash, hash, selection);
+  }
   const std::pair<BlockColumn, std::string_view> wanted[] = {
       {BlockColumn::session, f.session_id},   {BlockColumn::gateway_key, f.gateway_key_id},
       {BlockColumn::api_key, f.api_key_hash}, {BlockColumn::model, f.model},

@@ -165,6 +165,7 @@ void TraceBlock::add(const AnalyticRow& row) {
   put(BlockColumn::cache_write_tokens, n.cache_write_tokens);
   put(BlockColumn::cache_saved, n.cache_saved_nano_usd);
   put(BlockColumn::flags, block_flags(row.outcome, n.unpriced, n.estimated));
+  put(BlockColumn::session_hash, name_hash(row.session));
 }
 
 std::int64_t block_flags(TraceFacts::Outcome outcome, bool unpriced, bool estimated) {

@@ -43,9 +43,10 @@ enum class BlockColumn : std::uint8_t {
   cache_read_tokens,
   cache_write_tokens,
   cache_saved,
-  flags,  ///< outcome, unpriced, estimated
+  flags,         ///< outcome, unpriced, estimated
+  session_hash,  ///< as trace_group; rules a block out without its many names
 };
-inline constexpr std::size_t kBlockColumns = 25;
+inline constexpr std::size_t kBlockColumns = 26;
 
 /// Bounds of a column, both inclusive.
 struct Extent {
