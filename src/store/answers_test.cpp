@@ -1,55 +1,12 @@
 // Blocks, pages and tail together against a full scan. A failure prints the seed; GW_SEED=<seed> runs it again.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <random>
-
 #include "store/answer_model.h"
 #include "store/figures.h"
 #include "store/group_slots.h"
 
 namespace gw::store {
 namespace {
-
-std::uint64_t first_seed() {
-  const char* const given = std::getenv("GW_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
-}
-
-std::string sums_text(const Figures& f) {
-  std::string out;
-  for (const std::int64_t v :
-       {f.requests,     f.errors_4xx,    f.errors_5xx,        f.input_tokens,       f.output_tokens,
-        f.total_tokens, f.cost_nano_usd, f.latency_ms_sum,    f.latency_ms_min,     f.latency_ms_max,
-        f.ttft_ms_sum,  f.ttft_requests, f.cache_read_tokens, f.cache_write_tokens, f.cache_saved_nano_usd,
-        f.unpriced,     f.estimated,     f.generated_tokens,  f.generation_ms,      f.last_created_at_ns})
-    out += std::to_string(v) + ' ';
-  return out;
-}
-
-void expect_percentiles(const ValueHistogram& got, const std::vector<std::int64_t>& values) {
-  ASSERT_EQ(got.count(), static_cast<std::int64_t>(values.size()));
-  const bool few = std::set<std::int64_t>(values.begin(), values.end()).size() <= ValueHistogram::kMaxExact;
-  for (const double p : {0.0, 0.5, 0.9, 0.95, 0.99, 1.0}) {
-    const double want = model_percentile(values, p);
-    if (few)
-      EXPECT_DOUBLE_EQ(got.percentile(p), want) << p;
-    else
-      EXPECT_NEAR(got.percentile(p), want, want * 0.01) << p;
-  }
-}
-
-void expect_answer(const std::vector<AnalyticsGroup>& got, const ModelAnswer& want, const AnalyticsQuery& q) {
-  ASSERT_EQ(got.size(), want.size());
-  std::size_t i = 0;
-  for (const auto& [at, group] : want) {
-    const AnalyticsGroup& g = got[i++];
-    ASSERT_EQ(std::pair(g.bucket, g.group), at);
-    ASSERT_EQ(sums_text(g.figures), sums_text(group.sums)) << "bucket " << at.first << " group " << at.second;
-    expect_percentiles(g.figures.latency_ms, q.latency ? group.latencies : std::vector<std::int64_t>());
-    expect_percentiles(g.figures.ttft_ms, q.time_to_first_token ? group.ttfts : std::vector<std::int64_t>());
-  }
-}
 
 std::vector<Trace> draw_traces(TraceDraw& draw, std::size_t n, std::int64_t hours) {
   std::vector<Trace> out;

@@ -87,9 +87,10 @@ class TraceWriter {
   }
   /// After a failure: try to get a usable connection again. True when it answers and accepts writes.
   virtual bool probe() = 0;
-  /// The caller has nothing to write for now: bounded house-keeping, such as moving the log into the main file.
-  /// Optional to call.
-  virtual void idle() {}
+  /// The caller has nothing to write for now: one bounded step of house-keeping, such as moving the log into the main
+  /// file or a block of an older database into the roll-ups. True: there is more to do, call again soon. Optional to
+  /// call, also when nothing was written.
+  virtual bool idle() { return false; }
 };
 
 struct TraceFilter {

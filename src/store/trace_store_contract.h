@@ -338,4 +338,194 @@ TEST_P(TraceStoreContract, AnUnknownIdIsNotFound) {
   EXPECT_FALSE(got->has_value());
 }
 
+// --- filters of rows, exports, sequences, analytics ---
+
+TEST_P(TraceStoreContract, FurtherFiltersSelect) {
+  std::vector<Trace> traces = test_traces(1, 7);
+  traces[0].request_path = "/openai/v1/responses";
+  traces[1].gateway_key_id = "team-b";
+  traces[2].metadata = R"({"outcome":"client_aborted"})";
+  traces[3].cost_nano_usd = 5'000'000'000;
+  traces[4].latency_ms = 90'000;
+  traces[5].request_body = R"({"messages":"Where is the N\u00c4edle? In the HayStack"})";
+  traces[6].response_body = "100% of_it";
+  put(traces);
+  EXPECT_EQ(found({.path = "/openai/v1/responses"}), "trace-001");
+  EXPECT_EQ(found({.gateway_key_id = "team-b"}), "trace-002");
+  EXPECT_EQ(found({.outcome = TraceFacts::Outcome::client_aborted}), "trace-003");
+  EXPECT_EQ(found({.outcome = TraceFacts::Outcome::complete}), "");
+  EXPECT_EQ(found({.min_cost_nano_usd = 5'000'000'000}), "trace-004");
+  EXPECT_EQ(found({.min_cost_nano_usd = 5'000'000'001}), "");
+  EXPECT_EQ(found({.min_latency_ms = 90'000}), "trace-005");
+  EXPECT_EQ(found({.text = "haystack"}), "trace-006");
+  EXPECT_EQ(found({.text = "100% OF_IT"}), "trace-007") << "no letter stands for another one";
+  EXPECT_EQ(found({.text = "100%of"}), "");
+  EXPECT_EQ(found({.gateway_key_id = "team-b", .min_latency_ms = 90'000}), "");
+}
+
+TEST_P(TraceStoreContract, AnExportHandsOutEveryRowOnceInOrderWhateverItsSteps) {
+  put(test_traces(10, 40));
+  put(test_traces(1, 9));
+  for (const std::int64_t limit : {1, 7, 40, 100}) {
+    std::string walked;
+    std::int64_t after = 0, last = 0;
+    for (bool more = true; more;) {
+      std::int64_t handed = 0;
+      const auto end = reader_->export_rows(TenantScope::all(), {}, after, limit, {}, [&](const Trace& t) {
+        EXPECT_GT(t.seq, last);
+        last = t.seq;
+        ++handed;
+        walked += t.id.substr(6) + ' ';
+        return true;
+      });
+      ASSERT_TRUE(end) << end.error().message;
+      EXPECT_LE(handed, limit);
+      EXPECT_EQ(end->last_seq, last);
+      after = end->last_seq;
+      more = end->more;
+    }
+    EXPECT_EQ(walked,
+              "010 011 012 013 014 015 016 017 018 019 020 021 022 023 024 025 026 027 028 029 030 031 032 033 034 035 "
+              "036 037 038 039 040 001 002 003 004 005 006 007 008 009 ");
+  }
+}
+
+TEST_P(TraceStoreContract, AnExportGoesOnBehindRowsThatDoNotMatch) {
+  std::vector<Trace> traces = test_traces(1, 9);
+  traces[1].model = traces[3].model = "wanted";
+  put(traces);
+  std::string ids;
+  const auto row = [&](const Trace& t) {
+    ids += t.id + ' ';
+    return true;
+  };
+  const auto first = reader_->export_rows(TenantScope::all(), {.model = "wanted"}, 0, 1, {}, row);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(ids, "trace-002 ");
+  EXPECT_TRUE(first->more);
+  const auto second = reader_->export_rows(TenantScope::all(), {.model = "wanted"}, first->last_seq, 10, {}, row);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(ids, "trace-002 trace-004 ");
+  EXPECT_FALSE(second->more);
+  EXPECT_EQ(second->last_seq, reader_->sequence()->last) << "rows looked at need not be looked at again";
+  const auto end = reader_->export_rows(TenantScope::all(), {}, second->last_seq, 10, {}, row);
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->last_seq, second->last_seq);
+  EXPECT_FALSE(end->more);
+}
+
+TEST_P(TraceStoreContract, AnExportEndsWhenItIsToldEnoughAndKeepsToItsTenant) {
+  std::vector<Trace> traces = test_traces(1, 6);
+  traces[0].workspace_id = "ws-b";
+  put(traces);
+  std::string ids;
+  const auto end = reader_->export_rows(TenantScope::of("org-a", "ws-a"), {}, 0, 10, {}, [&](const Trace& t) {
+    ids += t.id + ' ';
+    return t.id != "trace-003";
+  });
+  ASSERT_TRUE(end);
+  EXPECT_EQ(ids, "trace-002 trace-003 ");
+  EXPECT_TRUE(end->more);
+}
+
+TEST_P(TraceStoreContract, AnExportReadsTheColumnsThatWereChosen) {
+  const Trace t = test_trace(1);
+  put({t});
+  const auto got = [&](const ExportColumns& columns) {
+    Trace out;
+    const auto end = reader_->export_rows(TenantScope::all(), {}, 0, 1, columns, [&](const Trace& row) {
+      out = row;
+      return true;
+    });
+    EXPECT_TRUE(end) << end.error().message;
+    return out;
+  };
+  EXPECT_EQ(got({}).model, t.model);
+  EXPECT_EQ(got({}).metadata + got({}).request_headers + got({}).response_body, "");
+  EXPECT_EQ(got({.metadata = true}).metadata, t.metadata);
+  EXPECT_EQ(got({.headers = true}).response_headers, t.response_headers);
+  EXPECT_EQ(got({.headers = true}).response_body, "");
+  EXPECT_EQ(got({.bodies = true}).request_body + got({.bodies = true}).response_body, t.request_body + t.response_body);
+}
+
+TEST_P(TraceStoreContract, TheSequenceSaysWhereTheStoreStands) {
+  const auto empty = reader_->sequence();
+  ASSERT_TRUE(empty) << empty.error().message;
+  EXPECT_EQ(empty->last, 0);
+  EXPECT_EQ(empty->before_first, 0);
+  EXPECT_EQ(empty->removed_up_to, 0);
+  EXPECT_NE(empty->epoch, 0);
+  put(test_traces(1, 5));
+  const auto five = reader_->sequence();
+  ASSERT_TRUE(five);
+  EXPECT_EQ(five->last, reader_->find(TenantScope::all(), "trace-005")->value().seq);
+  EXPECT_EQ(five->before_first, reader_->find(TenantScope::all(), "trace-001")->value().seq - 1);
+  EXPECT_EQ(five->epoch, empty->epoch);
+  EXPECT_TRUE(writer_->probe());
+  EXPECT_EQ(reader_->sequence()->epoch, empty->epoch);
+}
+
+TEST_P(TraceStoreContract, TheSpanIsOfTheScopesTraces) {
+  const auto none = reader_->span(TenantScope::all());
+  ASSERT_TRUE(none) << none.error().message;
+  EXPECT_FALSE(none->any);
+  std::vector<Trace> traces = test_traces(1, 9);
+  traces[0].workspace_id = "ws-b";
+  put(traces);
+  const auto at = [](int n) { return kTestEpoch + n * kTestSecond; };
+  EXPECT_EQ(reader_->span(TenantScope::all())->first_ns, at(1));
+  EXPECT_EQ(reader_->span(TenantScope::all())->last_ns, at(9));
+  EXPECT_EQ(reader_->span(TenantScope::of("org-a", "ws-a"))->first_ns, at(2));
+  EXPECT_EQ(reader_->span(TenantScope::of("org-a", "ws-b"))->last_ns, at(1));
+  EXPECT_FALSE(reader_->span(TenantScope::of("org-a", "ws-c"))->any);
+}
+
+TEST_P(TraceStoreContract, AnalyticsCountEachRowOnceInItsBucketAndGroup) {
+  std::vector<Trace> traces = test_traces(0, 8'999);  // two blocks and a rest
+  for (std::size_t i = 0; i < traces.size(); ++i) {
+    traces[i].id = "t" + std::to_string(i);
+    traces[i].model = i % 3 == 0 ? "a" : "b";
+    traces[i].response_status = i % 10 == 0 ? 500 : 200;
+    if (i % 100 == 0) traces[i].workspace_id = "ws-b";
+  }
+  for (std::size_t i = 0; i < traces.size(); i += 700) {
+    const std::size_t n = std::min<std::size_t>(700, traces.size() - i);
+    const std::span<const Trace> batch(traces.data() + i, n);
+    ASSERT_EQ(writer_->write(batch)->inserted, n);
+    ASSERT_EQ(writer_->write(batch)->inserted, 0U) << "a replay";
+  }
+  AnalyticsQuery q;
+  q.group_by = GroupBy::model;
+  q.latency = true;
+  const auto at = [](int n) { return kTestEpoch + n * kTestSecond; };
+  q.edges = {at(10), at(4'000), at(9'000)};
+  const auto got = reader_->analyze(TenantScope::of("org-a", "ws-a"), q);
+  ASSERT_TRUE(got) << got.error().message;
+  ASSERT_EQ(got->size(), 4U);
+  for (const AnalyticsGroup& g : *got) {
+    std::int64_t requests = 0, errors = 0, tokens = 0;
+    for (int i = g.bucket == 0 ? 10 : 4'000; i < (g.bucket == 0 ? 4'000 : 9'000); ++i) {
+      if (i % 100 == 0 || (i % 3 == 0) != (g.group == "a")) continue;
+      ++requests;
+      errors += i % 10 == 0;
+      tokens += 42 + i;
+    }
+    EXPECT_EQ(g.figures.requests, requests) << g.bucket << g.group;
+    EXPECT_EQ(g.figures.errors_5xx, errors) << g.bucket << g.group;
+    EXPECT_EQ(g.figures.total_tokens, tokens) << g.bucket << g.group;
+    EXPECT_EQ(g.figures.latency_ms.count(), requests);
+    EXPECT_EQ(g.figures.latency_ms.percentile(0.5), 843);
+  }
+  EXPECT_EQ((*got)[0].group + (*got)[1].group + (*got)[2].group, "aba") << "by bucket, then group";
+  q.filter.model = "a";
+  q.group_by = GroupBy::status;
+  q.edges = {at(0), at(9'000)};
+  const auto filtered = reader_->analyze(TenantScope::all(), q);
+  ASSERT_TRUE(filtered);
+  ASSERT_EQ(filtered->size(), 2U);
+  EXPECT_EQ((*filtered)[0].figures.requests + (*filtered)[1].figures.requests, 3'000);
+  EXPECT_EQ((*filtered)[1].figures.requests, 300);
+  EXPECT_TRUE(reader_->analyze(TenantScope::of("org-a", "ws-c"), q)->empty());
+}
+
 }  // namespace gw::store

@@ -43,7 +43,6 @@ void StorageThread::run() {
     const bool stopping = stopping_.load(std::memory_order_acquire);
     if (gather()) {
       if (!write_batch()) return;
-      store_untidy_ = true;
       last_work_ns_ = mono_now_ns();
       if (more_ || stopping) continue;
     } else if (more_) {
@@ -69,12 +68,12 @@ void StorageThread::sleep_until_work() {
     return;
   }
   release_memory();
-  if (std::exchange(store_untidy_, false)) writer_.idle();
+  const bool untidy = writer_.idle();
   signals_.storage_asleep.store(true, std::memory_order_release);
   // A producer that did not see the flag yet has published long before this wait ends: the second look finds its
   // record.
   signals_.storage.wait(ticket, poll_ns);
-  if (ledger_.empty() && signals_.storage_asleep.load(std::memory_order_acquire) &&
+  if (!untidy && ledger_.empty() && signals_.storage_asleep.load(std::memory_order_acquire) &&
       !stopping_.load(std::memory_order_acquire))
     signals_.storage.wait(ticket, kDeepSleepNs);
   signals_.storage_asleep.store(false, std::memory_order_release);

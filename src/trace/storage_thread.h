@@ -67,7 +67,6 @@ class StorageThread {
   int first_ring_ = 0;
   std::vector<char> chunk_bytes_;
   std::int64_t last_work_ns_ = 0;
-  bool store_untidy_ = false;         ///< written to since the store was last told that there is nothing to do
   std::int64_t outage_since_ns_ = 0;  ///< 0: the store answers
   std::int64_t pause_ms_;             ///< before the next attempt; grows until a write succeeds
 };

@@ -131,6 +131,14 @@ void BatchSource::go_to(std::size_t i) noexcept {
   most_span_ns_ = std::max(most_span_ns_, ended_ns_ - started_ns_);
 }
 
+AnalyticRow BatchSource::analytic(std::int64_t seq) {
+  AnalyticRow row = analytic_row(*row_, facts_);
+  row.seq = seq;
+  row.timestamp_ns = started_ns_;
+  row.numbers.created_at_ns = ended_ns_;
+  return row;
+}
+
 void BatchSource::value(int column_index, sqlite3_context* out) {
   const Trace& t = *row_;
   switch (static_cast<Col>(column_index)) {

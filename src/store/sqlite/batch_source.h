@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "model/trace.h"
+#include "store/analytic_row.h"
 #include "store/sqlite/connection.h"
 #include "store/trace_store.h"
 
@@ -46,6 +47,10 @@ class BatchSource {
   /// Hands one value of the present row to SQLite, with the defaults of the trace model.
   void value(int column, sqlite3_context* out);
 
+  /// The present row as blocks see it, once it got its number. Valid until the next row.
+  AnalyticRow analytic(std::int64_t seq);
+  bool active() const { return rows_ != nullptr && row_ != nullptr; }
+
   /// Bounds of created_at - timestamp, as stored, over the rows that were passed.
   std::int64_t least_span_ns() const { return least_span_ns_; }
   std::int64_t most_span_ns() const { return most_span_ns_; }
@@ -59,6 +64,7 @@ class BatchSource {
   std::int64_t started_ns_ = 0, ended_ns_ = 0;  ///< of the present row
   std::int64_t least_span_ns_ = INT64_MAX, most_span_ns_ = INT64_MIN;
   DbTimeText started_, ended_;
+  TraceFacts facts_;
 };
 
 }  // namespace gw::store::sqlite

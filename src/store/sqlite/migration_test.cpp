@@ -140,9 +140,9 @@ TEST_F(Migration, ADatabaseOfTheReferenceOpensAndReadsCorrectly) {
   PlainSql sql(path_);
   EXPECT_EQ(sql.ask("SELECT name FROM schema_migrations ORDER BY name"),
             "sqlite/001_create_traces.sql\nsqlite/002_add_gateway_key_id.sql\nsqlite/003_ingest_sequence.sql\n"
-            "sqlite/004_session_id.sql");
+            "sqlite/004_session_id.sql\nsqlite/005_analytics.sql");
   EXPECT_EQ(sql.ask("SELECT name FROM sqlite_master WHERE type='index' AND tbl_name='traces' ORDER BY name"),
-            "idx_traces_created_at_id\nidx_traces_id\nidx_traces_session");
+            "idx_traces_created_at_id\nidx_traces_id");
   EXPECT_EQ(sql.ask("PRAGMA auto_vacuum"), "2");
   EXPECT_EQ(sql.ask("PRAGMA page_size"), "16384");
   EXPECT_EQ(sql.ask("PRAGMA journal_mode"), "wal");
@@ -153,6 +153,7 @@ TEST_F(Migration, ADatabaseOfTheReferenceOpensAndReadsCorrectly) {
 /// What the version before sessions left.
 void forget_sessions(const std::string& path) {
   PlainSql sql(path);
+  forget_analytics(sql);
   sql.run("DROP INDEX idx_traces_session; ALTER TABLE traces DROP COLUMN session_id");
   sql.run("DELETE FROM schema_migrations WHERE name='sqlite/004_session_id.sql'");
 }

@@ -6,17 +6,18 @@
 
 #include "base/strings.h"
 #include "base/time_format.h"
+#include "store/sqlite/analytics_schema.h"
 #include "store/sqlite/columns.h"
 #include "store/sqlite/legacy.h"
 
 namespace gw::store::sqlite {
 namespace {
 
-constexpr std::array<std::string_view, 4> kKnownMigrations = {kMigrationCreate, kMigrationGatewayKeyId,
-                                                              kMigrationIngestSequence, kMigrationSessionId};
+constexpr std::array<std::string_view, 5> kKnownMigrations = {
+    kMigrationCreate, kMigrationGatewayKeyId, kMigrationIngestSequence, kMigrationSessionId, kMigrationAnalytics};
 
-// The reference's indexes: seventeen of them cost more than the row itself. Ours are idx_traces_id,
-// idx_traces_created_at_id and idx_traces_session.
+// The reference's indexes: seventeen of them cost more than the row itself. Ours are idx_traces_id
+// and idx_traces_created_at_id.
 constexpr const char* kForeignIndexes[] = {
     "idx_traces_timestamp",
     "idx_traces_provider",
@@ -43,26 +44,8 @@ constexpr const char* kCreateMigrations =
 constexpr const char* kCreateMeta =
     "CREATE TABLE IF NOT EXISTS store_meta (key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID";
 
-// Rows that others write: the count stays right, and what we know about their times is gone. Our own writer has
-// triggers switched off.
-constexpr const char* kCreateRest = R"sql(
-CREATE UNIQUE INDEX idx_traces_id ON traces(id);
-CREATE INDEX idx_traces_created_at_id ON traces(created_at, id);
-CREATE TRIGGER traces_foreign_insert AFTER INSERT ON traces BEGIN
-  UPDATE store_meta SET value = value + 1 WHERE key = 'trace_count';
-  UPDATE store_meta SET value = NULL WHERE key IN ('min_span_ns', 'max_span_ns') AND value IS NOT NULL;
-END;
-CREATE TRIGGER traces_foreign_delete AFTER DELETE ON traces BEGIN
-  UPDATE store_meta SET value = value - 1 WHERE key = 'trace_count';
-END;
-CREATE TRIGGER traces_foreign_update AFTER UPDATE OF timestamp, created_at ON traces BEGIN
-  UPDATE store_meta SET value = NULL WHERE key IN ('min_span_ns', 'max_span_ns') AND value IS NOT NULL;
-END;
-)sql";
-
-// Rows without a session are not in it. `session_id = ?` implies the condition, so SQLite takes it for such a filter.
-constexpr const char* kCreateSessionIndex =
-    "CREATE INDEX idx_traces_session ON traces(session_id, created_at, id) WHERE session_id IS NOT NULL";
+constexpr const char* kCreateIndexes =
+    "CREATE UNIQUE INDEX idx_traces_id ON traces(id); CREATE INDEX idx_traces_created_at_id ON traces(created_at, id)";
 
 // Recounting this many rows at start takes milliseconds.
 constexpr std::int64_t kCheapToCount = 100'000;
@@ -101,9 +84,10 @@ bool record_migrations(Connection& db) {
   return true;
 }
 
-bool set_meta(Connection& db, const char* key, std::optional<std::int64_t> value) {
-  return db.exec(std::string("INSERT OR REPLACE INTO store_meta(key, value) VALUES('") + key + "'," +
-                 (value ? std::to_string(*value) : "NULL") + ")") == SQLITE_OK;
+bool set_span(Connection& db, const char* key, std::optional<std::int64_t> value) {
+  return value ? set_meta(db, key, *value) == SQLITE_OK
+               : db.exec(std::string("INSERT OR REPLACE INTO store_meta(key, value) VALUES('") + key + "',NULL)") ==
+                     SQLITE_OK;
 }
 
 /// Everything of our schema in one transaction, with the rows of an older table moved into the new one.
@@ -124,32 +108,37 @@ Result<bool> create_or_migrate(Connection& db, bool has_traces, const Progress& 
   } else if (db.exec(create_table("traces")) != SQLITE_OK) {
     return schema_error(db, kMigrationIngestSequence);
   }
-  if (db.exec(kCreateMeta) != SQLITE_OK || db.exec(kCreateRest) != SQLITE_OK ||
-      db.exec(kCreateSessionIndex) != SQLITE_OK || !set_meta(db, kMetaCount, copied.rows) ||
-      !set_meta(db, kMetaMinSpan, copied.times_known ? std::optional(copied.min_span_ns) : std::nullopt) ||
-      !set_meta(db, kMetaMaxSpan, copied.times_known ? std::optional(copied.max_span_ns) : std::nullopt) ||
+  // What a table of this name left behind says nothing about this one.
+  if (db.exec(kCreateMeta) != SQLITE_OK || db.exec("DELETE FROM store_meta") != SQLITE_OK ||
+      db.exec(kCreateIndexes) != SQLITE_OK || create_analytics_schema(db) != SQLITE_OK ||
+      set_meta(db, kMetaCount, copied.rows) != SQLITE_OK ||
+      !set_span(db, kMetaMinSpan, copied.times_known ? std::optional(copied.min_span_ns) : std::nullopt) ||
+      !set_span(db, kMetaMaxSpan, copied.times_known ? std::optional(copied.max_span_ns) : std::nullopt) ||
       !record_migrations(db) || db.exec("COMMIT") != SQLITE_OK)
     return schema_error(db, kMigrationIngestSequence);
   return true;
 }
 
-/// The column goes behind the others, which rewrites no row; the index starts empty but passes over all rows once.
+/// The column goes behind the others, which rewrites no row.
 Result<bool> add_session_id(Connection& db, const Progress& progress) {
   if (db.exec("BEGIN IMMEDIATE") != SQLITE_OK) return schema_error(db, kMigrationSessionId);
   const std::int64_t rows =
       db.query_int(std::string("SELECT value FROM store_meta WHERE key='") + kMetaCount + "'", -1);
   if (progress && rows != 0)
     progress("adding session_id" + (rows > 0 ? " to " + std::to_string(rows) + " traces" : std::string()));
-  if (db.exec("ALTER TABLE traces ADD COLUMN session_id TEXT") != SQLITE_OK)
+  if (db.exec("ALTER TABLE traces ADD COLUMN session_id TEXT") != SQLITE_OK ||
+      db.exec("INSERT OR IGNORE INTO schema_migrations(name) VALUES('" + std::string(kMigrationSessionId) + "')") !=
+          SQLITE_OK ||
+      db.exec("COMMIT") != SQLITE_OK)
     return schema_error(db, kMigrationSessionId);
-  db.report_work(
-      progress
-          ? [&](int seconds) { progress("building the index of sessions, " + std::to_string(seconds) + " s so far"); }
-          : Connection::WorkReport());
-  const bool indexed = db.exec(kCreateSessionIndex) == SQLITE_OK;
-  db.report_work({});
-  if (!indexed || !record_migrations(db) || db.exec("COMMIT") != SQLITE_OK)
-    return schema_error(db, kMigrationSessionId);
+  return true;
+}
+
+/// Empty tables: they are filled while the gateway serves.
+Result<bool> add_analytics(Connection& db) {
+  if (db.exec("BEGIN IMMEDIATE") != SQLITE_OK || db.exec(kCreateMeta) != SQLITE_OK ||
+      create_analytics_schema(db) != SQLITE_OK || !record_migrations(db) || db.exec("COMMIT") != SQLITE_OK)
+    return schema_error(db, kMigrationAnalytics);
   return true;
 }
 
@@ -164,7 +153,7 @@ bool measure_spans(Connection& db) {
     least = std::min(least, *ended - *started);
     most = std::max(most, *ended - *started);
   }
-  return set_meta(db, kMetaMinSpan, least) && set_meta(db, kMetaMaxSpan, most);
+  return set_span(db, kMetaMinSpan, least) && set_span(db, kMetaMaxSpan, most);
 }
 
 std::int64_t meta(Connection& db, const char* key, std::int64_t when_unknown) {
@@ -182,7 +171,7 @@ bool tidy(Connection& db) {
   if (count >= kCheapToCount) return true;
   const std::int64_t real = db.query_int("SELECT count(*) FROM traces", -1);
   if (real < 0) return false;
-  if (real != count && !set_meta(db, kMetaCount, real)) return false;
+  if (real != count && set_meta(db, kMetaCount, real) != SQLITE_OK) return false;
   const bool spans_known = meta(db, kMetaMinSpan, 1) <= 0 && meta(db, kMetaMaxSpan, -1) >= 0;
   return spans_known || real >= kCheapToCount || measure_spans(db);
 }
@@ -201,6 +190,19 @@ void rewrite_layout(Connection& db, const Progress& progress) {
 }
 
 }  // namespace
+
+bool has_analytics(Connection& db) {
+  return db.query_int("SELECT count(*) FROM schema_migrations WHERE name='" + std::string(kMigrationAnalytics) + "'") ==
+             1 &&
+         db.query_int(
+             "SELECT count(*) FROM sqlite_master WHERE name IN ('trace_blocks','trace_block_columns',"
+             "'trace_rollups','trace_stale_blocks','trace_stale_hours','traces_foreign_insert','traces_foreign_replace'"
+             ","
+             "'traces_foreign_delete','traces_foreign_update','traces_foreign_change')") == 10 &&
+         db.query_int(
+             "SELECT count(*) FROM store_meta WHERE value IS NOT NULL AND key IN ('epoch','generation',"
+             "'rolled_seq','removed_up_to','bodies_blank_up_to')") == 5;
+}
 
 std::vector<std::string> trace_columns(Connection& db) {
   std::vector<std::string> names;
@@ -229,7 +231,9 @@ Result<bool> ensure_schema(Connection& db, const std::string& path, const Progre
   const bool current = std::find(columns.begin(), columns.end(), "seq") != columns.end();
   const bool laid_out = db.query_int("PRAGMA auto_vacuum") == 2;
 
-  db.exec("PRAGMA secure_delete=OFF");  // on by default in Debian: it would zero and journal every page that is freed
+  // On by default in Debian, which would zero and journal every page that is freed. FAST only clears what is written
+  // anyway, so that no page keeps bytes of rows that were in it before: erasure could not find them.
+  db.exec("PRAGMA secure_delete=FAST");
   if (empty) db.exec(kLayout);
   // Not in WAL mode: the page size can only change outside it, and the copy of a large table would pass through the
   // log.
@@ -244,8 +248,10 @@ Result<bool> ensure_schema(Connection& db, const std::string& path, const Progre
       return done;
     }
   }
-  if (current && std::find(columns.begin(), columns.end(), "session_id") == columns.end()) {
-    auto done = add_session_id(db, progress);
+  const bool sessions = !current || std::find(columns.begin(), columns.end(), "session_id") != columns.end();
+  for (int step = 0; step < 2; ++step) {
+    if (step == 0 ? sessions : has_analytics(db)) continue;
+    auto done = step == 0 ? add_session_id(db, progress) : add_analytics(db);
     if (!done) {
       db.rollback();
       return done;

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "store/sqlite/connection.h"
+#include "store/sqlite/store_meta.h"
 
 namespace gw::store::sqlite {
 
@@ -15,13 +16,7 @@ inline constexpr std::string_view kMigrationCreate = "sqlite/001_create_traces.s
 inline constexpr std::string_view kMigrationGatewayKeyId = "sqlite/002_add_gateway_key_id.sql";
 inline constexpr std::string_view kMigrationIngestSequence = "sqlite/003_ingest_sequence.sql";
 inline constexpr std::string_view kMigrationSessionId = "sqlite/004_session_id.sql";
-
-/// Keys of store_meta. trace_count is kept by the writer in the transaction of the rows, and by triggers for rows that
-/// others insert or delete. The spans bound created_at - timestamp over all rows, so that a time filter on `timestamp`
-/// can use the index on `created_at`; NULL when unknown, because somebody else wrote rows.
-inline constexpr const char* kMetaCount = "trace_count";
-inline constexpr const char* kMetaMinSpan = "min_span_ns";
-inline constexpr const char* kMetaMaxSpan = "max_span_ns";
+inline constexpr std::string_view kMigrationAnalytics = "sqlite/005_analytics.sql";
 
 using Progress = std::function<void(std::string_view)>;
 
@@ -33,6 +28,9 @@ Result<bool> ensure_schema(Connection& db, const std::string& path, const Progre
 /// A migration that this binary does not know: a newer one wrote the database.
 std::optional<std::string> newer_migration(Connection& db);
 std::string newer_message(const std::string& migration);
+
+/// The tables of blocks and roll-ups are there, and all that belongs to them.
+bool has_analytics(Connection& db);
 
 /// Names of the columns of `traces`; empty when there is no such table.
 std::vector<std::string> trace_columns(Connection& db);

@@ -62,4 +62,23 @@ class PlainSql {
   sqlite3* db_ = nullptr;
 };
 
+/// Leaves a database as the version before blocks and roll-ups wrote it, with that version's triggers.
+inline void forget_analytics(PlainSql& sql) {
+  for (const char* name : {"insert", "delete", "update", "replace", "change"})
+    sql.run(std::string("DROP TRIGGER traces_foreign_") + name);
+  for (const char* name : {"blocks", "block_columns", "rollups", "stale_blocks", "stale_hours"})
+    sql.run(std::string("DROP TABLE trace_") + name);
+  sql.run(
+      "DELETE FROM store_meta WHERE key NOT IN ('trace_count','min_span_ns','max_span_ns');"
+      "DELETE FROM schema_migrations WHERE name='sqlite/005_analytics.sql';"
+      "CREATE INDEX idx_traces_session ON traces(session_id, created_at, id) WHERE session_id IS NOT NULL;"
+      "CREATE TRIGGER traces_foreign_insert AFTER INSERT ON traces BEGIN UPDATE store_meta SET value = value + 1 WHERE "
+      "key = 'trace_count'; END;"
+      "CREATE TRIGGER traces_foreign_delete AFTER DELETE ON traces BEGIN UPDATE store_meta SET value = value - 1 WHERE "
+      "key = 'trace_count'; END;"
+      "CREATE TRIGGER traces_foreign_update AFTER UPDATE OF timestamp, created_at ON traces BEGIN UPDATE store_meta "
+      "SET "
+      "value = NULL WHERE key IN ('min_span_ns', 'max_span_ns'); END");
+}
+
 }  // namespace gw::store::sqlite

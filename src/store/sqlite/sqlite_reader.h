@@ -1,9 +1,14 @@
 #pragma once
+#include <deque>
 #include <memory>
 #include <string>
 
+#include "store/group_sink.h"
 #include "store/sqlite/connection.h"
+#include "store/sqlite/rolled_view.h"
 #include "store/sqlite/sqlite_store.h"
+#include "store/sqlite/store_meta.h"
+#include "store/sqlite/trace_rows.h"
 
 namespace gw::store::sqlite {
 
@@ -32,9 +37,30 @@ class SqliteReader final : public TraceReader {
   /// A usable connection with a running deadline, or why there is none.
   Result<Connection*> begin();
   tl::unexpected<Error> failed();
-  /// SELECT of the first `n` columns, whatever version wrote the table.
-  std::string select(std::size_t n) const;
-  std::optional<std::int64_t> meta(const char* key);
+  /// The same inside a read transaction, with what the database says about itself.
+  Result<Connection*> begin_snapshot();
+  void end_snapshot();
+  TraceColumns columns(const std::vector<Col>& which) const { return {seq_expression_, expressions_, which}; }
+
+  // sqlite_list.cpp
+  Result<TracePage> list_by_index(const TenantScope& scope, const TraceFilter& filter,
+                                  const std::optional<TraceCursor>& after, int limit);
+  Result<bool> answers_by_index(const TenantScope& scope, const TraceFilter& filter);
+  friend class BlockList;
+
+  friend class RowExport;  // sqlite_export.cpp
+
+  // sqlite_analyze.cpp
+  int gather(const TenantScope& scope, const AnalyticsQuery& query, GroupSink& sink, bool& again);
+  int gather_pages(const TenantScope& scope, const AnalyticsQuery& query, AnalyticsPlan& plan, GroupSink& sink,
+                   bool& again);
+  int gather_blocks(const AnalyticsPlan& plan, GroupSink& sink, bool& again);
+  int gather_rows(const TenantScope& scope, const AnalyticsQuery& query, const SeqRange& range,
+                  const std::function<bool(std::int64_t)>& wanted, GroupSink& sink);
+  int gather_tail(const TenantScope& scope, const AnalyticsQuery& query, GroupSink& sink);
+  int coverage(Coverage& out);
+  int span_of_rows(const TenantScope& scope, const SeqRange& range, TimeSpan& out);
+  int span_of_blocks(const TenantScope& scope, TimeSpan& out);
 
   const SqliteOptions options_;
   std::unique_ptr<Connection> connection_;
@@ -42,6 +68,14 @@ class SqliteReader final : public TraceReader {
   std::string seq_expression_;
   std::vector<std::string> expressions_;  ///< one per column
   bool has_meta_ = false;
+  StoreMeta meta_;  ///< of the snapshot
+  /// Rows that are in no block yet, without their metadata: most questions read them, and they change at the end only.
+  struct Tail {
+    std::int64_t rolled_seq = -1, generation = 0, epoch = 0;
+    std::int64_t last_seq = 0;
+    std::deque<Trace> rows;
+  } tail_;
+  RolledView view_;  ///< of the snapshot, where it is loaded
 };
 
 }  // namespace gw::store::sqlite

@@ -19,6 +19,16 @@ struct sqlite3;
 
 namespace gw::store {
 
+/// How long what is kept. 0: for ever, or without a bound.
+struct SqliteRetention {
+  /// Rows that started in whole UTC hours longer ago are removed; the roll-ups stay.
+  int days = 0;
+  /// Bodies of rows that started longer ago are emptied.
+  int bodies_days = 0;
+  /// While the database file is larger, the oldest hours are removed. Give or take an hour's rows.
+  std::int64_t max_bytes = 0;
+};
+
 struct SqliteOptions {
   /// A plain path: `?`, `%`, `#` and a leading `file:` mean themselves.
   std::string path;
@@ -33,7 +43,8 @@ struct SqliteOptions {
   /// sharing needs, also on a read-only file system. What a server that starts meanwhile writes is missed, so servers
   /// leave this off.
   bool read_once = false;
-  /// Told of long work while opening (migration of an older database); may be empty.
+  SqliteRetention retention;  ///< of a writer; applied in its idle()
+  /// Told of long work, while opening (migration of an older database) and in idle(); may be empty.
   std::function<void(std::string_view)> progress;
   /// Called with every connection once it is configured; for tests, which set limits and modes there.
   std::function<void(sqlite3*)> on_open;

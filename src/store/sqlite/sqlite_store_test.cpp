@@ -6,9 +6,11 @@
 
 #include <fstream>
 
+#include "base/strings.h"
 #include "base/time_format.h"
 #include "store/sqlite/batch_source.h"
 #include "store/sqlite/scratch.h"
+#include "store/sqlite/trace_rows.h"
 #include "store/trace_store_contract.h"
 
 namespace gw::store {
@@ -142,14 +144,14 @@ TEST_F(SqliteStore, ReadingOnceSeesWhatARunningServerHasNotMovedYet) {
 
 // --- schema ---
 
-TEST_F(SqliteStore, ANewDatabaseHasTheContractsNamesAndThreeIndexes) {
+TEST_F(SqliteStore, ANewDatabaseHasTheContractsNamesAndTwoIndexes) {
   writer();
   PlainSql sql(options().path);
   EXPECT_EQ(sql.ask("SELECT name FROM schema_migrations ORDER BY name"),
             "sqlite/001_create_traces.sql\nsqlite/002_add_gateway_key_id.sql\nsqlite/003_ingest_sequence.sql\n"
-            "sqlite/004_session_id.sql");
+            "sqlite/004_session_id.sql\nsqlite/005_analytics.sql");
   EXPECT_EQ(sql.ask("SELECT name FROM sqlite_master WHERE type='index' AND tbl_name='traces' ORDER BY name"),
-            "idx_traces_created_at_id\nidx_traces_id\nidx_traces_session");
+            "idx_traces_created_at_id\nidx_traces_id");
   EXPECT_EQ(sql.ask("PRAGMA auto_vacuum"), "2");
   EXPECT_EQ(sql.ask("PRAGMA journal_mode"), "wal");
   EXPECT_EQ(sql.ask("SELECT sql LIKE '%seq INTEGER PRIMARY KEY AUTOINCREMENT%' FROM sqlite_master WHERE name='traces'"),
@@ -194,56 +196,6 @@ TEST_F(SqliteStore, AStoreNewerThanTheBinaryIsRefused) {
                 "here); use that version or a newer one");
 }
 
-TEST_F(SqliteStore, RowsWithoutASessionAreNotInItsIndex) {
-  auto w = writer();
-  std::vector<Trace> traces = test_traces(1, 4);
-  traces[0].session_id.clear();
-  ASSERT_TRUE(w->write(traces));
-  PlainSql sql(options().path);
-  EXPECT_EQ(sql.ask("SELECT count(*) FROM traces WHERE session_id IS NULL"), "1");
-  EXPECT_EQ(sql.ask("SELECT count(*) FROM traces INDEXED BY idx_traces_session WHERE session_id IS NOT NULL"), "3");
-}
-
-/// The plan of the next query of a reader, by asking SQLite about the statements that it runs.
-std::string plan_of(const SqliteOptions& base, const TraceFilter& filter, const std::optional<TraceCursor>& after,
-                    const TenantScope& scope) {
-  static std::string statement;
-  statement.clear();
-  SqliteOptions o = base;
-  o.on_open = [](sqlite3* db) {
-    const auto note = [](unsigned, void*, void* s, void*) {
-      char* text = sqlite3_expanded_sql(static_cast<sqlite3_stmt*>(s));
-      if (text != nullptr && std::string_view(text).find("ORDER BY") != std::string_view::npos) statement = text;
-      sqlite3_free(text);
-      return 0;
-    };
-    sqlite3_trace_v2(db, SQLITE_TRACE_STMT, note, nullptr);
-  };
-  auto r = open_sqlite_reader(o);
-  EXPECT_TRUE(r && (*r)->list(scope, filter, after, 50));
-  return PlainSql(o.path).ask("EXPLAIN QUERY PLAN " + statement);
-}
-
-TEST_F(SqliteStore, ASessionIsReadFromItsIndexWithoutSorting) {
-  auto w = writer();
-  ASSERT_TRUE(w->write(test_traces(1, 500)));
-  const TraceCursor cursor{kTestEpoch, "x"};
-  const TenantScope own = TenantScope::of("org-a", "ws-a");
-  for (const auto& after : {std::optional<TraceCursor>(), std::optional(cursor)}) {
-    for (const TenantScope& scope : {TenantScope::all(), own}) {
-      for (const TraceFilter& filter :
-           {TraceFilter{.session_id = "s"}, TraceFilter{.from_ns = kTestEpoch, .session_id = "s"},
-            TraceFilter{.from_ns = kTestEpoch, .to_ns = kTestEpoch, .provider = "openai", .session_id = "s"}}) {
-        const std::string plan = plan_of(options(), filter, after, scope);
-        EXPECT_NE(plan.find("idx_traces_session (session_id=?"), std::string::npos) << plan;
-        EXPECT_EQ(plan.find("TEMP B-TREE"), std::string::npos) << plan;
-      }
-      const std::string others = plan_of(options(), {.provider = "openai"}, after, scope);
-      EXPECT_EQ(others.find("idx_traces_session"), std::string::npos) << others;
-    }
-  }
-}
-
 TEST_F(SqliteStore, ListsWithoutSorting) {
   writer();
   PlainSql sql(options().path);
@@ -253,6 +205,42 @@ TEST_F(SqliteStore, ListsWithoutSorting) {
       "ORDER BY created_at DESC, id DESC LIMIT 251");
   EXPECT_NE(plan.find("idx_traces_created_at_id"), std::string::npos) << plan;
   EXPECT_EQ(plan.find("TEMP B-TREE"), std::string::npos) << plan;
+}
+
+TEST(ContainsText, LooksAtEveryPlaceAndAtAsciiLettersOfEitherCase) {
+  using sqlite::contains_text;
+  EXPECT_TRUE(contains_text("abc", ""));
+  EXPECT_TRUE(contains_text("", ""));
+  EXPECT_FALSE(contains_text("", "a"));
+  EXPECT_TRUE(contains_text("xxAbC", "aBc"));
+  EXPECT_TRUE(contains_text("aab", "AB"));
+  EXPECT_TRUE(contains_text("1212123", "12123"));
+  EXPECT_FALSE(contains_text("ab", "abc"));
+  EXPECT_FALSE(contains_text("\xC3\x84", "\xC3\xA4")) << "other letters are as they are";
+  EXPECT_TRUE(contains_text(std::string_view("a\0B", 3), std::string_view("\0b", 2)));
+  // Against the obvious search, over an alphabet of three.
+  for (int n = 0; n < 3 * 3 * 3 * 3 * 3 * 3; ++n) {
+    std::string body, lower;
+    for (int rest = n, i = 0; i < 6; ++i, rest /= 3) body += "aAb"[rest % 3];
+    for (const char c : body) lower += c == 'A' ? 'a' : c;
+    for (const char* text : {"a", "A", "ab", "Ab", "ba", "aab", "bAb", "aabb"}) {
+      std::string wanted = text;
+      for (char& c : wanted) c = c == 'A' ? 'a' : c;
+      EXPECT_EQ(contains_text(body, text), lower.find(wanted) != std::string::npos) << body << ' ' << text;
+    }
+  }
+}
+
+TEST(DbTimeReader, ReadsWhatTheHouseReads) {
+  sqlite::DbTimeReader times;
+  for (const char* text :
+       {"2026-02-12 02:00:01.123456 +0000 UTC", "2026-02-12 02:00:59 +0000 UTC",
+        "2026-02-12 02:00:59.999999999 +0000 UTC", "2026-02-12 02:00:60 +0000 UTC", "2026-02-12 02:01:00.5 +0000 UTC",
+        "2026-02-12 02:01:00.50 +0000 UTC", "2026-02-12T02:01:00Z", "2026-02-12 02:01:07",
+        "2026-02-12 03:01:07.5 +0100 CET", "2026-02-12 02:01:0x +0000 UTC", "2026-02-12 02:01:07. +0000 UTC",
+        "2026-13-12 02:01:07 +0000 UTC", "2026-13-12 02:01:07 +0000 UTC", "yesterday", "",
+        "2026-02-12 02:01:07 +0000 UTC ", "1969-12-31 23:59:59.25 +0000 UTC", "1969-12-31 23:59:58 +0000 UTC"})
+    EXPECT_EQ(times.read(text), parse_db_time(trim(text)).value_or(0)) << text;
 }
 
 // --- others at the same database ---
@@ -318,7 +306,7 @@ TEST_F(SqliteStore, ReferenceIndexesThatCameBackAreDropped) {
   writer();
   EXPECT_EQ(PlainSql(options().path)
                 .ask("SELECT name FROM sqlite_master WHERE type='index' AND tbl_name='traces' ORDER BY name"),
-            "idx_traces_created_at_id\nidx_traces_id\nidx_traces_session\nmine");
+            "idx_traces_created_at_id\nidx_traces_id\nmine");
 }
 
 // --- failures ---

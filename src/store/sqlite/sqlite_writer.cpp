@@ -3,9 +3,11 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "store/sqlite/analytics_schema.h"
 #include "store/sqlite/columns.h"
 #include "store/sqlite/files.h"
 #include "store/sqlite/schema.h"
+#include "store/sqlite/store_meta.h"
 
 namespace gw::store {
 namespace sqlite {
@@ -14,6 +16,12 @@ namespace {
 // A log that could not be restarted because readers kept using it is waited for once it is this many times its size.
 constexpr std::int64_t kRestartFactor = 4;
 constexpr std::int64_t kRestartInterval = 10'000'000'000;
+// House-keeping between writes takes at most a fifth of the time; with nothing to do it is looked for at intervals.
+constexpr std::int64_t kStepShare = 4;
+constexpr std::int64_t kLookInterval = 10'000'000'000;
+constexpr std::int64_t kReportInterval = 10'000'000'000;
+// Fewer rows are rolled up within seconds, without a word.
+constexpr std::int64_t kWorthReporting = 100'000;
 
 ErrorClass class_of(int code) {
   switch (code & 0xFF) {
@@ -40,11 +48,18 @@ bool is_invalid_data(int code) {
 
 }  // namespace
 
-SqliteWriter::SqliteWriter(SqliteOptions options) : options_(std::move(options)), source_(options_.clock) {}
+SqliteWriter::SqliteWriter(SqliteOptions options)
+    : options_(std::move(options)), source_(options_.clock), retention_(options_.retention, options_.clock) {}
+
+void SqliteWriter::close() {
+  statements_ = {};
+  roller_.reset();
+  known_ = false;
+  connection_.reset();
+}
 
 Result<bool> SqliteWriter::open() {
-  statements_ = {};
-  connection_.reset();
+  close();
   log_.reset();
   if (trim(options_.path).empty()) return fail("sqlite path cannot be empty");
   if (auto r = make_parent_folder(options_.path); !r) return r;
@@ -53,10 +68,7 @@ Result<bool> SqliteWriter::open() {
   if (!opened.connection) return fail("open sqlite database " + quoted(options_.path) + ": " + opened.error);
   connection_ = std::move(opened.connection);
   auto ready = configure();
-  if (!ready) {
-    statements_ = {};
-    connection_.reset();
-  }
+  if (!ready) close();
   return ready;
 }
 
@@ -74,11 +86,17 @@ Result<bool> SqliteWriter::configure() {
   db.exec("PRAGMA cache_size=-2048; PRAGMA journal_size_limit=" + std::to_string(2 * options_.checkpoint_bytes));
   sqlite3_db_config(db.db(), SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);  // ours only count what others write
   sqlite3_wal_hook(db.db(), &SqliteWriter::on_wal, this);
+  sqlite3_update_hook(db.db(), &SqliteWriter::on_row, this);
   page_size_ = db.query_int("PRAGMA page_size", 4096);
   least_span_ns_ = most_span_ns_ = 0;  // the first batch that is wider says so once
   if (options_.on_open) options_.on_open(db.db());
   if (source_.attach(db) != SQLITE_OK || !prepare_statements())
     return fail("open sqlite database " + quoted(options_.path) + ": " + db.message());
+  roller_ = std::make_unique<Roller>(db);
+  retention_.restart();
+  session_index_ = db.query_int("SELECT count(*) FROM sqlite_master WHERE name='idx_traces_session'") > 0;
+  behind_rows_ = 0;
+  next_housekeeping_ns_ = 0;
   return true;
 }
 
@@ -99,6 +117,7 @@ bool SqliteWriter::prepare_statements() {
   statements_.count = meta("value + ?1", kMetaCount);
   statements_.min_span = meta("min(value, ?1)", kMetaMinSpan);  // NULL, unknown, stays so
   statements_.max_span = meta("max(value, ?1)", kMetaMaxSpan);
+  statements_.read_meta = {};
   return statements_.begin && statements_.commit && statements_.insert && statements_.count && statements_.min_span &&
          statements_.max_span;
 }
@@ -122,14 +141,23 @@ tl::expected<WriteReport, WriteError> SqliteWriter::write(TraceRows& batch) {
   if (const int code = insert_batch(batch, inserted); code != SQLITE_OK) return tl::make_unexpected(failed(code));
   if (!files_in_place()) return tl::make_unexpected(replaced());
   checkpoint_when_due();
+  if (const std::int64_t now = options_.clock.mono_ns(); now >= next_housekeeping_ns_) {
+    const bool more = housekeep();
+    const std::int64_t end = options_.clock.mono_ns();
+    next_housekeeping_ns_ = end + (more ? kStepShare * (end - now) : kLookInterval);
+  }
   return WriteReport{inserted};
 }
 
 int SqliteWriter::insert_batch(TraceRows& batch, std::size_t& inserted) {
   if (const int rc = statements_.begin.run(); rc != SQLITE_OK) return rc;
   connection_->set_deadline(options_.write_deadline_ms);
-  source_.set(batch);
-  int rc = statements_.insert.run();
+  int rc = know_database();
+  std::int64_t rolled = rolled_seq_;
+  if (rc == SQLITE_OK) {
+    source_.set(batch);
+    rc = statements_.insert.run();
+  }
   std::int64_t least = least_span_ns_, most = most_span_ns_;
   if (rc == SQLITE_OK) {
     inserted = static_cast<std::size_t>(sqlite3_changes64(connection_->db()));
@@ -138,12 +166,115 @@ int SqliteWriter::insert_batch(TraceRows& batch, std::size_t& inserted) {
     rc = update_meta(inserted, least, most);
   }
   source_.clear();
+  if (rc == SQLITE_OK) rc = roll(rolled);
   connection_->clear_deadline();
   if (rc == SQLITE_OK) rc = statements_.commit.run();
-  if (rc != SQLITE_OK) return rc;
+  if (rc != SQLITE_OK) {
+    known_ = false;
+    return rc;
+  }
+  rolled_seq_ = rolled;
+  data_version_ = data_version();
   least_span_ns_ = least;
   most_span_ns_ = most;
   return SQLITE_OK;
+}
+
+unsigned SqliteWriter::data_version() {
+  unsigned version = 0;
+  sqlite3_file_control(connection_->db(), "main", SQLITE_FCNTL_DATA_VERSION, &version);
+  return version;
+}
+
+int SqliteWriter::know_database() {
+  if (known_ && data_version() == data_version_) return SQLITE_OK;
+  StoreMeta meta;
+  if (const int rc = read_meta(*connection_, statements_.read_meta, meta); rc != SQLITE_OK) return rc;
+  if (!meta.rolled_seq)  // somebody emptied the table
+    if (const int rc = create_analytics_schema(*connection_); rc != SQLITE_OK) return rc;
+  rolled_seq_ = meta.rolled_seq.value_or(0);
+  if (!known_ || meta.generation != generation_)
+    collector_.restart(std::max(rolled_seq_, connection_->query_int("SELECT max(seq) FROM traces")));
+  generation_ = meta.generation;
+  known_ = true;
+  return SQLITE_OK;
+}
+
+void SqliteWriter::on_row(void* self, int operation, const char*, const char*, sqlite3_int64 seq) {
+  auto* w = static_cast<SqliteWriter*>(self);
+  // Only the statement of a batch has a row at hand, and it changes no other table of this kind.
+  if (operation == SQLITE_INSERT && w->source_.active()) w->collector_.add(w->source_.analytic(seq));
+}
+
+int SqliteWriter::roll(std::int64_t& rolled) {
+  if (!collector_.has_full()) return SQLITE_OK;
+  collector_.settle();
+  const std::int64_t before = collector_.from() - rolled;  // rows from before this writer started to collect
+  if (before > 0 && before <= static_cast<std::int64_t>(kBlockRows))
+    if (const int rc = roller_->add_stored(rolled, collector_.from(), rolled); rc != SQLITE_OK) return rc;
+  if (collector_.from() == rolled) {
+    for (const TraceBlock& block : collector_.full()) {
+      if (const int rc = roller_->add(block); rc != SQLITE_OK) return rc;
+      rolled = block.numbers(BlockColumn::seq).back();
+    }
+  }
+  collector_.drop_full();  // an older database's rows are behind: these are read again when it is their turn
+  return SQLITE_OK;
+}
+
+bool SqliteWriter::housekeep() {
+  if (statements_.begin.run() != SQLITE_OK) return false;
+  connection_->set_deadline(options_.write_deadline_ms);
+  bool did = false;
+  int rc = know_database();
+  std::int64_t rolled = rolled_seq_;
+  if (rc == SQLITE_OK) rc = housekeeping_step(rolled, did);
+  connection_->clear_deadline();
+  if (rc == SQLITE_OK) rc = statements_.commit.run();
+  if (rc != SQLITE_OK) {
+    connection_->rollback();
+    retention_.restart();
+    known_ = false;
+    return false;
+  }
+  rolled_seq_ = rolled;
+  if (rolled > collector_.from()) collector_.restart(collector_.last());  // its rows went into a block early
+  data_version_ = data_version();
+  if (behind_rows_ != 0) say_caught_up(rolled);
+  return did;
+}
+
+int SqliteWriter::housekeeping_step(std::int64_t& rolled, bool& did) {
+  if (const int rc = roller_->repair(did); rc != SQLITE_OK || did) return rc;
+  if (const int rc = catch_up(rolled, did); rc != SQLITE_OK || did) return rc;
+  if (session_index_) {
+    session_index_ = false;
+    did = true;
+    return connection_->exec("DROP INDEX IF EXISTS idx_traces_session");
+  }
+  return retention_.step(*connection_, *roller_, rolled, did);
+}
+
+int SqliteWriter::catch_up(std::int64_t& rolled, bool& did) {
+  did = collector_.from() > rolled && collector_.last() - rolled >= static_cast<std::int64_t>(kBlockRows);
+  if (!did) return SQLITE_OK;
+  if (behind_rows_ == 0 && collector_.from() - rolled >= kWorthReporting) {
+    behind_rows_ = collector_.from() - rolled;
+    next_report_ns_ = 0;
+  }
+  return roller_->add_stored(rolled, collector_.from(), rolled);
+}
+
+void SqliteWriter::say_caught_up(std::int64_t rolled) {
+  const std::int64_t left = std::max<std::int64_t>(collector_.from() - rolled, 0);
+  const std::int64_t now = options_.clock.mono_ns();
+  const bool end = left == 0;
+  if (!end && now < next_report_ns_) return;
+  next_report_ns_ = now + kReportInterval;
+  if (options_.progress)
+    options_.progress(end ? std::string("all traces are in the roll-ups")
+                          : "adding traces to the roll-ups while serving, " + std::to_string(left) + " left");
+  if (end) behind_rows_ = 0;
 }
 
 int SqliteWriter::update_meta(std::size_t inserted, std::int64_t least, std::int64_t most) {
@@ -204,10 +335,13 @@ void SqliteWriter::checkpoint_when_due() {
   next_restart_ns_ = now + kRestartInterval;
 }
 
-void SqliteWriter::idle() {
-  if (!connection_ || wal_pages_ == 0 || !files_in_place()) return;
-  sqlite3_wal_checkpoint_v2(connection_->db(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+bool SqliteWriter::idle() {
+  if (!connection_ || !files_in_place()) return false;
+  const bool more = housekeep();
+  if (wal_pages_ != 0)
+    sqlite3_wal_checkpoint_v2(connection_->db(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   wal_pages_ = 0;
+  return more;
 }
 
 }  // namespace sqlite

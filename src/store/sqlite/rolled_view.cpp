@@ -1,0 +1,128 @@
+#include "store/sqlite/rolled_view.h"
+
+#include <algorithm>
+
+namespace gw::store::sqlite {
+namespace {
+
+using Ranges = std::vector<TimeRange>;
+
+/// Sorted, disjoint.
+void normalise(Ranges& r) {
+  std::erase_if(r, [](const TimeRange& x) { return x.from_ns >= x.to_ns; });
+  std::sort(r.begin(), r.end(), [](const TimeRange& a, const TimeRange& b) { return a.from_ns < b.from_ns; });
+  Ranges out;
+  for (const TimeRange& x : r) {
+    if (!out.empty() && x.from_ns <= out.back().to_ns)
+      out.back().to_ns = std::max(out.back().to_ns, x.to_ns);
+    else
+      out.push_back(x);
+  }
+  r = std::move(out);
+}
+
+/// Both sorted and disjoint; splits `a` into what lies outside and inside of `b`.
+void split(const Ranges& a, const Ranges& b, Ranges& outside, Ranges& inside) {
+  for (TimeRange x : a) {
+    for (const TimeRange& y : b) {
+      if (y.to_ns <= x.from_ns || y.from_ns >= x.to_ns) continue;
+      if (y.from_ns > x.from_ns) outside.push_back({x.from_ns, y.from_ns});
+      inside.push_back({std::max(x.from_ns, y.from_ns), std::min(x.to_ns, y.to_ns)});
+      x.from_ns = std::min(x.to_ns, y.to_ns);
+    }
+    if (x.from_ns < x.to_ns) outside.push_back(x);
+  }
+}
+
+/// Wider, to whole hours or days.
+Ranges aligned(const Ranges& r, RollupLevel level) {
+  Ranges out = r;
+  for (TimeRange& x : out) {
+    const std::int64_t last = bucket_start(level, x.to_ns - 1);
+    x.from_ns = bucket_start(level, x.from_ns);
+    if (__builtin_add_overflow(last, level_ns(level), &x.to_ns)) x.to_ns = INT64_MAX;
+  }
+  normalise(out);
+  return out;
+}
+
+}  // namespace
+
+bool overlaps(const BlockHeader& header, const std::vector<TimeRange>& ranges) {
+  return std::any_of(ranges.begin(), ranges.end(), [&](const TimeRange& r) {
+    return header.timestamp.least < r.to_ns && header.timestamp.greatest >= r.from_ns;
+  });
+}
+
+int RolledView::load(Connection& db, const StoreMeta& meta) {
+  *this = {};
+  any_ = meta.rolled_seq && db.query_int(
+                                "SELECT count(*) FROM sqlite_master WHERE type='table' AND name IN "
+                                "('trace_blocks','trace_block_columns','trace_rollups','trace_stale_blocks',"
+                                "'trace_stale_hours')") == 5;
+  if (!any_) {
+    rolled_ = std::numeric_limits<std::int64_t>::min();
+    return SQLITE_OK;
+  }
+  rolled_ = *meta.rolled_seq;
+  rows_from_ns_ = meta.rows_from_ns;
+  BlockStore store(db);
+  if (const int rc = store.list(0, blocks_); rc != SQLITE_OK) return rc;
+  if (const int rc = load_stale(db); rc != SQLITE_OK) return rc;
+  for (const StoredBlock& b : blocks_)
+    if (!b.header) unreadable_.push_back({b.after_seq, b.last_seq});
+  std::erase_if(blocks_, [](const StoredBlock& b) { return !b.header; });
+  return SQLITE_OK;
+}
+
+int RolledView::load_stale(Connection& db) {
+  Statement s = db.prepare("SELECT last_seq FROM trace_stale_blocks ORDER BY last_seq");
+  int rc = s ? s.step() : db.code();
+  for (; rc == SQLITE_ROW; rc = s.step()) {
+    const std::int64_t key = s.integer(0);
+    const auto at = std::lower_bound(blocks_.begin(), blocks_.end(), key,
+                                     [](const StoredBlock& b, std::int64_t seq) { return b.last_seq < seq; });
+    if (at != blocks_.end() && at->last_seq == key) {
+      // Hours that had rows of it are not read from pages; which those are cannot be told when it cannot be read.
+      no_pages_.push_back(at->header
+                              ? TimeRange{at->header->timestamp.least, at->header->timestamp.greatest == INT64_MAX
+                                                                           ? INT64_MAX
+                                                                           : at->header->timestamp.greatest + 1}
+                              : TimeRange{});
+      stale_.push_back({at->after_seq, key});
+      blocks_.erase(at);
+    } else {
+      stale_.push_back({at == blocks_.begin() ? 0 : std::prev(at)->last_seq, key});
+    }
+  }
+  if (rc != SQLITE_DONE) return rc;
+  s = db.prepare("SELECT start_ns FROM trace_stale_hours");
+  rc = s ? s.step() : db.code();
+  for (; rc == SQLITE_ROW; rc = s.step()) no_pages_.push_back({s.integer(0), s.integer(0) + kHourNs});
+  return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+void RolledView::give_up_block(std::int64_t last_seq) {
+  const auto at =
+      std::find_if(blocks_.begin(), blocks_.end(), [&](const StoredBlock& b) { return b.last_seq == last_seq; });
+  if (at == blocks_.end()) return;
+  unreadable_.push_back({at->after_seq, at->last_seq});
+  blocks_.erase(at);
+}
+
+void RolledView::adjust(AnalyticsPlan& plan) const {
+  Ranges bad = no_pages_;
+  for (TimeRange& r : bad) r.from_ns = std::max(r.from_ns, rows_from_ns_);  // nothing else knows of what was before
+  normalise(bad);
+  if (bad.empty()) return;
+  const Ranges bad_days = aligned(bad, RollupLevel::day), bad_hours = aligned(bad, RollupLevel::hour);
+  Ranges days, hours;
+  split(plan.days, bad_days, days, plan.hours);
+  normalise(plan.hours);
+  split(plan.hours, bad_hours, hours, plan.rows);
+  normalise(plan.rows);
+  plan.days = std::move(days);
+  plan.hours = std::move(hours);
+}
+
+}  // namespace gw::store::sqlite

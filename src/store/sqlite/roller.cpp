@@ -1,0 +1,245 @@
+#include "store/sqlite/roller.h"
+
+#include <map>
+#include <string>
+
+#include "store/sqlite/analytics_schema.h"
+#include "store/sqlite/store_meta.h"
+
+namespace gw::store::sqlite {
+namespace {
+
+/// A block whose times cannot be read is taken to have rows in every hour between its bounds, up to so many; then in
+/// every hour there is.
+constexpr std::int64_t kMaxHoursOfBlock = 20'000;
+
+std::vector<std::string> plain_expressions() {
+  std::vector<std::string> out;
+  for (const Column& c : kColumns) out.emplace_back(c.name);
+  return out;
+}
+
+void add_hours(const TraceBlock& block, std::set<std::int64_t>& hours) {
+  for (const std::int64_t ns : block.numbers(BlockColumn::timestamp)) hours.insert(bucket_start(RollupLevel::hour, ns));
+}
+
+}  // namespace
+
+Roller::Roller(Connection& db)
+    : db_(db), columns_("seq", plain_expressions(), TraceColumns::of_analytics()), blocks_(db), pages_(db) {}
+
+int Roller::read_rows(std::int64_t after, std::int64_t up_to, TraceBlock& out) {
+  out.clear();
+  if (!read_rows_)
+    read_rows_ = db_.prepare(
+        columns_.select() + " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT " + std::to_string(kBlockRows), true);
+  if (!read_rows_) return db_.code();
+  read_rows_.bind(1, after);
+  read_rows_.bind(2, up_to);
+  Trace t;
+  TraceFacts scratch;
+  int rc = read_rows_.step();
+  for (; rc == SQLITE_ROW; rc = read_rows_.step()) {
+    columns_.read(read_rows_, t);
+    out.add(analytic_row(t, scratch));
+  }
+  read_rows_.reset();
+  return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+int Roller::add(const TraceBlock& rows) {
+  const EncodedBlock encoded = rows.encode();
+  if (const int rc = blocks_.put(encoded.header.last_seq, encoded); rc != SQLITE_OK) return rc;
+  if (const int rc = merge_pages(rollup_of(rows)); rc != SQLITE_OK) return rc;
+  if (!rolled_) rolled_ = db_.prepare("UPDATE store_meta SET value=? WHERE key='rolled_seq'", true);
+  if (!rolled_) return db_.code();
+  rolled_.bind(1, encoded.header.last_seq);
+  return rolled_.run();
+}
+
+int Roller::add_stored(std::int64_t after, std::int64_t up_to, std::int64_t& rolled) {
+  TraceBlock block;
+  if (const int rc = read_rows(after, up_to, block); rc != SQLITE_OK) return rc;
+  if (block.rows() == 0) {
+    rolled = up_to;
+    return set_meta(db_, kMetaRolledSeq, rolled);
+  }
+  rolled = block.numbers(BlockColumn::seq).back();
+  return add(block);
+}
+
+int Roller::merge_pages(const RollupDelta& delta) {
+  RollupPage page;
+  for (const auto& entry : delta.pages) {
+    const int rc = pages_.read(entry.key, page);
+    if (rc == kUnreadableBlob) {
+      if (const int marked = mark_hour(entry.key.start_ns); marked != SQLITE_OK) return marked;
+      page = {};
+    } else if (rc != SQLITE_OK) {
+      return rc;
+    }
+    const bool fresh = page.empty();
+    if (!fresh) page.merge(entry.page);
+    if (const int put = pages_.put(entry.key, fresh ? entry.page : page); put != SQLITE_OK) return put;
+  }
+  return SQLITE_OK;
+}
+
+int Roller::repair(bool& did) {
+  did = true;
+  for (const bool block : {true, false}) {
+    Statement s = db_.prepare(block ? "SELECT last_seq FROM trace_stale_blocks ORDER BY last_seq LIMIT 1"
+                                    : "SELECT start_ns FROM trace_stale_hours ORDER BY start_ns LIMIT 1");
+    const int rc = s ? s.step() : db_.code();
+    if (rc == SQLITE_DONE) continue;
+    if (rc != SQLITE_ROW) return rc;
+    const std::int64_t key = s.integer(0);
+    s = Statement();
+    return block ? repair_block(key) : repair_hour(key);
+  }
+  did = false;
+  return SQLITE_OK;
+}
+
+int Roller::hours_of_stored(std::int64_t last_seq, std::set<std::int64_t>& hours) {
+  Statement s = db_.prepare("SELECT header FROM trace_blocks WHERE last_seq=?");
+  if (!s) return db_.code();
+  s.bind(1, last_seq);
+  const int rc = s.step();
+  if (rc == SQLITE_DONE) return SQLITE_OK;
+  if (rc != SQLITE_ROW) return rc;
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(s.get(), 0));
+  const auto blob =
+      unsealed({bytes, bytes == nullptr ? 0 : static_cast<std::size_t>(sqlite3_column_bytes(s.get(), 0))});
+  const auto header = blob ? decode_header(*blob) : fail("");
+  s = Statement();
+  if (header) {
+    TraceBlock block;
+    const int read = blocks_.read(last_seq, *header, block);
+    if (read == SQLITE_OK) {
+      add_hours(block, hours);
+      return SQLITE_OK;
+    }
+    if (read != kUnreadableBlob) return read;
+    const std::int64_t first = bucket_start(RollupLevel::hour, header->timestamp.least);
+    const std::int64_t last = bucket_start(RollupLevel::hour, header->timestamp.greatest);
+    if (last / kHourNs - first / kHourNs <= kMaxHoursOfBlock) {
+      for (std::int64_t h = first; h <= last; h += kHourNs) hours.insert(h);
+      return SQLITE_OK;
+    }
+  }
+  return db_.exec(
+      "INSERT OR IGNORE INTO trace_stale_hours(start_ns) SELECT DISTINCT start_ns FROM trace_rollups WHERE "
+      "level=0 AND start_ns >= " +
+      std::to_string(rows_from_ns()));
+}
+
+int Roller::repair_block(std::int64_t last_seq) {
+  const std::string key = std::to_string(last_seq);
+  std::set<std::int64_t> hours;
+  if (const int rc = hours_of_stored(last_seq, hours); rc != SQLITE_OK) return rc;
+  if (const int rc = blocks_.remove(last_seq); rc != SQLITE_OK) return rc;
+  std::int64_t after = db_.query_int("SELECT max(last_seq) FROM trace_blocks WHERE last_seq < " + key);
+  TraceBlock rows;
+  for (bool more = true; more;) {
+    if (const int rc = read_rows(after, last_seq, rows); rc != SQLITE_OK) return rc;
+    more = rows.full();
+    if (rows.rows() == 0) break;
+    after = rows.numbers(BlockColumn::seq).back();
+    if (const int rc = blocks_.put(more ? after : last_seq, rows.encode()); rc != SQLITE_OK) return rc;
+    add_hours(rows, hours);
+  }
+  const std::int64_t rows_from = rows_from_ns();
+  for (const std::int64_t h : hours)
+    if (h >= rows_from)
+      if (const int rc = mark_hour(h); rc != SQLITE_OK) return rc;
+  return db_.exec("DELETE FROM trace_stale_blocks WHERE last_seq=" + key);
+}
+
+int Roller::repair_hour(std::int64_t start_ns) {
+  bool complete = true;
+  if (start_ns >= rows_from_ns())  // what retention took away cannot be made again
+    if (const int rc = fill_hour(start_ns, complete); rc != SQLITE_OK || !complete) return rc;
+  if (const int rc = db_.exec("DELETE FROM trace_stale_hours WHERE start_ns=" + std::to_string(start_ns));
+      rc != SQLITE_OK)
+    return rc;
+  // The day is not read while one of its hours is stale: it is made once, behind the last of them.
+  const std::int64_t day = bucket_start(RollupLevel::day, start_ns);
+  const bool last = db_.query_int("SELECT count(*) FROM trace_stale_hours WHERE start_ns >= " + std::to_string(day) +
+                                  " AND start_ns < " + std::to_string(day + kDayNs)) == 0;
+  return last ? make_day(day) : SQLITE_OK;
+}
+
+int Roller::fill_hour(std::int64_t start_ns, bool& complete) {
+  std::vector<StoredBlock> blocks;
+  if (const int rc = blocks_.list(0, blocks); rc != SQLITE_OK) return rc;
+  std::map<PageKey, RollupPage> pages;
+  TraceBlock rows;
+  const TimeRange hour{start_ns, start_ns + kHourNs};
+  for (const StoredBlock& b : blocks) {
+    if (b.header && (b.header->timestamp.greatest < hour.from_ns || b.header->timestamp.least >= hour.to_ns)) continue;
+    const int rc = b.header ? blocks_.read(b.last_seq, *b.header, rows) : kUnreadableBlob;
+    if (rc == kUnreadableBlob) {
+      complete = false;
+      return mark_block(b.last_seq);
+    }
+    if (rc != SQLITE_OK) return rc;
+    for (auto& entry : rollup_of(rows, hour).pages)
+      if (entry.key.level == RollupLevel::hour) pages[entry.key].merge(entry.page);
+  }
+  if (const int rc = pages_.remove(RollupLevel::hour, start_ns); rc != SQLITE_OK) return rc;
+  for (const auto& [key, page] : pages)
+    if (const int rc = pages_.put(key, page); rc != SQLITE_OK) return rc;
+  return SQLITE_OK;
+}
+
+int Roller::make_day(std::int64_t start_ns) {
+  std::vector<Tenant> tenants;
+  if (const int rc = pages_.tenants(tenants); rc != SQLITE_OK) return rc;
+  if (const int rc = pages_.remove(RollupLevel::day, start_ns); rc != SQLITE_OK) return rc;
+  const std::int64_t rows_from = rows_from_ns();
+  for (const Tenant& t : tenants) {
+    for (std::size_t d = 0; d < kDimensions; ++d) {
+      PageKey key{RollupLevel::hour, start_ns, static_cast<Dimension>(d), t.first, t.second};
+      RollupPage day, hour;
+      for (; key.start_ns < start_ns + kDayNs; key.start_ns += kHourNs) {
+        const int rc = pages_.read(key, hour);
+        if (rc == kUnreadableBlob && key.start_ns >= rows_from) {
+          if (const int marked = mark_hour(key.start_ns); marked != SQLITE_OK) return marked;
+        } else if (rc == SQLITE_OK) {
+          day.merge(hour);
+        } else if (rc != kUnreadableBlob) {
+          return rc;
+        }
+      }
+      if (day.empty()) continue;
+      key.level = RollupLevel::day;
+      key.start_ns = start_ns;
+      if (const int rc = pages_.put(key, day); rc != SQLITE_OK) return rc;
+    }
+  }
+  return SQLITE_OK;
+}
+
+int Roller::forget_rows(const StoredBlock& block, const std::vector<std::int64_t>& seqs) {
+  TraceBlock rows;
+  const int rc = block.header ? blocks_.read(block.last_seq, *block.header, rows) : kUnreadableBlob;
+  if (rc == kUnreadableBlob) return mark_block(block.last_seq);
+  if (rc != SQLITE_OK) return rc;
+  rows.remove(seqs);
+  return rows.rows() == 0 ? blocks_.remove(block.last_seq) : blocks_.put(block.last_seq, rows.encode());
+}
+
+int Roller::mark_block(std::int64_t last_seq) {
+  return db_.exec("INSERT OR IGNORE INTO trace_stale_blocks(last_seq) VALUES(" + std::to_string(last_seq) + ")");
+}
+
+int Roller::mark_hour(std::int64_t start_ns) {
+  return db_.exec("INSERT OR IGNORE INTO trace_stale_hours(start_ns) VALUES(" + std::to_string(start_ns) + ")");
+}
+
+std::int64_t Roller::rows_from_ns() {
+  return db_.query_int("SELECT value FROM store_meta WHERE value IS NOT NULL AND key='rows_from_ns'", INT64_MIN);
+}
+
+}  // namespace gw::store::sqlite

@@ -1,0 +1,314 @@
+#include "store/sqlite/trace_rows.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/strings.h"
+#include "base/time_format.h"
+#include "store/trace_defaults.h"
+
+namespace gw::store::sqlite {
+namespace {
+
+constexpr std::string_view kZone = " +0000 UTC";
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - ('a' - 'A')) : c; }
+
+std::string_view value_text(sqlite3_value* v) {
+  const auto* p = reinterpret_cast<const char*>(sqlite3_value_text(v));
+  return p == nullptr ? std::string_view{} : std::string_view(p, static_cast<std::size_t>(sqlite3_value_bytes(v)));
+}
+
+/// SQL: gw_contains(body, text)
+void sql_contains(sqlite3_context* context, int, sqlite3_value** args) {
+  sqlite3_result_int(context, contains_text(value_text(args[0]), value_text(args[1])) ? 1 : 0);
+}
+
+/// What the metadata call an outcome; empty: any.
+std::string_view outcome_text(TraceFacts::Outcome outcome) {
+  switch (outcome) {
+    case TraceFacts::Outcome::unknown:
+      return {};
+    case TraceFacts::Outcome::complete:
+      return "complete";
+    case TraceFacts::Outcome::client_aborted:
+      return "client_aborted";
+    case TraceFacts::Outcome::upstream_aborted:
+      return "upstream_aborted";
+    case TraceFacts::Outcome::upstream_error:
+      return "upstream_error";
+    case TraceFacts::Outcome::refused_by_guard:
+      return "refused_by_guard";
+  }
+  return {};
+}
+
+/// Where the text of a column goes; null: it is no text.
+std::string* text_of(Col c, Trace& t) {
+  switch (c) {
+    case Col::id:
+      return &t.id;
+    case Col::org_id:
+      return &t.org_id;
+    case Col::workspace_id:
+      return &t.workspace_id;
+    case Col::trace_group_id:
+      return &t.trace_group_id;
+    case Col::provider:
+      return &t.provider;
+    case Col::model:
+      return &t.model;
+    case Col::request_method:
+      return &t.request_method;
+    case Col::request_path:
+      return &t.request_path;
+    case Col::api_key_hash:
+      return &t.api_key_hash;
+    case Col::gateway_key_id:
+      return &t.gateway_key_id;
+    case Col::session_id:
+      return &t.session_id;
+    case Col::metadata:
+      return &t.metadata;
+    case Col::request_headers:
+      return &t.request_headers;
+    case Col::response_headers:
+      return &t.response_headers;
+    case Col::request_body:
+      return &t.request_body;
+    case Col::response_body:
+      return &t.response_body;
+    default:
+      return nullptr;
+  }
+}
+
+/// Where the number of a column goes.
+std::int64_t* number_of(Col c, Trace& t) {
+  switch (c) {
+    case Col::input_tokens:
+      return &t.input_tokens;
+    case Col::output_tokens:
+      return &t.output_tokens;
+    case Col::total_tokens:
+      return &t.total_tokens;
+    case Col::latency_ms:
+      return &t.latency_ms;
+    case Col::latency_us:
+      return &t.latency_us;
+    case Col::time_to_first_token_ms:
+      return &t.time_to_first_token_ms;
+    case Col::time_to_first_token_us:
+      return &t.time_to_first_token_us;
+    case Col::cost_nano_usd:
+      return &t.cost_nano_usd;
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace
+
+std::int64_t DbTimeReader::read(std::string_view text) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const auto slow = [&] { return parse_db_time(trim(text)).value_or(0); };
+  if (text.size() < kMinute + 2 + kZone.size() || !text.ends_with(kZone)) return slow();
+  const char* p = text.data() + kMinute;
+  const char* end = text.data() + text.size() - kZone.size();
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (!digit(p[0]) || !digit(p[1])) return slow();
+  const std::int64_t second = (p[0] - '0') * 10 + (p[1] - '0');
+  if (second > 59) return slow();
+  std::int64_t nanos = 0;
+  if (p + 2 != end) {
+    if (p[2] != '.' || end - p > 12 || end - p < 4) return slow();
+    std::int64_t unit = kSecond;
+    for (const char* d = p + 3; d != end; ++d) {
+      if (!digit(*d)) return slow();
+      unit /= 10;
+      nanos += (*d - '0') * unit;
+    }
+  }
+  if (std::memcmp(minute_, text.data(), kMinute) != 0) {
+    const auto ns = parse_db_time(text);
+    if (!ns) return 0;
+    std::memcpy(minute_, text.data(), kMinute);
+    minute_ns_ = *ns - second * kSecond - nanos;
+    return *ns;
+  }
+  return minute_ns_ + second * kSecond + nanos;
+}
+
+TraceColumns::TraceColumns(const std::string& seq, const std::vector<std::string>& expressions,
+                           const std::vector<Col>& columns)
+    : columns_(columns) {
+  select_ = "SELECT " + seq;
+  for (const Col c : columns_) select_ += "," + expressions[static_cast<std::size_t>(c)];
+  select_ += " FROM traces";
+}
+
+std::vector<Col> TraceColumns::of_list() {
+  std::vector<Col> out = all();
+  out.resize(kListColumns);
+  return out;
+}
+
+std::vector<Col> TraceColumns::of_export(const ExportColumns& more) {
+  std::vector<Col> out = of_list();
+  if (more.metadata) out.push_back(Col::metadata);
+  if (more.headers) out.insert(out.end(), {Col::request_headers, Col::response_headers});
+  if (more.bodies) out.insert(out.end(), {Col::request_body, Col::response_body});
+  return out;
+}
+
+std::vector<Col> TraceColumns::all() {
+  std::vector<Col> out;
+  for (std::size_t i = 0; i < kColumns.size(); ++i) out.push_back(static_cast<Col>(i));
+  return out;
+}
+
+std::vector<Col> TraceColumns::of_analytics() {
+  return {Col::timestamp,
+          Col::created_at,
+          Col::org_id,
+          Col::workspace_id,
+          Col::trace_group_id,
+          Col::provider,
+          Col::model,
+          Col::request_path,
+          Col::response_status,
+          Col::input_tokens,
+          Col::output_tokens,
+          Col::total_tokens,
+          Col::latency_ms,
+          Col::time_to_first_token_ms,
+          Col::time_to_first_token_us,
+          Col::cost_nano_usd,
+          Col::api_key_hash,
+          Col::gateway_key_id,
+          Col::session_id,
+          Col::metadata};
+}
+
+void TraceColumns::read(const Statement& s, Trace& t) {
+  t.seq = s.integer(0);
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    const Col c = columns_[i];
+    const int at = static_cast<int>(i) + 1;
+    if (std::string* text = text_of(c, t)) {
+      text->assign(s.text(at));
+    } else if (std::int64_t* number = number_of(c, t)) {
+      *number = s.integer(at);
+    } else if (c == Col::timestamp) {
+      t.timestamp_ns = times_.read(s.text(at));
+    } else if (c == Col::created_at) {
+      t.created_at_ns = times_.read(s.text(at));
+    } else if (c == Col::response_status) {
+      t.response_status = static_cast<int>(s.integer(at));
+    } else {
+      t.estimated_cost_usd = s.real(at);
+    }
+  }
+  complete_after_read(t);
+}
+
+void Conditions::text(Col c, const char* op, std::string value) { add(expression(c) + op + "?", std::move(value)); }
+
+void Conditions::number(Col c, const char* op, std::int64_t value) {
+  sql_ += next() + expression(c) + op + std::to_string(value);
+}
+
+void Conditions::metadata_if(const char* key, std::string_view value) {
+  if (value.empty()) return;
+  const std::string m = expression(Col::metadata);
+  add("CASE WHEN json_valid(" + m + ") THEN json_extract(" + m + ",'$." + key + "') = ? ELSE 0 END",
+      std::string(value));
+}
+
+void Conditions::bodies_if(const std::string& text) {
+  if (text.empty()) return;
+  add("(gw_contains(" + expression(Col::request_body) + ",?) OR gw_contains(" + expression(Col::response_body) + ",?))",
+      text);
+  values_.push_back(text);
+}
+
+void Conditions::before(const TraceCursor& after) {
+  add("(" + expression(Col::created_at) + ", id) < (?, ?)", format_db_time(after.created_at_ns));
+  values_.push_back(after.id);
+}
+
+void Conditions::scope(const TenantScope& scope) {
+  if (scope.everything) return;
+  text(Col::org_id, " = ", scope.org_id);
+  text(Col::workspace_id, " = ", scope.workspace_id);
+}
+
+void Conditions::filter(const TraceFilter& f) {
+  if (f.from_ns) text(Col::timestamp, " >= ", format_db_time(*f.from_ns));
+  if (f.to_ns) text(Col::timestamp, " <= ", format_db_time(*f.to_ns));
+  text_if(Col::session_id, f.session_id);
+  text_if(Col::trace_group_id, f.trace_group_id);
+  text_if(Col::provider, f.provider);
+  text_if(Col::model, f.model);
+  text_if(Col::api_key_hash, f.api_key_hash);
+  text_if(Col::request_path, f.path);
+  text_if(Col::gateway_key_id, f.gateway_key_id);
+  if (f.status != 0) number(Col::response_status, " = ", f.status);
+  if (f.min_tokens > 0) number(Col::total_tokens, " >= ", f.min_tokens);
+  if (f.max_tokens > 0) number(Col::total_tokens, " <= ", f.max_tokens);
+  if (f.min_cost_nano_usd > 0) number(Col::cost_nano_usd, " >= ", f.min_cost_nano_usd);
+  if (f.min_latency_ms > 0) number(Col::latency_ms, " >= ", f.min_latency_ms);
+  metadata_if("lineage_thread_id", f.thread_id);
+  metadata_if("lineage_run_id", f.run_id);
+  metadata_if("outcome", outcome_text(f.outcome));
+  bodies_if(f.text);
+}
+
+void Conditions::bind(Statement& s) const {
+  for (std::size_t i = 0; i < values_.size(); ++i) s.bind(static_cast<int>(i) + 1, values_[i]);
+}
+
+void Conditions::add(const std::string& condition, std::string value) {
+  sql_ += next() + condition;
+  values_.push_back(std::move(value));
+}
+
+int add_row_functions(Connection& db) {
+  return sqlite3_create_function_v2(db.db(), "gw_contains", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, nullptr,
+                                    sql_contains, nullptr, nullptr, nullptr);
+}
+
+bool contains_text(std::string_view body, std::string_view text) {
+  if (text.empty()) return true;
+  const char first[] = {lower(text[0]), upper(text[0])};
+  const auto matches = [&](const char* at) {
+    for (std::size_t i = 1; i < text.size(); ++i)
+      if (lower(at[i]) != lower(text[i])) return false;
+    return true;
+  };
+  if (body.size() < text.size()) return false;
+  const char* last = body.data() + (body.size() - text.size());
+  const auto find = [&](const char* from, char c) {
+    const auto* p = static_cast<const char*>(std::memchr(from, c, static_cast<std::size_t>(last - from) + 1));
+    return p == nullptr ? last + 1 : p;
+  };
+  // The next place of either case of the first letter; each is looked for again only once it was passed.
+  const char* a = find(body.data(), first[0]);
+  const char* b = first[0] == first[1] ? last + 1 : find(body.data(), first[1]);
+  while (a <= last || b <= last) {
+    const char* at = std::min(a, b);
+    if (matches(at)) return true;
+    const bool end = at == last;
+    if (at == a) a = end ? last + 1 : find(at + 1, first[0]);
+    if (at == b) b = end ? last + 1 : find(at + 1, first[1]);
+  }
+  return false;
+}
+
+std::int64_t shifted(std::int64_t ns, std::int64_t by) {
+  std::int64_t out = 0;
+  return __builtin_add_overflow(ns, by, &out) ? (by < 0 ? INT64_MIN : INT64_MAX) : out;
+}
+
+}  // namespace gw::store::sqlite
