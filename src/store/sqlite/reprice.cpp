@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "base/time_format.h"
+#include "store/sqlite/change_connection.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/schema.h"
 
@@ -13,11 +14,6 @@ namespace sqlite {
 namespace {
 
 constexpr std::size_t kBatchRows = 500;
-
-std::int64_t shifted(std::int64_t ns, std::int64_t by) {
-  std::int64_t out = 0;
-  return __builtin_add_overflow(ns, by, &out) ? (by < 0 ? INT64_MIN : INT64_MAX) : out;
-}
 
 class Repricing {
  public:
@@ -32,6 +28,8 @@ class Repricing {
       if (!dry_run_ && !write_batch()) return failed();
       for (const Row& row : batch_) report_.add(row.row, row.outcome, row.old_nano_usd);
     }
+    // Triggers noted which blocks have a row that changed.
+    if (!dry_run_ && repair_all(*connection_) != SQLITE_OK) return failed();
     return std::move(report_);
   }
 
@@ -48,19 +46,21 @@ class Repricing {
 
   Result<bool> open() {
     if (trim(options_.path).empty()) return fail("sqlite path cannot be empty");
-    const bool alone = dry_run_ && !file_id(options_.path + "-wal") && !file_id(options_.path + "-journal");
+    if (!dry_run_) {
+      auto opened = open_for_change(options_);
+      if (!opened) return tl::make_unexpected(opened.error());
+      connection_ = std::move(*opened);
+      return true;
+    }
+    const bool alone = !file_id(options_.path + "-wal") && !file_id(options_.path + "-journal");
     auto opened = alone ? Connection::open_immutable(options_.path, options_.clock)
-                        : Connection::open(options_.path, dry_run_ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE,
-                                           options_.clock);
+                        : Connection::open(options_.path, SQLITE_OPEN_READONLY, options_.clock);
     if (!opened.connection) return fail(open_error() + opened.error);
     connection_ = std::move(opened.connection);
     Connection& db = *connection_;
     if (db.set_busy_timeout(options_.busy_timeout_ms) != SQLITE_OK)
       return fail("set sqlite busy timeout: " + db.message());
-    if (dry_run_)
-      db.exec("PRAGMA query_only=ON");
-    else if (sqlite3_db_readonly(db.db(), "main") == 1)
-      return fail(open_error() + "the file is read-only; make it writable for this user");
+    db.exec("PRAGMA query_only=ON");
     if (options_.on_open) options_.on_open(db.db());
     Statement first = db.prepare("SELECT count(*) FROM sqlite_master");
     if (!first || first.step() != SQLITE_ROW) return fail(open_error() + db.message());
@@ -69,7 +69,6 @@ class Repricing {
     const std::vector<std::string> columns = trace_columns(db);
     if (std::find(columns.begin(), columns.end(), "seq") == columns.end())
       return fail(open_error() + "it is of an older version; start the gateway on it once, which migrates it");
-    if (!dry_run_) db.exec("PRAGMA synchronous=NORMAL; PRAGMA secure_delete=OFF");
     return true;
   }
 
