@@ -108,7 +108,7 @@ Result<void> Server::Impl::open_store() {
   o.retention = {.days = static_cast<int>(c.storage.retention_days),
                  .bodies_days = static_cast<int>(c.storage.bodies_retention_days),
                  .max_bytes = c.storage.max_bytes};
-  o.progress = [this](std::string_view what) { log->info("database migration").field("progress", what); };
+  o.progress = [this](std::string_view what) { log->info("database maintenance").field("progress", what); };
   auto w = store::open_sqlite_writer(o);
   if (!w) return fail(prefix + w.error().message);
   writer = std::move(*w);

@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "store/sqlite/backup.h"
+#include "store/sqlite/erase.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace gw::app {
@@ -62,6 +63,11 @@ Result<cli::WritableStore> open_target(const config::Config& config, const std::
 Result<store::BackupReport> backup(const config::Config& config, const store::BackupJob& job) {
   if (auto ok = check_driver(config); !ok) return tl::make_unexpected(ok.error());
   return store::backup_sqlite(options_of(config.storage.path), job);
+}
+
+Result<store::EraseReport> erase(const config::Config& config, const store::EraseSelector& selector, bool dry_run) {
+  if (auto ok = check_driver(config); !ok) return tl::make_unexpected(ok.error());
+  return store::erase_sqlite(options_of(config.storage.path), selector, dry_run);
 }
 
 }  // namespace gw::app

@@ -7,6 +7,7 @@
 #include "cli/run.h"
 #include "config/config.h"
 #include "store/backup.h"
+#include "store/erase.h"
 
 namespace gw::app {
 
@@ -16,5 +17,6 @@ cli::Handlers::Reader open_source(const std::string& path);
 /// Locked against gateways and other commands that write.
 Result<cli::WritableStore> open_target(const config::Config& config, const std::string& source);
 Result<store::BackupReport> backup(const config::Config& config, const store::BackupJob& job);
+Result<store::EraseReport> erase(const config::Config& config, const store::EraseSelector& selector, bool dry_run);
 
 }  // namespace gw::app

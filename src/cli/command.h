@@ -88,6 +88,7 @@ Command debug_command();
 Command doctor_command();
 Command diagnostics_command();
 Command reprice_command();
+Command erase_command();
 Command demo_command();
 Command export_command();
 Command backup_command();

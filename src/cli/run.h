@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "config/environment.h"
 #include "store/backup.h"
+#include "store/erase.h"
 #include "store/reprice.h"
 #include "store/trace_store.h"
 
@@ -48,6 +49,10 @@ struct Handlers {
   /// The configured store for writing; created or migrated where needed. `source` is refused when it is the same one.
   std::function<Result<WritableStore>(const config::Config& config, const std::string& source)> open_target{};
   std::function<Result<store::BackupReport>(const config::Config& config, const store::BackupJob& job)> backup{};
+  /// A dry run changes nothing.
+  std::function<Result<store::EraseReport>(const config::Config& config, const store::EraseSelector& selector,
+                                           bool dry_run)>
+      erase{};
 
   std::string version;          ///< the version line: dev (none, unknown)
   std::ostream* out = nullptr;  ///< null: std::cout

@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   handlers.open_source = gw::app::open_source;
   handlers.open_target = gw::app::open_target;
   handlers.backup = gw::app::backup;
+  handlers.erase = gw::app::erase;
   handlers.demo = [&](bool once) { return gw::app::demo(once, handlers.version); };
   return gw::cli::run(args, handlers);
 }
