@@ -55,7 +55,9 @@ bool overlaps(const BlockHeader& header, const std::vector<TimeRange>& ranges) {
 }
 
 int RolledView::load(Connection& db, const StoreMeta& meta) {
+  Listed listed = std::move(listed_);
   *this = {};
+  listed_ = std::move(listed);
   any_ = meta.rolled_seq && db.query_int(
                                 "SELECT count(*) FROM sqlite_master WHERE type='table' AND name IN "
                                 "('trace_blocks','trace_block_columns','trace_rollups','trace_stale_blocks',"
@@ -66,12 +68,26 @@ int RolledView::load(Connection& db, const StoreMeta& meta) {
   }
   rolled_ = *meta.rolled_seq;
   rows_from_ns_ = meta.rows_from_ns;
-  BlockStore store(db);
-  if (const int rc = store.list(0, blocks_); rc != SQLITE_OK) return rc;
+  if (const int rc = list(db, meta); rc != SQLITE_OK) return rc;
+  blocks_ = listed_.blocks;
   if (const int rc = load_stale(db); rc != SQLITE_OK) return rc;
   for (const StoredBlock& b : blocks_)
     if (!b.header) unreadable_.push_back({b.after_seq, b.last_seq});
   std::erase_if(blocks_, [](const StoredBlock& b) { return !b.header; });
+  return SQLITE_OK;
+}
+
+int RolledView::list(Connection& db, const StoreMeta& meta) {
+  const bool same = listed_.epoch == meta.epoch && listed_.generation == meta.generation && rolled_ >= listed_.rolled;
+  if (same && rolled_ == listed_.rolled) return SQLITE_OK;
+  Listed now{.epoch = meta.epoch, .generation = meta.generation, .rolled = rolled_, .blocks = {}};
+  if (same) now.blocks = std::move(listed_.blocks);
+  listed_ = {};
+  std::vector<StoredBlock> added;
+  BlockStore store(db);
+  if (const int rc = store.list(now.blocks.empty() ? 0 : now.blocks.back().last_seq, added); rc != SQLITE_OK) return rc;
+  now.blocks.insert(now.blocks.end(), added.begin(), added.end());
+  listed_ = std::move(now);
   return SQLITE_OK;
 }
 

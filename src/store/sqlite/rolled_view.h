@@ -20,7 +20,8 @@ struct SeqRange {
 
 class RolledView {
  public:
-  /// SQLITE_OK or the failure. Without tables of blocks everything is in the tail.
+  /// SQLITE_OK or the failure. Without tables of blocks everything is in the tail. Headers that were read before are
+  /// kept: a view belongs to one open database.
   int load(Connection& db, const StoreMeta& meta);
 
   bool any() const { return any_; }
@@ -41,7 +42,15 @@ class RolledView {
   void adjust(AnalyticsPlan& plan) const;
 
  private:
+  /// The headers of all blocks, as they were when the database said these.
+  struct Listed {
+    std::int64_t epoch = 0, generation = 0, rolled = -1;
+    std::vector<StoredBlock> blocks;
+  };
+  int list(Connection& db, const StoreMeta& meta);
   int load_stale(Connection& db);
+
+  Listed listed_;
 
   bool any_ = false;
   std::int64_t rolled_ = 0;

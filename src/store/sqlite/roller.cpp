@@ -134,7 +134,11 @@ int Roller::hours_of_stored(std::int64_t last_seq, std::set<std::int64_t>& hours
       std::to_string(rows_from_ns()));
 }
 
+// Whoever keeps headers of blocks sees that they are no longer those.
+int Roller::note_changed_blocks() { return db_.exec("UPDATE store_meta SET value=value+1 WHERE key='generation'"); }
+
 int Roller::repair_block(std::int64_t last_seq) {
+  if (const int rc = note_changed_blocks(); rc != SQLITE_OK) return rc;
   const std::string key = std::to_string(last_seq);
   std::set<std::int64_t> hours;
   if (const int rc = hours_of_stored(last_seq, hours); rc != SQLITE_OK) return rc;
@@ -227,6 +231,7 @@ int Roller::forget_rows(const StoredBlock& block, const std::vector<std::int64_t
   if (rc == kUnreadableBlob) return mark_block(block.last_seq);
   if (rc != SQLITE_OK) return rc;
   rows.remove(seqs);
+  if (const int noted = note_changed_blocks(); noted != SQLITE_OK) return noted;
   return rows.rows() == 0 ? blocks_.remove(block.last_seq) : blocks_.put(block.last_seq, rows.encode());
 }
 

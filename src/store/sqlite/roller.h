@@ -34,6 +34,7 @@ class Roller {
  private:
   int read_rows(std::int64_t after, std::int64_t up_to, TraceBlock& out);
   int merge_pages(const RollupDelta& delta);
+  int note_changed_blocks();
   int repair_block(std::int64_t last_seq);
   int repair_hour(std::int64_t start_ns);
   int fill_hour(std::int64_t start_ns, bool& complete);

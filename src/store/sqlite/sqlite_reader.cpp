@@ -42,6 +42,8 @@ Result<bool> SqliteReader::open() {
     expressions_.emplace_back(has(c.name) ? c.name : c.when_missing);
   }
   connection_ = std::move(opened.connection);
+  tail_ = {};
+  view_ = {};
   log_ = file_id(options_.path + "-wal");
   return true;
 }
