@@ -8,6 +8,7 @@ namespace gw::api {
 ApiResponse root(const Call& call);
 ApiResponse health(const Call& call);
 ApiResponse ready(const Call& call);
+ApiResponse openapi(const Call& call);
 ApiResponse pipeline_diagnostics(const Call& call);
 
 // traces.cpp

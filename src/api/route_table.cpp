@@ -13,6 +13,7 @@ constexpr Route kRoutes[] = {
     {.method = "", .path = "/", .handler = root, .needs_store = false},
     {.method = "GET", .path = "/api/health", .handler = health, .needs_store = false},
     {.method = "GET", .path = "/api/ready", .handler = ready, .needs_store = false},
+    {.method = "GET", .path = "/api/openapi.json", .handler = openapi, .needs_store = false},
     {.method = "GET", .path = "/api/diagnostics/trace-pipeline", .handler = pipeline_diagnostics, .needs_store = false},
     {.method = "GET", .path = "/api/traces", .handler = list_traces},
     {.method = "GET", .path = kStreamPath, .handler = [](const Call& c) { return stream_traces(c.deps, c.request); }},

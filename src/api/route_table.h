@@ -1,7 +1,7 @@
 #pragma once
 // The routes of the API as data: which path and method goes to which handler. 404, 405 and Allow follow from it. A new
-// route is a row here, a declaration in handlers.h, and a row in the policy table (auth/policy.cpp); a test compares
-// the two tables.
+// route is a row here, a declaration in handlers.h, a row in the policy table (auth/policy.cpp) and a path in
+// openapi.json; tests compare them.
 #include <span>
 #include <string>
 #include <string_view>

@@ -31,6 +31,9 @@ TEST_F(ApiRouter, AnswersEachPathAndMethodAsInTheContract) {
       {"GET", "/api/health/", 404, "(absent)"},
       {"GET", "/api/ready", 200, "(absent)"},
       {"PUT", "/api/ready", 405, "GET, OPTIONS"},
+      {"GET", "/api/openapi.json", 200, "(absent)"},
+      {"HEAD", "/api/openapi.json", 200, "(absent)"},
+      {"POST", "/api/openapi.json", 405, "GET, OPTIONS"},
       {"GET", "/api/diagnostics/trace-pipeline", 200, "(absent)"},
       {"POST", "/api/diagnostics/trace-pipeline", 405, "GET, OPTIONS"},
       {"GET", "/api/traces", 200, "(absent)"},
@@ -88,7 +91,8 @@ TEST_F(ApiRouter, EveryRouteHasItsRowInThePolicyTable) {
     if (route.method.empty()) continue;
     const auth::Requirement r = auth::requirement_of(route.method, sample(route.path), "");
     EXPECT_NE(r.access, auth::Access::refused) << route.method << " " << route.path;
-    const bool is_public = route.path == "/api/health" || route.path == "/api/ready";
+    const bool is_public =
+        route.path == "/api/health" || route.path == "/api/ready" || route.path == "/api/openapi.json";
     EXPECT_EQ(r.access == auth::Access::open, is_public) << route.method << " " << route.path;
     if (route.method == "GET") {
       EXPECT_NE(auth::requirement_of("HEAD", sample(route.path), "").access, auth::Access::refused) << route.path;

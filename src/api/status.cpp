@@ -1,4 +1,5 @@
 // What the gateway says about itself.
+#include "api/embedded_openapi.h"
 #include "api/handlers.h"
 #include "api/responses.h"
 #include "base/json_writer.h"
@@ -55,6 +56,13 @@ ApiResponse ready(const Call& call) {
   JsonWriter w(out);
   w.begin_object().field("status", reason.empty() ? "ready" : "not_ready").field_if("reason", reason).end_object();
   return json_response(reason.empty() ? 200 : 503, out += '\n');
+}
+
+ApiResponse openapi(const Call&) {
+  ApiResponse answer = json_response(200, std::string(embedded::openapi()));
+  // It changes with the binary only; who updates that does not wait long.
+  answer.headers.emplace_back("Cache-Control", "public, max-age=300");
+  return answer;
 }
 
 ApiResponse pipeline_diagnostics(const Call& call) {

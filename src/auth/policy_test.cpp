@@ -104,6 +104,11 @@ TEST(Policy, CoversEveryRowOfTheTable) {
   for (const Case& c : cases) EXPECT_EQ(describe(c.method, c.path), c.want) << c.method << " " << c.path;
 }
 
+TEST(Policy, HealthReadinessAndTheApisDescriptionArePublicAlsoToHead) {
+  for (const char* path : {"/api/health", "/api/ready", "/api/openapi.json"})
+    for (const char* method : {"GET", "HEAD"}) EXPECT_EQ(describe(method, path), "open") << method << " " << path;
+}
+
 TEST(Policy, LatencyAndErrorAnalyticsAreReadable) {
   for (const char* path : {"/api/analytics/latency", "/api/analytics/errors"})
     EXPECT_EQ(describe("GET", path), "analytics:read analytics read workspace") << path;
