@@ -3,7 +3,7 @@
 //
 //   trace_blocks           a block of rows: those behind the block before it, up to last_seq; header (trace_block.h)
 //   trace_block_columns    id = column * 2^48 + last_seq, so that a column of many blocks lies together
-//   trace_rollups          a page of cells (rollup.h), in the order in which queries read them
+//   trace_rollups          a page of cells (rollup.h), found by its unique index
 //   trace_stale_blocks     up to which sequence a block is to be made anew; its rows are read one by one until then
 //   trace_stale_hours      hours whose pages are to be made anew; they are answered from blocks until then
 //
