@@ -1,0 +1,97 @@
+// Traces that are removed beside a running gateway: on request, and because they are old.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { run } from '../lib/gateway.js';
+import { chatAnswer, kCompletions, post, reply } from '../lib/http.js';
+import { until } from '../lib/wait.js';
+import { scenario } from '../lib/world.js';
+
+async function setUp(world, config = {}) {
+  const { upstream, routes } = await world.routed();
+  const usage = { prompt_tokens: 1000, completion_tokens: 200, total_tokens: 1200 };
+  routes.on('/v1/chat/completions', (request, peer) =>
+    peer.write(reply(chatAnswer(usage, JSON.parse(request.body).model), [['Content-Type', 'application/json']])),
+  );
+  const gateway = await world.gateway({
+    openai: upstream.url,
+    config: { tracing: { capture_bodies: true }, pii: { mode: 'off' }, ...config },
+  });
+  const client = await world.client(gateway);
+  const ask = async (n, session, secret) => {
+    for (let i = 0; i < n; i++) {
+      const body = JSON.stringify({ model: 'gpt-4o-mini', user: session, messages: [{ role: 'user', content: secret }] });
+      await client.write(post(kCompletions, body, [['Session-Id', session]]));
+      assert.equal((await client.readResponse()).status, 200);
+    }
+    await gateway.settled();
+  };
+  return { gateway, ask };
+}
+const get = async (gateway, target) => {
+  const answer = await gateway.api(target);
+  return { status: answer.status, ...answer.json };
+};
+const erase = async (gateway, ...args) => {
+  const config = path.join(gateway.dir, 'ongoingai.yaml');
+  return run(['erase', '--config', config, '--format', 'json', ...args], { cwd: gateway.dir, ms: 60000 });
+};
+const onDisk = (gateway, text) =>
+  ['', '-wal'].filter((suffix) => {
+    const file = gateway.databasePath + suffix;
+    return fs.existsSync(file) && fs.readFileSync(file).includes(text);
+  });
+
+scenario('a session is erased while the gateway serves: rows, bodies and figures', async (world) => {
+  const { gateway, ask } = await setUp(world);
+  await ask(3, 'session-kept', 'harmless words');
+  await ask(2, 'session-gone', 'a very private sentence');
+  assert.notDeepEqual(onDisk(gateway, 'a very private sentence'), []);
+
+  const dry = await erase(gateway, '--session', 'session-gone', '--dry-run');
+  assert.equal(dry.code, 0, dry.stderr);
+  assert.equal(JSON.parse(dry.stdout).traces, 2);
+  assert.equal((await gateway.list({})).length, 5, 'a dry run erases nothing');
+
+  const done = await erase(gateway, '--session', 'session-gone');
+  assert.equal(done.code, 0, done.stderr);
+  assert.equal(JSON.parse(done.stdout).traces, 2);
+  assert.match(done.stderr, /"msg":"audit erase","traces":2,"by":\["session"\]/);
+  assert.ok(!done.stderr.includes('session-gone'), 'the audit line does not say about whom');
+
+  assert.deepEqual((await gateway.list({ session_id: 'session-gone' })).length, 0);
+  assert.equal((await gateway.list({})).length, 3);
+  const summary = await get(gateway, '/api/analytics/summary');
+  assert.equal(summary.total_requests, 3);
+  assert.equal(summary.total_tokens, 3600);
+  assert.deepEqual(onDisk(gateway, 'a very private sentence'), [], 'nothing of it is left in the files');
+  assert.deepEqual(onDisk(gateway, 'session-gone'), []);
+
+  await ask(1, 'session-gone', 'new words');
+  assert.equal((await get(gateway, '/api/analytics/summary')).total_requests, 4, 'the gateway goes on writing');
+});
+
+scenario('old traces go and their figures stay; a consumer that had not seen them is told', async (world) => {
+  let { gateway, ask } = await setUp(world, { storage: { retention_days: 30 } });
+  await ask(4, 'session-a', 'words');
+  const page = await get(gateway, '/api/export/traces?limit=1');
+  assert.equal(page.items.length, 1);
+  await gateway.stop();
+  // Two months ago, as far as anybody can tell.
+  const database = new DatabaseSync(gateway.databasePath, { timeout: 5000 });
+  const old = new Date(Date.now() - 60 * 86400e3).toISOString().replace('T', ' ').replace('Z', ' +0000 UTC');
+  database.prepare('UPDATE traces SET timestamp=?, created_at=? WHERE seq <= 3').run(old, old);
+  database.close();
+  gateway = await world.restart(gateway);
+
+  await until(async () => (await gateway.list({})).length === 1, 'the old traces are removed');
+  const summary = await get(gateway, '/api/analytics/summary');
+  assert.equal(summary.total_requests, 4, 'what was used is still known');
+  assert.equal(summary.total_tokens, 4800);
+  const late = await get(gateway, `/api/export/traces?after=${page.next_cursor}`);
+  assert.equal(late.status, 410);
+  const rest = await get(gateway, `/api/export/traces?after=${late.earliest_cursor}`);
+  assert.equal(rest.status, 200);
+  assert.equal(rest.items.length, 1);
+});
