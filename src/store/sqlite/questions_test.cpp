@@ -311,7 +311,7 @@ TEST_F(SqliteQuestions, AnOlderDatabaseIsCaughtUpWhileItServes) {
     if (draw_.chance(50)) fill(static_cast<std::size_t>(draw_.number(1, 900)));
     check(2);
   }
-  EXPECT_GE(steps, 3);
+  EXPECT_GE(steps, 1) << "writes between take steps too";
   check();
   const std::string covered = ask("SELECT max(last_seq) FROM trace_blocks"), last = ask("SELECT max(seq) FROM traces");
   EXPECT_LT(std::stoll(last) - std::stoll(covered), 4'096);
