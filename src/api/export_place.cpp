@@ -25,12 +25,15 @@ ExportCursor informed(const ExportCursor& place, const store::SequenceState& sta
   return out;
 }
 
-std::string gone_text(const store::SequenceState& state) {
+std::string gone_text(const ExportCursor& place, const store::SequenceState& state) {
+  // What the consumer has behind its place already is not repeated.
+  ExportCursor earliest = first_place(state);
+  earliest.seq = std::max(earliest.seq, place.seq);
   std::string out;
   JsonWriter(out)
       .begin_object()
       .field("error", "traces behind this cursor were removed by retention; go on from earliest_cursor")
-      .field("earliest_cursor", encode_export_cursor(first_place(state)))
+      .field("earliest_cursor", encode_export_cursor(earliest))
       .end_object();
   return out;
 }
@@ -39,7 +42,7 @@ std::optional<ApiResponse> refuse_place(const ExportCursor& place, const store::
   if (place.epoch != state.epoch) return error_response(400, "export cursor is of another database");
   if (place.seq > state.last)
     return error_response(400, "export cursor is ahead of this database; was it restored from a backup?");
-  if (is_gone(place, state)) return json_response(410, gone_text(state) + '\n');
+  if (is_gone(place, state)) return json_response(410, gone_text(place, state) + '\n');
   return std::nullopt;
 }
 

@@ -19,7 +19,7 @@ bool is_gone(const ExportCursor& place, const store::SequenceState& state);
 ExportCursor informed(const ExportCursor& place, const store::SequenceState& state);
 
 /// `{"error":…,"earliest_cursor":…}`, without a line end.
-std::string gone_text(const store::SequenceState& state);
+std::string gone_text(const ExportCursor& place, const store::SequenceState& state);
 /// 400 for a place that is none here, 410 for one that is gone, nothing for one to go on from.
 std::optional<ApiResponse> refuse_place(const ExportCursor& place, const store::SequenceState& state);
 

@@ -5,7 +5,6 @@
 namespace gw::api {
 namespace {
 
-using store::kTestEpoch;
 using store::kTestSecond;
 using store::test_trace;
 

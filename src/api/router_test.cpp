@@ -7,7 +7,6 @@ namespace gw::api {
 namespace {
 
 using store::test_trace;
-using store::test_traces;
 
 // --- routing ---
 

@@ -61,7 +61,7 @@ Chunk EventSource::next(store::TraceReader& traces) {
   if (state->epoch != place_.epoch) return {.bytes = {}, .then = Chunk::Then::failed, .error = "another database"};
   if (is_gone(place_, *state)) {
     chunk.bytes.resize(without_events);
-    chunk.bytes.append("event: gone\ndata: ").append(gone_text(*state)).append("\n\n");
+    chunk.bytes.append("event: gone\ndata: ").append(gone_text(place_, *state)).append("\n\n");
     chunk.then = Chunk::Then::end;
     return chunk;
   }

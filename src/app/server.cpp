@@ -34,7 +34,7 @@ using std::chrono::milliseconds;
 
 constexpr std::int64_t kMs = 1'000'000;
 constexpr std::int64_t kTraceDrainNs = 5'000 * kMs;
-constexpr int kQueryThreads = 1;
+constexpr int kQueryThreads = 2;  // one slow search does not keep health and readiness waiting
 /// An exchange offers its trace in the moment it ends; this is what a thread that was held up may take for that.
 constexpr std::int64_t kOfferNs = 1'000 * kMs;
 

@@ -1,8 +1,10 @@
 #include "app/stores.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 
+#include "app/wiring.h"
 #include "base/strings.h"
 #include "store/sqlite/backup.h"
 #include "store/sqlite/erase.h"
@@ -67,7 +69,22 @@ Result<store::BackupReport> backup(const config::Config& config, const store::Ba
 
 Result<store::EraseReport> erase(const config::Config& config, const store::EraseSelector& selector, bool dry_run) {
   if (auto ok = check_driver(config); !ok) return tl::make_unexpected(ok.error());
-  return store::erase_sqlite(options_of(config.storage.path), selector, dry_run);
+  const store::SqliteOptions options = options_of(config.storage.path);
+  auto report = store::erase_sqlite(options, selector, dry_run);
+  // Given as the client sent it, a session with an address in it is stored as something else.
+  store::EraseSelector stored = selector;
+  const std::string& workspace = selector.scope.everything ? "default" : selector.scope.workspace_id;
+  for (std::string* id : {&stored.session_id, &stored.user})
+    if (!id->empty()) *id = stored_session(config, *id, workspace);
+  if (!report || (stored.session_id == selector.session_id && stored.user == selector.user)) return report;
+  auto more = store::erase_sqlite(options, stored, dry_run);
+  if (!more || more->traces == 0) return more ? report : more;
+  if (report->traces == 0) return more;
+  report->traces += more->traces;
+  report->first_ns = std::min(report->first_ns, more->first_ns);
+  report->last_ns = std::max(report->last_ns, more->last_ns);
+  report->log_emptied = more->log_emptied;
+  return report;
 }
 
 }  // namespace gw::app

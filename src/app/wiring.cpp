@@ -196,6 +196,13 @@ Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& 
   return s;
 }
 
+std::string stored_session(const config::Config& c, const std::string& session, const std::string& workspace) {
+  if (lowercase(trim(c.pii.mode)) == "off") return session;
+  std::string out;
+  const auto outcome = make_session_redactor(c)->redact(session, workspace, out);
+  return outcome.changed ? out : session;
+}
+
 int worker_count(const config::Config& c) {
   if (c.server.workers > 0) return static_cast<int>(c.server.workers);
   cpu_set_t set;

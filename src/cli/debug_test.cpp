@@ -102,6 +102,7 @@ TEST_F(DebugTest, ALimitCutsOffTheOldestAndKeepsTheSource) {
 
 TEST_F(DebugTest, LongChainsAreReadPageByPage) {
   std::vector<Trace> many;
+  many.reserve(450);
   for (int i = 0; i < 450; ++i) many.push_back(trace("t" + std::to_string(1000 + i), i, ""));
   stored_ = MemoryReader(std::move(many));
   ASSERT_EQ(run({"debug", "--format", "json", "--limit", "430"}), kExitOk) << err();

@@ -62,7 +62,13 @@ std::vector<Bound> bounds_of(const Config& c) {
   return out;
 }
 
+/// A slip of units would remove nearly everything.
+constexpr std::int64_t kLeastMaxBytes = 64 * kMiB;
+
 Result<void> check_bounds(const Config& c) {
+  if (c.storage.max_bytes > 0 && c.storage.max_bytes < kLeastMaxBytes)
+    return fail(fmt::format("storage.max_bytes is in bytes: 0 for no bound, or at least {} (got {})", kLeastMaxBytes,
+                            c.storage.max_bytes));
   for (const Bound& b : bounds_of(c))
     if (b.value < b.min || b.value > b.max)
       return fail(fmt::format("{} must be between {} and {} (got {})", b.path, b.min, b.max, b.value));

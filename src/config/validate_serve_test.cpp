@@ -31,6 +31,13 @@ std::string verdict(const std::function<void(Config&)>& change) {
   return error_of(validate_for_serve(config));
 }
 
+TEST(ValidateServe, AMaximumSizeIsNoneOrLargeEnoughToBeMeant) {
+  for (const std::int64_t good : {std::int64_t{0}, std::int64_t{64} << 20, std::int64_t{64} << 40})
+    EXPECT_EQ(verdict([&](Config& c) { c.storage.max_bytes = good; }), kNone) << good;
+  for (const std::int64_t bad : {std::int64_t{-1}, std::int64_t{10}, (std::int64_t{64} << 20) - 1})
+    EXPECT_TRUE(contains(verdict([&](Config& c) { c.storage.max_bytes = bad; }), "storage.max_bytes")) << bad;
+}
+
 TEST(ListenHost, MustBeSomethingThatCanBeListenedOn) {
   for (const char* host :
        {"", "0.0.0.0", "127.0.0.1", "localhost", "gateway-1.internal", "[::]", "[::1]", "[fe80::1%eth0]"})
@@ -115,7 +122,6 @@ TEST(Bounds, HoldForEveryNumberOfOurs) {
       {"storage.retention_days", [](Config& c) -> std::int64_t& { return c.storage.retention_days; }, 0, 36'500},
       {"storage.bodies_retention_days", [](Config& c) -> std::int64_t& { return c.storage.bodies_retention_days; }, 0,
        36'500},
-      {"storage.max_bytes", [](Config& c) -> std::int64_t& { return c.storage.max_bytes; }, 0, std::int64_t{64} << 40},
       {"trace.ring_bytes", [](Config& c) -> std::int64_t& { return c.trace.ring_bytes; }, 1'048'576,
        std::int64_t{2} << 30},
       {"trace.spill_bytes", [](Config& c) -> std::int64_t& { return c.trace.spill_bytes; }, 0, std::int64_t{16} << 40},

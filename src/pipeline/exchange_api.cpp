@@ -12,6 +12,7 @@ namespace {
 // A stream holds at most two pieces and what its coding needs, a large answer itself until the client has taken it; a
 // wait holds its connection only.
 constexpr int kMaxStreams = 64;
+constexpr int kMaxEndless = 256;  // of their own: whoever watches takes no export's place
 constexpr int kMaxWaits = 1000;
 constexpr std::size_t kLargeAnswer = std::size_t{512} << 10;
 
@@ -159,8 +160,10 @@ net::Task<bool> Exchange::answer_api(const auth::Decision& decision) {
     request.may_wait = woken == Woken::commit && worker_.loop.now_ns() < deadline_ns;
   }
   const bool in_pieces = question->response.source != nullptr;
+  const bool endless = in_pieces && question->response.source->endless();
   if ((in_pieces || question->response.body.size() > kLargeAnswer) &&
-      !streams.take(services_.api_streams, kMaxStreams)) {
+      !(endless ? streams.take(services_.api_endless, kMaxEndless)
+                : streams.take(services_.api_streams, kMaxStreams))) {
     question.reset();
     co_return co_await answer_busy("too many large API answers are being sent; try again");
   }

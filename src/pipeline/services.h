@@ -97,7 +97,8 @@ struct Services : Stages {
   std::atomic<std::int64_t> refused_connections{0};
   std::atomic<bool> draining{false};
   CommitSignal commits;
-  std::atomic<int> api_streams{0};  ///< API answers that are sent in pieces
+  std::atomic<int> api_streams{0};  ///< API answers that are sent in pieces and end
+  std::atomic<int> api_endless{0};  ///< and that do not
   std::atomic<int> api_waits{0};    ///< API requests that wait for a commit
   AccountingCounters accounting_counters;
 };

@@ -10,6 +10,7 @@ namespace {
 
 std::vector<Trace> draw_traces(TraceDraw& draw, std::size_t n, std::int64_t hours) {
   std::vector<Trace> out;
+  out.reserve(n);
   for (std::size_t i = 0; i < n; ++i)
     out.push_back(draw.trace(static_cast<std::int64_t>(2 * i) + draw.number(0, 1), hours));
   return out;

@@ -17,6 +17,7 @@ struct Given {
 std::string ordered(std::vector<Given> given) {
   for (Given& g : given) std::replace(g.metadata.begin(), g.metadata.end(), '\'', '"');
   std::vector<LineageNode> nodes;
+  nodes.reserve(given.size());
   for (const Given& g : given) nodes.push_back({.id = g.id, .metadata = g.metadata, .order_time_ns = g.time});
   std::string out;
   for (const std::size_t i : lineage_order(nodes)) out += (out.empty() ? "" : " ") + given[i].id;

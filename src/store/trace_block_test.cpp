@@ -17,6 +17,7 @@ TraceBlock block_of(const std::vector<Trace>& traces) {
 
 std::vector<Trace> drawn(TraceDraw& draw, int n) {
   std::vector<Trace> out;
+  out.reserve(static_cast<std::size_t>(n));
   for (int i = 0; i < n; ++i) out.push_back(draw.trace(3 * i + draw.number(0, 2), 20));
   return out;
 }

@@ -115,7 +115,8 @@ int create_analytics_schema(Connection& db) {
 
 int reset_analytics(Connection& db) {
   if (const int rc = db.exec("DELETE FROM trace_blocks; DELETE FROM trace_block_columns; DELETE FROM trace_rollups; "
-                             "DELETE FROM trace_stale_blocks; DELETE FROM trace_stale_hours");
+                             "DELETE FROM trace_stale_blocks; DELETE FROM trace_stale_hours; "
+                             "UPDATE store_meta SET value=value+1 WHERE key='generation'");
       rc != SQLITE_OK)
     return rc;
   return set_meta(db, kMetaRolledSeq, 0);

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/random.h"
 #include "base/strings.h"
 #include "base/unique_fd.h"
 #include "store/sqlite/connection.h"
@@ -133,6 +134,12 @@ class Backup {
     s = Statement();
     report_.traces = copy.query_int("SELECT count(*) FROM traces", -1);
     if (report_.traces < 0) return copy_failed(copy);
+    // Restored, it grows other rows under the numbers that the original gave: cursors of that must not fit.
+    const bool numbered = copy.query_int("SELECT count(*) FROM sqlite_master WHERE name='store_meta'") > 0;
+    const auto epoch = static_cast<std::int64_t>(random_u64() >> 1);
+    if (numbered &&
+        copy.exec("UPDATE store_meta SET value=" + std::to_string(epoch) + " WHERE key='epoch'") != SQLITE_OK)
+      return copy_failed(copy);
     return {};
   }
 

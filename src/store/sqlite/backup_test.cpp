@@ -64,6 +64,14 @@ TEST_F(BackupTest, TheCopyIsWholeAndPrivateAndNeedsNoLog) {
   EXPECT_EQ(copy.ask("PRAGMA journal_mode"), "delete");
 }
 
+TEST_F(BackupTest, CursorsOfTheOriginalDoNotFitTheCopy) {
+  write(*writer(), 1, 3);
+  ASSERT_TRUE(backup_sqlite(options_, {.target = target_}));
+  const char* const epoch = "SELECT value FROM store_meta WHERE key='epoch'";
+  EXPECT_NE(PlainSql(target_).ask(epoch), PlainSql(options_.path).ask(epoch))
+      << "restored, it gives the same numbers to other traces";
+}
+
 TEST_F(BackupTest, AGatewayStartsOnTheCopy) {
   write(*writer(), 1, 3);
   ASSERT_TRUE(backup_sqlite(options_, {.target = target_}));

@@ -175,6 +175,7 @@ TEST_F(SqliteCorrections, AGatewayWritesOnWhileRowsAreErased) {
   open();
   fill(5'000);
   std::vector<Trace> more;
+  more.reserve(6'000);
   for (int i = 0; i < 6'000; ++i) more.push_back(draw_row(draw_, next_++, kHours));
   std::thread storage([&] {
     for (std::size_t i = 0; i < more.size(); i += 200) {

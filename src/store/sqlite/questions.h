@@ -92,6 +92,7 @@ class ExpectedRows {
   std::map<std::string, Trace>& rows() { return rows_; }
   std::vector<Trace> all() const {
     std::vector<Trace> out;
+    out.reserve(rows_.size());
     for (const auto& [id, t] : rows_) out.push_back(t);
     return out;
   }

@@ -27,6 +27,7 @@ class SqliteQuestions : public testing::Test {
   void open() { open(options()); }
   std::vector<Trace> rows(std::size_t n) {
     std::vector<Trace> out;
+    out.reserve(n);
     for (std::size_t i = 0; i < n; ++i) out.push_back(draw_row(draw_, next_++, kHours));
     return out;
   }
@@ -369,7 +370,12 @@ int commits_to_refuse = 0;
 TEST_F(SqliteQuestions, ARefusedCommitLeavesNothingAndIsDoneAgain) {
   SqliteOptions o = options();
   o.on_open = [](sqlite3* db) {
-    sqlite3_commit_hook(db, [](void*) { return commits_to_refuse > 0 && commits_to_refuse-- > 0 ? 1 : 0; }, nullptr);
+    const auto refuse = [](void*) {
+      if (commits_to_refuse == 0) return 0;
+      --commits_to_refuse;
+      return 1;
+    };
+    sqlite3_commit_hook(db, refuse, nullptr);
   };
   open(o);
   for (int round = 0; round < 10 && !HasFailure(); ++round) {

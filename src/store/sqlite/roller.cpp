@@ -15,6 +15,7 @@ constexpr std::int64_t kMaxHoursOfBlock = 20'000;
 
 std::vector<std::string> plain_expressions() {
   std::vector<std::string> out;
+  out.reserve(kColumns.size());
   for (const Column& c : kColumns) out.emplace_back(c.name);
   return out;
 }

@@ -291,7 +291,7 @@ TEST_F(SqliteStore, ForeignRowsInAnyFormatArePagedOnceEach) {
   }
   EXPECT_EQ(walked, "bcad");
   TraceFilter from;
-  from.from_ns = *parse_rfc3339("2026-02-02T05:00:00Z");
+  from.from_ns = parse_rfc3339("2026-02-02T05:00:00Z");
   const auto p = r->list(TenantScope::all(), from, {}, 10);
   ASSERT_TRUE(p);
   EXPECT_FALSE(p->items.empty());

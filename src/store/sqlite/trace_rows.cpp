@@ -164,6 +164,7 @@ std::vector<Col> TraceColumns::of_export(const ExportColumns& more) {
 
 std::vector<Col> TraceColumns::all() {
   std::vector<Col> out;
+  out.reserve(kColumns.size());
   for (std::size_t i = 0; i < kColumns.size(); ++i) out.push_back(static_cast<Col>(i));
   return out;
 }

@@ -72,6 +72,23 @@ scenario('a session is erased while the gateway serves: rows, bodies and figures
   assert.equal((await get(gateway, '/api/analytics/summary')).total_requests, 4, 'the gateway goes on writing');
 });
 
+scenario('a person is found by the address that the client sent, though it is stored as something else', async (world) => {
+  const { gateway, ask } = await setUp(world, { pii: { mode: 'redact_storage' } });
+  await ask(2, 'alice@example.com', 'words');
+  await ask(1, 'bob@example.com', 'words');
+  assert.deepEqual(await gateway.list({ session_id: 'alice@example.com' }), [], 'the address is not stored');
+  for (const [flag, who, traces] of [
+    ['--session', 'alice@example.com', 2],
+    ['--user', 'bob@example.com', 1],
+    ['--user', 'carol@example.com', 0],
+  ]) {
+    const done = await erase(gateway, flag, who);
+    assert.equal(done.code, 0, done.stderr);
+    assert.equal(JSON.parse(done.stdout).traces, traces, who);
+  }
+  assert.equal((await gateway.list({})).length, 0);
+});
+
 scenario('old traces go and their figures stay; a consumer that had not seen them is told', async (world) => {
   let { gateway, ask } = await setUp(world, { storage: { retention_days: 30 } });
   await ask(4, 'session-a', 'words');
