@@ -5,7 +5,6 @@
 namespace gw::api {
 namespace {
 
-using store::kTestSecond;
 using store::test_trace;
 
 class LineageRoutes : public ApiRouter {
