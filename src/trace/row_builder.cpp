@@ -166,6 +166,8 @@ void put_redaction(Object& o, JsonText& out, const ExchangeRecord& r, std::vecto
   o.truth_if("\"redaction_truncated\":", r.redaction_truncated);
 }
 
+constexpr std::int64_t kMostTokens = (std::int64_t{1} << 53) - 1;
+
 constexpr TraceFacts::Outcome fact_of(Outcome o) {
   using F = TraceFacts::Outcome;
   constexpr F kAll[] = {F::complete, F::client_aborted, F::upstream_aborted, F::upstream_error, F::refused_by_guard};
@@ -177,7 +179,7 @@ void set_facts(TraceFacts& f, const ExchangeRecord& r) {
   const Usage& u = r.usage;
   const auto sum = [](std::initializer_list<std::int64_t> counts) {
     std::int64_t all = 0;
-    for (const std::int64_t n : counts) all += n;  // each at most 2^53
+    for (const std::int64_t n : counts) all += n > 0 && n <= kMostTokens ? n : 0;  // what a damaged record says is none
     return all;
   };
   f.seen = true;
