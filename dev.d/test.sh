@@ -41,7 +41,7 @@ npm_folder() { (cd "$1" && . "$checkout/tests/npm_packages.sh" && npm_packages "
 checkout=$PWD
 
 # npm_fetched: waits for it, as two npm at work in one folder disturb each other.
-npm_fetched() { [ -z "$fetching" ] || wait "$fetching" || true; fetching=; }
+npm_fetched() { [ -z "$fetching" ] || wait "$fetching" 2>/dev/null || true; fetching=; }   # a bare wait elsewhere may have seen it end
 fetching=
 
 # build_once PRESET [TARGET...]: brought up to date by the first suite that needs it.

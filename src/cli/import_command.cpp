@@ -47,6 +47,7 @@ std::string import_text(const ImportReport& r, bool dry_run) {
   b.row("Read", grouped(r.read));
   b.row(dry_run ? "Would be imported" : "Imported", grouped(r.imported));
   b.row("Already there", grouped(r.present));
+  if (r.expired > 0) b.row("Older than what is kept", grouped(r.expired));
   if (!dry_run) b.row("Refused", grouped(r.refused));
   return b.text();
 }
@@ -60,6 +61,7 @@ std::string import_json(const ImportReport& r, bool dry_run) {
       .field("read", r.read)
       .field("imported", r.imported)
       .field("already_there", r.present)
+      .field("expired", r.expired)
       .field("refused", r.refused)
       .field("last_seq", r.last_seq)
       .end_object();
@@ -70,25 +72,31 @@ Result<void> run(const Context& c, const config::Config& config, const std::stri
                  ImportReport& report) {
   const auto source = c.handlers.open_source(path);
   if (!source) return fail("failed to open the source: " + source.error().message);
-  const InterruptRequests interrupts;
-  Progress progress(c.err, c.err_terminal, c.handlers.clock);
-  const ImportOptions options{.after = f.after, .progress = [&](const ImportReport& r, std::int64_t last) {
-                                progress.show(f.dry_run ? "comparing" : "importing", r.last_seq - f.after,
-                                              last - f.after, grouped(r.read) + " traces");
-                                return !InterruptRequests::asked();
-                              }};
-  if (!f.dry_run) {
-    const auto target = c.handlers.open_target(config, path);
-    if (!target) return fail("failed to initialize trace store: " + target.error().message);
-    return import_traces(**source, *target->writer, options, report);
-  }
   struct stat st{};
   const bool no_store =
       trim(config.storage.driver) == "sqlite" && ::stat(config.storage.path.c_str(), &st) != 0 && errno == ENOENT;
-  if (no_store) return compare_traces(**source, nullptr, options, report);
-  const auto target = c.handlers.open_store(config, kDeadlineMs);
+  std::unique_ptr<store::TraceReader> present;
+  ImportOptions options{.after = f.after};
+  if (!no_store) {
+    auto opened = c.handlers.open_store(config, kDeadlineMs);
+    if (!opened) return fail("failed to initialize trace store: " + opened.error().message);
+    present = std::move(*opened);
+    const auto state = present->sequence();
+    if (!state) return fail("failed to read the trace store: " + state.error().message);
+    options.kept_from_ns = state->kept_from_ns;
+  }
+  const InterruptRequests interrupts;
+  Progress progress(c.err, c.err_terminal, c.handlers.clock);
+  options.progress = [&](const ImportReport& r, std::int64_t last) {
+    progress.show(f.dry_run ? "comparing" : "importing", r.last_seq - f.after, last - f.after,
+                  grouped(r.read) + " traces");
+    return !InterruptRequests::asked();
+  };
+  if (f.dry_run) return compare_traces(**source, present.get(), options, report);
+  present.reset();  // a migration wants the database to itself
+  const auto target = c.handlers.open_target(config, path);
   if (!target) return fail("failed to initialize trace store: " + target.error().message);
-  return compare_traces(**source, target->get(), options, report);
+  return import_traces(**source, *target->writer, options, report);
 }
 
 int import(const Context& c, Args args) {

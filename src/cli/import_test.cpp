@@ -71,7 +71,22 @@ TEST_F(ImportTest, JsonSaysTheSame) {
   ASSERT_EQ(run({"import", "--format", "json", "other.db"}), kExitOk) << err();
   EXPECT_EQ(out(),
             "{\n  \"schema_version\": \"import.v1\",\n  \"dry_run\": false,\n  \"read\": 3,\n  \"imported\": 3,\n  "
-            "\"already_there\": 0,\n  \"refused\": 0,\n  \"last_seq\": 3\n}\n");
+            "\"already_there\": 0,\n  \"expired\": 0,\n  \"refused\": 0,\n  \"last_seq\": 3\n}\n");
+}
+
+TEST_F(ImportTest, TracesThatRetentionMayHaveTakenAwayAreNotCountedAgain) {
+  std::vector<Trace> old = traces(1, 10);
+  for (Trace& t : old) t.timestamp_ns = std::stoll(t.id.substr(1)) * 1'000;
+  source_ = MemoryReader(std::move(old));
+  stored_.state.kept_from_ns = 4'000;
+  environment_["ONGOINGAI_STORAGE_PATH"] = file("there.db", "");
+  ASSERT_EQ(run({"import", "--dry-run", "other.db"}), kExitOk) << err();
+  EXPECT_NE(out().find("Would be imported        7\n"), std::string::npos) << out();
+  ASSERT_EQ(run({"import", "other.db"}), kExitOk) << err();
+  EXPECT_EQ(out(),
+            "Read                     10\nImported                 7\nAlready there            0\n"
+            "Older than what is kept  3\nRefused                  0\n");
+  EXPECT_EQ(target_.size(), 7U);
 }
 
 TEST_F(ImportTest, ADryRunOnlyCounts) {

@@ -51,6 +51,8 @@ Result<void> for_each_batch(store::TraceReader& source, const ImportOptions& opt
                                         });
     if (!end) return tl::make_unexpected(end.error());
     const auto read = static_cast<std::int64_t>(batch.size());
+    report.expired += static_cast<std::int64_t>(
+        std::erase_if(batch, [&](const Trace& t) { return t.timestamp_ns < options.kept_from_ns; }));
     if (auto ok = take(batch); !ok) return ok;
     report.read += read;
     report.last_seq = full || end->more ? last : state->last;

@@ -14,6 +14,7 @@ struct ImportReport {
   std::int64_t read = 0;                   ///< rows of the source
   std::int64_t imported = 0;               ///< stored; of a dry run: would be
   std::int64_t present = 0;                ///< their ids were there already
+  std::int64_t expired = 0;                ///< older than what the target keeps
   std::int64_t refused = 0;                ///< the target cannot store them
   std::int64_t last_seq = 0;               ///< of the source: everything up to here is done
   std::vector<std::string> refused_ids{};  ///< the first ones, with the reason
@@ -23,6 +24,9 @@ struct ImportReport {
 
 struct ImportOptions {
   std::int64_t after = 0;  ///< of the source's sequence: where an earlier import stopped
+  /// The target's SequenceState::kept_from_ns: traces that started earlier may have been in its figures before it let
+  /// go of them, so they are passed over.
+  std::int64_t kept_from_ns = INT64_MIN;
   /// After each batch: what was done so far and the source's last sequence. False: stop.
   std::function<bool(const ImportReport& so_far, std::int64_t last)> progress{};
 };

@@ -131,7 +131,9 @@ struct SequenceState {
   std::int64_t last = 0;           ///< committed; later rows have greater numbers
   std::int64_t removed_up_to = 0;  ///< greatest number that retention took away; 0: none
   std::int64_t before_first = 0;   ///< one less than the smallest number that is there; `last` when there is none
-  std::int64_t epoch = 0;          ///< of this database; sequences of another epoch mean nothing here
+  /// Traces that started earlier were taken away by retention, and their figures are kept without them.
+  std::int64_t kept_from_ns = INT64_MIN;
+  std::int64_t epoch = 0;  ///< of this database; sequences of another epoch mean nothing here
 };
 
 /// Read-only; one per query thread, not shared between threads.

@@ -129,6 +129,7 @@ Result<SequenceState> SqliteReader::sequence() {
   last = Statement();
   out.before_first = first != 0 ? first - 1 : out.last;
   out.removed_up_to = meta_.removed_up_to;
+  out.kept_from_ns = meta_.rows_from_ns;
   out.epoch = meta_.epoch;
   end_snapshot();
   return out;

@@ -99,7 +99,10 @@ scenario('old traces go and their figures stay; a consumer that had not seen the
   const database = new DatabaseSync(gateway.databasePath, { timeout: 5000 });
   const old = new Date(Date.now() - 60 * 86400e3).toISOString().replace('T', ' ').replace('Z', ' +0000 UTC');
   database.prepare('UPDATE traces SET timestamp=?, created_at=? WHERE seq <= 3').run(old, old);
+  database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   database.close();
+  const copy = path.join(gateway.dir, 'copy.db');
+  fs.copyFileSync(gateway.databasePath, copy);
   gateway = await world.restart(gateway);
 
   await until(async () => (await gateway.list({})).length === 1, 'the old traces are removed');
@@ -111,4 +114,13 @@ scenario('old traces go and their figures stay; a consumer that had not seen the
   const rest = await get(gateway, `/api/export/traces?after=${late.earliest_cursor}`);
   assert.equal(rest.status, 200);
   assert.equal(rest.items.length, 1);
+
+  await gateway.stop();
+  const config = path.join(gateway.dir, 'ongoingai.yaml');
+  const again = await run(['import', '--config', config, '--format', 'json', copy], { cwd: gateway.dir, ms: 60000 });
+  assert.equal(again.code, 0, again.stderr);
+  const { imported, already_there: there, expired } = JSON.parse(again.stdout);
+  assert.deepEqual([imported, there, expired], [0, 1, 3]);
+  gateway = await world.restart(gateway);
+  assert.equal((await get(gateway, '/api/analytics/summary')).total_requests, 4, 'none is counted twice');
 });
