@@ -1,8 +1,8 @@
 # ./dev test: every suite, each counted; a failing suite does not keep the others from running.
 . dev.d/fuzz.sh
 
-all_suites="unit asan tsan e2e prices tokens clients fuzz planted"
-more_suites="e2e_asan e2e_tsan"
+all_suites="e2e prices tokens clients asan tsan fuzz planted"
+more_suites="unit e2e_asan e2e_tsan"
 
 test_command() {
   local suites=${*:-$all_suites} suite
@@ -15,6 +15,7 @@ test_command() {
   fetching=$!
   for suite in $suites; do "suite_$suite" || true; done
   npm_fetched
+  stop_building_ahead
   finish_results
 }
 
@@ -44,21 +45,39 @@ checkout=$PWD
 npm_fetched() { [ -z "$fetching" ] || wait "$fetching" 2>/dev/null || true; fetching=; }   # a bare wait elsewhere may have seen it end
 fetching=
 
+# build_ahead PRESET: compiles, behind everything else, what the suites after the present one need: end-to-end tests wait more than they
+# compute. It fails in silence: the suite that needs it goes on with the same build, aloud.
+build_ahead() {
+  case " ${suites:-} " in *" asan "* | *" fuzz "* | *" planted "*) ;; *) return 0 ;; esac
+  [ -z "$ahead" ] && configure "$1" || return 0
+  nice -n 15 ninja -C "build/$1" -j "$JOBS" </dev/null >"build/$1/ahead.log" 2>&1 &
+  ahead=$!
+}
+stop_building_ahead() {
+  [ -n "$ahead" ] || return 0
+  kill "$ahead" 2>/dev/null || true
+  wait "$ahead" 2>/dev/null || true
+  ahead=
+}
+ahead=
+
 # build_once PRESET [TARGET...]: brought up to date by the first suite that needs it.
 build_once() {
   local what="${*// /_}"
   case $built in *" $what:yes "*) return 0 ;; *" $what:no "*) return 1 ;; esac
+  stop_building_ahead
   if attempt "build $1" build "$@"; then built+="$what:yes "; else built+="$what:no "; return 1; fi
 }
 built=" "
 
-# ---- unit tests under three builds -----------------------------------------------------------------------------------
+# ---- unit tests ------------------------------------------------------------------------------------------------------
+# Under ASan and UBSan, and those of folders with threads under TSan: a third time, in the release build, they find nothing more.
 
 suite_unit() { unit_tests release; }
 suite_asan() { unit_tests dev; }
 
-# Folders without threads cannot race: their tests are not worth a third build.
-single_threaded=" model http route auth limits guard provider capture config cli "
+# Folders without threads, or whose tests start none, cannot race.
+single_threaded=" model http route auth limits guard provider proxy capture config cli app "
 suite_tsan() {
   local file folder folders=()
   while read -r folder; do
@@ -129,7 +148,7 @@ suite_e2e_tsan() { GW_SANITIZED=1 GW_PATIENCE=10 end_to_end tsan; }
 # The price engine beside the npm package that its table comes from, on usages drawn anew each time.
 suite_prices() {
   local from=$SECONDS log=build/release/prices.log status=0 passed failed
-  build_once release || return 1
+  build_once release ongoingai price_oracle count_tokens || return 1
   npm_fetched
   say "prices, by the npm package"
   GW_PRICE_ORACLE="$PWD/build/release/price_oracle" tests/prices/run.sh </dev/null 2>&1 | tee "$log" | indent || status=$?
@@ -144,7 +163,10 @@ suite_prices() {
 # end_to_end PRESET [SCRIPT [NAME]]
 end_to_end() {
   local preset=$1 script=${2:-tests/e2e/run.sh} name=${3:-end to end} from log=build/$1/e2e.log status=0 passed failed
-  if [ "$preset" = tsan ]; then build_once tsan ongoingai; else build_once "$preset"; fi || return 1
+  case $preset in
+    release) build_once release ongoingai price_oracle count_tokens && build_ahead dev ;;
+    *) build_once "$preset" ongoingai ;;
+  esac || return 1
   npm_fetched
   from=$SECONDS
   say "$name, $preset"
