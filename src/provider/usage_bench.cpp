@@ -7,6 +7,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "provider/pricing.h"
 #include "provider/request_reader.h"
@@ -101,18 +102,23 @@ void report(benchmark::State& state, std::size_t bytes, int items) {
                                                  benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
-void read_stream(benchmark::State& state, const std::string& body, bool by_event) {
+/// `body` in pieces of `size` bytes, or with 0 one piece per event.
+std::vector<std::string_view> pieces_of(std::string_view body, std::size_t size) {
+  std::vector<std::string_view> pieces;
+  while (!body.empty()) {
+    const std::size_t n = size != 0 ? std::min(size, body.size()) : std::min(body.find("\n\n"), body.size() - 2) + 2;
+    pieces.push_back(body.substr(0, n));
+    body.remove_prefix(n);
+  }
+  return pieces;
+}
+
+void read_stream(benchmark::State& state, const std::string& body) {
   UsageReader reader;
-  const auto piece = static_cast<std::size_t>(state.range(0));
+  const std::vector<std::string_view> pieces = pieces_of(body, static_cast<std::size_t>(state.range(0)));
   for (auto _ : state) {
     reader.begin("text/event-stream", "");
-    std::string_view rest = body;
-    while (!rest.empty()) {
-      std::size_t n = std::min(piece, rest.size());
-      if (by_event) n = std::min(rest.find("\n\n"), rest.size() - 2) + 2;
-      reader.push(rest.substr(0, n));
-      rest.remove_prefix(n);
-    }
+    for (const std::string_view piece : pieces) reader.push(piece);
     reader.finish();
     benchmark::DoNotOptimize(reader.usage().total_tokens);
   }
@@ -134,19 +140,19 @@ std::string responses_stream() {
                    R"({"input_tokens":9,"output_tokens":200,"total_tokens":209}})");
 }
 
-void BM_OpenAiStream_Pieces(benchmark::State& state) { read_stream(state, openai_stream(), false); }
+void BM_OpenAiStream_Pieces(benchmark::State& state) { read_stream(state, openai_stream()); }
 BENCHMARK(BM_OpenAiStream_Pieces)->Arg(64)->Arg(250)->Arg(1460)->Arg(4096)->Arg(16384)->Arg(65536);
 
-void BM_OpenAiStream_EventByEvent(benchmark::State& state) { read_stream(state, openai_stream(), true); }
+void BM_OpenAiStream_EventByEvent(benchmark::State& state) { read_stream(state, openai_stream()); }
 BENCHMARK(BM_OpenAiStream_EventByEvent)->Arg(0);
 
-void BM_AnthropicStream_Pieces(benchmark::State& state) { read_stream(state, anthropic_stream(), false); }
+void BM_AnthropicStream_Pieces(benchmark::State& state) { read_stream(state, anthropic_stream()); }
 BENCHMARK(BM_AnthropicStream_Pieces)->Arg(250)->Arg(16384);
 
-void BM_AnthropicStream_EventByEvent(benchmark::State& state) { read_stream(state, anthropic_stream(), true); }
+void BM_AnthropicStream_EventByEvent(benchmark::State& state) { read_stream(state, anthropic_stream()); }
 BENCHMARK(BM_AnthropicStream_EventByEvent)->Arg(0);
 
-void BM_ResponsesStream_EventByEvent(benchmark::State& state) { read_stream(state, responses_stream(), true); }
+void BM_ResponsesStream_EventByEvent(benchmark::State& state) { read_stream(state, responses_stream()); }
 BENCHMARK(BM_ResponsesStream_EventByEvent)->Arg(0);
 
 /// The search alone, over 16 KiB pieces of the stream without its last events.
