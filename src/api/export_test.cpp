@@ -27,7 +27,7 @@ class Export : public testing::Test {
  protected:
   Export() {
     ApiDeps d;
-    d.traces = &reader;
+    d.traces = &store;
     d.on_error = [this](std::string_view, std::string_view e) { errors.emplace_back(e); };
     d.complete_until_ns = [this] { return complete_until_ns; };
     d.clock.mono_ns = [] { return test_mono_ns; };
@@ -54,8 +54,7 @@ class Export : public testing::Test {
     }
   }
 
-  store::MemoryStore store;
-  store::MemoryReader reader{store};
+  store::MemoryReader store;
   std::vector<std::string> errors;
   std::int64_t complete_until_ns = 0;
   ApiRequest base;
@@ -98,7 +97,7 @@ Ids ids(int from, int to) {
   for (const Trace& t : test_traces(from, to)) out.push_back(t.id);
   return out;
 }
-std::string cursor(std::int64_t seq, std::int64_t removed = 0, std::int64_t epoch = 77) {
+std::string cursor(std::int64_t seq, std::int64_t removed = 0, std::int64_t epoch = 7) {
   return encode_export_cursor({.epoch = epoch, .seq = seq, .removed = removed});
 }
 
@@ -218,7 +217,7 @@ TEST_F(Export, CursorLearnsOfRemovalsThatCostItsConsumerNothing) {
 
 TEST_F(Export, RowsRemovedWhileAPageIsReadAreNotPassedOver) {
   store.add(test_traces(1, 10));
-  reader.after_rows = [&] { store.remove_up_to(6); };
+  store.after_rows = [&] { store.remove_up_to(6); };
   EXPECT_EQ(ask("after=" + cursor(0)).status, 410);
 }
 
@@ -359,7 +358,7 @@ TEST_F(Export, FormatComesFromAcceptWhenNotNamed) {
 TEST_F(Export, StoreFailureIsSaidToTheLogOnly) {
   store.add(test_traces(1, 3));
   ApiResponse r = ask("format=ndjson");
-  reader.broken = true;
+  store.failure = "disk on fire";
   drain(r, Chunk::Then::failed);
   EXPECT_EQ(errors, Ids{"disk on fire"});
   for (const char* path : {"/api/export/traces", "/api/traces/stream"}) {

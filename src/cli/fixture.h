@@ -12,10 +12,12 @@
 #include <string>
 #include <vector>
 
-#include "cli/memory_store.h"
 #include "cli/run.h"
+#include "store/test_reader.h"
 
 namespace gw::cli {
+
+using store::MemoryReader;
 
 class Cli : public ::testing::Test {
  protected:

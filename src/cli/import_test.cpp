@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "cli/fixture.h"
 
 namespace gw::cli {
@@ -19,6 +21,34 @@ std::vector<Trace> traces(int from, int to) {
   for (int n = from; n <= to; ++n) out.push_back(trace(n));
   return out;
 }
+
+/// Takes rows; refuses those whose model is `poison` for good, and everything while `failure` is set.
+class MemoryWriter final : public store::TraceWriter {
+ public:
+  explicit MemoryWriter(std::vector<Trace>& rows) : rows_(rows) {}
+  std::string failure;
+  std::int64_t fail_after = -1;  ///< writes until it fails
+
+  using TraceWriter::write;
+  tl::expected<store::WriteReport, store::WriteError> write(store::TraceRows& batch) override {
+    if (fail_after-- == 0) return tl::make_unexpected(store::WriteError{.message = "disk full"});
+    for (std::size_t i = 0; i < batch.size(); ++i)
+      if (batch.row(i)->model == "poison")
+        return tl::make_unexpected(store::WriteError{.invalid_data = true, .message = "too big"});
+    store::WriteReport report;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const Trace& t = *batch.row(i);
+      if (std::any_of(rows_.begin(), rows_.end(), [&](const Trace& r) { return r.id == t.id; })) continue;
+      rows_.push_back(t);
+      ++report.inserted;
+    }
+    return report;
+  }
+  bool probe() override { return true; }
+
+ private:
+  std::vector<Trace>& rows_;
+};
 
 class ImportTest : public Cli {
  protected:
