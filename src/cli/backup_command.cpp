@@ -17,7 +17,7 @@ struct BackupFlags : CommandFlags {
 
 int backup(const Context& c, Args args) {
   BackupFlags f;
-  if (f.flags.parse(args, c.err) != FlagSet::Outcome::ok) return kExitUsage;
+  if (f.flags.parse_mixed(args, c.err) != FlagSet::Outcome::ok) return kExitUsage;
   if (f.flags.positional().size() != 1 || f.flags.positional()[0].empty())
     return c.wrong_usage("usage: ongoingai " + std::string(kUsage));
   const auto config = f.load_valid(c);

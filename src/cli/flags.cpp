@@ -89,7 +89,7 @@ FlagSet::Step FlagSet::take_one(std::span<const std::string>& args) {
   using What = Step::What;
   if (args.empty()) return {What::end};
   const std::string_view arg = args[0];
-  if (arg.size() < 2 || arg[0] != '-') return {What::end};
+  if (arg.size() < 2 || arg[0] != '-') return {What::word};
   std::string_view name = arg.substr(1);
   if (name[0] == '-') {
     name.remove_prefix(1);
@@ -127,10 +127,25 @@ FlagSet::Step FlagSet::take_one(std::span<const std::string>& args) {
 FlagSet::Outcome FlagSet::parse(std::span<const std::string> args, std::ostream& err) {
   Step step{Step::What::flag};
   while (step.what == Step::What::flag) step = take_one(args);
-  if (step.what == Step::What::end) {
-    positional_.assign(args.begin(), args.end());
-    return Outcome::ok;
+  positional_.assign(args.begin(), args.end());
+  return stop(step, err);
+}
+
+FlagSet::Outcome FlagSet::parse_mixed(std::span<const std::string> args, std::ostream& err) {
+  positional_.clear();
+  Step step{Step::What::flag};
+  while (step.what == Step::What::flag || step.what == Step::What::word) {
+    step = take_one(args);
+    if (step.what != Step::What::word) continue;
+    positional_.push_back(args[0]);
+    args = args.subspan(1);
   }
+  positional_.insert(positional_.end(), args.begin(), args.end());
+  return stop(step, err);
+}
+
+FlagSet::Outcome FlagSet::stop(const Step& step, std::ostream& err) const {
+  if (step.what == Step::What::word || step.what == Step::What::end) return Outcome::ok;
   if (step.what == Step::What::wrong) err << step.message << '\n';
   print_help(err);
   return Outcome::failed;

@@ -1,7 +1,6 @@
 #pragma once
 // Command-line flags by the rules of the CLI contract §2 (those of Go's flag package): one or two dashes, `-flag value`
-// or
-// `-flag=value`, parsing stops at the first argument that is no flag or behind `--`.
+// or `-flag=value`, parsing stops at the first argument that is no flag or behind `--`.
 #include <cstdint>
 #include <iosfwd>
 #include <span>
@@ -25,8 +24,10 @@ class FlagSet {
 
   enum class Outcome { ok, failed };  ///< failed: everything was said on `err`, the exit code is 2
   Outcome parse(std::span<const std::string> args, std::ostream& err);
+  /// For commands that take a path: flags may stand before or behind it. `--` ends them all the same.
+  Outcome parse_mixed(std::span<const std::string> args, std::ostream& err);
 
-  /// What stood behind the flags.
+  /// What stood behind the flags, or between them.
   const std::vector<std::string>& positional() const { return positional_; }
   /// True when the flag was on the command line.
   bool given(std::string_view name) const;
@@ -63,10 +64,11 @@ class FlagSet {
   Flag* find(std::string_view name);
   /// Takes one flag off the front of `args`; a message when it is wrong.
   struct Step {
-    enum class What { flag, end, help, wrong } what;
+    enum class What { flag, word, end, help, wrong } what;  ///< word, end: nothing was taken, or only `--`
     std::string message{};
   };
   Step take_one(std::span<const std::string>& args);
+  Outcome stop(const Step& step, std::ostream& err) const;
   static std::string set(Flag& flag, std::string_view value);
 
   std::string name_;

@@ -52,6 +52,29 @@ TEST(FlagSet, TakesOneOrTwoDashesWithTheValueBehindOrBehindAnEqualsSign) {
   }
 }
 
+TEST(FlagSet, MixedFlagsAndWordsComeInAnyOrderUntilTwoDashes) {
+  using Words = std::vector<std::string>;
+  for (const Words& args : std::vector<Words>{{"--limit", "3", "--diff", "a", "b"},
+                                              {"a", "--limit", "3", "b", "--diff"},
+                                              {"a", "b", "-diff", "-limit=3"},
+                                              {"--limit", "3", "a", "--diff", "--", "b"}}) {
+    Everything e;
+    EXPECT_EQ(e.flags.parse_mixed(args, e.err), FlagSet::Outcome::ok) << e.err.str();
+    EXPECT_EQ(e.flags.positional(), (Words{"a", "b"}));
+    EXPECT_EQ(e.limit, 3);
+    EXPECT_TRUE(e.diff);
+  }
+  Everything e;
+  EXPECT_EQ(e.flags.parse_mixed(Words{"-", "--", "--diff", "x"}, e.err), FlagSet::Outcome::ok);
+  EXPECT_EQ(e.flags.positional(), (Words{"-", "--diff", "x"}));
+  EXPECT_FALSE(e.diff);
+  EXPECT_EQ(e.flags.parse_mixed(Words{"a", "--nope"}, e.err), FlagSet::Outcome::failed);
+  EXPECT_EQ(e.first_line(), "flag provided but not defined: -nope");
+  Everything plain;
+  EXPECT_TRUE(plain.parse({"a", "--diff"}));
+  EXPECT_EQ(plain.flags.positional(), (Words{"a", "--diff"})) << "what a wrapped command is given is its own";
+}
+
 TEST(FlagSet, AValueMayLookLikeAFlagOrHoldEqualsSignsOrBeEmpty) {
   Everything e;
   EXPECT_TRUE(e.parse({"-config", "--limit", "-base-url=http://h/?a=b"}));

@@ -101,7 +101,7 @@ Result<void> run(const Context& c, const config::Config& config, const std::stri
 
 int import(const Context& c, Args args) {
   ImportFlags f;
-  if (f.flags.parse(args, c.err) != FlagSet::Outcome::ok) return kExitUsage;
+  if (f.flags.parse_mixed(args, c.err) != FlagSet::Outcome::ok) return kExitUsage;
   if (f.flags.positional().size() != 1 || f.flags.positional()[0].empty())
     return c.wrong_usage("usage: ongoingai " + std::string(kUsage));
   const auto format = output_format(f.format);

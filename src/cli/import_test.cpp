@@ -96,6 +96,24 @@ TEST_F(ImportTest, RowsThatAreNotThereYetAreMoved) {
   EXPECT_EQ(out(), "Read           2,500\nImported       0\nAlready there  2,500\nRefused        0\n");
 }
 
+TEST_F(ImportTest, FlagsMayStandBeforeOrBehindThePath) {
+  source_ = MemoryReader(traces(1, 3));
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"import", "--dry-run", "--format", "json", "other.db"},
+        {"import", "other.db", "--dry-run", "--format", "json"},
+        {"import", "--format=json", "other.db", "--dry-run"},
+        {"import", "--dry-run", "--format=json", "--", "other.db"}}) {
+    source_path_.clear();
+    ASSERT_EQ(run(args), kExitOk) << err();
+    EXPECT_EQ(source_path_, "other.db");
+    EXPECT_NE(out().find("\"dry_run\": true"), std::string::npos) << out();
+  }
+  EXPECT_TRUE(target_.empty());
+  EXPECT_EQ(run({"import", "one.db", "--dry-run", "two.db"}), kExitUsage);
+  ASSERT_EQ(run({"backup", "copy.db", "--force"}), kExitOk) << err();
+  EXPECT_TRUE(backup_.ends_with(" to copy.db by force")) << backup_;
+}
+
 TEST_F(ImportTest, JsonSaysTheSame) {
   source_ = MemoryReader(traces(1, 3));
   ASSERT_EQ(run({"import", "--format", "json", "other.db"}), kExitOk) << err();
