@@ -1,5 +1,8 @@
 #include "app/pipeline_events.h"
 
+#include <string>
+#include <vector>
+
 namespace gw::app {
 
 trace::PipelineEvents log_events(telemetry::LogWriter& log) {
@@ -35,6 +38,19 @@ trace::PipelineEvents log_events(telemetry::LogWriter& log) {
   };
   e.problem = [&log](std::string_view what) { log.warn("trace pipeline problem").field("problem", what); };
   return e;
+}
+
+void log_retention(telemetry::LogWriter& log, const store::RetentionReport& r) {
+  std::vector<std::string> reasons;
+  if (r.by_age) reasons.emplace_back("retention_days");
+  if (r.by_size) reasons.emplace_back("max_bytes");
+  if (r.bodies > 0) reasons.emplace_back("bodies_retention_days");
+  log.info("storage retention")
+      .field("reasons", reasons)
+      .field("traces", r.traces)
+      .field("bodies", r.bodies)
+      .field("bytes", r.bytes)
+      .field("duration_ms", r.took_ns / 1'000'000);
 }
 
 }  // namespace gw::app

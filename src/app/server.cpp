@@ -109,6 +109,7 @@ Result<void> Server::Impl::open_store() {
                  .bodies_days = static_cast<int>(c.storage.bodies_retention_days),
                  .max_bytes = c.storage.max_bytes};
   o.progress = [this](std::string_view what) { log->info("database maintenance").field("progress", what); };
+  o.on_retention = [this](const store::RetentionReport& r) { log_retention(*log, r); };
   auto w = store::open_sqlite_writer(o);
   if (!w) return fail(prefix + w.error().message);
   writer = std::move(*w);

@@ -168,6 +168,17 @@ void TraceBlock::add(const AnalyticRow& row) {
   put(BlockColumn::session_hash, name_hash(row.session));
 }
 
+void TraceBlock::add_from(const TraceBlock& other, std::size_t row) {
+  for (std::size_t c = 0; c < kBlockColumns; ++c) {
+    if (has_names(c)) {
+      const NameColumn& from = other.columns_->names[c];
+      add_name(static_cast<BlockColumn>(c), from.names[from.codes[row]]);
+    }
+    const auto& numbers = other.columns_->numbers[c];
+    if (!numbers.empty()) columns_->numbers[c].push_back(numbers[row]);
+  }
+}
+
 std::int64_t block_flags(TraceFacts::Outcome outcome, bool unpriced, bool estimated) {
   return (static_cast<std::int64_t>(outcome) << kOutcomeShift) | (unpriced ? kUnpriced : 0) |
          (estimated ? kEstimated : 0);
@@ -249,22 +260,12 @@ Result<TraceBlock> TraceBlock::decode(const BlockHeader& header, ColumnSource& s
 }
 
 std::size_t TraceBlock::remove(std::span<const std::int64_t> seqs) {
-  std::vector<std::size_t> kept;
   const auto& all = numbers(BlockColumn::seq);
-  for (std::size_t i = 0; i < all.size(); ++i)
-    if (!std::binary_search(seqs.begin(), seqs.end(), all[i])) kept.push_back(i);
-  const std::size_t removed = all.size() - kept.size();
-  if (removed == 0) return 0;
   TraceBlock left;
-  for (std::size_t c = 0; c < kBlockColumns; ++c) {
-    if (has_names(c)) {
-      const NameColumn& from = columns_->names[c];
-      for (const std::size_t i : kept) left.add_name(static_cast<BlockColumn>(c), from.names[from.codes[i]]);
-    }
-    if (columns_->numbers[c].empty()) continue;
-    for (const std::size_t i : kept) left.columns_->numbers[c].push_back(columns_->numbers[c][i]);
-  }
-  *this = std::move(left);
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (!std::binary_search(seqs.begin(), seqs.end(), all[i])) left.add_from(*this, i);
+  const std::size_t removed = all.size() - left.rows();
+  if (removed > 0) *this = std::move(left);
   return removed;
 }
 

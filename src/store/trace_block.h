@@ -105,6 +105,8 @@ class TraceBlock {
   void clear();  ///< keeps its memory
   /// The next row; its seq is greater than those before. Not when full.
   void add(const AnalyticRow& row);
+  /// The same with a row of another block.
+  void add_from(const TraceBlock& other, std::size_t row);
   EncodedBlock encode() const;
   static Result<TraceBlock> decode(const BlockHeader& header, ColumnSource& source);
   /// Removes the rows with these numbers (ascending). How many there were.

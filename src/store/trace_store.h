@@ -91,6 +91,9 @@ class TraceWriter {
   /// file or a block of an older database into the roll-ups. True: there is more to do, call again soon. Optional to
   /// call, also when nothing was written.
   virtual bool idle() { return false; }
+  /// The caller has nothing to write for a moment, but more is on its way: the same step if one is due at the store's
+  /// own pace, which leaves the most of the time to writes. Optional to call.
+  virtual void tidy() {}
 };
 
 struct TraceFilter {

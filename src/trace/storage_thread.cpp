@@ -64,6 +64,7 @@ void StorageThread::sleep_until_work() {
   }
   const std::int64_t poll_ns = options_.poll_ms * kMs;
   if (mono_now_ns() - last_work_ns_ < options_.idle_after_ms * kMs) {
+    writer_.tidy();
     signals_.storage.wait(ticket, poll_ns);
     return;
   }

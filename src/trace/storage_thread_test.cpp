@@ -13,10 +13,11 @@ namespace {
 
 /// The storage thread without a spill thread, so that only producers wake it.
 struct Rig {
-  Rig() {
+  // Whoever waits for a poll waits too long.
+  explicit Rig(int poll_ms = 600'000, int idle_after_ms = 0) {
     options.ring_dir = dir.path();
-    options.poll_ms = 600'000;  // whoever waits for a poll waits too long
-    options.idle_after_ms = 0;
+    options.poll_ms = poll_ms;
+    options.idle_after_ms = idle_after_ms;
     auto slot = std::make_unique<RingSlot>();
     slot->file =
         std::make_unique<RingFile>(std::move(*RingFile::create(dir.path(), "0.ring", kMinRingBytes, preallocate_file)));
@@ -50,6 +51,15 @@ TEST(StorageThread, IsWokenByTheFirstRecordAfterItFellAsleep) {
     ASSERT_EQ(rig.ring->append(t.record), TraceRing::Append::stored_in_ring);
     ASSERT_TRUE(eventually([&] { return rig.store.size() == n + 1; })) << "nobody woke it";
   }
+}
+
+TEST(StorageThread, LetsTheStoreTidyUpBetweenWritesThatFollowEachOther) {
+  Rig rig(1, 600'000);
+  TestRecord t(0);
+  ASSERT_EQ(rig.ring->append(t.record), TraceRing::Append::stored_in_ring);
+  ASSERT_TRUE(eventually([&] { return rig.store.size() == 1; }));
+  const int then = rig.store.tidied();
+  EXPECT_TRUE(eventually([&] { return rig.store.tidied() >= then + 10; })) << "with no further record to write";
 }
 
 TEST(StorageThread, IsNotWokenForEachRecord) {

@@ -2,6 +2,7 @@
 // A store for the tests of this folder: does what it is told, remembers what it was given. All methods from any thread.
 #include <unistd.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <functional>
@@ -47,6 +48,8 @@ class FakeStore : public store::TraceWriter {
     changed_.notify_all();
     return probe_answer_;
   }
+  void tidy() override { ++tidied_; }
+  int tidied() const { return tidied_; }
 
   void rule(Rule r) {
     const std::lock_guard lock(mutex_);
@@ -107,6 +110,7 @@ class FakeStore : public store::TraceWriter {
   bool probe_answer_ = true;
   int calls_ = 0;
   int probes_ = 0;
+  std::atomic<int> tidied_{0};
   std::size_t largest_batch_ = 0;
 };
 

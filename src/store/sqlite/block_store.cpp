@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "store/block_column.h"
 #include "store/sqlite/analytics_schema.h"
 
 namespace gw::store::sqlite {
@@ -21,6 +22,12 @@ std::string_view blob_of(const Statement& s, int i) {
   const auto* p = static_cast<const char*>(sqlite3_column_blob(s.get(), i));
   return p == nullptr ? std::string_view{}
                       : std::string_view(p, static_cast<std::size_t>(sqlite3_column_bytes(s.get(), i)));
+}
+
+std::optional<BlockHeader> header_of(std::string_view blob) {
+  const auto content = unsealed(blob);
+  auto header = content ? decode_header(*content) : malformed_block("a header");
+  return header ? std::optional(*header) : std::nullopt;
 }
 
 int done(int rc) { return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc; }
@@ -70,12 +77,36 @@ int BlockStore::list(std::int64_t after, std::vector<StoredBlock>& out) {
   for (; rc == SQLITE_ROW; rc = list_.step()) {
     StoredBlock b{before, list_.integer(0), std::nullopt};
     before = b.last_seq;
-    if (const auto blob = unsealed(blob_of(list_, 1)))
-      if (auto header = decode_header(*blob)) b.header = *header;
+    b.header = header_of(blob_of(list_, 1));
     out.push_back(b);
   }
   list_.reset();
   return done(rc);
+}
+
+int BlockStore::find(std::int64_t last_seq, std::optional<StoredBlock>& out) {
+  out.reset();
+  Statement s = db_.prepare(
+      "SELECT header, COALESCE((SELECT max(last_seq) FROM trace_blocks WHERE last_seq < ?1), 0) FROM trace_blocks "
+      "WHERE "
+      "last_seq=?1");
+  if (!s) return db_.code();
+  s.bind(1, last_seq);
+  const int rc = s.step();
+  if (rc == SQLITE_ROW) out = StoredBlock{s.integer(1), last_seq, header_of(blob_of(s, 0))};
+  return done(rc);
+}
+
+int BlockStore::read_numbers(std::int64_t last_seq, const BlockHeader& header, BlockColumn c,
+                             std::vector<std::int64_t>& out) {
+  columns_.go_to(last_seq);
+  const auto bytes = columns_.column(c);
+  const auto view = bytes ? NumberView::parse(*bytes, header.rows) : std::nullopt;
+  out.clear();
+  for (std::size_t row = 0; view && row < header.rows; ++row) out.push_back(view->at(row));
+  columns_.release();
+  if (view) return SQLITE_OK;
+  return bytes || columns_.code() == SQLITE_OK ? kUnreadableBlob : columns_.code();
 }
 
 int BlockStore::read(std::int64_t last_seq, const BlockHeader& header, TraceBlock& out) {

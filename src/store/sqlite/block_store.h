@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,6 +17,11 @@
 namespace gw::store::sqlite {
 
 inline constexpr int kUnreadableBlob = SQLITE_CORRUPT_VTAB;
+
+/// (after, up_to]
+struct SeqRange {
+  std::int64_t after = 0, up_to = std::numeric_limits<std::int64_t>::max();
+};
 
 /// A block as its row of `trace_blocks` tells it; it covers the sequences in (after_seq, last_seq].
 struct StoredBlock {
@@ -48,7 +54,11 @@ class BlockStore {
 
   /// All of them, ascending, those with last_seq > after only.
   int list(std::int64_t after, std::vector<StoredBlock>& out);
+  /// One of them; nothing when there is none.
+  int find(std::int64_t last_seq, std::optional<StoredBlock>& out);
   int read(std::int64_t last_seq, const BlockHeader& header, TraceBlock& out);
+  /// One column of numbers.
+  int read_numbers(std::int64_t last_seq, const BlockHeader& header, BlockColumn c, std::vector<std::int64_t>& out);
   /// Under the sequence up to which it covers rows.
   int put(std::int64_t last_seq, const EncodedBlock& block);
   int remove(std::int64_t last_seq);

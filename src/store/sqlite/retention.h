@@ -1,40 +1,65 @@
 #pragma once
-// Takes away what is kept no longer, step by step inside the writer's transactions: rows of whole UTC hours with their
-// blocks, bodies, and free pages at the end of the file. Roll-ups stay. Storage thread.
+// Takes away what is kept no longer, step by step inside the writer's transactions: rows of whole UTC hours, then what
+// their blocks say of them, bodies, and free pages at the end of the file. Roll-ups stay. Storage thread.
+//
+// While rows are being removed, blocks keep those that are gone already, so that a page of such an hour can be made
+// anew at any moment (an erasure, repriced rows). store_meta says how far that is:
+//
+//   rows_from_ns      rows that started earlier go, or are gone
+//   settled_from_ns   they are all gone from before here, and pages of these hours are final
+//   removing_up_to    of those between the two, the ones up to this sequence are gone
 #include <cstdint>
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "store/sqlite/block_store.h"
+#include "store/sqlite/body_retention.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/roller.h"
 #include "store/sqlite/sqlite_store.h"
+#include "store/sqlite/step_budget.h"
 #include "store/sqlite/store_meta.h"
 
 namespace gw::store::sqlite {
 
 class Retention {
  public:
-  Retention(const SqliteRetention& options, Clock clock) : options_(options), clock_(clock) {}
-  /// Looks at everything again: the database is another one, or a step was rolled back.
-  void restart() { next_look_ns_ = 0; }
-  /// One bounded step, some hundred rows or pages. `rolled` is how far blocks go; rows that are due and not in one yet
-  /// are put into one first. `did` false: nothing is due now. SQLITE_OK or the failure.
+  using Report = std::function<void(const RetentionReport&)>;
+  Retention(const SqliteRetention& options, Clock clock, Report report)
+      : options_(options), clock_(clock), report_(std::move(report)), bodies_(options.bodies_days, clock) {}
+  /// Looks at everything again: the database is another one, or the last step was rolled back.
+  void restart();
+  /// One bounded step, some hundred rows or pages and some ten milliseconds. `rolled` is how far blocks go; rows that
+  /// are due and not in one yet are put into one first. `did` false: nothing is due now, and what was done since the
+  /// last time is reported. SQLITE_OK or the failure.
   int step(Connection& db, Roller& roller, std::int64_t& rolled, bool& did);
 
  private:
+  int work(Connection& db, Roller& roller, std::int64_t& rolled, bool& did);
   int remove_rows(Connection& db, Roller& roller, std::int64_t& rolled, bool& did);
-  int remove_from(Connection& db, Roller& roller, const StoredBlock& block, std::int64_t before_ns);
-  int bound_size(Connection& db, bool& did);
-  int blank_bodies(Connection& db, bool& did);
+  int remove_of_block(Connection& db, Roller& roller, const StoredBlock& block);
+  int forget_removed(Connection& db, Roller& roller, std::int64_t& rolled, bool& did);
+  int forget_of_block(Connection& db, Roller& roller, const StoredBlock& block);
+  int delete_rows(Connection& db, const std::vector<std::int64_t>& seqs, std::size_t& done);
+  int block_tail(Connection& db, Roller& roller, std::int64_t& rolled, bool& did);
+  int begin(Connection& db, std::int64_t rows_from_ns);
+  int bound_days(Connection& db, bool& did);
+  int bound_size(Connection& db, std::int64_t rolled, bool& did);
   int give_back_pages(Connection& db, bool& did);
-  std::int64_t days_ago(int days) const;
+  bool too_large(Connection& db) const;
+  std::int64_t hour_of_days_ago(int days) const;
 
   const SqliteRetention options_;
   const Clock clock_;
+  const Report report_;
+  BodyRetention bodies_;
   StoreMeta meta_;
   std::vector<StoredBlock> blocks_;
   std::int64_t next_look_ns_ = 0;
+  std::int64_t pass_started_ns_ = 0;    ///< 0: nothing was removed since the last report
+  RetentionReport pass_, before_step_;  ///< since then; the same without the last step
 };
 
 }  // namespace gw::store::sqlite

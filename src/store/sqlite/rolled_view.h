@@ -13,11 +13,6 @@
 
 namespace gw::store::sqlite {
 
-/// (after, up_to]
-struct SeqRange {
-  std::int64_t after = 0, up_to = std::numeric_limits<std::int64_t>::max();
-};
-
 class RolledView {
  public:
   /// SQLITE_OK or the failure. Without tables of blocks everything is in the tail. Headers that were read before are

@@ -1,10 +1,10 @@
 #include "store/sqlite/roller.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 
 #include "store/sqlite/analytics_schema.h"
-#include "store/sqlite/store_meta.h"
 
 namespace gw::store::sqlite {
 namespace {
@@ -102,28 +102,23 @@ int Roller::repair(bool& did) {
   return SQLITE_OK;
 }
 
-int Roller::hours_of_stored(std::int64_t last_seq, std::set<std::int64_t>& hours) {
-  Statement s = db_.prepare("SELECT header FROM trace_blocks WHERE last_seq=?");
-  if (!s) return db_.code();
-  s.bind(1, last_seq);
-  const int rc = s.step();
-  if (rc == SQLITE_DONE) return SQLITE_OK;
-  if (rc != SQLITE_ROW) return rc;
-  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(s.get(), 0));
-  const auto blob =
-      unsealed({bytes, bytes == nullptr ? 0 : static_cast<std::size_t>(sqlite3_column_bytes(s.get(), 0))});
-  const auto header = blob ? decode_header(*blob) : fail("");
-  s = Statement();
-  if (header) {
-    TraceBlock block;
-    const int read = blocks_.read(last_seq, *header, block);
-    if (read == SQLITE_OK) {
-      add_hours(block, hours);
-      return SQLITE_OK;
-    }
-    if (read != kUnreadableBlob) return read;
-    const std::int64_t first = bucket_start(RollupLevel::hour, header->timestamp.least);
-    const std::int64_t last = bucket_start(RollupLevel::hour, header->timestamp.greatest);
+/// The rows of a block as they are stored, and the hours in which it may have had some.
+int Roller::read_stored(std::int64_t last_seq, const StoreMeta& meta, TraceBlock& rows, std::set<std::int64_t>& hours) {
+  std::optional<StoredBlock> block;
+  if (const int rc = blocks_.find(last_seq, block); rc != SQLITE_OK || !block) return rc;
+  const int read = block->header ? blocks_.read(last_seq, *block->header, rows) : kUnreadableBlob;
+  if (read == SQLITE_OK) add_hours(rows, hours);
+  if (read != kUnreadableBlob) return read;
+  rows.clear();
+  // What it said of rows that retention has removed is lost: pages of their hours stay as they are.
+  if (const int rc = db_.exec("DELETE FROM trace_stale_hours WHERE start_ns < " + std::to_string(meta.rows_from_ns));
+      rc != SQLITE_OK)
+    return rc;
+  if (block->header) {
+    const std::int64_t first =
+        std::max(bucket_start(RollupLevel::hour, block->header->timestamp.least), meta.rows_from_ns);
+    const std::int64_t last = bucket_start(RollupLevel::hour, block->header->timestamp.greatest);
+    if (last < first) return SQLITE_OK;
     if (last / kHourNs - first / kHourNs <= kMaxHoursOfBlock) {
       for (std::int64_t h = first; h <= last; h += kHourNs) hours.insert(h);
       return SQLITE_OK;
@@ -132,7 +127,7 @@ int Roller::hours_of_stored(std::int64_t last_seq, std::set<std::int64_t>& hours
   return db_.exec(
       "INSERT OR IGNORE INTO trace_stale_hours(start_ns) SELECT DISTINCT start_ns FROM trace_rollups WHERE "
       "level=0 AND start_ns >= " +
-      std::to_string(rows_from_ns()));
+      std::to_string(meta.rows_from_ns));
 }
 
 // Whoever keeps headers of blocks sees that they are no longer those.
@@ -140,30 +135,71 @@ int Roller::note_changed_blocks() { return db_.exec("UPDATE store_meta SET value
 
 int Roller::repair_block(std::int64_t last_seq) {
   if (const int rc = note_changed_blocks(); rc != SQLITE_OK) return rc;
+  StoreMeta meta;
+  if (const int rc = read_meta(db_, read_meta_, meta); rc != SQLITE_OK) return rc;
   const std::string key = std::to_string(last_seq);
   std::set<std::int64_t> hours;
-  if (const int rc = hours_of_stored(last_seq, hours); rc != SQLITE_OK) return rc;
+  TraceBlock old;
+  if (const int rc = read_stored(last_seq, meta, old, hours); rc != SQLITE_OK) return rc;
   if (const int rc = blocks_.remove(last_seq); rc != SQLITE_OK) return rc;
-  std::int64_t after = db_.query_int("SELECT max(last_seq) FROM trace_blocks WHERE last_seq < " + key);
-  TraceBlock rows;
-  for (bool more = true; more;) {
-    if (const int rc = read_rows(after, last_seq, rows); rc != SQLITE_OK) return rc;
-    more = rows.full();
-    if (rows.rows() == 0) break;
-    after = rows.numbers(BlockColumn::seq).back();
-    if (const int rc = blocks_.put(more ? after : last_seq, rows.encode()); rc != SQLITE_OK) return rc;
-    add_hours(rows, hours);
-  }
-  const std::int64_t rows_from = rows_from_ns();
+  const std::int64_t after = db_.query_int("SELECT max(last_seq) FROM trace_blocks WHERE last_seq < " + key);
+  if (const int rc = make_blocks({after, last_seq}, removed_rows(old, meta), old, hours); rc != SQLITE_OK) return rc;
   for (const std::int64_t h : hours)
-    if (h >= rows_from)
+    if (h >= meta.settled_from_ns)
       if (const int rc = mark_hour(h); rc != SQLITE_OK) return rc;
   return db_.exec("DELETE FROM trace_stale_blocks WHERE last_seq=" + key);
 }
 
+/// Which rows of a block retention has removed while others of their hours are still there: known from the block only.
+std::vector<std::size_t> Roller::removed_rows(const TraceBlock& block, const StoreMeta& meta) {
+  std::vector<std::size_t> out;
+  if (meta.settled_from_ns == meta.rows_from_ns) return out;
+  const auto& seqs = block.numbers(BlockColumn::seq);
+  const auto& times = block.numbers(BlockColumn::timestamp);
+  for (std::size_t i = 0; i < seqs.size(); ++i)
+    if (seqs[i] <= meta.removing_up_to && times[i] < meta.rows_from_ns) out.push_back(i);
+  return out;
+}
+
+/// Blocks of the rows in (after, up_to] that are stored, and of those of `old` that are kept.
+int Roller::make_blocks(const SeqRange& range, const std::vector<std::size_t>& kept, const TraceBlock& old,
+                        std::set<std::int64_t>& hours) {
+  TraceBlock rows, out;
+  const auto put = [&](std::int64_t last_seq) {
+    const int rc = blocks_.put(last_seq, out.encode());
+    add_hours(out, hours);
+    out.clear();
+    return rc;
+  };
+  const auto seq_of = [](const TraceBlock& block, std::size_t row) { return block.numbers(BlockColumn::seq)[row]; };
+  std::size_t row = 0;
+  auto next_kept = kept.begin();
+  bool all_read = false;
+  for (std::int64_t after = range.after;;) {
+    if (row == rows.rows() && !all_read) {
+      row = 0;
+      if (const int rc = read_rows(after, range.up_to, rows); rc != SQLITE_OK) return rc;
+      all_read = rows.rows() == 0;
+      if (!all_read) after = rows.numbers(BlockColumn::seq).back();
+    }
+    const bool stored = row < rows.rows();
+    if (!stored && next_kept == kept.end()) break;
+    if (out.full())
+      if (const int rc = put(out.numbers(BlockColumn::seq).back()); rc != SQLITE_OK) return rc;
+    const bool from_old = next_kept != kept.end() && (!stored || seq_of(old, *next_kept) < seq_of(rows, row));
+    if (from_old) {
+      out.add_from(old, *next_kept++);
+      continue;
+    }
+    if (next_kept != kept.end() && seq_of(old, *next_kept) == seq_of(rows, row)) ++next_kept;
+    out.add_from(rows, row++);
+  }
+  return out.rows() > 0 ? put(range.up_to) : SQLITE_OK;
+}
+
 int Roller::repair_hour(std::int64_t start_ns) {
   bool complete = true;
-  if (start_ns >= rows_from_ns())  // what retention took away cannot be made again
+  if (start_ns >= settled_from_ns())  // what retention took away cannot be made again
     if (const int rc = fill_hour(start_ns, complete); rc != SQLITE_OK || !complete) return rc;
   if (const int rc = db_.exec("DELETE FROM trace_stale_hours WHERE start_ns=" + std::to_string(start_ns));
       rc != SQLITE_OK)
@@ -202,14 +238,14 @@ int Roller::make_day(std::int64_t start_ns) {
   std::vector<Tenant> tenants;
   if (const int rc = pages_.tenants(tenants); rc != SQLITE_OK) return rc;
   if (const int rc = pages_.remove(RollupLevel::day, start_ns); rc != SQLITE_OK) return rc;
-  const std::int64_t rows_from = rows_from_ns();
+  const std::int64_t settled_from = settled_from_ns();
   for (const Tenant& t : tenants) {
     for (std::size_t d = 0; d < kDimensions; ++d) {
       PageKey key{RollupLevel::hour, start_ns, static_cast<Dimension>(d), t.first, t.second};
       RollupPage day, hour;
       for (; key.start_ns < start_ns + kDayNs; key.start_ns += kHourNs) {
         const int rc = pages_.read(key, hour);
-        if (rc == kUnreadableBlob && key.start_ns >= rows_from) {
+        if (rc == kUnreadableBlob && key.start_ns >= settled_from) {
           if (const int marked = mark_hour(key.start_ns); marked != SQLITE_OK) return marked;
         } else if (rc == SQLITE_OK) {
           day.merge(hour);
@@ -244,8 +280,10 @@ int Roller::mark_hour(std::int64_t start_ns) {
   return db_.exec("INSERT OR IGNORE INTO trace_stale_hours(start_ns) VALUES(" + std::to_string(start_ns) + ")");
 }
 
-std::int64_t Roller::rows_from_ns() {
-  return db_.query_int("SELECT value FROM store_meta WHERE value IS NOT NULL AND key='rows_from_ns'", INT64_MIN);
+std::int64_t Roller::settled_from_ns() {
+  StoreMeta meta;
+  read_meta(db_, read_meta_, meta);
+  return meta.settled_from_ns;
 }
 
 }  // namespace gw::store::sqlite

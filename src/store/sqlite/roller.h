@@ -4,10 +4,12 @@
 // thread; dies before its connection.
 #include <cstdint>
 #include <set>
+#include <vector>
 
 #include "store/rollup.h"
 #include "store/sqlite/block_store.h"
 #include "store/sqlite/connection.h"
+#include "store/sqlite/store_meta.h"
 #include "store/sqlite/trace_rows.h"
 #include "store/trace_block.h"
 
@@ -39,13 +41,16 @@ class Roller {
   int repair_hour(std::int64_t start_ns);
   int fill_hour(std::int64_t start_ns, bool& complete);
   int make_day(std::int64_t start_ns);
-  int hours_of_stored(std::int64_t last_seq, std::set<std::int64_t>& hours);
+  int read_stored(std::int64_t last_seq, const StoreMeta& meta, TraceBlock& rows, std::set<std::int64_t>& hours);
+  static std::vector<std::size_t> removed_rows(const TraceBlock& block, const StoreMeta& meta);
+  int make_blocks(const SeqRange& range, const std::vector<std::size_t>& kept, const TraceBlock& old,
+                  std::set<std::int64_t>& hours);
   int mark_hour(std::int64_t start_ns);
-  std::int64_t rows_from_ns();
+  std::int64_t settled_from_ns();
 
   Connection& db_;
   TraceColumns columns_;
-  Statement read_rows_, rolled_;
+  Statement read_rows_, rolled_, read_meta_;
   BlockStore blocks_;
   PageStore pages_;
 };

@@ -16,7 +16,7 @@ namespace {
 // A log that could not be restarted because readers kept using it is waited for once it is this many times its size.
 constexpr std::int64_t kRestartFactor = 4;
 constexpr std::int64_t kRestartInterval = 10'000'000'000;
-// House-keeping between writes takes at most a fifth of the time; with nothing to do it is looked for at intervals.
+// House-keeping beside writes takes at most a fifth of the time; with nothing to do it is looked for at intervals.
 constexpr std::int64_t kStepShare = 4;
 constexpr std::int64_t kLookInterval = 10'000'000'000;
 constexpr std::int64_t kReportInterval = 10'000'000'000;
@@ -49,7 +49,9 @@ bool is_invalid_data(int code) {
 }  // namespace
 
 SqliteWriter::SqliteWriter(SqliteOptions options)
-    : options_(std::move(options)), source_(options_.clock), retention_(options_.retention, options_.clock) {}
+    : options_(std::move(options)),
+      source_(options_.clock),
+      retention_(options_.retention, options_.clock, options_.on_retention) {}
 
 void SqliteWriter::close() {
   statements_ = {};
@@ -141,12 +143,22 @@ tl::expected<WriteReport, WriteError> SqliteWriter::write(TraceRows& batch) {
   if (const int code = insert_batch(batch, inserted); code != SQLITE_OK) return tl::make_unexpected(failed(code));
   if (!files_in_place()) return tl::make_unexpected(replaced());
   checkpoint_when_due();
-  if (const std::int64_t now = options_.clock.mono_ns(); now >= next_housekeeping_ns_) {
-    const bool more = housekeep();
-    const std::int64_t end = options_.clock.mono_ns();
-    next_housekeeping_ns_ = end + (more ? kStepShare * (end - now) : kLookInterval);
-  }
+  housekeep_when_due();
   return WriteReport{inserted};
+}
+
+void SqliteWriter::tidy() {
+  if (!connection_ || options_.clock.mono_ns() < next_housekeeping_ns_ || !files_in_place()) return;
+  housekeep_when_due();
+  checkpoint_when_due();
+}
+
+void SqliteWriter::housekeep_when_due() {
+  const std::int64_t now = options_.clock.mono_ns();
+  if (now < next_housekeeping_ns_) return;
+  const bool more = housekeep();
+  const std::int64_t end = options_.clock.mono_ns();
+  next_housekeeping_ns_ = end + (more ? kStepShare * (end - now) : kLookInterval);
 }
 
 int SqliteWriter::insert_batch(TraceRows& batch, std::size_t& inserted) {

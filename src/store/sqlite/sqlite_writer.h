@@ -22,6 +22,7 @@ class SqliteWriter final : public TraceWriter {
   tl::expected<WriteReport, WriteError> write(TraceRows& batch) override;
   bool probe() override;
   bool idle() override;
+  void tidy() override;
 
  private:
   struct Statements {
@@ -41,6 +42,7 @@ class SqliteWriter final : public TraceWriter {
   int roll(std::int64_t& rolled);
   /// One step in a transaction of its own; true: there is more to do.
   bool housekeep();
+  void housekeep_when_due();
   int housekeeping_step(std::int64_t& rolled, bool& did);
   int catch_up(std::int64_t& rolled, bool& did);
   void say_caught_up(std::int64_t rolled);

@@ -20,16 +20,27 @@ inline constexpr const char* kMetaEpoch = "epoch";
 inline constexpr const char* kMetaGeneration = "generation";
 /// Blocks and roll-ups cover the rows up to this sequence. Absent: there are none.
 inline constexpr const char* kMetaRolledSeq = "rolled_seq";
-/// Greatest sequence that retention took away, and the hour from which on rows are kept.
+/// Greatest sequence that retention took away, and how far it is (retention.h).
 inline constexpr const char* kMetaRemovedUpTo = "removed_up_to";
 inline constexpr const char* kMetaRowsFrom = "rows_from_ns";
-/// Sequence up to which retention blanked bodies.
+inline constexpr const char* kMetaSettledFrom = "settled_from_ns";
+inline constexpr const char* kMetaRemovingUpTo = "removing_up_to";
+/// How far bodies are emptied (body_retention.h).
 inline constexpr const char* kMetaBodiesUpTo = "bodies_blank_up_to";
+inline constexpr const char* kMetaBodiesBefore = "bodies_before_ns";
+inline constexpr const char* kMetaBodiesDoneUpTo = "bodies_done_up_to";
+inline constexpr const char* kMetaBodiesDoneBefore = "bodies_done_before_ns";
 
 struct StoreMeta {
   std::optional<std::int64_t> rolled_seq, min_span_ns, max_span_ns;
-  std::int64_t epoch = 0, generation = 0, removed_up_to = 0, bodies_up_to = 0;
-  std::int64_t rows_from_ns = std::numeric_limits<std::int64_t>::min();
+  std::int64_t epoch = 0, generation = 0, removed_up_to = 0;
+  std::int64_t rows_from_ns = kNever;
+  std::int64_t settled_from_ns = kNever;  ///< at most rows_from_ns; the same where the database does not say
+  std::int64_t removing_up_to = 0;
+  std::int64_t bodies_up_to = 0, bodies_before_ns = kNever;
+  std::int64_t bodies_done_up_to = 0, bodies_done_before_ns = kNever;
+
+  static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min();
 };
 
 /// SQLITE_OK or the failure. A database without the table has the defaults.

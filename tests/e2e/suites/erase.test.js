@@ -106,6 +106,11 @@ scenario('old traces go and their figures stay; a consumer that had not seen the
   gateway = await world.restart(gateway);
 
   await until(async () => (await gateway.list({})).length === 1, 'the old traces are removed');
+  const report = await until(() => gateway.log('storage retention')[0], 'it is logged');
+  assert.deepEqual(report.reasons, ['retention_days']);
+  assert.equal(report.traces, 3);
+  assert.equal(report.bodies, 0);
+  assert.ok(report.bytes >= 0 && report.duration_ms >= 0);
   const summary = await get(gateway, '/api/analytics/summary');
   assert.equal(summary.total_requests, 4, 'what was used is still known');
   assert.equal(summary.total_tokens, 4800);
