@@ -69,22 +69,12 @@ Result<store::BackupReport> backup(const config::Config& config, const store::Ba
 
 Result<store::EraseReport> erase(const config::Config& config, const store::EraseSelector& selector, bool dry_run) {
   if (auto ok = check_driver(config); !ok) return tl::make_unexpected(ok.error());
-  const store::SqliteOptions options = options_of(config.storage.path);
-  auto report = store::erase_sqlite(options, selector, dry_run);
-  // Given as the client sent it, a session with an address in it is stored as something else.
-  store::EraseSelector stored = selector;
-  const std::string& workspace = selector.scope.everything ? "default" : selector.scope.workspace_id;
-  for (std::string* id : {&stored.session_id, &stored.user})
-    if (!id->empty()) *id = stored_session(config, *id, workspace);
-  if (!report || (stored.session_id == selector.session_id && stored.user == selector.user)) return report;
-  auto more = store::erase_sqlite(options, stored, dry_run);
-  if (!more || more->traces == 0) return more ? report : more;
-  if (report->traces == 0) return more;
-  report->traces += more->traces;
-  report->first_ns = std::min(report->first_ns, more->first_ns);
-  report->last_ns = std::max(report->last_ns, more->last_ns);
-  report->log_emptied = more->log_emptied;
-  return report;
+  // Given as the client sent it, an id with an address in it is stored as something else.
+  store::EraseSelector both = selector;
+  both.stored_form = [&](const std::string& id) {
+    return stored_id(config, id, selector.scope.everything ? "default" : selector.scope.workspace_id);
+  };
+  return store::erase_sqlite(options_of(config.storage.path), both, dry_run);
 }
 
 }  // namespace gw::app

@@ -98,8 +98,9 @@ void make_body_redactors(const config::Config& c, pipeline::Services& s) {
   if (c.pii.stages.response_body) s.response_body_redactor = std::make_unique<guard::BodyRedactor>(o);
 }
 
-/// People put addresses, and some their keys, where a session id is read. Digits are left alone: most ids have many.
-std::unique_ptr<guard::BodyRedactor> make_session_redactor(const config::Config& c) {
+/// People put addresses, and some their keys, where ids of sessions, threads and runs are read. Digits are left alone:
+/// most ids have many.
+std::unique_ptr<guard::BodyRedactor> make_id_redactor(const config::Config& c) {
   guard::BodyOptions o;
   o.detectors = {
       .email = c.pii.detectors.email, .phone = false, .ssn = false, .token_like = c.pii.detectors.token_like};
@@ -187,7 +188,7 @@ Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& 
                    .inject_max_bytes = static_cast<std::size_t>(c.accounting.inject_max_bytes),
                    .drain_ns = c.accounting.drain_ms * kMs};
   if (c.tracing.capture_bodies) make_body_redactors(c, *s);
-  if (lowercase(trim(c.pii.mode)) != "off") s->session_redactor = make_session_redactor(c);
+  if (lowercase(trim(c.pii.mode)) != "off") s->id_redactor = make_id_redactor(c);
   if (!c.server.tls.cert.empty()) {
     auto tls = net::TlsServerContext::create(c.server.tls.cert, c.server.tls.key);
     if (!tls) return tl::make_unexpected(tls.error());
@@ -196,11 +197,11 @@ Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& 
   return s;
 }
 
-std::string stored_session(const config::Config& c, const std::string& session, const std::string& workspace) {
-  if (lowercase(trim(c.pii.mode)) == "off") return session;
+std::string stored_id(const config::Config& c, const std::string& id, const std::string& workspace) {
+  if (lowercase(trim(c.pii.mode)) == "off") return id;
   std::string out;
-  const auto outcome = make_session_redactor(c)->redact(session, workspace, out);
-  return outcome.changed ? out : session;
+  const auto outcome = make_id_redactor(c)->redact(id, workspace, out);
+  return outcome.changed ? out : id;
 }
 
 int worker_count(const config::Config& c) {

@@ -19,7 +19,7 @@ Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& 
 
 int worker_count(const config::Config& config);
 
-/// What a session id is stored as: addresses and keys in it are replaced unless pii.mode is off.
-std::string stored_session(const config::Config& config, const std::string& session, const std::string& workspace);
+/// What a session or lineage id is stored as: addresses and keys in it are replaced unless pii.mode is off.
+std::string stored_id(const config::Config& config, const std::string& id, const std::string& workspace);
 
 }  // namespace gw::app

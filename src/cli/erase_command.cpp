@@ -8,15 +8,19 @@ namespace gw::cli {
 namespace {
 
 constexpr std::string_view kUsage =
-    "erase [--config path/to/ongoingai.yaml] [--session ID] [--key ID] [--api-key HASH] [--user ID] [--before "
-    "RFC3339|YYYY-MM-DD] [--org ID --workspace ID] [--dry-run] [--format text|json]";
+    "erase [--config path/to/ongoingai.yaml] [--session ID] [--thread ID] [--run ID] [--trace-group ID] [--key ID] "
+    "[--api-key HASH] [--user ID] [--before RFC3339|YYYY-MM-DD] [--org ID --workspace ID] [--dry-run] [--format "
+    "text|json]";
 
 struct EraseFlags : CommandFlags {
-  std::string session, key, api_key, user, before, org, workspace, format = "text";
+  std::string session, thread, run, trace_group, key, api_key, user, before, org, workspace, format = "text";
   bool dry_run = false;
 
   EraseFlags() : CommandFlags("erase") {
     flags.add("session", session, "traces of this session");
+    flags.add("thread", thread, "traces of this lineage thread");
+    flags.add("run", run, "traces of this lineage run");
+    flags.add("trace-group", trace_group, "traces of this lineage group");
     flags.add("key", key, "traces of this gateway key, by its id");
     flags.add("api-key", api_key, "traces of this provider key, by its hash");
     flags.add("user", user, "traces of this end user, as the client named them");
@@ -33,6 +37,9 @@ struct EraseFlags : CommandFlags {
 Result<store::EraseSelector> selector_of(const EraseFlags& f) {
   store::EraseSelector s;
   s.session_id = trim(f.session);
+  s.thread_id = trim(f.thread);
+  s.run_id = trim(f.run);
+  s.trace_group_id = trim(f.trace_group);
   s.gateway_key_id = trim(f.key);
   s.api_key_hash = trim(f.api_key);
   s.user = trim(f.user);
@@ -41,8 +48,9 @@ Result<store::EraseSelector> selector_of(const EraseFlags& f) {
     if (!s.before_ns) return fail("invalid before: expected RFC3339 or YYYY-MM-DD");
   }
   // The tenant narrows a choice; alone it would be a whole tenant for a slip of the hand.
-  if (s.session_id.empty() && s.gateway_key_id.empty() && s.api_key_hash.empty() && s.user.empty() && !s.before_ns)
-    return fail("say what to erase: --session, --key, --api-key, --user or --before");
+  if (s.session_id.empty() && s.thread_id.empty() && s.run_id.empty() && s.trace_group_id.empty() &&
+      s.gateway_key_id.empty() && s.api_key_hash.empty() && s.user.empty() && !s.before_ns)
+    return fail("say what to erase: --session, --thread, --run, --trace-group, --key, --api-key, --user or --before");
   const std::string_view org = trim(f.org), workspace = trim(f.workspace);
   if (org.empty() != workspace.empty()) return fail("--org and --workspace go together");
   if (!org.empty()) s.scope = store::TenantScope::of(std::string(org), std::string(workspace));
@@ -80,7 +88,8 @@ std::string audit_line(const EraseFlags& f, const store::EraseReport& r, std::in
       .field("traces", r.traces);
   w.key("by").begin_array();
   const std::pair<std::string_view, const std::string*> flags[] = {
-      {"session", &f.session}, {"key", &f.key}, {"api-key", &f.api_key}, {"user", &f.user}, {"before", &f.before}};
+      {"session", &f.session}, {"thread", &f.thread},   {"run", &f.run},   {"trace-group", &f.trace_group},
+      {"key", &f.key},         {"api-key", &f.api_key}, {"user", &f.user}, {"before", &f.before}};
   for (const auto& [name, value] : flags)
     if (!trim(*value).empty()) w.value(name);
   w.end_array().end_object();
@@ -106,7 +115,7 @@ int erase(const Context& c, Args args) {
 }  // namespace
 
 Command erase_command() {
-  return {"erase", kUsage, "remove traces of a session, key or user for good", erase, described<EraseFlags>};
+  return {"erase", kUsage, "remove traces of a session, thread, key or user for good", erase, described<EraseFlags>};
 }
 
 }  // namespace gw::cli

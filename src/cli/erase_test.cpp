@@ -34,10 +34,14 @@ class EraseCommand : public Cli {
 };
 
 TEST_F(EraseCommand, PassesOnWhatIsChosenAndSaysWhatWasErased) {
-  EXPECT_EQ(erase({"--session", " s-1 ", "--key", "k", "--api-key", "h", "--user", "u", "--before", "2026-02-01",
-                   "--org", "acme", "--workspace", "core"}),
+  EXPECT_EQ(erase({"--session", " s-1 ",      "--thread", " t",        "--run",       "r ",     "--trace-group",
+                   "g",         "--key",      "k",        "--api-key", "h",           "--user", "u",
+                   "--before",  "2026-02-01", "--org",    "acme",      "--workspace", "core"}),
             kExitOk);
   EXPECT_EQ(asked_.session_id, "s-1");
+  EXPECT_EQ(asked_.thread_id, "t");
+  EXPECT_EQ(asked_.run_id, "r");
+  EXPECT_EQ(asked_.trace_group_id, "g");
   EXPECT_EQ(asked_.gateway_key_id, "k");
   EXPECT_EQ(asked_.api_key_hash, "h");
   EXPECT_EQ(asked_.user, "u");
@@ -49,7 +53,7 @@ TEST_F(EraseCommand, PassesOnWhatIsChosenAndSaysWhatWasErased) {
   EXPECT_EQ(out_.str(), "2 traces erased, from 2026-02-18T14:00:00.5Z to 2026-02-18T14:00:01.5Z\n");
   EXPECT_EQ(err_.str(),
             "{\"time\":\"2026-02-18T14:00:00.5Z\",\"level\":\"INFO\",\"msg\":\"audit erase\",\"traces\":2,"
-            "\"by\":[\"session\",\"key\",\"api-key\",\"user\",\"before\"]}\n");
+            "\"by\":[\"session\",\"thread\",\"run\",\"trace-group\",\"key\",\"api-key\",\"user\",\"before\"]}\n");
 }
 
 TEST_F(EraseCommand, ADryRunIsNoErasureAndLeavesNoAuditLine) {
@@ -59,6 +63,12 @@ TEST_F(EraseCommand, ADryRunIsNoErasureAndLeavesNoAuditLine) {
             "{\"dry_run\":true,\"traces\":2,\"first\":\"2026-02-18T14:00:00.5Z\","
             "\"last\":\"2026-02-18T14:00:01.5Z\"}\n");
   EXPECT_EQ(err_.str(), "");
+}
+
+TEST_F(EraseCommand, EachChoiceIsEnoughByItself) {
+  for (const char* flag : {"--session", "--thread", "--run", "--trace-group", "--key", "--api-key", "--user"})
+    EXPECT_EQ(erase({flag, "x"}), kExitOk) << flag << err_.str();
+  EXPECT_EQ(calls_, 7);
 }
 
 TEST_F(EraseCommand, RefusesToEraseEverythingOrWhatIsNotClear) {

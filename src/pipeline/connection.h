@@ -15,10 +15,13 @@ struct KeyHashCache {
   std::string hash;  ///< 64 hex digits
 };
 
-/// The session last seen on this connection as it is stored; clients send the same one with every request.
-struct SessionCache {
-  std::string workspace, session;
+/// An id last seen on this connection as it is stored; clients send the same one with every request.
+struct StoredId {
+  std::string workspace, id;
   std::string stored;
+};
+struct StoredIds {
+  StoredId session, group, thread, run, parent;
 };
 
 class ClientConnection {
@@ -31,7 +34,7 @@ class ClientConnection {
   net::Waiter& waiter() { return waiter_; }
   const std::string& peer() const { return peer_; }
   KeyHashCache& key_hash() { return key_hash_; }
-  SessionCache& session() { return session_; }
+  StoredIds& stored_ids() { return stored_ids_; }
 
   /// The worker drains: an idle connection closes, a busy one after its exchange.
   void drain();
@@ -58,7 +61,7 @@ class ClientConnection {
   std::string peer_;
   std::string excess_;  ///< bytes of pipelined requests
   KeyHashCache key_hash_;
-  SessionCache session_;
+  StoredIds stored_ids_;
   bool idle_ = true;
   bool served_ = false;  ///< has had a request
 };

@@ -25,6 +25,8 @@
 
 namespace gw::pipeline {
 
+struct StoredId;
+
 class Exchange final : private proxy::RelayObserver {
  public:
   /// `buffers` hold the parsed head and what came with it; they belong to the caller and outlive the exchange.
@@ -93,8 +95,10 @@ class Exchange final : private proxy::RelayObserver {
   void price(ExchangeRecord& record);
   void note_unpriced(const ExchangeRecord& record);
   void fill_identity(ExchangeRecord& record) const;
-  void fill_lineage(ExchangeRecord& record) const;
+  void fill_lineage(ExchangeRecord& record);
   void fill_session(ExchangeRecord& record);
+  std::string_view stored_id(StoredId& cache, std::string_view id);
+  std::string_view stored_header(const http::Field& field);
   void fill_headers(ExchangeRecord& record);
   void fill_bodies(ExchangeRecord& record, const capture::BodyCapture& request, const capture::BodyCapture& response);
   void fill_provider_key(ExchangeRecord& record);

@@ -225,7 +225,7 @@ void Exchange::fill_identity(ExchangeRecord& r) const {
   if (identity_ != nullptr) r.identity = identity_->view();
 }
 
-void Exchange::fill_lineage(ExchangeRecord& r) const {
+void Exchange::fill_lineage(ExchangeRecord& r) {
   for (const http::Field& f : head_.fields) {
     switch (f.id) {
       case http::FieldId::gw_trace_group_id:
@@ -247,6 +247,48 @@ void Exchange::fill_lineage(ExchangeRecord& r) const {
         break;
     }
   }
+  StoredIds& ids = connection_.stored_ids();
+  r.lineage.group_id = stored_id(ids.group, r.lineage.group_id);
+  r.lineage.thread_id = stored_id(ids.thread, r.lineage.thread_id);
+  r.lineage.run_id = stored_id(ids.run, r.lineage.run_id);
+  r.lineage.parent_checkpoint_id = stored_id(ids.parent, r.lineage.parent_checkpoint_id);
+}
+
+/// Addresses and keys in it replaced, the same way each time. Valid until the next one for this cache.
+std::string_view Exchange::stored_id(StoredId& cache, std::string_view id) {
+  if (id.empty() || !services_.id_redactor) return id;
+  if (cache.id != id || cache.workspace != tenant_workspace()) {
+    cache.workspace.assign(tenant_workspace());
+    cache.id.assign(id);
+    const auto outcome = services_.id_redactor->redact(cache.id, cache.workspace, cache.stored);
+    if (!outcome.changed) cache.stored = outcome.failed ? std::string() : cache.id;
+  }
+  return cache.stored;
+}
+
+/// A header's value as it is stored: what is replaced in an id is not kept in the header that it came from.
+std::string_view Exchange::stored_header(const http::Field& f) {
+  switch (f.id) {
+    case http::FieldId::gw_trace_group_id:
+    case http::FieldId::gw_thread_id:
+    case http::FieldId::gw_run_id:
+    case http::FieldId::gw_parent_checkpoint_id:
+    case http::FieldId::claude_code_session_id:
+    case http::FieldId::session_id:
+      break;
+    default:
+      return f.value;
+  }
+  const std::string_view id = trim(f.value);
+  if (id.empty() || !services_.id_redactor) return f.value;
+  const StoredIds& ids = connection_.stored_ids();
+  for (const StoredId* known : {&ids.group, &ids.thread, &ids.run, &ids.parent, &ids.session})
+    if (known->id == id && known->workspace == tenant_workspace())
+      return known->stored == known->id ? f.value : std::string_view(known->stored);
+  // Sent twice, or beside an id that comes first.
+  std::string unused;
+  const auto outcome = services_.id_redactor->redact(id, tenant_workspace(), unused);
+  return outcome.changed || outcome.failed ? std::string_view(guard::kRedactedHeaderValue) : f.value;
 }
 
 /// What the head says of the session comes first, then what the record has from elsewhere, then the request's body.
@@ -264,16 +306,7 @@ void Exchange::fill_session(ExchangeRecord& r) {
     body.metadata = r.session_id;
   }
   provider::session_of(head, body, buffers_.session);
-  r.session_id = buffers_.session;
-  if (r.session_id.empty() || !services_.session_redactor) return;
-  SessionCache& cache = connection_.session();
-  if (cache.session != buffers_.session || cache.workspace != tenant_workspace()) {
-    cache.workspace.assign(tenant_workspace());
-    cache.session = buffers_.session;
-    const auto outcome = services_.session_redactor->redact(cache.session, cache.workspace, cache.stored);
-    if (!outcome.changed) cache.stored = outcome.failed ? std::string() : cache.session;
-  }
-  r.session_id = cache.stored;
+  r.session_id = stored_id(connection_.stored_ids().session, buffers_.session);
 }
 
 void Exchange::fill_provider_key(ExchangeRecord& r) {
@@ -307,7 +340,7 @@ void Exchange::fill_headers(ExchangeRecord& r) {
   for (const http::Field& f : head_.fields) {
     if (f.id == http::FieldId::host || f.id == http::FieldId::gw_correlation_id) continue;
     if (key_stripped && iequals(f.name, services_.credentials.gateway_header())) continue;
-    add_header(request, f.name, f.value, services_.request_header_redactor.is_denied(f.name));
+    add_header(request, f.name, stored_header(f), services_.request_header_redactor.is_denied(f.name));
   }
   request.push_back({proxy::kCorrelationHeader, correlation_id_});
 

@@ -81,7 +81,7 @@ struct Services : Stages {
   std::vector<ProviderLink> providers;
   std::unique_ptr<guard::BodyRedactor> request_body_redactor;  ///< null: the stage is off
   std::unique_ptr<guard::BodyRedactor> response_body_redactor;
-  std::unique_ptr<guard::BodyRedactor> session_redactor;  ///< of what clients put where a session is read; null: off
+  std::unique_ptr<guard::BodyRedactor> id_redactor;  ///< of ids of sessions and lineage that clients send; null: off
   std::string cors_allow_headers;
   PriceBook prices;
   UnpricedModels unpriced;

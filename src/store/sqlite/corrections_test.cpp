@@ -76,6 +76,52 @@ TEST_F(SqliteCorrections, AUserIsASessionOrIsNamedInARequest) {
   EXPECT_EQ(ask("SELECT id FROM traces ORDER BY id"), "trace-004\ntrace-006");
 }
 
+TEST_F(SqliteCorrections, ErasingByLineageTakesAThreadARunOrAGroup) {
+  open();
+  fill(6'000);
+  const std::vector<std::pair<EraseSelector, std::function<bool(const Trace&)>>> choices = {
+      {{.thread_id = "th3"}, [](const Trace& t) { return t.facts.thread_id == "th3"; }},
+      {{.run_id = "run4"}, [](const Trace& t) { return t.facts.run_id == "run4"; }},
+      {{.trace_group_id = "tg5"}, [](const Trace& t) { return t.trace_group_id == "tg5"; }},
+      {{.session_id = "s2", .thread_id = "th1"},
+       [](const Trace& t) { return t.facts.thread_id == "th1" && t.session_id == "s2"; }}};
+  for (const auto& [selector, gone] : choices) {
+    const std::int64_t there = forget(gone);
+    EXPECT_GT(there, 0);
+    EXPECT_EQ(erase(selector, true).traces, there);
+    EXPECT_EQ(erase(selector).traces, there);
+  }
+  check();
+}
+
+TEST_F(SqliteCorrections, WhatIsStoredAsSomethingElseIsFoundBothWaysAndCountedOnce) {
+  open();
+  std::vector<Trace> traces = test_traces(1, 8);
+  const auto metadata = [](const std::string& thread) { return "{\"lineage_thread_id\":\"" + thread + "\"}"; };
+  const auto body = [](const std::string& user) { return "{\"user\":\"" + user + "\"}"; };
+  traces[0].session_id = "stored(u)";
+  traces[0].request_body = body("u");  // both ways at once
+  traces[1].session_id = "u";
+  traces[1].request_body = body("stored(u)");
+  traces[2].request_body = body("stored(u)");
+  traces[3].request_body = body("u");
+  traces[4].metadata = metadata("t");
+  traces[5].metadata = metadata("stored(t)");
+  traces[5].session_id = "stored(u)";
+  traces[6].metadata = metadata("stored(stored(t))");
+  write(traces);
+  EraseSelector by_user{.user = "u"}, by_thread{.thread_id = "t"}, by_both{.thread_id = "t", .user = "u"};
+  for (EraseSelector* s : {&by_user, &by_thread, &by_both})
+    s->stored_form = [](const std::string& id) { return "stored(" + id + ")"; };
+  for (const bool dry_run : {true, false}) {
+    EXPECT_EQ(erase(by_both, dry_run).traces, 1) << dry_run;
+    EXPECT_EQ(ask("SELECT count(*) FROM traces WHERE id='trace-006'"), dry_run ? "1" : "0");
+  }
+  for (const bool dry_run : {true, false}) EXPECT_EQ(erase(by_user, dry_run).traces, 4) << dry_run;
+  for (const bool dry_run : {true, false}) EXPECT_EQ(erase(by_thread, dry_run).traces, 1) << dry_run;
+  EXPECT_EQ(ask("SELECT id FROM traces ORDER BY id"), "trace-007\ntrace-008");
+}
+
 TEST_F(SqliteCorrections, ErasedBytesAreInNoFile) {
   open();
   std::vector<Trace> traces;

@@ -89,6 +89,46 @@ scenario('a person is found by the address that the client sent, though it is st
   assert.equal((await gateway.list({})).length, 0);
 });
 
+scenario('an address is stored in none of the ids and headers that clients send, and erased by each of them', async (world) => {
+  const { gateway } = await setUp(world, { pii: { mode: 'redact_storage' } });
+  const client = await world.client(gateway);
+  const ask = async (headers) => {
+    const body = JSON.stringify({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'words' }] });
+    await client.write(post(kCompletions, body, headers));
+    assert.equal((await client.readResponse()).status, 200);
+  };
+  const lineage = (name, id) => [`X-OngoingAI-${name}`, id];
+  await ask([lineage('Thread-ID', 'dora@example.com'), lineage('Run-ID', 'run-1'), lineage('Parent-Checkpoint-ID', 'p-dora@example.com')]);
+  await ask([lineage('Thread-ID', 'dora@example.com'), lineage('Run-ID', 'run-2')]);
+  await ask([lineage('Run-ID', 'run of emil@example.com'), ['Session-Id', 'dora@example.com']]);
+  await ask([lineage('Trace-Group-ID', 'emil@example.com'), lineage('Thread-ID', 'plain'), ['Session-Id', 'emil@example.com']]);
+  await ask([lineage('Thread-ID', 'plain-2')]);
+  await gateway.settled();
+  assert.deepEqual(onDisk(gateway, 'example.com'), []);
+  const traces = await gateway.list({});
+  const threads = [];
+  for (const { id } of traces) {
+    const { lineage: l, session_id: session } = await get(gateway, `/api/traces/${id}`);
+    if (l.thread_id) assert.equal(session, l.thread_id, 'the session is the thread, as it is stored');
+    threads.push(l.thread_id);
+  }
+  assert.equal(new Set(threads.filter((t) => t?.startsWith('[EMAIL_REDACTED:'))).size, 1, 'one address, one thread');
+  assert.ok(threads.includes('plain') && threads.includes('plain-2'), 'what holds no address stays as it is');
+  for (const [flag, id, count] of [
+    ['--thread', 'dora@example.com', 2],
+    ['--run', 'run of emil@example.com', 1],
+    ['--trace-group', 'emil@example.com', 1],
+    ['--thread', 'plain-2', 1],
+  ]) {
+    for (const dry of [['--dry-run'], []]) {
+      const done = await erase(gateway, flag, id, ...dry);
+      assert.equal(done.code, 0, done.stderr);
+      assert.equal(JSON.parse(done.stdout).traces, count, `${flag} ${id} ${dry}`);
+    }
+  }
+  assert.equal((await gateway.list({})).length, 0);
+});
+
 scenario('old traces go and their figures stay; a consumer that had not seen them is told', async (world) => {
   let { gateway, ask } = await setUp(world, { storage: { retention_days: 30 } });
   await ask(4, 'session-a', 'words');
