@@ -5,6 +5,7 @@
 #include "cli/diagnostics.h"
 #include "cli/http_get.h"
 #include "config/validate.h"
+#include "http/reason.h"
 
 namespace gw::cli {
 namespace {
@@ -49,39 +50,13 @@ Result<Endpoint> resolve(const Context& c, const DiagnosticsFlags& f) {
   return out;
 }
 
-const char* status_text(int status) {
-  switch (status) {
-    case 400:
-      return "Bad Request";
-    case 401:
-      return "Unauthorized";
-    case 403:
-      return "Forbidden";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 429:
-      return "Too Many Requests";
-    case 500:
-      return "Internal Server Error";
-    case 502:
-      return "Bad Gateway";
-    case 503:
-      return "Service Unavailable";
-    case 504:
-      return "Gateway Timeout";
-    default:
-      return "unexpected status";
-  }
-}
-
 std::string refusal(const HttpAnswer& answer) {
   std::string message;
   if (const auto json = api::parse_json(answer.body))
     if (const api::JsonValue* error = json->find("error")) message = std::string(trim(error->string));
   if (message.empty()) message = std::string(trim(answer.body));
-  if (message.empty()) message = status_text(answer.status);
+  if (message.empty()) message = http::reason_phrase(answer.status);
+  if (message.empty()) message = "unexpected status";
   return "status " + std::to_string(answer.status) + ": " + printable(message);
 }
 

@@ -1,6 +1,7 @@
 #include "pipeline/local_answer.h"
 
 #include "base/json_writer.h"
+#include "http/reason.h"
 #include "proxy/heads.h"
 
 namespace gw::pipeline {
@@ -20,53 +21,6 @@ LocalAnswer LocalAnswer::malformed(int status, std::string_view message) {
   return a;
 }
 
-std::string_view reason_phrase(int status) {
-  switch (status) {
-    case 200:
-      return "OK";
-    case 201:
-      return "Created";
-    case 204:
-      return "No Content";
-    case 301:
-      return "Moved Permanently";
-    case 400:
-      return "Bad Request";
-    case 401:
-      return "Unauthorized";
-    case 403:
-      return "Forbidden";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 408:
-      return "Request Timeout";
-    case 410:
-      return "Gone";
-    case 413:
-      return "Request Entity Too Large";
-    case 429:
-      return "Too Many Requests";
-    case 431:
-      return "Request Header Fields Too Large";
-    case 500:
-      return "Internal Server Error";
-    case 501:
-      return "Not Implemented";
-    case 502:
-      return "Bad Gateway";
-    case 503:
-      return "Service Unavailable";
-    case 504:
-      return "Gateway Timeout";
-    case 505:
-      return "HTTP Version Not Supported";
-    default:
-      return "";
-  }
-}
-
 void add_cors(LocalAnswer& answer, const std::string& allow_headers) {
   answer.headers.emplace_back("Access-Control-Allow-Origin", "*");
   answer.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS");
@@ -75,7 +29,11 @@ void add_cors(LocalAnswer& answer, const std::string& allow_headers) {
 
 void append_answer(std::string& out, const AnswerHeadInput& in) {
   const LocalAnswer& a = in.answer;
-  out.append("HTTP/1.1 ").append(std::to_string(a.status)).append(" ").append(reason_phrase(a.status)).append("\r\n");
+  out.append("HTTP/1.1 ")
+      .append(std::to_string(a.status))
+      .append(" ")
+      .append(http::reason_phrase(a.status))
+      .append("\r\n");
   for (const auto& [name, value] : a.headers) out.append(name).append(": ").append(value).append("\r\n");
   out.append(proxy::kCorrelationHeader).append(": ").append(in.correlation_id).append("\r\n");
   proxy::append_date(out);

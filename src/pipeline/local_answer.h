@@ -20,8 +20,6 @@ struct LocalAnswer {
   static LocalAnswer malformed(int status, std::string_view message);
 };
 
-std::string_view reason_phrase(int status);
-
 /// CORS headers of the API router, also on its auth refusals.
 void add_cors(LocalAnswer& answer, const std::string& allow_headers);
 
