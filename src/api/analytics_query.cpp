@@ -32,8 +32,8 @@ struct BucketName {
   BucketUnit unit;
 };
 constexpr BucketName kBuckets[] = {
-    {"hour", BucketUnit::hour},     {"day", BucketUnit::day},     {"week", BucketUnit::week},
-    {"minute", BucketUnit::minute}, {"month", BucketUnit::month},
+    {"minute", BucketUnit::minute}, {"hour", BucketUnit::hour},   {"day", BucketUnit::day},
+    {"week", BucketUnit::week},     {"month", BucketUnit::month},
 };
 
 /// Days are those of the zone.
@@ -59,7 +59,7 @@ Result<void> parse_series(const QueryParams& params, AnalyticsOptions options, A
     r.group_name = lowercase(params.get("group_by"));
     const auto* group = std::find_if(std::begin(kGroups), std::end(kGroups),
                                      [&](const GroupName& g) { return g.name == r.group_name; });
-    if (group == std::end(kGroups)) return fail("invalid group_by: " + quoted(r.group_name));
+    if (group == std::end(kGroups)) return invalid_choice("group_by", r.group_name, kGroups);
     r.group_by = group->group_by;
   }
   if (!options.bucket) return {};
@@ -68,7 +68,7 @@ Result<void> parse_series(const QueryParams& params, AnalyticsOptions options, A
   if (r.bucket_name.empty()) return {};
   const auto* bucket = std::find_if(std::begin(kBuckets), std::end(kBuckets),
                                     [&](const BucketName& b) { return b.name == r.bucket_name; });
-  if (bucket == std::end(kBuckets)) return fail("invalid bucket: " + quoted(r.bucket_name));
+  if (bucket == std::end(kBuckets)) return invalid_choice("bucket", r.bucket_name, kBuckets);
   r.bucket = bucket->unit;
   return {};
 }
@@ -106,7 +106,9 @@ Result<AnalyticsRequest> parse_analytics(const Call& call, AnalyticsOptions opti
   if (const auto ok = parse_range(params, r); !ok) return tl::make_unexpected(ok.error());
   if (const auto ok = parse_series(params, options, r); !ok) return tl::make_unexpected(ok.error());
   if (const auto ok = parse_filter(params, r.filter); !ok) return tl::make_unexpected(ok.error());
-  if (!zone) return fail("invalid tz: " + quoted(r.zone_name));
+  if (!zone)
+    return fail("invalid tz: " + quoted(r.zone_name) +
+                ": expected UTC, an offset such as +02:00 or a name such as Europe/Berlin");
   if (options.limit) {
     const auto limit = params.integer("limit", 0, kMaxGroups);
     if (!limit) return tl::make_unexpected(limit.error());

@@ -410,30 +410,33 @@ TEST_F(Analytics, EveryParameterErrorHasItsText) {
   struct Case {
     const char* endpoint;
     const char* query;
-    const char* error;
+    std::string error;
   };
+  const std::string groups = ": expected provider, model, route, key, api_key, status, workspace or session";
+  const std::string buckets = ": expected minute, hour, day, week or month";
+  const std::string zones = ": expected UTC, an offset such as +02:00 or a name such as Europe/Berlin";
   const Case cases[] = {
       {"usage", "from=x", "invalid from: expected RFC3339 or YYYY-MM-DD"},
       {"summary", "to=2026-02-30", "invalid to: expected RFC3339 or YYYY-MM-DD"},
       {"keys", "from=2026-02-13&to=2026-02-12", "to must be greater than or equal to from"},
-      {"usage", "group_by=color", "invalid group_by: \"color\""},
-      {"cost", "group_by=A%22B", "invalid group_by: \"a\\\"b\""},
-      {"latency", "group_by=tenant", "invalid group_by: \"tenant\""},
-      {"errors", "group_by=x", "invalid group_by: \"x\""},
-      {"usage", "bucket=Year", "invalid bucket: \"year\""},
-      {"cost", "bucket=second", "invalid bucket: \"second\""},
+      {"usage", "group_by=color", "invalid group_by: \"color\"" + groups},
+      {"cost", "group_by=A%22B", "invalid group_by: \"a\\\"b\"" + groups},
+      {"latency", "group_by=tenant", "invalid group_by: \"tenant\"" + groups},
+      {"errors", "group_by=x", "invalid group_by: \"x\"" + groups},
+      {"usage", "bucket=Year", "invalid bucket: \"year\"" + buckets},
+      {"cost", "bucket=second", "invalid bucket: \"second\"" + buckets},
       {"models", "status=99", "status must be >= 100"},
       {"models", "status=x", "status must be an integer"},
-      {"summary", "tz=Mars/Olympus", "invalid tz: \"Mars/Olympus\""},
+      {"summary", "tz=Mars/Olympus", "invalid tz: \"Mars/Olympus\"" + zones},
       {"models", "limit=x", "limit must be an integer"},
       {"keys", "limit=-1", "limit must be >= 0"},
       {"latency", "limit=10001", "limit must be <= 10000"},
-      {"usage", "format=xml", "invalid format: \"xml\""},
+      {"usage", "format=xml", "invalid format: \"xml\": expected csv or json"},
       // the order of the checks
       {"usage", "tz=x&bucket=x&group_by=x&to=x&from=x", "invalid from: expected RFC3339 or YYYY-MM-DD"},
-      {"usage", "tz=x&bucket=x&group_by=x", "invalid group_by: \"x\""},
-      {"usage", "tz=x&bucket=x", "invalid bucket: \"x\""},
-      {"usage", "format=xml&limit=x&tz=x", "invalid tz: \"x\""},
+      {"usage", "tz=x&bucket=x&group_by=x", "invalid group_by: \"x\"" + groups},
+      {"usage", "tz=x&bucket=x", "invalid bucket: \"x\"" + buckets},
+      {"usage", "format=xml&limit=x&tz=x", "invalid tz: \"x\"" + zones},
   };
   memory_.questions = 0;
   for (const Case& c : cases) EXPECT_EQ(error(c.endpoint, c.query), c.error) << c.endpoint << "?" << c.query;

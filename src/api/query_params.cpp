@@ -89,4 +89,17 @@ Result<std::optional<std::int64_t>> QueryParams::time(std::string_view name, boo
   return fail("invalid " + std::string(name) + ": expected RFC3339 or YYYY-MM-DD");
 }
 
+tl::unexpected<Error> invalid_choice(std::string_view name, std::string_view value,
+                                     std::span<const std::string_view> choices) {
+  std::string text = "invalid " + std::string(name) + ": " + quoted(value) + ": expected ";
+  bool first = true;
+  for (std::size_t i = 0; i < choices.size(); ++i) {
+    if (choices[i].empty()) continue;
+    if (!first) text += i + 1 == choices.size() ? " or " : ", ";
+    text += choices[i];
+    first = false;
+  }
+  return fail(std::move(text));
+}
+
 }  // namespace gw::api

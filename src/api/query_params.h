@@ -2,6 +2,7 @@
 // Query parameters by the rules of http-api §5. Errors are the contract's texts, to be answered with 400.
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,6 +30,17 @@ class QueryParams {
  private:
   std::vector<std::pair<std::string, std::string>> pairs_;
 };
+
+/// `invalid <name>: "<value>": expected a, b or c`; blank choices are passed over.
+tl::unexpected<Error> invalid_choice(std::string_view name, std::string_view value,
+                                     std::span<const std::string_view> choices);
+/// The same with the `name` of each entry of a table.
+template <class Entry, std::size_t N>
+tl::unexpected<Error> invalid_choice(std::string_view name, std::string_view value, const Entry (&table)[N]) {
+  std::string_view names[N];
+  for (std::size_t i = 0; i < N; ++i) names[i] = table[i].name;
+  return invalid_choice(name, value, std::span<const std::string_view>(names));
+}
 
 /// What /api/traces asks for.
 struct TraceQuery {

@@ -59,7 +59,7 @@ Result<void> parse_additions(const QueryParams& params, store::TraceFilter& f) {
   if (const std::string_view name = params.get("outcome"); !name.empty()) {
     const auto* known =
         std::find_if(std::begin(kOutcomes), std::end(kOutcomes), [&](const OutcomeName& o) { return o.name == name; });
-    if (known == std::end(kOutcomes)) return fail("invalid outcome: " + quoted(name));
+    if (known == std::end(kOutcomes)) return invalid_choice("outcome", name, kOutcomes);
     f.outcome = known->outcome;
   }
   const auto min_cost = params.dollars("min_cost_usd");

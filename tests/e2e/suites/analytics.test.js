@@ -120,8 +120,8 @@ scenario('series of analytics have their buckets where the clocks of a zone put 
   assert.ok(csv.text.startsWith('bucket_start,total_cost_usd,request_count,avg_cost_usd\r\n'));
   for (const [query, error] of [
     ['bucket=minute&from=2026-01-01&to=2026-01-03', 'bucket minute needs from and to at most 48 hours apart'],
-    ['tz=Mars/Olympus', 'invalid tz: "Mars/Olympus"'],
-    ['group_by=color', 'invalid group_by: "color"'],
+    ['tz=Mars/Olympus', 'invalid tz: "Mars/Olympus": expected UTC, an offset such as +02:00 or a name such as Europe/Berlin'],
+    ['group_by=color', 'invalid group_by: "color": expected provider, model, route, key, api_key, status, workspace or session'],
   ]) {
     const answer = await gateway.api(`/api/analytics/usage?${query}`);
     assert.equal(answer.status, 400, query);
