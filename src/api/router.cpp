@@ -83,9 +83,14 @@ std::string error_body(std::string_view message) {
   return out += '\n';
 }
 
+bool reads_traces(const ApiRequest& request) {
+  const RouteMatch match = find_route(request.method, request.path);
+  return match.route != nullptr && match.route->needs_store;
+}
+
 Router::Router(ApiDeps deps) : deps_(std::move(deps)) {}
 
-ApiResponse Router::handle(const ApiRequest& request) {
+ApiResponse Router::handle(const ApiRequest& request) const {
   ApiResponse response = request.method == "OPTIONS" ? ApiResponse{204, {}, {}} : route(request);
   append_cors_headers(response.headers, deps_.auth_header);
   return response;
@@ -97,7 +102,7 @@ Chunk Router::next(ChunkSource& source) {
   return chunk;
 }
 
-ApiResponse Router::route(const ApiRequest& request) {
+ApiResponse Router::route(const ApiRequest& request) const {
   if (request.method != "CONNECT") {
     if (const std::string clean = clean_path(request.path); clean != request.path) return moved(clean, request);
   }

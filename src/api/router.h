@@ -1,6 +1,6 @@
 #pragma once
 // The JSON API as a function from request to answer: no sockets, no threads. One Router per query thread, because a
-// TraceReader is; handle() may block for as long as the reader's deadline.
+// TraceReader is; handle() may block for as long as the reader's deadline. One without a reader is for all threads.
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -68,6 +68,9 @@ struct ApiDeps {
   Clock clock;
 };
 
+/// Whether the answer is made from traces. Not so: redirects, refusals, and what the gateway says about itself.
+bool reads_traces(const ApiRequest& request);
+
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
 /// Also on what refuses `/api` requests before they get here.
@@ -79,12 +82,12 @@ class Router {
  public:
   explicit Router(ApiDeps deps);
   /// Never fails: what went wrong is in the answer.
-  ApiResponse handle(const ApiRequest& request);
+  ApiResponse handle(const ApiRequest& request) const;
   /// The next piece of an answer of this router or of another one on the same store. A failure is reported.
   Chunk next(ChunkSource& source);
 
  private:
-  ApiResponse route(const ApiRequest& request);
+  ApiResponse route(const ApiRequest& request) const;
 
   ApiDeps deps_;
 };

@@ -34,7 +34,7 @@ using std::chrono::milliseconds;
 
 constexpr std::int64_t kMs = 1'000'000;
 constexpr std::int64_t kTraceDrainNs = 5'000 * kMs;
-constexpr int kQueryThreads = 2;  // one slow search does not keep health and readiness waiting
+constexpr int kQueryThreads = 2;  // one slow search does not keep others waiting
 /// An exchange offers its trace in the moment it ends; this is what a thread that was held up may take for that.
 constexpr std::int64_t kOfferNs = 1'000 * kMs;
 
@@ -75,9 +75,11 @@ struct Server::Impl {
   std::atomic<int> running{0};
   int port = 0;
   bool down = false;
+  const std::int64_t started_mono_ns = mono_now_ns();
 
   Result<void> open_store();
   Result<void> open_traces();
+  api::ApiDeps api_deps(store::TraceReader* reader);
   Result<void> open_api();
   Result<void> open_workers();
   void banner();
@@ -113,7 +115,7 @@ Result<void> Server::Impl::open_store() {
   auto w = store::open_sqlite_writer(o);
   if (!w) return fail(prefix + w.error().message);
   writer = std::move(*w);
-  for (int i = 0; i < kQueryThreads; ++i) {
+  for (int i = 0; i < kQueryThreads + 1; ++i) {  // the last one is for health and readiness
     auto r = store::open_sqlite_reader(o);
     if (!r) return fail(prefix + r.error().message);
     readers.push_back(std::move(*r));
@@ -138,40 +140,55 @@ Result<void> Server::Impl::open_traces() {
   return {};
 }
 
+api::ApiDeps Server::Impl::api_deps(store::TraceReader* reader) {
+  api::ApiDeps d;
+  d.traces = reader;
+  d.diagnostics = [this] {
+    PipelineDiagnostics now = traces->diagnostics();
+    now.unpriced_total = static_cast<std::int64_t>(services->unpriced.total());
+    now.unpriced_models = services->unpriced.list();
+    now.accounting = pipeline::accounting_figures(*services);
+    return std::optional<PipelineDiagnostics>(std::move(now));
+  };
+  d.not_ready_reason = [this]() -> std::string {
+    if (services->draining.load()) return "draining";
+    const PipelineDiagnostics now = traces->diagnostics();
+    return now.store_available ? "" : "trace store takes no writes: " + now.store_error;
+  };
+  d.complete_until_ns = [this] {
+    const std::int64_t offered = traces->complete_until_ns();
+    return offered > kOfferNs ? offered - kOfferNs : 0;
+  };
+  d.on_error = [this](std::string_view operation, std::string_view error) {
+    log->error("trace store query failed").field("operation", operation).field("error", error);
+  };
+  d.version = options.version;
+  d.started_mono_ns = started_mono_ns;
+  d.storage_driver = options.config.storage.driver;
+  d.auth_header = options.config.auth.header;
+  return d;
+}
+
 Result<void> Server::Impl::open_api() {
   std::vector<pipeline::QueryPool::Handler> handlers;
   for (auto& reader : readers) {
-    api::ApiDeps d;
-    d.traces = reader.get();
-    d.diagnostics = [this] {
-      PipelineDiagnostics now = traces->diagnostics();
-      now.unpriced_total = static_cast<std::int64_t>(services->unpriced.total());
-      now.unpriced_models = services->unpriced.list();
-      now.accounting = pipeline::accounting_figures(*services);
-      return std::optional<PipelineDiagnostics>(std::move(now));
-    };
-    d.not_ready_reason = [this]() -> std::string {
-      if (services->draining.load()) return "draining";
-      const PipelineDiagnostics now = traces->diagnostics();
-      return now.store_available ? "" : "trace store takes no writes: " + now.store_error;
-    };
-    d.complete_until_ns = [this] {
-      const std::int64_t offered = traces->complete_until_ns();
-      return offered > kOfferNs ? offered - kOfferNs : 0;
-    };
-    d.on_error = [this](std::string_view operation, std::string_view error) {
-      log->error("trace store query failed").field("operation", operation).field("error", error);
-    };
-    d.version = options.version;
-    d.started_mono_ns = mono_now_ns();
-    d.storage_driver = options.config.storage.driver;
-    d.auth_header = options.config.auth.header;
-    routers.push_back(std::make_unique<api::Router>(std::move(d)));
+    routers.push_back(std::make_unique<api::Router>(api_deps(reader.get())));
     api::Router* router = routers.back().get();
     handlers.push_back({.answer = [router](const api::ApiRequest& r) { return router->handle(r); },
                         .next = [router](api::ChunkSource& source) { return router->next(source); }});
   }
-  queries = std::make_unique<pipeline::QueryPool>(std::move(handlers));
+  api::ApiDeps without_store = api_deps(nullptr);
+  without_store.not_ready_reason = [reason = without_store.not_ready_reason] {
+    const std::string known = reason();
+    return known.empty() ? "trace store does not answer" : known;
+  };
+  routers.push_back(std::make_unique<api::Router>(std::move(without_store)));
+  services->status_without_store = [router = routers.back().get()](const api::ApiRequest& r) {
+    return router->handle(r);
+  };
+  pipeline::QueryPool::Handler status = std::move(handlers.back());
+  handlers.pop_back();
+  queries = std::make_unique<pipeline::QueryPool>(std::move(handlers), std::move(status));
   services->queries = queries.get();
   return {};
 }

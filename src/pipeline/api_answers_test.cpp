@@ -47,6 +47,16 @@ class Counter {
   int value_ = 0;
 };
 
+/// Closed until a test opens it.
+class Gate {
+ public:
+  void open() { opened_.add(); }
+  void pass() { EXPECT_TRUE(opened_.reaches(1)); }
+
+ private:
+  Counter opened_;
+};
+
 struct Script {
   std::function<Chunk(int)> next;  ///< by number, from 0
   bool endless = false;
@@ -96,7 +106,7 @@ class Client {
   void send(const std::string& text) {
     EXPECT_EQ(::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
   }
-  void get(const std::string& path = "/api/x", const std::string& rest = "", const char* version = "1.1") {
+  void get(const std::string& path = "/api/traces", const std::string& rest = "", const char* version = "1.1") {
     send("GET " + path + " HTTP/" + version + "\r\nHost: g\r\n" + rest + "\r\n");
   }
   /// Everything up to and including `mark`; what is left stays. Without it, all that came.
@@ -174,8 +184,10 @@ class ApiAnswers : public testing::Test {
       h.answer = [this](const api::ApiRequest& r) { return answer(r); };
       h.next = [](api::ChunkSource& s) { return static_cast<ScriptSource&>(s).next(); };
     }
-    queries_ = std::make_unique<QueryPool>(std::move(handlers));
+    queries_ = std::make_unique<QueryPool>(
+        std::move(handlers), QueryPool::Handler{.answer = [this](const auto& r) { return answer(r); }, .next = {}});
     services_.queries = queries_.get();
+    services_.status_without_store = [](const api::ApiRequest& r) { return plain("without store: " + r.path); };
     services_.resolver = &resolver_;
     auto fd = net::listen_on("127.0.0.1", 0, false);
     port_ = net::bound_port(fd->get());
@@ -259,7 +271,7 @@ TEST_F(ApiAnswers, PiecesComeChunkedAndTheConnectionGoesOn) {
 TEST_F(ApiAnswers, OldClientsReadToTheEndOfTheConnection) {
   script.next = [](int n) { return piece("0123456789", n < 4 ? Chunk::Then::more : Chunk::Then::end); };
   Client c(port_);
-  c.get("/api/x", "Connection: keep-alive\r\n", "1.0");
+  c.get("/api/traces", "Connection: keep-alive\r\n", "1.0");
   const std::string head = c.until("\r\n\r\n");
   EXPECT_EQ(head.find("Transfer-Encoding"), std::string::npos) << head;
   EXPECT_NE(head.find("Connection: close\r\n"), std::string::npos) << head;
@@ -268,7 +280,7 @@ TEST_F(ApiAnswers, OldClientsReadToTheEndOfTheConnection) {
 
 TEST_F(ApiAnswers, HeadHasNoBodyAndNothingIsMadeForIt) {
   Client c(port_);
-  c.send("HEAD /api/x HTTP/1.1\r\nHost: g\r\n\r\n");
+  c.send("HEAD /api/traces HTTP/1.1\r\nHost: g\r\n\r\n");
   c.until("\r\n\r\n");
   EXPECT_TRUE(script.destroyed.reaches(1));
   EXPECT_EQ(script.pulled.value(), 0);
@@ -288,7 +300,7 @@ TEST_F(ApiAnswers, FailureInTheMiddleTearsTheBody) {
 TEST_F(ApiAnswers, OldClientCannotTakeATornBodyForAWholeOne) {
   script.next = [](int n) { return piece("abc", n == 0 ? Chunk::Then::more : Chunk::Then::failed); };
   Client c(port_);
-  c.get("/api/x", "", "1.0");
+  c.get("/api/traces", "", "1.0");
   c.to_end();
   EXPECT_TRUE(c.was_reset());
 }
@@ -413,6 +425,49 @@ TEST_F(ApiAnswers, WaitingRequestIsAnsweredWhenItsTimeIsUpAlsoWhileCommitsKeepCo
   EXPECT_EQ(c.exactly(10), "time is up");
 }
 
+TEST_F(ApiAnswers, HealthIsAnsweredWhileEveryQueryThreadIsBusy) {
+  Counter searching;
+  Gate searched;
+  on_request = [&](const api::ApiRequest& r) {
+    if (r.path == "/api/health") return plain("healthy");
+    searching.add();
+    searched.pass();
+    return plain("found");
+  };
+  Client searches[] = {Client(port_), Client(port_)};
+  for (Client& c : searches) c.get("/api/traces?q=needle");
+  ASSERT_TRUE(searching.reaches(2));
+  Client probe(port_);
+  probe.get("/api/health");
+  probe.until("\r\n\r\n");
+  EXPECT_EQ(probe.exactly(7), "healthy");
+  searched.open();
+  for (Client& c : searches) {
+    c.until("\r\n\r\n");
+    EXPECT_EQ(c.exactly(5), "found");
+  }
+}
+
+TEST_F(ApiAnswers, HealthIsAnsweredWithoutTheStoreWhenThatHangs) {
+  const auto asked = std::make_shared<Counter>();
+  const auto answered = std::make_shared<Gate>();
+  on_request = [asked, answered](const api::ApiRequest&) {
+    asked->add();
+    answered->pass();
+    return plain("late");
+  };
+  services_.limits.status_timeout_ns = 1;
+  Client first(port_), second(port_);
+  for (Client* c : {&first, &second}) {
+    c->get("/api/ready");
+    c->until("\r\n\r\n");
+    EXPECT_EQ(c->exactly(25), "without store: /api/ready");
+  }
+  EXPECT_TRUE(asked->reaches(1));
+  EXPECT_EQ(asked->value(), 1) << "the second one waits behind the first";
+  answered->open();
+}
+
 TEST_F(ApiAnswers, ClientThatLeavesEndsItsWait) {
   Counter asked;
   on_request = [&](const api::ApiRequest&) {
@@ -434,7 +489,7 @@ TEST_F(ApiAnswers, ShutdownEndsWhatWaitsInOrder) {
   script.next = [](int) { return waiting("a"); };
   Counter asked;
   on_request = [&](const api::ApiRequest& r) {
-    if (r.path != "/api/wait") return streamed();
+    if (r.path != "/api/traces/wait") return streamed();
     asked.add();
     if (!r.may_wait) return plain("nothing");
     api::ApiResponse out;
@@ -444,9 +499,9 @@ TEST_F(ApiAnswers, ShutdownEndsWhatWaitsInOrder) {
   Client stream(port_), old(port_), wait(port_);
   stream.get();
   stream.until("\r\n\r\n");
-  old.get("/api/x", "", "1.0");
+  old.get("/api/traces", "", "1.0");
   old.until("\r\n\r\na");
-  wait.get("/api/wait");
+  wait.get("/api/traces/wait");
   ASSERT_TRUE(asked.reaches(1));
   drain_and_join();
   EXPECT_EQ(stream.chunked(), "a");
@@ -463,12 +518,12 @@ TEST_F(ApiAnswers, ShutdownEndsAnEndlessStreamThatIsBusyAndCompletesOneWithAnEnd
   endless.next = [](int) { return piece("y", Chunk::Then::more); };
   on_request = [&](const api::ApiRequest& r) {
     api::ApiResponse out = streamed();
-    if (r.path == "/api/endless") out.source = std::make_unique<ScriptSource>(endless);
+    if (r.path == "/api/traces/endless") out.source = std::make_unique<ScriptSource>(endless);
     return out;
   };
   Client a(port_), b(port_);
   a.get();
-  b.get("/api/endless");
+  b.get("/api/traces/endless");
   a.until("\r\n\r\n");
   b.until("\r\n\r\n");
   std::thread reader([&] { b.chunked(); });
@@ -510,7 +565,7 @@ TEST_F(ApiAnswers, RequestFieldsReachTheApi) {
     return plain("x");
   };
   Client c(port_);
-  c.get("/api/x", "Accept: text/csv\r\nACCEPT-ENCODING: gzip\r\naccept: */*\r\nLast-Event-ID: abc\r\n");
+  c.get("/api/traces", "Accept: text/csv\r\nACCEPT-ENCODING: gzip\r\naccept: */*\r\nLast-Event-ID: abc\r\n");
   c.until("\r\n\r\nx");
   EXPECT_EQ(seen, "text/csv, */*|gzip|abc");
 }

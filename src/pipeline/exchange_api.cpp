@@ -58,6 +58,14 @@ void append_piece(std::string& out, std::string_view bytes, bool chunked) {
   out.append(size, end).append("\r\n").append(bytes).append("\r\n");
 }
 
+LocalAnswer whole_answer(api::ApiResponse response) {
+  LocalAnswer a;
+  a.status = response.status;
+  a.headers = std::move(response.headers);
+  a.body = std::move(response.body);
+  return a;
+}
+
 }  // namespace
 
 void Exchange::read_api_request(api::ApiRequest& request) const {
@@ -136,6 +144,7 @@ net::Task<bool> Exchange::answer_api(const auth::Decision& decision) {
   read_api_request(request);
   if (const proxy::RelayEnd end = co_await read_api_body(request); end != proxy::RelayEnd::complete)
     co_return co_await answer_bad_body(end);
+  if (!api::reads_traces(request)) co_return co_await answer_status(std::move(request));
   Slot waits, streams;
   std::int64_t deadline_ns = 0;
   std::shared_ptr<QueryPool::Question> question;
@@ -168,19 +177,26 @@ net::Task<bool> Exchange::answer_api(const auth::Decision& decision) {
     co_return co_await answer_busy("too many large API answers are being sent; try again");
   }
   if (in_pieces) co_return co_await answer_in_pieces(std::move(question));
-  LocalAnswer a;
-  a.status = question->response.status;
-  a.headers = std::move(question->response.headers);
-  a.body = std::move(question->response.body);
+  const LocalAnswer a = whole_answer(std::move(question->response));
   question.reset();
   co_return co_await answer(a);
 }
 
-/// False when the worker cuts its connections meanwhile.
-net::Task<bool> Exchange::await_answer(QueryPool::Question& question) {
+/// What needs no traces has a thread of its own, and an answer also when the store has none.
+net::Task<bool> Exchange::answer_status(api::ApiRequest request) {
+  const auto question = services_.queries->ask(request, connection_.waiter(), QueryPool::Lane::status);
+  bool in_time = false;
+  if (question) in_time = co_await await_answer(*question, worker_.loop.now_ns() + services_.limits.status_timeout_ns);
+  if (connection_.socket().was_cut()) co_return false;
+  const LocalAnswer a = whole_answer(in_time ? std::move(question->response) : services_.status_without_store(request));
+  co_return co_await answer(a);
+}
+
+/// False when the worker cuts its connections meanwhile, or at the deadline; 0: none.
+net::Task<bool> Exchange::await_answer(QueryPool::Question& question, std::int64_t deadline_ns) {
   net::Waiter& waiter = connection_.waiter();
-  waiter.set_deadline(0);
-  while (!question.answered && !connection_.socket().was_cut()) co_await waiter.wait();
+  waiter.set_deadline(deadline_ns);
+  while (!question.answered && !connection_.socket().was_cut() && !waiter.expired()) co_await waiter.wait();
   if (question.answered) co_return true;
   question.waiter = nullptr;
   co_return false;

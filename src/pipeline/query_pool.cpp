@@ -6,35 +6,41 @@
 
 namespace gw::pipeline {
 
-QueryPool::QueryPool(std::vector<Handler> handlers) : handlers_(std::move(handlers)) {
-  for (std::size_t i = 0; i < handlers_.size(); ++i) {
-    threads_.emplace_back([this, i] { work(handlers_[i]); });
-    ::pthread_setname_np(threads_.back().native_handle(), ("query-" + std::to_string(i)).c_str());
-  }
+QueryPool::QueryPool(std::vector<Handler> queries, Handler status) : handlers_(std::move(queries)) {
+  handlers_.push_back(std::move(status));
+  for (std::size_t i = 0; i + 1 < handlers_.size(); ++i) start(handlers_[i], queries_, "query-" + std::to_string(i));
+  start(handlers_.back(), status_, "status");
 }
 
 QueryPool::~QueryPool() { stop(); }
+
+void QueryPool::start(const Handler& handler, Queue& queue, const std::string& name) {
+  threads_.emplace_back([this, &handler, &queue] { work(handler, queue); });
+  ::pthread_setname_np(threads_.back().native_handle(), name.c_str());
+}
 
 void QueryPool::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  wanted_.notify_all();
+  queries_.wanted.notify_all();
+  status_.wanted.notify_all();
   for (std::thread& t : threads_)
     if (t.joinable()) t.join();
 }
 
-std::shared_ptr<QueryPool::Question> QueryPool::ask(api::ApiRequest request, net::Wakeable& waiter) {
+std::shared_ptr<QueryPool::Question> QueryPool::ask(api::ApiRequest request, net::Wakeable& waiter, Lane lane) {
   auto q = std::make_shared<Question>();
   q->waiter = &waiter;
   q->request = std::move(request);
+  Queue& queue = lane == Lane::status ? status_ : queries_;
   {
     const std::lock_guard lock(mutex_);
-    if (stopping_ || jobs_.size() >= kMaxWaiting) return nullptr;
-    jobs_.push_back({.loop = &waiter.loop(), .question = q});
+    if (stopping_ || queue.jobs.size() >= kMaxWaiting) return nullptr;
+    queue.jobs.push_back({.loop = &waiter.loop(), .question = q});
   }
-  wanted_.notify_one();
+  queue.wanted.notify_one();
   return q;
 }
 
@@ -43,21 +49,21 @@ bool QueryPool::pull(const std::shared_ptr<Question>& question) {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return false;
-    jobs_.push_back({.loop = &question->waiter->loop(), .question = question, .pull = true});
+    queries_.jobs.push_back({.loop = &question->waiter->loop(), .question = question, .pull = true});
   }
-  wanted_.notify_one();
+  queries_.wanted.notify_one();
   return true;
 }
 
-void QueryPool::work(const Handler& handler) {
+void QueryPool::work(const Handler& handler, Queue& queue) {
   for (;;) {
     Job job;
     {
       std::unique_lock lock(mutex_);
-      wanted_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
-      if (jobs_.empty()) return;
-      job = std::move(jobs_.front());
-      jobs_.pop_front();
+      queue.wanted.wait(lock, [&] { return stopping_ || !queue.jobs.empty(); });
+      if (queue.jobs.empty()) return;
+      job = std::move(queue.jobs.front());
+      queue.jobs.pop_front();
     }
     // The worker reads what is written here only after the message, so nothing is shared at the same time.
     Question& asked = *job.question;

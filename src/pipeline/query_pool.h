@@ -1,10 +1,13 @@
 #pragma once
-// Threads "query-N" that answer API requests in plain blocking code, so that no database read ever runs on a worker.
+// Threads "query-N" that answer API requests in plain blocking code, so that no database read ever runs on a worker,
+// and the thread "status" for requests that read no traces, which slow searches thus do not keep waiting.
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -19,10 +22,11 @@ class QueryPool {
     std::function<api::ApiResponse(const api::ApiRequest&)> answer;
     std::function<api::Chunk(api::ChunkSource&)> next;
   };
-  static constexpr std::size_t kMaxWaiting = 256;
+  enum class Lane : std::uint8_t { query, status };
+  static constexpr std::size_t kMaxWaiting = 256;  ///< in each lane
 
   /// One thread per handler; each handler belongs to its thread alone.
-  explicit QueryPool(std::vector<Handler> handlers);
+  QueryPool(std::vector<Handler> queries, Handler status);
   ~QueryPool();
 
   /// Belongs to whoever asked except between asking and `answered`; then it may only set `waiter`.
@@ -35,7 +39,7 @@ class QueryPool {
   };
   /// From `waiter`'s loop thread. Null when too many wait. The waiter is woken when `answered` is set (both on its
   /// loop's thread).
-  std::shared_ptr<Question> ask(api::ApiRequest request, net::Wakeable& waiter);
+  std::shared_ptr<Question> ask(api::ApiRequest request, net::Wakeable& waiter, Lane lane = Lane::query);
   /// The next piece of an answered question's streamed response, into `chunk`; told in the same way. It waits its turn
   /// behind all others, and is always taken: whoever streams bounds the number of streams. False: the pool stops.
   bool pull(const std::shared_ptr<Question>& question);
@@ -48,13 +52,17 @@ class QueryPool {
     std::shared_ptr<Question> question;
     bool pull = false;
   };
-  void work(const Handler& handler);
+  struct Queue {
+    std::condition_variable wanted;
+    std::deque<Job> jobs;
+  };
+  void start(const Handler& handler, Queue& queue, const std::string& name);
+  void work(const Handler& handler, Queue& queue);
 
   std::mutex mutex_;
-  std::condition_variable wanted_;
-  std::deque<Job> jobs_;
+  Queue queries_, status_;
   bool stopping_ = false;
-  std::vector<Handler> handlers_;
+  std::vector<Handler> handlers_;  ///< the last one is that of the status
   std::vector<std::thread> threads_;
 };
 

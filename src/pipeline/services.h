@@ -2,6 +2,7 @@
 // What every exchange needs and no exchange changes: built once by app from the configuration, shared read-only by all
 // workers. The few counters are atomics.
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -30,6 +31,8 @@ struct ServerLimits {
   std::int64_t header_timeout_ns = 10'000'000'000;
   std::int64_t idle_timeout_ns = 120'000'000'000;
   std::int64_t max_connections = 10'000;
+  /// How long health, readiness and diagnostics wait for the store.
+  std::int64_t status_timeout_ns = 5'000'000'000;
 };
 
 /// How one provider is reached; index = route index.
@@ -92,6 +95,8 @@ struct Services : Stages {
   std::unique_ptr<net::TlsServerContext> tls;  ///< null: plain HTTP
   net::Resolver* resolver = nullptr;
   QueryPool* queries = nullptr;
+  /// An answer that reads no traces, made without asking the store; for when that does not answer. Any thread.
+  std::function<api::ApiResponse(const api::ApiRequest&)> status_without_store;
 
   std::atomic<std::int64_t> connections{0};
   std::atomic<std::int64_t> refused_connections{0};

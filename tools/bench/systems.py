@@ -11,7 +11,7 @@ import urllib.request
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 # Threads whose work may wait until the answer is out; all others are in a request's way.
-BEHIND = ("storage", "export", "query", "spill")
+BEHIND = ("storage", "export", "query", "status", "spill")
 SYSTEM_CPU, LOAD_CPU = 0, 1
 HERE = os.path.dirname(os.path.abspath(__file__))
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
