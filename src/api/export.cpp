@@ -19,7 +19,7 @@ store::TenantScope scope_of(const ApiRequest& r) { return r.scope ? *r.scope : s
 
 ApiResponse failed(const ApiDeps& deps, const Error& error) {
   if (deps.on_error) deps.on_error("export traces", error.message);
-  return error_response(500, "failed to export traces");
+  return failed_read(*deps.traces, "failed to export traces");
 }
 
 /// Lines of NDJSON or CSV up to a row that was the last when the answer began.
@@ -178,7 +178,7 @@ ApiResponse answer_page(const ApiDeps& deps, const ApiRequest& request, const Ex
   return page_response(request, *page, safe_until_ns);
 }
 
-ApiResponse answer_stream(const ApiDeps& deps, const ApiRequest& request, ExportQuery query, const ExportCursor& from,
+ApiResponse answer_stream(const ApiDeps& deps, const ApiRequest& request, ExportQuery query, ExportCursor from,
                           const store::SequenceState& state, std::int64_t safe_until_ns) {
   if (query.wait_s > 0) {
     bool any = false;
@@ -187,8 +187,13 @@ ApiResponse answer_stream(const ApiDeps& deps, const ApiRequest& request, Export
       return false;
     });
     if (!end) return failed(deps, end.error());
-    if (!any)
-      if (auto wait = wait_response(request, query, std::max(from.seq, end->last_seq))) return std::move(*wait);
+    // Before the place moves on: what was removed since may have been behind it.
+    const auto now = deps.traces->sequence();
+    if (!now) return failed(deps, now.error());
+    if (auto refused = refuse_place(from, *now)) return std::move(*refused);
+    from.seq = std::max(from.seq, std::min(end->last_seq - (any ? 1 : 0), state.last));
+    if (!any && !end->more)
+      if (auto wait = wait_response(request, query, from.seq)) return std::move(*wait);
   }
   return line_stream(request, std::move(query), from, state, safe_until_ns);
 }

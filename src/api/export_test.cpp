@@ -271,6 +271,31 @@ TEST_F(Export, WaitsOnlyWhenNothingFits) {
   }
 }
 
+TEST_F(Export, ASearchThatEndedEarlyIsGoneOnWithAndDoesNotWait) {
+  store.add(test_traces(1, 9));
+  store.most_looked_at = 2;
+  std::string after;
+  Ids seen;
+  for (int pages = 0; pages < 20; ++pages) {
+    const ApiResponse r = ask("wait=7&status=200&model=none" + after);
+    if (r.wait) break;
+    const JsonValue page = json(r.body);
+    EXPECT_EQ(ids_of_page(page), Ids());
+    const JsonValue* more = page.find("has_more");
+    ASSERT_TRUE(more != nullptr && more->boolean) << r.body;
+    const std::string next = "&after=" + text_of(page, "next_cursor");
+    ASSERT_NE(next, after) << "an export that does not move";
+    after = next;
+    seen.push_back(next);
+  }
+  EXPECT_EQ(seen.size(), 4U);
+  ApiResponse stream = ask("wait=7&model=none&format=ndjson");
+  EXPECT_FALSE(stream.wait) << "there is more to look at";
+  ASSERT_TRUE(stream.source);
+  EXPECT_EQ(drain(stream), "");
+  EXPECT_GE(chunks.size(), 3U);
+}
+
 TEST_F(Export, AskedAgainItGoesOnWhereItHadLooked) {
   store.add(test_traces(1, 3));
   base.resume = 2;

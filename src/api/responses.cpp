@@ -70,6 +70,11 @@ ApiResponse json_response(int status, std::string body) {
 }
 ApiResponse error_response(int status, std::string_view message) { return json_response(status, error_body(message)); }
 
+ApiResponse failed_read(const store::TraceReader& reader, std::string_view message) {
+  if (!reader.gave_up()) return error_response(500, message);
+  return error_response(503, std::string(message) + " in time: narrow the range with from and to, or add a filter");
+}
+
 std::string diagnostics_body(const PipelineDiagnostics& d, std::int64_t now_ns) {
   const std::int64_t watermark = std::max(d.queue_depth, d.queue_depth_high_watermark);
   const std::int64_t pct = utilization_pct(d.queue_depth, d.queue_capacity);

@@ -9,6 +9,8 @@ namespace gw::api {
 
 ApiResponse json_response(int status, std::string body);
 ApiResponse error_response(int status, std::string_view message);
+/// What is said of a reader's last call, which failed: 500 with `message`, or 503 when a smaller question may do.
+ApiResponse failed_read(const store::TraceReader& reader, std::string_view message);
 
 std::string diagnostics_body(const PipelineDiagnostics& d, std::int64_t now_ns);
 

@@ -54,7 +54,7 @@ void Call::report(std::string_view operation, const Error& error) const {
 
 ApiResponse Call::store_failed(std::string_view operation, const Error& error, std::string_view message) const {
   report(operation, error);
-  return error_response(500, message);
+  return failed_read(traces(), message);
 }
 
 std::span<const Route> routes() { return kRoutes; }

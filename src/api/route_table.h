@@ -22,7 +22,7 @@ struct Call {
   store::TraceReader& traces() const { return *deps.traces; }
   /// The error's own text names paths: it goes to the log.
   void report(std::string_view operation, const Error& error) const;
-  /// Reports, and answers 500 with `message`.
+  /// Reports, and answers 500 with `message`; 503 when the store gave the question up for the time it takes.
   ApiResponse store_failed(std::string_view operation, const Error& error, std::string_view message) const;
 };
 

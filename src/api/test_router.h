@@ -48,7 +48,10 @@ class ScriptedReader final : public store::TraceReader {
     return true;
   }
 
+  bool gave_up() const override { return slow; }
+
   store::TracePage page;
+  bool slow = false;  ///< why it is broken
   bool broken = false, broken_lists = false;
   store::TenantScope asked_scope;
   store::TraceFilter asked_filter;

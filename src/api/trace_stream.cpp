@@ -94,7 +94,7 @@ ApiResponse stream_traces(const ApiDeps& deps, const ApiRequest& request) {
   const auto state = deps.traces->sequence();
   if (!state) {
     if (deps.on_error) deps.on_error("export traces", state.error().message);
-    return error_response(500, "failed to export traces");
+    return failed_read(*deps.traces, "failed to export traces");
   }
   ExportCursor from = last_place(*state);
   // A browser sends the header by itself when it comes back; then it knows better than the address.

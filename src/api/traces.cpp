@@ -10,8 +10,8 @@ namespace {
 
 /// Where the next page begins; empty on the last one.
 std::string next_cursor(const store::TracePage& page) {
-  if (!page.more || page.items.empty()) return {};
-  return store::encode_cursor({page.items.back().created_at_ns, page.items.back().id});
+  const auto next = page.next();
+  return next ? store::encode_cursor(*next) : std::string();
 }
 
 std::string page_body(const store::TracePage& page) {
@@ -19,7 +19,9 @@ std::string page_body(const store::TracePage& page) {
   JsonWriter w(out);
   w.begin_object().key("items");
   write_rows<Trace>(w, trace_columns(), page.items);
-  w.field_if("next_cursor", next_cursor(page)).end_object();
+  w.field_if("next_cursor", next_cursor(page));
+  if (page.cut_at) w.field("partial", true);
+  w.end_object();
   return out += '\n';
 }
 
@@ -37,7 +39,9 @@ ApiResponse list_traces(const Call& call) {
     answer = csv_response(csv_text<Trace>(trace_columns(), page->items), "traces");
     if (std::string cursor = next_cursor(*page); !cursor.empty()) {
       answer.headers.emplace_back("X-Next-Cursor", std::move(cursor));
-      answer.headers.emplace_back("Access-Control-Expose-Headers", "X-Next-Cursor");
+      if (page->cut_at) answer.headers.emplace_back("X-OngoingAI-Partial", "true");
+      answer.headers.emplace_back("Access-Control-Expose-Headers",
+                                  page->cut_at ? "X-Next-Cursor, X-OngoingAI-Partial" : "X-Next-Cursor");
     }
   } else {
     answer = json_response(200, page_body(*page));

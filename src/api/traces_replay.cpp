@@ -30,9 +30,8 @@ Result<void> fetch_group(const Call& call, Replay& r, std::size_t limit) {
     const int want = static_cast<int>(std::min<std::size_t>(kPage, limit - listed.size()));
     auto page = call.traces().list(call.scope(), filter, after, want);
     if (!page) return tl::make_unexpected(page.error());
-    more = page->more && !page->items.empty();
-    r.cut = more;
-    if (more) after = {page->items.back().created_at_ns, page->items.back().id};
+    after = page->next();
+    r.cut = more = after.has_value();
     std::move(page->items.begin(), page->items.end(), std::back_inserter(listed));
   }
   for (const Trace& item : listed) {

@@ -213,6 +213,40 @@ TEST_F(ApiRouter, TheTenantOfTheCallerScopesEveryQuery) {
   EXPECT_TRUE(reader_.asked_scope.everything) << "without auth everything is seen";
 }
 
+TEST_F(ApiRouter, APageThatWasCutShortSaysSoAndWhereToGoOn) {
+  reader_.page.items = {test_trace(3)};
+  reader_.page.more = true;
+  reader_.page.cut_at = store::TraceCursor{test_trace(2).created_at_ns, "!"};
+  const std::string cursor = store::encode_cursor(*reader_.page.cut_at);
+  const ApiResponse r = get("/api/traces", "q=needle");
+  EXPECT_EQ(r.status, 200);
+  EXPECT_TRUE(r.body.ends_with("],\"next_cursor\":\"" + cursor + "\",\"partial\":true}\n")) << r.body;
+  get("/api/traces", "q=needle&cursor=" + cursor);
+  ASSERT_TRUE(reader_.asked_after);
+  EXPECT_EQ(reader_.asked_after->created_at_ns, test_trace(2).created_at_ns);
+  EXPECT_EQ(reader_.asked_after->id, "!");
+  reader_.page.items.clear();
+  EXPECT_EQ(get("/api/traces", "q=needle").body,
+            "{\"items\":[],\"next_cursor\":\"" + cursor + "\",\"partial\":true}\n");
+  const ApiResponse csv = get("/api/traces", "q=needle&format=csv");
+  EXPECT_EQ(header(csv, "X-Next-Cursor"), cursor);
+  EXPECT_EQ(header(csv, "X-OngoingAI-Partial"), "true");
+  EXPECT_EQ(header(csv, "Access-Control-Expose-Headers"), "X-Next-Cursor, X-OngoingAI-Partial");
+}
+
+TEST_F(ApiRouter, AQuestionThatTakesTheStoreTooLongIs503AndSaysWhatToDo) {
+  reader_.broken = reader_.slow = true;
+  const char* const paths[] = {"/api/traces", "/api/analytics/usage", "/api/export/traces",
+                               "/api/export/traces?format=ndjson", "/api/traces/stream"};
+  for (const std::string path : paths) {
+    const std::size_t query = path.find('?');
+    const ApiResponse r =
+        get(path.substr(0, query), query == std::string::npos ? std::string() : path.substr(query + 1));
+    EXPECT_EQ(r.status, 503) << path;
+    EXPECT_TRUE(error_of(r).ends_with(" in time: narrow the range with from and to, or add a filter")) << r.body;
+  }
+}
+
 TEST_F(ApiRouter, AFailingStoreIs500WithoutItsDetails) {
   reader_.broken = true;
   ApiResponse r = get("/api/traces");

@@ -37,10 +37,14 @@ store::TraceFilter chain_filter(const std::string& group, const std::string& thr
 Result<Trace> find_source(store::TraceReader& reader, const DebugSelection& s) {
   std::string id = s.trace_id;
   if (id.empty()) {
-    const auto page = reader.list(everyone(), chain_filter(s.trace_group_id, s.thread_id, s.run_id), std::nullopt, 1);
-    if (!page) return fail("failed to resolve source trace: " + page.error().message);
-    if (page->items.empty()) return fail("no traces found in storage");
-    id = page->items.front().id;  // list items come without metadata and bodies
+    std::optional<store::TraceCursor> after;
+    do {
+      const auto page = reader.list(everyone(), chain_filter(s.trace_group_id, s.thread_id, s.run_id), after, 1);
+      if (!page) return fail("failed to resolve source trace: " + page.error().message);
+      after = page->next();
+      if (!page->items.empty()) id = page->items.front().id;  // list items come without metadata and bodies
+    } while (id.empty() && after);
+    if (id.empty()) return fail("no traces found in storage");
   }
   auto found = reader.find(everyone(), id);
   if (!found) return fail("failed to resolve source trace: " + found.error().message);
@@ -58,8 +62,8 @@ Result<std::vector<Trace>> read_chain(store::TraceReader& reader, const store::T
     const auto page = reader.list(everyone(), filter, after, wanted);
     if (!page) return tl::make_unexpected(page.error());
     for (const Trace& t : page->items) ids.push_back(t.id);
-    more = page->more && !page->items.empty();
-    if (more) after = store::TraceCursor{page->items.back().created_at_ns, page->items.back().id};
+    after = page->next();
+    more = after.has_value();
   } while (more && static_cast<int>(ids.size()) < limit);
 
   std::vector<Trace> out;

@@ -37,10 +37,11 @@ class MemoryReader final : public TraceReader {
 
   std::vector<Trace> rows;  ///< by seq
   SequenceState state{.last = 0, .removed_up_to = 0, .before_first = 0, .epoch = 7};
-  std::string failure;                 ///< what every call fails with
-  std::int64_t removed_meanwhile = 0;  ///< what retention has removed once rows were exported
-  std::int64_t fail_after = -1;        ///< export_rows fails once it has handed out this many rows
-  std::function<void()> after_rows;    ///< what happens between rows that were exported and what comes next
+  std::string failure;                      ///< what every call fails with
+  std::int64_t removed_meanwhile = 0;       ///< what retention has removed once rows were exported
+  std::int64_t fail_after = -1;             ///< export_rows fails once it has handed out this many rows
+  std::int64_t most_looked_at = INT64_MAX;  ///< rows of an export, before it ends early
+  std::function<void()> after_rows;         ///< what happens between rows that were exported and what comes next
 
   Result<TracePage> list(const TenantScope&, const TraceFilter& filter, const std::optional<TraceCursor>& after,
                          int limit) override {
@@ -74,11 +75,12 @@ class MemoryReader final : public TraceReader {
     if (!failure.empty()) return fail(failure);
     ExportEnd end{.last_seq = after, .more = false};
     state.removed_up_to = std::max(state.removed_up_to, removed_meanwhile);
+    std::int64_t looked_at = 0;
     bool enough = limit <= 0;
     for (const Trace& t : rows) {
       if (t.seq <= after) continue;
-      end.more = enough;
-      if (enough) break;
+      end.more = enough || looked_at++ == most_looked_at;
+      if (end.more) break;
       end.last_seq = t.seq;
       if (!sees(scope, t) || !matches(t, filter)) continue;
       if (fail_after == 0) return fail("disk on fire");

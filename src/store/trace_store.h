@@ -117,6 +117,14 @@ struct TraceCursor {
 struct TracePage {
   std::vector<Trace> items;
   bool more = false;
+  /// Time was up before the page was full, and there may be more. Every row before this place was looked at.
+  std::optional<TraceCursor> cut_at{};
+
+  /// Where the next page begins; nothing behind the last one.
+  std::optional<TraceCursor> next() const {
+    if (cut_at || !more || items.empty()) return cut_at;
+    return TraceCursor{items.back().created_at_ns, items.back().id};
+  }
 };
 
 /// Which large columns an export reads beside those of a list.
@@ -125,8 +133,9 @@ struct ExportColumns {
 };
 
 struct ExportEnd {
-  std::int64_t last_seq = 0;  ///< of the last row looked at, matching or not: where to go on
-  bool more = false;          ///< rows behind it exist
+  /// Of the last row looked at, matching or not: where to go on. A search that takes long ends early, with `more`.
+  std::int64_t last_seq = 0;
+  bool more = false;  ///< rows behind it exist
 };
 
 /// Where the ingest sequence of a store stands.
@@ -143,7 +152,8 @@ struct SequenceState {
 class TraceReader {
  public:
   virtual ~TraceReader() = default;
-  /// Newest first. Bodies, headers and metadata are not filled in (list items do not show them).
+  /// Newest first. Bodies, headers and metadata are not filled in (list items do not show them). A search that takes
+  /// long ends early, with `cut_at`.
   virtual Result<TracePage> list(const TenantScope& scope, const TraceFilter& filter,
                                  const std::optional<TraceCursor>& after, int limit) = 0;
   virtual Result<std::optional<Trace>> find(const TenantScope& scope, std::string_view id) = 0;
@@ -162,6 +172,8 @@ class TraceReader {
   virtual std::int64_t size_bytes() = 0;
   /// Cheap: the store answers.
   virtual Result<bool> ping() = 0;
+  /// The last call failed because it took longer than its deadline: a question about less may be answered.
+  virtual bool gave_up() const { return false; }
 };
 
 }  // namespace gw::store

@@ -53,6 +53,7 @@ bool SqliteReader::in_place() const {
 }
 
 Result<Connection*> SqliteReader::begin() {
+  gave_up_ = false;
   if (!connection_ || !in_place())
     if (auto r = open(); !r) return tl::make_unexpected(r.error());
   connection_->set_deadline(options_.read_deadline_ms);
@@ -63,8 +64,8 @@ tl::unexpected<Error> SqliteReader::failed() {
   Connection& db = *connection_;
   const int code = db.code() & 0xFF;
   std::string why = "sqlite database " + quoted(options_.path) + ": " + db.message();
-  if (code == SQLITE_INTERRUPT)
-    why += ", the query took longer than " + std::to_string(options_.read_deadline_ms) + " ms";
+  gave_up_ = code == SQLITE_INTERRUPT;
+  if (gave_up_) why += ", the query took longer than " + std::to_string(options_.read_deadline_ms) + " ms";
   db.rollback();
   db.clear_deadline();
   // Locks and deadlines pass; after anything else a new connection has the better chance.

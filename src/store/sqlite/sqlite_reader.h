@@ -30,6 +30,7 @@ class SqliteReader final : public TraceReader {
   Result<std::int64_t> count() override;
   std::int64_t size_bytes() override;
   Result<bool> ping() override;
+  bool gave_up() const override { return gave_up_; }
 
  private:
   /// Both the database and its log are still the files that are open.
@@ -37,6 +38,10 @@ class SqliteReader final : public TraceReader {
   /// A usable connection with a running deadline, or why there is none.
   Result<Connection*> begin();
   tl::unexpected<Error> failed();
+  /// When a search should end with what it has: a `share`th of the deadline from now.
+  std::int64_t share_of_deadline(int share) const {
+    return options_.clock.mono_ns() + options_.read_deadline_ms * std::int64_t{1'000'000} / share;
+  }
   /// The same inside a read transaction, with what the database says about itself.
   Result<Connection*> begin_snapshot();
   void end_snapshot();
@@ -45,6 +50,8 @@ class SqliteReader final : public TraceReader {
   // sqlite_list.cpp
   Result<TracePage> list_by_index(const TenantScope& scope, const TraceFilter& filter,
                                   const std::optional<TraceCursor>& after, int limit);
+  int read_by_index(const TenantScope& scope, const TraceFilter& filter, const std::optional<TraceCursor>& after,
+                    int limit, TracePage& page);
   Result<bool> answers_by_index(const TenantScope& scope, const TraceFilter& filter);
   friend class BlockList;
 
@@ -68,6 +75,7 @@ class SqliteReader final : public TraceReader {
   std::string seq_expression_;
   std::vector<std::string> expressions_;  ///< one per column
   bool has_meta_ = false;
+  bool gave_up_ = false;
   StoreMeta meta_;  ///< of the snapshot
   /// Rows that are in no block yet, without their metadata: most questions read them, and they change at the end only.
   struct Tail {

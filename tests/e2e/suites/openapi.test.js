@@ -126,8 +126,8 @@ async function setUp(world, config = {}, headers = {}) {
   return { gateway, ids };
 }
 
-/** It takes full rings and overflow files: src/trace/trace_pipeline_test.cpp. */
-const kOnlyInUnitTests = ['PipelineFigures.last_enqueue_drop_at'];
+/** It takes full rings and overflow files (src/trace/trace_pipeline_test.cpp), and seconds of searching. */
+const kOnlyInUnitTests = ['PipelineFigures.last_enqueue_drop_at', 'TraceList.partial'];
 
 const target = (operation, id, query = '') => operation.path.replace('{id}', id) + (query && `?${query}`);
 
