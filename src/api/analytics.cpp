@@ -153,7 +153,7 @@ ApiResponse totals_or_series(const Call& call, Measure measure, std::span<const 
   auto list = ask_analytics(call, *request, {}, measure);
   if (!list) return std::move(list.error());
   if (request->bucket) return list_answer(*request, *list, with_place(*request, series), file);
-  return single_answer<Point>(*request, list->points.empty() ? Point() : list->points[0], totals, file);
+  return single_answer<Point>(*request, *list, list->points.empty() ? Point() : list->points[0], totals, file);
 }
 
 /// A list by one dimension, the greatest first.
@@ -224,7 +224,9 @@ ApiResponse analytics_summary(const Call& call) {
     most = p.figures.requests;
     summary.top_model = p.group;
   }
-  return single_answer<Summary>(*request, summary, kSummary, "summary");
+  // The keys may lack what the models have.
+  if (!models->partial_before_ns) models->partial_before_ns = keys->partial_before_ns;
+  return single_answer<Summary>(*request, *models, summary, kSummary, "summary");
 }
 
 }  // namespace gw::api

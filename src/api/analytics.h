@@ -1,5 +1,7 @@
 #pragma once
 // What the endpoints of /api/analytics have in common: ask, cut to the greatest groups, answer as JSON or CSV.
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,7 +24,8 @@ using PointColumn = Column<Point>;
 
 struct PointList {
   std::vector<Point> points;
-  bool truncated = false;                ///< groups beyond the limit were left out
+  bool truncated = false;                           ///< groups beyond the limit were left out
+  std::optional<std::int64_t> partial_before_ns{};  ///< traces before it are missing: see store/analytics_partial.h
   std::int64_t from_ns = 0, to_ns = -1;  ///< the range, both ends closed and inclusive; empty when nothing can be in it
 };
 
@@ -38,25 +41,34 @@ struct Wanted {
 tl::expected<PointList, ApiResponse> ask_analytics(const Call& call, const AnalyticsRequest& request, Wanted wanted,
                                                    Measure measure);
 
-/// `{"group_by"?,"bucket"?,"items":[…],"tz"?,"truncated"?}`, or the items as CSV.
+/// `{"group_by"?,"bucket"?,"items":[…],"tz"?,"truncated"?,"partial_before"?}`, or the items as CSV.
 ApiResponse list_answer(const AnalyticsRequest& request, const PointList& list, std::span<const PointColumn> columns,
                         std::string_view file_name);
 
 /// `bucket_start`, `group` and the rest, as far as the request has them.
 std::vector<PointColumn> with_place(const AnalyticsRequest& request, std::span<const PointColumn> figures);
 
-/// One object, or one line of CSV.
+/// What CSV cannot say of the list that an answer is made of.
+void add_list_headers(ApiResponse& answer, const PointList& list);
+void write_partial(JsonWriter& w, const PointList& list);
+
+/// One object, made of `list`, or one line of CSV.
 template <class Row>
-ApiResponse single_answer(const AnalyticsRequest& request, const Row& row, std::span<const Column<Row>> columns,
-                          std::string_view file_name) {
-  std::string out;
-  if (!request.csv) {
+ApiResponse single_answer(const AnalyticsRequest& request, const PointList& list, const Row& row,
+                          std::span<const Column<Row>> columns, std::string_view file_name) {
+  ApiResponse answer;
+  if (request.csv) {
+    answer = csv_response(csv_text<Row>(columns, {&row, 1}), file_name);
+    add_list_headers(answer, list);
+  } else {
+    std::string out;
     JsonWriter w(out);
-    write_row<Row>(w, columns, row);
-    out += '\n';
+    w.begin_object();
+    write_fields<Row>(w, columns, row);
+    write_partial(w, list);
+    w.end_object();
+    answer = json_response(200, out += '\n');
   }
-  ApiResponse answer =
-      request.csv ? csv_response(csv_text<Row>(columns, {&row, 1}), file_name) : json_response(200, std::move(out));
   answer.headers.emplace_back("Vary", "Accept");
   return answer;
 }

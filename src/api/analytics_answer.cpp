@@ -4,6 +4,7 @@
 
 #include "api/analytics.h"
 #include "base/time_format.h"
+#include "store/analytics_partial.h"
 
 namespace gw::api {
 namespace {
@@ -49,6 +50,9 @@ tl::expected<PointList, ApiResponse> ask_analytics(const Call& call, const Analy
   out.to_ns = plan->query.edges.back() - 1;
   auto groups = call.traces().analyze(call.scope(), plan->query);
   if (!groups) return tl::make_unexpected(call.store_failed("read analytics", groups.error(), kFailed));
+  const auto partial = store::partial_before(call.traces(), call.scope(), plan->query);
+  if (!partial) return tl::make_unexpected(call.store_failed("read analytics", partial.error(), kFailed));
+  out.partial_before_ns = *partial;
   if (wanted.skip_blank) std::erase_if(*groups, [](const store::AnalyticsGroup& g) { return g.group.empty(); });
   if (request.limit > 0 && groups->size() > request.limit) {
     const auto kept = greatest(*groups, request.limit, measure);
@@ -78,15 +82,27 @@ std::vector<PointColumn> with_place(const AnalyticsRequest& request, std::span<c
   return out;
 }
 
+void add_list_headers(ApiResponse& answer, const PointList& list) {
+  std::string names;
+  const auto add = [&](const char* name, std::string value) {
+    answer.headers.emplace_back(name, std::move(value));
+    names.append(names.empty() ? "" : ", ").append(name);
+  };
+  if (list.truncated) add("X-OngoingAI-Truncated", "true");
+  if (list.partial_before_ns) add("X-OngoingAI-Partial-Before", format_rfc3339(*list.partial_before_ns));
+  if (!names.empty()) answer.headers.emplace_back("Access-Control-Expose-Headers", std::move(names));
+}
+
+void write_partial(JsonWriter& w, const PointList& list) {
+  if (list.partial_before_ns) w.field("partial_before", format_rfc3339(*list.partial_before_ns));
+}
+
 ApiResponse list_answer(const AnalyticsRequest& request, const PointList& list, std::span<const PointColumn> columns,
                         std::string_view file_name) {
   ApiResponse answer;
   if (request.csv) {
     answer = csv_response(csv_text<Point>(columns, list.points), file_name);
-    if (list.truncated) {
-      answer.headers.emplace_back("X-OngoingAI-Truncated", "true");
-      answer.headers.emplace_back("Access-Control-Expose-Headers", "X-OngoingAI-Truncated");
-    }
+    add_list_headers(answer, list);
   } else {
     std::string out;
     JsonWriter w(out);
@@ -94,6 +110,7 @@ ApiResponse list_answer(const AnalyticsRequest& request, const PointList& list, 
     write_rows<Point>(w, columns, list.points);
     if (request.bucket) w.field_if("tz", request.zone_name);
     if (list.truncated) w.field("truncated", true);
+    write_partial(w, list);
     w.end_object();
     answer = json_response(200, out += '\n');
   }

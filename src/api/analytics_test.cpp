@@ -457,6 +457,57 @@ TEST_F(Analytics, AFailingStoreIs500WithoutItsDetails) {
     }
 }
 
+// --- retention ---
+
+TEST_F(Analytics, SayWhichTracesRetentionHasTakenOutOfThem) {
+  memory_.state.kept_from_ns = at("2026-02-13T00:00:00Z");
+  const std::string mark = "\"partial_before\":\"2026-02-13T00:00:00Z\"}\n";
+  const std::pair<const char*, const char*> two_dimensions[] = {
+      {"usage", "provider=openai&status=200"},
+      {"usage", "group_by=session"},
+      {"cost", "session_id=s-1"},
+      {"cost", "bucket=hour&group_by=model&path=/openai/v1/responses"},
+      {"models", "status=200"},
+      {"keys", "model=gpt-4o"},
+      {"latency", "group_by=session"},
+      {"errors", "group_by=route&model=gpt-4o"},
+      {"summary", "provider=openai"},
+  };
+  for (const auto& [endpoint, query] : two_dimensions) {
+    const ApiResponse r = get(std::string("/api/analytics/") + endpoint, query);
+    EXPECT_EQ(r.status, 200) << r.body;
+    EXPECT_TRUE(r.body.ends_with("," + mark)) << endpoint << "?" << query << ": " << r.body;
+    const ApiResponse csv = get_as("text/csv", std::string("/api/analytics/") + endpoint, query);
+    EXPECT_EQ(header(csv, "X-OngoingAI-Partial-Before"), "2026-02-13T00:00:00Z") << endpoint;
+    EXPECT_EQ(header(csv, "Access-Control-Expose-Headers"), "X-OngoingAI-Partial-Before");
+    const ApiResponse later = get(std::string("/api/analytics/") + endpoint, std::string(query) + "&from=2026-02-13");
+    EXPECT_EQ(later.body.find("partial_before"), std::string::npos) << later.body;
+  }
+}
+
+TEST_F(Analytics, AreWholeWhereRollUpsOrRowsHaveEverything) {
+  memory_.state.kept_from_ns = at("2026-02-13T00:00:00Z");
+  const std::pair<const char*, const char*> one_dimension[] = {
+      {"usage", ""},
+      {"usage", "group_by=workspace"},
+      {"cost", "group_by=model&provider=openai"},
+      {"models", ""},
+      {"keys", ""},
+      {"latency", "group_by=route"},
+      {"errors", "status=500"},
+      {"summary", ""},
+  };
+  for (const auto& [endpoint, query] : one_dimension) {
+    const std::string body = get(std::string("/api/analytics/") + endpoint, query).body;
+    EXPECT_EQ(body.find("partial_before"), std::string::npos) << endpoint << "?" << query << ": " << body;
+  }
+  memory_.state.kept_from_ns = at("2026-02-12T00:00:00Z");
+  for (const char* range : {"", "&from=2026-01-01", "&from=2026-01-01&to=2026-03-01"})
+    EXPECT_EQ(get("/api/analytics/usage", std::string("group_by=session") + range).body.find("partial_before"),
+              std::string::npos)
+        << "nothing had been there before";
+}
+
 // --- CSV ---
 
 TEST_F(Analytics, EveryEndpointHasCsv) {

@@ -17,6 +17,7 @@ class ScanningReader : public TraceReader {
   bool broken = false;
   int questions = 0;  ///< list, find, analyze and span so far
   AnalyticsQuery asked;
+  SequenceState state;
 
   Result<TracePage> list(const TenantScope& scope, const TraceFilter& filter, const std::optional<TraceCursor>& after,
                          int limit) override {
@@ -74,7 +75,10 @@ class ScanningReader : public TraceReader {
                                 const ExportColumns&, const std::function<bool(const Trace&)>&) override {
     return refuse();
   }
-  Result<SequenceState> sequence() override { return refuse(); }
+  Result<SequenceState> sequence() override {
+    if (broken) return refuse();
+    return state;
+  }
   Result<std::int64_t> count() override { return static_cast<std::int64_t>(traces.size()); }
   std::int64_t size_bytes() override { return 0; }
   Result<bool> ping() override { return true; }

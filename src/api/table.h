@@ -32,10 +32,16 @@ void append_json_cell(JsonWriter& w, std::string_view name, const Cell& cell);
 /// apostrophe in front: clients choose models, paths and sessions.
 void append_csv_cell(std::string& out, const Cell& cell);
 
+/// Into an object that is open.
+template <class Row>
+void write_fields(JsonWriter& w, std::span<const Column<Row>> columns, const Row& row) {
+  for (const Column<Row>& c : columns) append_json_cell(w, c.name, c.cell(row));
+}
+
 template <class Row>
 void write_row(JsonWriter& w, std::span<const Column<Row>> columns, const Row& row) {
   w.begin_object();
-  for (const Column<Row>& c : columns) append_json_cell(w, c.name, c.cell(row));
+  write_fields(w, columns, row);
   w.end_object();
 }
 

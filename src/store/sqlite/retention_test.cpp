@@ -3,6 +3,7 @@
 #include <map>
 #include <sstream>
 
+#include "store/analytics_partial.h"
 #include "store/sqlite/corrections.h"
 
 namespace gw::store::sqlite {
@@ -87,6 +88,17 @@ TEST_F(SqliteRetentionTest, WholeHoursGoAndTheirSumsStay) {
       expect_answer(*got, model_answer(all, scope, q, from), q);
     else
       expect_answer(*got, model_answer(expected_.all(), scope, q), q);
+    const bool lacks = std::any_of(all.begin(), all.end(), [&](const Trace& t) {
+      return t.timestamp_ns < from && t.timestamp_ns >= q.edges.front() && t.timestamp_ns < q.edges.back() &&
+             row_matches(t, scope, {});
+    });
+    const auto partial = partial_before(*r, scope, q);
+    ASSERT_TRUE(partial) << partial.error().message;
+    if (answering_dimension(q) || q.edges.front() >= from) {
+      EXPECT_FALSE(*partial);
+    } else if (lacks) {
+      EXPECT_EQ(*partial, from) << "it is not whole, and does not say so";
+    }
     expect_list(*r, draw_, expected_, kHours);
     expect_export(*r, draw_, expected_, kHours);
   }

@@ -290,6 +290,34 @@ async function answersOfGone(world, api) {
   }
 }
 
+/** Rows of before are gone, as the database says: questions that only rows can answer are marked. */
+async function answersAfterRetention(world, api) {
+  const { gateway } = await setUp(world);
+  const later = (BigInt(Math.floor(Date.now() / 3600000)) + 1n) * 3600000000000n;
+  change(gateway, () => [`INSERT OR REPLACE INTO store_meta (key, value) VALUES ('rows_from_ns', ${later})`]);
+  const queries = {
+    getUsage: ['provider=openai&status=200', 'group_by=session'],
+    getCost: ['provider=openai&status=200', 'group_by=session'],
+    getModels: ['status=200'],
+    getKeys: ['status=200'],
+    getLatency: ['group_by=session'],
+    getErrors: ['group_by=session'],
+    getSummary: ['provider=openai'],
+  };
+  const time = new Date(Number(later / 1000000n)).toISOString().replace('.000Z', 'Z');
+  for (const [id, list] of Object.entries(queries))
+    for (const query of list) {
+      const answer = await ask(world, gateway, api.operation(id), { query });
+      assert.equal(answer.json?.partial_before, time, `${id} ${query}: ${answer.text}`);
+      api.check(api.operation(id), answer, query);
+      const csv = await ask(world, gateway, api.operation(id), { query: `${query}&format=csv` });
+      assert.equal(csv.headers['x-ongoingai-partial-before'], time, `${id} ${query}`);
+      api.check(api.operation(id), csv, `${query}, CSV`);
+      const whole = await ask(world, gateway, api.operation(id), {});
+      assert.equal(whole.json?.partial_before, undefined, `${id}: ${whole.text}`);
+    }
+}
+
 /** What the diagnostics say when the database refuses a trace, and when it is no database any more. */
 async function figuresOfFaults(world, api, gateway, field) {
   const operation = api.operation('getTracePipelineDiagnostics');
@@ -322,7 +350,8 @@ async function answersOfBroken(world, api) {
   await figuresOfFaults(world, api, gateway, 'store_error');
 }
 
-/** Questions come faster than they are answered: beyond a bound they are refused, whatever they ask. */
+/** Questions about traces come faster than they are answered: beyond a bound they are refused. What needs no traces is
+ * answered all the same. */
 async function answersOfBusy(world, api) {
   const { gateway, ids } = await setUp(world);
   const crowd = await Promise.all(Array.from({ length: 400 }, () => world.client(gateway)));
@@ -385,6 +414,7 @@ scenario(
     await answersOfWorking(world, api);
     await answersWithAuth(world, api);
     await answersOfGone(world, api);
+    await answersAfterRetention(world, api);
     await answersOfBroken(world, api);
     await answersToOthers(world, api);
     await answersOfBusy(world, api);
