@@ -140,8 +140,20 @@ void skip_others(DoctorReport& r, const char* why) {
   for (const char* name : {"storage", "route_wiring", "auth_posture"}) r.checks.push_back({name, Status::skip, why});
 }
 
-DoctorReport config_failed(DoctorReport r, const char* summary, std::string detail, const char* why) {
-  r.checks.push_back({"config", Status::fail, summary, {std::move(detail)}});
+/// Messages about a configuration may have a line for each thing that is wrong.
+std::vector<std::string> lines_of(std::string_view text) {
+  std::vector<std::string> out;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    if (!trim(line).empty()) out.emplace_back(line);
+  }
+  return out;
+}
+
+DoctorReport config_failed(DoctorReport r, const char* summary, std::string_view error, const char* why) {
+  r.checks.push_back({"config", Status::fail, summary, lines_of(error)});
   skip_others(r, why);
   return r;
 }

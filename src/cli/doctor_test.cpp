@@ -88,6 +88,18 @@ TEST_F(DoctorTest, AConfigurationThatCannotBeLoadedSkipsTheOthers) {
   EXPECT_FALSE(opened_);
 }
 
+TEST_F(DoctorTest, EachThingThatIsWrongWithAConfigurationHasItsLine) {
+  const std::string bad = file("bad.yaml", "server:\n  prot: 1\nnonsense: 2\n");
+  EXPECT_EQ(doctor(bad), kExitFailure);
+  EXPECT_TRUE(has("\n    line 2: field prot not found")) << out();
+  EXPECT_TRUE(has("\n    line 3: field nonsense not found")) << out();
+  EXPECT_FALSE(has("errors:?")) << out();
+  EXPECT_EQ(run({"doctor", "--config", bad, "--format", "json"}), kExitFailure);
+  EXPECT_TRUE(has("\n        \"  line 2: field prot not found")) << out();
+  EXPECT_TRUE(has("\n        \"  line 3: field nonsense not found")) << out();
+  EXPECT_FALSE(has("\\n")) << out();
+}
+
 TEST_F(DoctorTest, AnInvalidConfigurationSkipsTheOthers) {
   EXPECT_EQ(doctor(file("bad.yaml", "server:\n  port: 0\n")), kExitFailure);
   EXPECT_TRUE(has("- [FAIL] config: config is invalid\n  server.port must be between 1 and 65535 (got 0)\n"));

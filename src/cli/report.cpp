@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "base/time_format.h"
 #include "cli/json_indent.h"
+#include "store/analytics_partial.h"
 
 namespace gw::cli {
 namespace {
@@ -44,12 +45,21 @@ class Asker {
   Result<Groups> by(store::GroupBy group) {
     if (query_.edges.empty()) return Groups();
     query_.group_by = group;
-    return reader_.analyze(store::TenantScope::all(), query_);
+    auto groups = reader_.analyze(store::TenantScope::all(), query_);
+    if (!groups || partial_before_ns_) return groups;
+    const auto partial = store::partial_before(reader_, store::TenantScope::all(), query_);
+    if (!partial) return tl::make_unexpected(partial.error());
+    partial_before_ns_ = *partial;
+    return groups;
   }
+
+  /// Of all that was asked.
+  std::optional<std::int64_t> partial_before_ns() const { return partial_before_ns_; }
 
  private:
   store::TraceReader& reader_;
   store::AnalyticsQuery query_;
+  std::optional<std::int64_t> partial_before_ns_;
 };
 
 void take_models(Report& r, const Groups& groups) {
@@ -128,6 +138,7 @@ void write_head(JsonWriter& w, const Report& r) {
   if (r.query.range.from_ns) w.field("from", format_rfc3339(*r.query.range.from_ns));
   if (r.query.range.to_ns) w.field("to", format_rfc3339(*r.query.range.to_ns));
   w.field("limit", r.query.limit).end_object();
+  if (r.partial_before_ns) w.field("partial_before", format_rfc3339(*r.partial_before_ns));
   w.key("summary")
       .begin_object()
       .field("total_requests", r.requests)
@@ -213,6 +224,7 @@ Result<Report> build_report(store::TraceReader& reader, const ReportQuery& query
   take_models(r, *models);
   take_providers(r, *providers);
   take_keys(r, *keys);
+  r.partial_before_ns = ask.partial_before_ns();
   if (auto ok = take_recent(r, reader); !ok) return tl::make_unexpected(ok.error());
   return r;
 }

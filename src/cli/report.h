@@ -13,7 +13,7 @@ namespace gw::cli {
 struct ReportQuery {
   std::string provider, model;  ///< empty: any
   TimeRange range;
-  int limit = 10;  ///< of the recent traces
+  int limit = 10;  ///< of the recent traces, and of the keys in text
 };
 
 struct Report {
@@ -41,6 +41,8 @@ struct Report {
   std::vector<Model> models;
   std::vector<ApiKey> api_keys;
   std::vector<Trace> recent;  ///< newest first
+  /// Groups lack the traces before it: see store/analytics_partial.h.
+  std::optional<std::int64_t> partial_before_ns;
 
   /// Most requests; of equal ones the smallest name. Empty when there are no models.
   std::string top_model() const;

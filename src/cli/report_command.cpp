@@ -17,7 +17,7 @@ struct ReportFlags : CommandFlags {
     flags.add("to", to, "last time of the traces, RFC3339 or YYYY-MM-DD");
     flags.add("provider", provider, "only this provider");
     flags.add("model", model, "only this model");
-    flags.add("limit", limit, "number of recent traces, 1 to 200");
+    flags.add("limit", limit, "number of recent traces, and of keys in text, 1 to 200");
     flags.offer_words("format", "text json");
   }
 };

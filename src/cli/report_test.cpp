@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "cli/fixture.h"
 
 namespace gw::cli {
@@ -33,6 +35,7 @@ Trace trace(const char* id, const char* provider, const char* model, std::int64_
 
 class ReportTest : public Cli {
  protected:
+  bool has(const std::string& text) const { return out().find(text) != std::string::npos; }
   void SetUp() override {
     Cli::SetUp();
     Trace streamless = trace("t-2", "openai", "gpt-4o", 20, kSecond);
@@ -168,6 +171,36 @@ TEST_F(ReportTest, JsonHasTheContractsFieldsInOrder) {
             kExitOk)
       << err();
   EXPECT_EQ(out(), kJson);
+}
+
+TEST_F(ReportTest, TheLimitIsOfTheKeysToo) {
+  ASSERT_EQ(run({"report", "--limit", "1"}), kExitOk) << err();
+  EXPECT_TRUE(has("\naaaa  "));
+  EXPECT_FALSE(has("\nbbbb  "));
+  EXPECT_TRUE(has("\n(1 more)\n"));
+  EXPECT_TRUE(has("Active API keys       2\n"));
+  ASSERT_EQ(run({"report", "--limit", "1", "--format", "json"}), kExitOk) << err();
+  EXPECT_TRUE(has("\"api_key_hash\": \"bbbb\"")) << "programs get them all";
+}
+
+TEST_F(ReportTest, SaysWhatRetentionHasTakenOutOfItsFigures) {
+  stored_.state.kept_from_ns = kStart + kDay;
+  ASSERT_EQ(run({"report", "--provider", "openai"}), kExitOk) << err();
+  EXPECT_TRUE(has("\nPartial before   2026-02-13T00:00:00Z (traces removed by retention)\n")) << out();
+  ASSERT_EQ(run({"report", "--provider", "openai", "--format", "json"}), kExitOk) << err();
+  EXPECT_TRUE(has("\n  \"partial_before\": \"2026-02-13T00:00:00Z\",\n")) << out();
+  ASSERT_EQ(run({"report"}), kExitOk) << err();
+  EXPECT_FALSE(has("Partial before")) << "each of its questions has roll-ups of its own";
+}
+
+TEST_F(ReportTest, ATableIsNeverWiderThanItsTerminal) {
+  for (const int columns : {20, 40, 60, 80, 100}) {
+    terminal_ = {.interactive = true, .columns = columns, .colour = false};
+    ASSERT_EQ(run({"report"}), kExitOk) << err();
+    std::istringstream tables(out().substr(out().find("Providers\n")));
+    for (std::string line; std::getline(tables, line);)
+      EXPECT_LE(display_width(line), static_cast<std::size_t>(columns)) << line;
+  }
 }
 
 TEST_F(ReportTest, AnEmptyStoreHasPlaceholdersAndEmptyArrays) {

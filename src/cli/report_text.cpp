@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <span>
+
 #include "base/time_format.h"
 #include "cli/report.h"
 #include "cli/table.h"
@@ -28,6 +31,8 @@ std::string head(const Report& r) {
   b.row("Filter from", bound(r.query.range.from_ns));
   b.row("Filter to", bound(r.query.range.to_ns));
   b.row("Filter limit", number(r.query.limit));
+  if (r.partial_before_ns)
+    b.row("Partial before", format_rfc3339_seconds(*r.partial_before_ns) + " (traces removed by retention)");
   return b.text();
 }
 
@@ -45,7 +50,7 @@ std::string summary(const Report& r) {
 
 std::string providers(const Report& r, const Terminal& terminal) {
   if (r.providers.empty()) return "(no provider data)\n";
-  Table t({Column::text, Column::figure, Column::figure, Column::figure, Column::figure});
+  Table t({Column::text, Column::figure, Column::figure, Column::figure, Column::figure}, {1, 2, 3});
   t.row({"PROVIDER", "INPUT_TOKENS", "OUTPUT_TOKENS", "TOTAL_TOKENS", "TOTAL_COST_USD"});
   for (const Report::Provider& p : r.providers)
     t.row({p.provider, number(p.input_tokens), number(p.output_tokens), number(p.total_tokens), usd(p.cost_nano_usd)});
@@ -54,7 +59,7 @@ std::string providers(const Report& r, const Terminal& terminal) {
 
 std::string models(const Report& r, const Terminal& terminal) {
   if (r.models.empty()) return "(no model data)\n";
-  Table t({Column::text, Column::figure, Column::figure, Column::figure, Column::figure, Column::figure});
+  Table t({Column::text, Column::figure, Column::figure, Column::figure, Column::figure, Column::figure}, {5, 4, 2, 1});
   t.row({"MODEL", "REQUESTS", "TOTAL_TOKENS", "TOTAL_COST_USD", "AVG_LATENCY_MS", "AVG_TTFT_MS"});
   for (const Report::Model& m : r.models)
     t.row({or_text(m.model, "(unknown)"), number(m.requests), number(m.total_tokens), usd(m.cost_nano_usd),
@@ -64,18 +69,22 @@ std::string models(const Report& r, const Terminal& terminal) {
 
 std::string api_keys(const Report& r, const Terminal& terminal) {
   if (r.api_keys.empty()) return "(no API key data)\n";
-  Table t({Column::text, Column::figure, Column::figure, Column::figure, Column::figure});
+  Table t({Column::text, Column::figure, Column::figure, Column::figure, Column::figure}, {4, 2, 1});
   t.row({"API_KEY_HASH", "REQUESTS", "TOTAL_TOKENS", "TOTAL_COST_USD", "LAST_ACTIVE_AT"});
-  for (const Report::ApiKey& k : r.api_keys)
+  const std::size_t shown = std::min(r.api_keys.size(), static_cast<std::size_t>(r.query.limit));
+  for (const Report::ApiKey& k : std::span(r.api_keys).first(shown))
     t.row({k.hash, number(k.requests), number(k.total_tokens), usd(k.cost_nano_usd),
            time_or(k.last_active_ns, "(none)")});
-  return t.text(terminal);
+  std::string out = t.text(terminal);
+  if (shown < r.api_keys.size()) out += "(" + std::to_string(r.api_keys.size() - shown) + " more)\n";
+  return out;
 }
 
 std::string recent(const Report& r, const Terminal& terminal) {
   if (r.recent.empty()) return "(no traces)\n";
   Table t({Column::figure, Column::text, Column::text, Column::figure, Column::figure, Column::figure, Column::figure,
-           Column::text, Column::text});
+           Column::text, Column::text},
+          {7, 1, 6, 5, 4, 3, 8});
   t.row({"TIMESTAMP", "PROVIDER", "MODEL", "STATUS", "TOTAL_TOKENS", "ESTIMATED_COST_USD", "LATENCY_MS", "REQUEST_PATH",
          "TRACE_ID"});
   for (const Trace& x : r.recent)

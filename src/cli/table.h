@@ -1,5 +1,6 @@
 #pragma once
 // Aligned text: each cell padded to the widest of its column and two blanks, the last one not (CLI contract §7).
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,22 +13,29 @@ namespace gw::cli {
 class Table {
  public:
   enum class Column {
-    figure,  ///< always whole
+    figure,  ///< whole, or left out
     text,    ///< cut with … where the terminal is narrower than the table
   };
 
-  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  /// `least`: the columns that a narrow terminal does without, the first one first; behind them the others, from the
+  /// right. The first column stays.
+  explicit Table(std::vector<Column> columns, std::vector<std::size_t> least = {});
 
   /// As many cells as there are columns. What a terminal would act on is made harmless here.
   Table& row(std::vector<std::string> cells);
   bool empty() const { return rows_.empty(); }
-  /// Lines with their ends.
+  /// Lines with their ends, none wider than the terminal. A last line says how many columns are left out.
   std::string text(const Terminal& terminal) const;
 
  private:
-  std::vector<std::size_t> widths(const Terminal& terminal) const;
+  struct Shown {
+    std::size_t column = 0, width = 0;
+  };
+  std::vector<Shown> natural() const;
+  std::size_t shrink(std::vector<Shown>& shown, std::size_t available) const;
 
   std::vector<Column> columns_;
+  std::vector<std::size_t> least_;
   std::vector<std::vector<std::string>> rows_;
 };
 

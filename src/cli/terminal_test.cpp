@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "cli/json_indent.h"
 #include "cli/progress.h"
 #include "cli/table.h"
@@ -60,7 +62,37 @@ TEST(TableText, IsCutToANarrowTerminalInItsTextColumnsOnly) {
             "MODEL          N           PATH\n"
             "a-rather-lon\xE2\x80\xA6  1234567890  /openai/v1/c\xE2\x80\xA6\n"
             "m?             1           \n");
-  EXPECT_NE(table().text({.interactive = true, .columns = 5, .colour = false}).find("1234567890"), std::string::npos);
+}
+
+TEST(TableText, LeavesColumnsOutWhereCuttingIsNotEnough) {
+  EXPECT_EQ(table().text({.interactive = true, .columns = 20, .colour = false}),
+            "MODEL     N\n"
+            "a-rathe\xE2\x80\xA6  1234567890\n"
+            "m?        1\n"
+            "(1 column does not \xE2\x80\xA6\n");
+  EXPECT_EQ(table().text({.interactive = true, .columns = 5, .colour = false}),
+            "MODEL\na-ra\xE2\x80\xA6\nm?\n(2 c\xE2\x80\xA6\n");
+}
+
+TEST(TableText, IsNeverWiderThanItsTerminal) {
+  for (int columns = 1; columns < 80; ++columns) {
+    std::istringstream text(table().text({.interactive = true, .columns = columns, .colour = false}));
+    for (std::string line; std::getline(text, line);)
+      EXPECT_LE(display_width(line), static_cast<std::size_t>(columns)) << line;
+  }
+}
+
+TEST(TableText, LeavesOutFirstWhatMattersLeast) {
+  Table t({Column::figure, Column::figure, Column::figure, Column::figure}, {2, 1});
+  t.row({"11111", "22222", "33333", "44444"});
+  const auto at = [&](int columns) {
+    const std::string text = t.text({.interactive = true, .columns = columns, .colour = false});
+    return text.substr(0, text.find('\n'));
+  };
+  EXPECT_EQ(at(26), "11111  22222  33333  44444");
+  EXPECT_EQ(at(25), "11111  22222  44444");
+  EXPECT_EQ(at(18), "11111  44444");
+  EXPECT_EQ(at(11), "11111");
 }
 
 TEST(TableText, IsNeverCutWhenItIsNoTerminal) {
