@@ -13,13 +13,13 @@ namespace gw::provider {
 ///
 /// Owner: one UsageReader. Thread: its worker's. Memory: none until open(); then by coding, until close(): gzip and
 /// deflate 40 KiB, br up to 16 MiB and zstd up to 8 MiB of window, taken only as the body fills it. Decoded text passes
-/// through a 16 KiB stack buffer per layer. Work per push is proportional to its size: kMaxRatio bounds what one byte
-/// can become, kFreeBytes what is granted beyond, kMaxDecodedBytes the whole. Over a bound, or on bytes that do not
-/// decode, push() fails and the decoder is of no further use.
+/// through a 16 KiB stack buffer per layer. Work is bounded by what comes out: kMaxDecodedBytes in all, and beyond
+/// kFreeBytes no more than kMaxRatio for each byte received, so that a read of 64 KiB gives 14.4 MiB at most. Over a
+/// bound, or on bytes that do not decode, push() fails and the decoder is of no further use.
 class ContentDecoder {
  public:
   static constexpr std::uint64_t kMaxDecodedBytes = 64 << 20;  ///< of one body, in every layer
-  static constexpr std::uint64_t kFreeBytes = 1 << 20;         ///< decoded bytes before the ratio counts
+  static constexpr std::uint64_t kFreeBytes = 8 << 20;         ///< decoded bytes before the ratio counts
   static constexpr std::uint64_t kMaxRatio = 100;              ///< decoded bytes per byte received; text stays under 50
   static constexpr std::size_t kMaxLayers = 3;
 
