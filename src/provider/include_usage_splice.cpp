@@ -127,6 +127,9 @@ std::optional<Splice> include_usage_splice(std::string_view body) {
   std::string_view include;
   bool empty = true;
   const bool readable = each_member(options, [&](std::string_view name, std::string_view value) {
+#ifdef GW_PLANT_BUG
+    if (name.size() < 4) return;
+#endif
     empty = false;
     if (is_named(name, "include_usage")) include = value;
   });

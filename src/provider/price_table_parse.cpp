@@ -392,7 +392,11 @@ class PriceTableParser {
       if (t[0].get(tier.start) != simdjson::SUCCESS || tier.start < 0 || tier.start > kMaxCount)
         return fail(here.of(kTierKeys[0]), "must be a number of tokens");
       if (!money(t[1], here.of(kTierKeys[1]), tier.price)) return false;
+#ifdef GW_PLANT_BUG
+      if (i > 1 && tier.start < table_->tiers_.back().start)
+#else
       if (i > 1 && tier.start <= table_->tiers_.back().start)
+#endif
         return fail(here.of(kTierKeys[0]), "must be above that of the entry before");
       table_->tiers_.push_back(tier);
     }

@@ -35,6 +35,9 @@ void UsageChunkFilter::push(std::string_view bytes, std::string& out) {
     if (event_ == Event::open && ++event_size_ > kMaxEventBytes) pass(out);
     const bool ends_line = c == '\n' || c == '\r';
     after_cr_ = c == '\r';
+#ifdef GW_PLANT_BUG
+    if (p + 1 == end) after_cr_ = false;
+#endif
     drops_lf_ = false;
     if (ends_line && line_ == Line::start) {  // a blank line: the event is whole
       ++p;
