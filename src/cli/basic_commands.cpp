@@ -38,8 +38,8 @@ int serve(const Context& c, Args args) {
   if (f.flags.parse(args, c.err) != FlagSet::Outcome::ok) return kExitUsage;
   const Result<config::Config> config = f.load(c);
   if (!config) return c.fail("failed to load config: " + config.error().message);
-  const Result<void> valid = config::validate(*config);
-  if (!valid) return c.fail("config is invalid: " + valid.error().message);
+  if (!config::validate(*config))  // else the stages of the start say what they cannot do, in words of their own
+    return c.fail("config is invalid: " + config::validate(*config, c.handlers.check).error().message);
   return c.handlers.serve(*config, f.path);
 }
 
@@ -49,12 +49,8 @@ int config_validate(const Context& c, Args args) {
   if (!f.flags.positional().empty()) return c.wrong_usage("config validate does not accept positional arguments");
   const Result<config::Config> config = f.load(c);
   if (!config) return c.fail("config is invalid: " + config.error().message);
-  const Result<void> valid = config::validate(*config);
+  const Result<void> valid = config::validate(*config, c.handlers.check);
   if (!valid) return c.fail("config is invalid: " + valid.error().message);
-  if (c.handlers.check) {
-    const Result<void> servable = c.handlers.check(*config);
-    if (!servable) return c.fail("config is invalid: " + servable.error().message);
-  }
   c.out << "config is valid: " << f.path << '\n';
   return kExitOk;
 }

@@ -159,10 +159,7 @@ DoctorReport config_failed(DoctorReport r, const char* summary, std::string_view
 }
 
 /// Whatever else keeps `serve` from starting.
-Result<void> servable(const Handlers& h, const config::Config& c) {
-  if (auto ok = config::validate(c); !ok) return ok;
-  return h.check ? h.check(c) : Result<void>();
-}
+Result<void> servable(const Handlers& h, const config::Config& c) { return config::validate(c, h.check); }
 
 const char* name_of(Status s) {
   switch (s) {

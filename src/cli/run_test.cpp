@@ -100,7 +100,7 @@ TEST_F(RunTest, ServeTellsWhatIsWrongWithTheConfiguration) {
   EXPECT_FALSE(served_);
   const std::string invalid = file("invalid.yaml", "server:\n  port: 70000\n");
   EXPECT_EQ(run({"serve", "--config", invalid}), 1);
-  EXPECT_EQ(err(), "config is invalid: server.port must be between 1 and 65535 (got 70000)\n");
+  EXPECT_EQ(err(), "config is invalid: server.port must be between 1 and 65535 (got 70000)\n  at " + invalid + ":2\n");
   EXPECT_FALSE(served_);
 }
 
@@ -124,10 +124,24 @@ TEST_F(RunTest, ConfigValidateSaysYesWithThePathAsGiven) {
   EXPECT_EQ(err(), "");
 }
 
-TEST_F(RunTest, ConfigValidateSaysNoInOneLine) {
+TEST_F(RunTest, ConfigValidateAndServeTellEveryFaultAndWhereItIs) {
+  const std::string invalid = file("invalid.yaml", "server:\n  port: 70000\nstorage:\n  driver: oracle\n");
+  const std::string expected = "config is invalid: server.port must be between 1 and 65535 (got 70000)\n  at " +
+                               invalid + ":2\nstorage.driver must be one of sqlite, postgres (got \"oracle\")\n  at " +
+                               invalid + ":4\n";
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"config", "validate", "--config", invalid}, {"serve", "--config", invalid}}) {
+    EXPECT_EQ(run(args), 1);
+    EXPECT_EQ(err(), expected);
+  }
+  EXPECT_FALSE(served_);
+}
+
+TEST_F(RunTest, ConfigValidateSaysNoInOneLineAndThePlace) {
   const std::string invalid = file("invalid.yaml", "storage:\n  driver: oracle\n");
   EXPECT_EQ(run({"config", "validate", "--config", invalid}), 1);
-  EXPECT_EQ(err(), "config is invalid: storage.driver must be one of sqlite, postgres (got \"oracle\")\n");
+  EXPECT_EQ(err(), "config is invalid: storage.driver must be one of sqlite, postgres (got \"oracle\")\n  at " +
+                       invalid + ":2\n");
   EXPECT_EQ(out(), "");
 }
 

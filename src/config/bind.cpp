@@ -111,7 +111,8 @@ std::string_view expected_of(KeyType type) {
 
 class Binder {
  public:
-  explicit Binder(std::vector<YamlProblem> problems) : problems_(std::move(problems)) {}
+  Binder(std::vector<YamlProblem> problems, std::string_view file, Config& config)
+      : problems_(std::move(problems)), file_(file), places_(config.places) {}
 
   void section(const YamlNode& node, const Section& section, void* target, const std::string& path) {
     if (node.kind == YamlNode::Kind::null) return;
@@ -122,7 +123,9 @@ class Binder {
                                    [&](const Field& f) { return f.key == entry.key; });
       if (at != section.fields.end()) {
         if (at->child != nullptr && at->child->set_line != nullptr) at->child->set_line(at->member(target), entry.line);
-        value(*entry.value, *at, at->member(target), path.empty() ? entry.key : path + "." + entry.key);
+        const std::string key = path.empty() ? entry.key : path + "." + entry.key;
+        note(key, entry.line);
+        value(*entry.value, *at, at->member(target), key);
       } else if (section.named != nullptr && holds_key(*entry.value, section.named->required)) {
         named(entry, *section.named, target, path);
       } else {
@@ -145,6 +148,8 @@ class Binder {
   }
 
  private:
+  void note(const std::string& key, int line) { places_[key] = file_ + ":" + std::to_string(line); }
+
   bool full() const { return problems_.size() >= kMaxReportedProblems; }
 
   static bool holds_key(const YamlNode& node, std::string_view key) {
@@ -158,6 +163,7 @@ class Binder {
                                            ": expected " + std::string(part.expected) + ")"});
       return;
     }
+    note(at, entry.line);
     void* element = part.append(target, entry.key);
     if (part.child->set_line != nullptr) part.child->set_line(element, entry.line);
     section(*entry.value, *part.child, element, at);
@@ -212,6 +218,7 @@ class Binder {
     headers.clear();
     for (const YamlEntry& entry : node.entries) {
       if (full()) return;
+      note(path + "." + entry.key, entry.line);
       if (entry.value->kind == YamlNode::Kind::scalar)
         headers.push_back({entry.key, entry.value->text});
       else
@@ -223,9 +230,12 @@ class Binder {
     if (node.kind != YamlNode::Kind::null && node.kind != YamlNode::Kind::sequence)
       return mismatch(node, f.type, f.type_name, path);
     f.clear(list);
+    std::size_t place = 0;  // in the list as it is made, which leaves out nulls
     for (std::size_t i = 0; i < node.items.size() && !full(); ++i) {
       if (node.items[i]->kind == YamlNode::Kind::null) continue;
-      section(*node.items[i], *f.child, f.append(list), path + "[" + std::to_string(i) + "]");
+      const std::string at = path + "[" + std::to_string(place++) + "]";
+      note(at, node.items[i]->line);
+      section(*node.items[i], *f.child, f.append(list), at);
     }
   }
 
@@ -252,12 +262,14 @@ class Binder {
   }
 
   std::vector<YamlProblem> problems_;
+  std::string file_;
+  std::map<std::string, std::string, std::less<>>& places_;
 };
 
 }  // namespace
 
-std::vector<YamlProblem> bind(const YamlDocument& document, Config& config) {
-  Binder binder(document.problems);
+std::vector<YamlProblem> bind(const YamlDocument& document, std::string_view path, Config& config) {
+  Binder binder(document.problems, path, config);
   if (document.root != nullptr) binder.section(*document.root, root_section(), &config, "");
   return binder.take();
 }

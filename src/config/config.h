@@ -7,6 +7,8 @@
 // of bounds is refused by validate(), not here. Strings are kept as written, untrimmed: take derived values from
 // effective.h.
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -214,6 +216,9 @@ struct Config {
   PiiConfig pii;
   AuthConfig auth;
   LimitsConfig limits;
+
+  /// Where each key was set that is no default: `<file>:<line>`, or the name of an environment variable. Not a key.
+  std::map<std::string, std::string, std::less<>> places;
 };
 
 }  // namespace gw::config

@@ -14,14 +14,13 @@ std::string parse_fault(std::string_view function, std::string_view value, Numbe
          (error == NumberError::range ? ": value out of range" : ": invalid syntax");
 }
 
-/// Applies variables one by one; after the first fault nothing more is applied.
+/// Applies variables one by one; one that cannot be read changes nothing.
 class Applier {
  public:
   explicit Applier(const EnvLookup& env) : env_(env) {}
 
   /// Verbatim; nothing when unset or empty.
   std::optional<std::string> raw(std::string_view name) const {
-    if (fault_) return std::nullopt;
     auto value = env_(name);
     if (value && value->empty()) value.reset();
     return value;
@@ -57,14 +56,46 @@ class Applier {
     else
       refuse(name, parse_fault("ParseFloat", *value, parsed.error()));
   }
-  void refuse(std::string_view name, const std::string& why) { fault_ = "invalid " + std::string(name) + ": " + why; }
+  void refuse(std::string_view name, const std::string& why) {
+    if (!faults_.empty()) faults_ += '\n';
+    faults_ += "invalid " + std::string(name) + ": " + why;
+  }
 
-  const std::optional<std::string>& fault() const { return fault_; }
+  /// A line for each; empty: none.
+  const std::string& faults() const { return faults_; }
 
  private:
   const EnvLookup& env_;
-  std::optional<std::string> fault_;
+  std::string faults_;
 };
+
+struct Variable {
+  std::string_view name, key;
+};
+
+constexpr Variable kVariables[] = {
+    {"ONGOINGAI_HOST", "server.host"},
+    {"ONGOINGAI_PORT", "server.port"},
+    {"ONGOINGAI_STORAGE_DRIVER", "storage.driver"},
+    {"ONGOINGAI_STORAGE_PATH", "storage.path"},
+    {"ONGOINGAI_STORAGE_DSN", "storage.dsn"},
+    {"ONGOINGAI_OPENAI_UPSTREAM", "providers.openai.upstream"},
+    {"ONGOINGAI_ANTHROPIC_UPSTREAM", "providers.anthropic.upstream"},
+    {"OTEL_EXPORTER_OTLP_ENDPOINT", "observability.otel.endpoint"},
+    {"OTEL_SERVICE_NAME", "observability.otel.service_name"},
+    {"OTEL_TRACES_SAMPLER_ARG", "observability.otel.sampling_ratio"},
+    {"OTEL_EXPORTER_OTLP_TIMEOUT", "observability.otel.export_timeout_ms"},
+    {"OTEL_METRIC_EXPORT_INTERVAL", "observability.otel.metric_export_interval_ms"},
+    {"ONGOINGAI_PROMETHEUS_PATH", "observability.otel.prometheus_path"},
+    {"ONGOINGAI_PII_MODE", "pii.mode"},
+    {"ONGOINGAI_AUTH_HEADER", "auth.header"},
+};
+
+/// Where validation looks for what was wrong: of the keys that it can refuse.
+void note_places(Config& c, const Applier& a) {
+  for (const Variable& v : kVariables)
+    if (a.raw(v.name)) c.places[std::string(v.key)] = v.name;
+}
 
 void apply_server_and_storage(Config& c, Applier& a) {
   a.text("ONGOINGAI_HOST", c.server.host);
@@ -164,7 +195,8 @@ Result<void> apply_environment(Config& config, const EnvLookup& env) {
   apply_server_and_storage(config, applier);
   apply_telemetry(config.observability.otel, applier);
   apply_privacy_and_access(config, applier);
-  if (applier.fault()) return fail(*applier.fault());
+  note_places(config, applier);
+  if (!applier.faults().empty()) return fail(applier.faults());
   return {};
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Environment variables over the configuration, in the contract's order; the first bad one is the error, which names
-// the variable.
+// Environment variables over the configuration, in the contract's order; the error has a line for each bad one, which
+// names the variable.
 #include <functional>
 #include <optional>
 #include <string>

@@ -204,7 +204,10 @@ TEST(EnvironmentFaults, AreReportedInTheOrderOfTheContract) {
   for (std::size_t first = 0; first < order.size(); ++first) {
     Variables bad;
     for (std::size_t i = first; i < order.size(); ++i) bad[order[i]] = "!";
-    EXPECT_TRUE(refusal(bad).starts_with("invalid " + order[first] + ": ")) << refusal(bad);
+    const std::string told = refusal(bad);
+    EXPECT_TRUE(told.starts_with("invalid " + order[first] + ": ")) << told;
+    for (std::size_t i = first + 1; i < order.size(); ++i)
+      EXPECT_TRUE(told.find("\ninvalid " + order[i] + ": ") != std::string::npos) << order[i] << " in " << told;
   }
 }
 

@@ -48,7 +48,7 @@ Result<Config> parse_config(std::string_view yaml, std::string_view path) {
   const auto document = read_yaml(yaml);
   if (!document) return fail(prefix + document.error().message);
   Config config;
-  const auto problems = bind(*document, config);
+  const auto problems = bind(*document, path, config);
   if (problems.empty()) return config;
   std::string message = prefix + "yaml: unmarshal errors:";
   for (const YamlProblem& problem : problems)

@@ -22,7 +22,7 @@ constexpr const char* kNone = "(no error)";
 
 /// The verdict on the body of `providers:` in flow style, from the file to the last check.
 std::string verdict(const std::string& providers) {
-  return error_of(validate(parsed("{providers: {" + providers + "}}")));
+  return testing::without_places(error_of(validate(parsed("{providers: {" + providers + "}}"))));
 }
 
 TEST(NamedProvider, HasTheDefaultsOfABuiltInOneAndItsNameAsPrefix) {
@@ -132,7 +132,7 @@ TEST(Providers, AreAtMost256) {
 }
 
 TEST(Prefixes, ThatOverlapNameBothProvidersAndTheirLines) {
-  const auto error = [](const std::string& text) { return error_of(validate(parsed(text))); };
+  const auto error = [](const std::string& text) { return testing::without_places(error_of(validate(parsed(text)))); };
   EXPECT_EQ(error("providers:\n"
                   "  a: {kind: openai, upstream: http://h, prefix: /llm}\n"
                   "  b: {kind: openai, upstream: http://h, prefix: /llm/b/}\n"),
@@ -156,7 +156,7 @@ TEST(Prefixes, DoNotHideTheScrapedPath) {
   c.observability.otel.enabled = true;
   EXPECT_EQ(error_of(validate(c)), kNone) << "nothing is scraped";
   c.observability.otel.prometheus_enabled = true;
-  EXPECT_EQ(error_of(validate(c)),
+  EXPECT_EQ(testing::without_places(error_of(validate(c))),
             "providers.metrics.prefix must not hold observability.otel.prometheus_path (got \"/metrics\")");
 }
 

@@ -17,6 +17,13 @@ std::string error_of(const Result<T>& result) {
   return result ? "(no error)" : result.error().message;
 }
 
+/// Such an error of validation without the lines that say where.
+inline std::string without_places(std::string error) {
+  for (std::size_t at; (at = error.find("\n  at ")) != std::string::npos;)
+    error.erase(at, std::min(error.find('\n', at + 1), error.size()) - at);
+  return error;
+}
+
 inline ::testing::AssertionResult contains(const std::string& text, const std::string& part) {
   if (text.find(part) != std::string::npos) return ::testing::AssertionSuccess();
   return ::testing::AssertionFailure() << "not found:\n  " << part << "\nin:\n  " << text;

@@ -10,6 +10,7 @@
 
 #include "base/strings.h"
 #include "config/effective.h"
+#include "config/faults.h"
 #include "provider/provider.h"
 #include "route/route_table.h"
 #include "route/upstream_url.h"
@@ -21,130 +22,124 @@ constexpr std::string_view kPiiModes = "off, redact_storage, redact_upstream, bl
 
 bool blank(std::string_view s) { return trim(s).empty(); }
 
-Result<void> check_server(const Config& c) {
-  if (c.server.port > 0 && c.server.port <= 65'535) return {};
-  return fail(fmt::format("server.port must be between 1 and 65535 (got {})", c.server.port));
+void check_server(const Config& c, Faults& out) {
+  if (c.server.port > 0 && c.server.port <= 65'535) return;
+  out.add(fmt::format("server.port must be between 1 and 65535 (got {})", c.server.port));
 }
 
-Result<void> check_storage(const Config& c) {
+void check_storage(const Config& c, Faults& out) {
   const std::string_view driver = trim(c.storage.driver);
   if (driver == "sqlite") {
-    if (blank(c.storage.path)) return fail("storage.path is required when storage.driver=sqlite");
+    if (blank(c.storage.path)) out.add("storage.path is required when storage.driver=sqlite");
   } else if (driver == "postgres") {
-    if (blank(c.storage.dsn)) return fail("storage.dsn is required when storage.driver=postgres");
+    if (blank(c.storage.dsn)) out.add("storage.dsn is required when storage.driver=postgres");
   } else {
-    return fail("storage.driver must be one of sqlite, postgres (got " + quoted(c.storage.driver) + ")");
+    out.add("storage.driver must be one of sqlite, postgres (got " + quoted(c.storage.driver) + ")");
   }
-  return {};
 }
 
-Result<void> check_provider(const ProviderConfig& p) {
+void check_provider(const ProviderConfig& p, Faults& out) {
   const std::string path = "providers." + p.name;
-  if (blank(p.prefix)) return fail(path + ".prefix is required");
-  if (!trim(p.prefix).starts_with('/'))
-    return fail(path + ".prefix must start with '/' (got " + quoted(p.prefix) + ")");
+  if (blank(p.prefix)) out.add(path + ".prefix is required");
+  if (!trim(p.prefix).starts_with('/')) out.add(path + ".prefix must start with '/' (got " + quoted(p.prefix) + ")");
   if (p.prefix.find('%') != std::string::npos)
-    return fail(path + ".prefix is compared with decoded paths and cannot hold escapes (got " + quoted(p.prefix) + ")");
-  if (blank(p.upstream)) return fail(path + ".upstream is required");
+    out.add(path + ".prefix is compared with decoded paths and cannot hold escapes (got " + quoted(p.prefix) + ")");
+  if (blank(p.upstream)) out.add(path + ".upstream is required");
   const auto url = route::parse_upstream_url(
       p.upstream, path + ".upstream");  // the parser that serve uses, with the contract's texts
-  if (!url) return tl::make_unexpected(url.error());
+  if (!url) out.add(url.error().message);
   const bool built_in = provider::provider_from_name(p.name) != provider::Provider::unknown;
   if (built_in && p.kind != p.name)
-    return fail(path + ".kind must be " + p.name + ", as for every built-in provider (got " + quoted(p.kind) + ")");
+    out.add(path + ".kind must be " + p.name + ", as for every built-in provider (got " + quoted(p.kind) + ")");
   if (provider::provider_from_name(p.kind) == provider::Provider::unknown)
-    return fail(path + ".kind must be openai or anthropic (got " + quoted(p.kind) + ")");
-  return {};
+    out.add(path + ".kind must be openai or anthropic (got " + quoted(p.kind) + ")");
 }
 
-Result<void> check_providers(const Config& c) {
+void check_providers(const Config& c, Faults& out) {
   const auto providers = all_providers(c);
   if (providers.size() > route::kMaxRoutes)
-    return fail(fmt::format("providers must hold at most {} (got {})", route::kMaxRoutes, providers.size()));
-  for (const ProviderConfig* p : providers)
-    if (auto ok = check_provider(*p); !ok) return ok;
-  return {};
+    return out.add(fmt::format("providers must hold at most {} (got {})", route::kMaxRoutes, providers.size()));
+  for (const ProviderConfig* p : providers) check_provider(*p, out);
 }
 
-Result<void> check_auth(const Config& c) {
-  if (blank(c.auth.header)) return fail("auth.header must not be empty");
-  return {};
+void check_auth(const Config& c, Faults& out) {
+  if (blank(c.auth.header)) out.add("auth.header must not be empty");
 }
 
-Result<void> check_pii_scope(const PiiScopeConfig& scope, std::size_t index) {
+void check_pii_scope(const PiiScopeConfig& scope, std::size_t index, Faults& out) {
   const std::string path = fmt::format("pii.scopes[{}]", index);
   const PiiScopeMatchConfig& match = scope.match;
   if (blank(match.org_id) && blank(match.workspace_id) && blank(match.key_id) && blank(match.provider) &&
       blank(match.route_prefix))
-    return fail(path +
-                ".match must set at least one selector: org_id, workspace_id, key_id, provider, or route_prefix");
+    out.add(path + ".match must set at least one selector: org_id, workspace_id, key_id, provider, or route_prefix");
   if (std::any_of(match.provider.begin(), match.provider.end(), [](char ch) { return ch >= 'A' && ch <= 'Z'; }))
-    return fail(path + ".match.provider must be lowercase when set (got " + quoted(match.provider) + ")");
+    out.add(path + ".match.provider must be lowercase when set (got " + quoted(match.provider) + ")");
   if (!blank(match.route_prefix) && !trim(match.route_prefix).starts_with('/'))
-    return fail(path + ".match.route_prefix must start with '/' (got " + quoted(match.route_prefix) + ")");
+    out.add(path + ".match.route_prefix must start with '/' (got " + quoted(match.route_prefix) + ")");
   if (!blank(scope.mode) && !is_pii_mode(lowercase(trim(scope.mode))))
-    return fail(fmt::format("{}.mode must be one of {} (got {})", path, kPiiModes, quoted(scope.mode)));
-  return {};
+    out.add(fmt::format("{}.mode must be one of {} (got {})", path, kPiiModes, quoted(scope.mode)));
 }
 
-Result<void> check_pii(const Config& c) {
+void check_pii(const Config& c, Faults& out) {
   if (!is_pii_mode(effective_pii_mode(c)))
-    return fail(fmt::format("pii.mode must be one of {} (got {})", kPiiModes, quoted(c.pii.mode)));
-  for (std::size_t i = 0; i < c.pii.scopes.size(); ++i)
-    if (auto ok = check_pii_scope(c.pii.scopes[i], i); !ok) return ok;
-  return {};
+    out.add(fmt::format("pii.mode must be one of {} (got {})", kPiiModes, quoted(c.pii.mode)));
+  for (std::size_t i = 0; i < c.pii.scopes.size(); ++i) check_pii_scope(c.pii.scopes[i], i, out);
 }
 
-Result<void> check_prometheus_path(const OtelConfig& otel) {
+void check_prometheus_path(const OtelConfig& otel, Faults& out) {
   static constexpr std::array<std::string_view, 3> kTaken{"/api", "/openai", "/anthropic"};
   const std::string_view path = trim(otel.prometheus_path);
   const std::string got = " (got " + quoted(otel.prometheus_path) + ")";
-  if (!path.starts_with('/')) return fail("observability.otel.prometheus_path must start with '/'" + got);
+  if (!path.starts_with('/')) out.add("observability.otel.prometheus_path must start with '/'" + got);
   for (std::string_view taken : kTaken)
     if (path.starts_with(taken))
-      return fail("observability.otel.prometheus_path must not overlap with " + std::string(taken) + got);
-  return {};
+      out.add("observability.otel.prometheus_path must not overlap with " + std::string(taken) + got);
 }
 
-Result<void> check_otel(const Config& c) {
+void check_otel(const Config& c, Faults& out) {
   const OtelConfig& otel = c.observability.otel;
-  if (!otel.enabled) return {};
+  if (!otel.enabled) return;
   if (blank(otel.endpoint) && !otel.prometheus_enabled)
-    return fail("observability.otel.endpoint is required when observability.otel.enabled=true");
+    out.add("observability.otel.endpoint is required when observability.otel.enabled=true");
   if (blank(otel.service_name))
-    return fail("observability.otel.service_name is required when observability.otel.enabled=true");
+    out.add("observability.otel.service_name is required when observability.otel.enabled=true");
   if (!otel.traces_enabled && !otel.metrics_enabled && !otel.prometheus_enabled)
-    return fail("observability.otel requires traces_enabled, metrics_enabled, and/or prometheus_enabled when enabled");
+    out.add("observability.otel requires traces_enabled, metrics_enabled, and/or prometheus_enabled when enabled");
   if (otel.sampling_ratio < 0 || otel.sampling_ratio > 1)
-    return fail(
-        fmt::format("observability.otel.sampling_ratio must be between 0 and 1 (got {:.6f})", otel.sampling_ratio));
+    out.add(fmt::format("observability.otel.sampling_ratio must be between 0 and 1 (got {:.6f})", otel.sampling_ratio));
   if (otel.export_timeout_ms <= 0)
-    return fail(fmt::format("observability.otel.export_timeout_ms must be > 0 (got {})", otel.export_timeout_ms));
+    out.add(fmt::format("observability.otel.export_timeout_ms must be > 0 (got {})", otel.export_timeout_ms));
   if (otel.metric_export_interval_ms <= 0)
-    return fail(fmt::format("observability.otel.metric_export_interval_ms must be > 0 (got {})",
-                            otel.metric_export_interval_ms));
-  return otel.prometheus_enabled ? check_prometheus_path(otel) : Result<void>{};
+    out.add(fmt::format("observability.otel.metric_export_interval_ms must be > 0 (got {})",
+                        otel.metric_export_interval_ms));
+  if (otel.prometheus_enabled) check_prometheus_path(otel, out);
 }
 
-Result<void> check_accounting(const Config& c) {
+void check_accounting(const Config& c, Faults& out) {
   const std::string_view mode = trim(c.accounting.include_usage);
-  if (mode == "off" || mode == "inject") return {};
-  return fail("accounting.include_usage must be one of off, inject (got " + quoted(c.accounting.include_usage) + ")");
+  if (mode == "off" || mode == "inject") return;
+  out.add("accounting.include_usage must be one of off, inject (got " + quoted(c.accounting.include_usage) + ")");
 }
 
 }  // namespace
 
-Result<void> validate_values(const Config& config) {
+void find_in_values(const Config& config, Faults& out) {
   for (const auto check :
        {check_server, check_storage, check_providers, check_auth, check_accounting, check_pii, check_otel})
-    if (auto ok = check(config); !ok) return ok;
-  return {};
+    check(config, out);
 }
 
-Result<void> validate(const Config& config) {
-  for (const auto check : {validate_values, validate_for_serve, validate_files})
-    if (auto ok = check(config); !ok) return ok;
-  return {};
+Result<void> validate_values(const Config& config) {
+  Faults faults(config);
+  find_in_values(config, faults);
+  return faults.result();
+}
+
+Result<void> validate(const Config& config, const Check& more) {
+  Faults faults(config);
+  for (const auto find : {find_in_values, find_for_serve, find_in_files}) find(config, faults);
+  if (more) faults.add(more(config));
+  return faults.result();
 }
 
 }  // namespace gw::config

@@ -1,6 +1,8 @@
 #pragma once
-// Whether a configuration can be served. The first fault in a fixed order is the error; its text names the key and what
-// it must be.
+// Whether a configuration can be served. All faults are found in one go, in a fixed order, one for each key; the error
+// has a line for each: the text names the key and what it must be, and behind it `  at <file>:<line>` says where.
+#include <functional>
+
 #include "base/result.h"
 #include "config/config.h"
 
@@ -17,7 +19,8 @@ Result<void> validate_for_serve(const Config& config);
 /// not name the wrong kind of file; the price file is whole and right. Reads files, changes nothing.
 Result<void> validate_files(const Config& config);
 
-/// All three, in this order: for `serve` and `config validate`.
-Result<void> validate(const Config& config);
+/// All three, in this order, and then `more`: for `serve` and `config validate`.
+using Check = std::function<Result<void>(const Config&)>;
+Result<void> validate(const Config& config, const Check& more = {});
 
 }  // namespace gw::config

@@ -14,6 +14,7 @@
 #include "base/strings.h"
 #include "base/unique_fd.h"
 #include "config/effective.h"
+#include "config/faults.h"
 #include "config/price_file.h"
 #include "config/validate.h"
 
@@ -30,64 +31,72 @@ std::string openssl_reason() {
   return reason == nullptr ? "unknown reason" : reason;
 }
 
-Result<void> check_readable(std::string_view key, const std::string& path) {
+bool is_readable(std::string_view key, const std::string& path, Faults& out) {
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat info{};
+  std::string why;
   if (!file || ::fstat(file.get(), &info) != 0)
-    return fail(std::string(key) + ": cannot read " + quoted(path) + ": " + std::generic_category().message(errno));
-  if (!S_ISREG(info.st_mode)) return fail(std::string(key) + ": " + quoted(path) + " is not a file");
-  return {};
+    why = ": cannot read " + quoted(path) + ": " + std::generic_category().message(errno);
+  else if (!S_ISREG(info.st_mode))
+    why = ": " + quoted(path) + " is not a file";
+  if (!why.empty()) out.add(std::string(key) + why);
+  return why.empty();
 }
 
-Result<void> check_tls_files(const TlsConfig& tls) {
-  if (tls.cert.empty() || tls.key.empty()) return {};
-  if (auto ok = check_readable("server.tls.cert", tls.cert); !ok) return ok;
-  if (auto ok = check_readable("server.tls.key", tls.key); !ok) return ok;
+void check_tls_files(const TlsConfig& tls, Faults& out) {
+  if (tls.cert.empty() || tls.key.empty()) return;
+  const bool cert = is_readable("server.tls.cert", tls.cert, out);
+  const bool key = is_readable("server.tls.key", tls.key, out);
+  if (!cert || !key) return;
   const std::unique_ptr<SSL_CTX, decltype(&::SSL_CTX_free)> context(::SSL_CTX_new(::TLS_server_method()),
                                                                     ::SSL_CTX_free);
-  if (!context) return fail("server.tls: " + openssl_reason());
+  if (!context) return out.add("server.tls: " + openssl_reason());
   ::SSL_CTX_set_default_passwd_cb(context.get(), no_passphrase);
   ::ERR_clear_error();
   if (::SSL_CTX_use_certificate_chain_file(context.get(), tls.cert.c_str()) != 1)
-    return fail("server.tls.cert: " + quoted(tls.cert) + " holds no usable PEM certificate chain: " + openssl_reason());
+    return out.add("server.tls.cert: " + quoted(tls.cert) +
+                   " holds no usable PEM certificate chain: " + openssl_reason());
   // This also compares the key with the certificate.
   if (::SSL_CTX_use_PrivateKey_file(context.get(), tls.key.c_str(), SSL_FILETYPE_PEM) != 1)
-    return fail("server.tls.key: " + quoted(tls.key) +
-                " holds no PEM private key without passphrase for server.tls.cert: " + openssl_reason());
-  return {};
+    return out.add("server.tls.key: " + quoted(tls.key) +
+                   " holds no PEM private key without passphrase for server.tls.cert: " + openssl_reason());
 }
 
-Result<void> check_storage_paths(const Config& c) {
+void check_storage_paths(const Config& c, Faults& out) {
   struct stat info{};
   if (c.storage.driver == "sqlite" && ::stat(c.storage.path.c_str(), &info) == 0 && S_ISDIR(info.st_mode))
-    return fail("storage.path must name a file, but " + quoted(c.storage.path) + " is a folder");
+    out.add("storage.path must name a file, but " + quoted(c.storage.path) + " is a folder");
   if (!c.trace.ring_path.empty() && ::stat(c.trace.ring_path.c_str(), &info) == 0 && !S_ISDIR(info.st_mode))
-    return fail("trace.ring_path must name a folder, but " + quoted(c.trace.ring_path) + " is not one");
-  return {};
+    out.add("trace.ring_path must name a folder, but " + quoted(c.trace.ring_path) + " is not one");
 }
 
 /// A provider that nothing is called would leave its override without effect.
-Result<void> check_prices(const Config& c) {
+void check_prices(const Config& c, Faults& out) {
   const auto table = load_prices(c.pricing);
-  if (!table) return tl::make_unexpected(table.error());
+  if (!table) return out.add(table.error().message);
   const auto configured = all_providers(c);
   for (std::size_t i = 0; i < c.pricing.overrides.size(); ++i) {
     const std::string name = lowercase(trim(c.pricing.overrides[i].provider));
     const bool known =
         std::any_of(configured.begin(), configured.end(), [&](const auto* p) { return p->name == name; });
     if (!known && !(*table)->has_provider(name))
-      return fail("pricing.overrides[" + std::to_string(i) + "].provider " + quoted(name) +
-                  " is neither a configured provider nor one of the price table");
+      out.add("pricing.overrides[" + std::to_string(i) + "].provider " + quoted(name) +
+              " is neither a configured provider nor one of the price table");
   }
-  return {};
 }
 
 }  // namespace
 
+void find_in_files(const Config& config, Faults& out) {
+  check_tls_files(config.server.tls, out);
+  check_storage_paths(config, out);
+  check_prices(config, out);
+}
+
 Result<void> validate_files(const Config& config) {
-  if (auto ok = check_tls_files(config.server.tls); !ok) return ok;
-  if (auto ok = check_storage_paths(config); !ok) return ok;
-  return check_prices(config);
+  Faults faults(config);
+  find_in_files(config, faults);
+  return faults.result();
 }
 
 }  // namespace gw::config

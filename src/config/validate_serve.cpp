@@ -11,6 +11,7 @@
 
 #include "base/strings.h"
 #include "config/effective.h"
+#include "config/faults.h"
 #include "config/validate.h"
 #include "http/token.h"
 #include "provider/price_table.h"
@@ -65,14 +66,13 @@ std::vector<Bound> bounds_of(const Config& c) {
 /// A slip of units would remove nearly everything.
 constexpr std::int64_t kLeastMaxBytes = 64 * kMiB;
 
-Result<void> check_bounds(const Config& c) {
+void check_bounds(const Config& c, Faults& out) {
   if (c.storage.max_bytes > 0 && c.storage.max_bytes < kLeastMaxBytes)
-    return fail(fmt::format("storage.max_bytes is in bytes: 0 for no bound, or at least {} (got {})", kLeastMaxBytes,
-                            c.storage.max_bytes));
+    out.add(fmt::format("storage.max_bytes is in bytes: 0 for no bound, or at least {} (got {})", kLeastMaxBytes,
+                        c.storage.max_bytes));
   for (const Bound& b : bounds_of(c))
     if (b.value < b.min || b.value > b.max)
-      return fail(fmt::format("{} must be between {} and {} (got {})", b.path, b.min, b.max, b.value));
-  return {};
+      out.add(fmt::format("{} must be between {} and {} (got {})", b.path, b.min, b.max, b.value));
 }
 
 bool is_address(int family, std::string_view text) {
@@ -80,72 +80,70 @@ bool is_address(int family, std::string_view text) {
   return ::inet_pton(family, std::string(text).c_str(), out.data()) == 1;
 }
 
-Result<void> check_host(const Config& c) {
+void check_host(const Config& c, Faults& out) {
   const std::string& host = c.server.host;
   const std::string got = " (got " + quoted(host) + ")";
-  if (host.empty()) return {};  // every address
+  if (host.empty()) return;  // every address
   if (host.front() == '[' || host.back() == ']') {
     const std::string inner = listen_host(c);
-    if (inner.size() + 2 == host.size() && is_address(AF_INET6, inner.substr(0, inner.find('%')))) return {};
-    return fail("server.host must be an IPv6 address when in brackets" + got);
+    if (inner.size() + 2 == host.size() && is_address(AF_INET6, inner.substr(0, inner.find('%')))) return;
+    return out.add("server.host must be an IPv6 address when in brackets" + got);
   }
   if (host.find(':') != std::string::npos)
-    return fail("server.host must put an IPv6 address in brackets and must not hold a port" + got);
+    return out.add("server.host must put an IPv6 address in brackets and must not hold a port" + got);
   const auto usable = [](char ch) {
     return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || ch == '-' || ch == '_' ||
            ch == '.';
   };
   if (!std::all_of(host.begin(), host.end(), usable))
-    return fail("server.host must be an address or a host name" + got);
+    return out.add("server.host must be an address or a host name" + got);
   const bool numeric = host.find_first_not_of("0123456789.") == std::string::npos;
-  if (numeric && !is_address(AF_INET, host)) return fail("server.host must be an address or a host name" + got);
-  return {};
+  if (numeric && !is_address(AF_INET, host)) return out.add("server.host must be an address or a host name" + got);
 }
 
-Result<void> check_driver(const Config& c) {
-  if (c.storage.driver == trim(c.storage.driver)) return {};
-  return fail("unsupported storage.driver " + quoted(c.storage.driver) + ": remove the spaces");
+void check_driver(const Config& c, Faults& out) {
+  if (c.storage.driver == trim(c.storage.driver)) return;
+  out.add("unsupported storage.driver " + quoted(c.storage.driver) + ": remove the spaces");
 }
 
-Result<void> check_prefix(const ProviderConfig& p) {
+void check_prefix(const ProviderConfig& p, Faults& out) {
   const std::string key = "providers." + p.name + ".prefix";
   const std::string got = " (got " + quoted(p.prefix) + ")";
   const std::string prefix = normalised_prefix(p.prefix);
   if (prefix == "/")
-    return fail(key + " must not be root ('/'): the API and the other providers could not be reached" + got);
-  if (prefixes_overlap(prefix, "/api")) return fail(key + " must not overlap with /api" + got);
+    out.add(key + " must not be root ('/'): the API and the other providers could not be reached" + got);
+  if (prefixes_overlap(prefix, "/api")) out.add(key + " must not overlap with /api" + got);
   const auto never_in_a_path = [](char ch) {
     return ch == '?' || ch == '#' || static_cast<unsigned char>(ch) < 0x20 || ch == 0x7f;
   };
   if (std::any_of(prefix.begin(), prefix.end(), never_in_a_path))
-    return fail(key + " must be a path without '?', '#' and control characters" + got);
-  if ((prefix + "/").find("/../") != std::string::npos) return fail(key + " must not hold a '..' segment" + got);
-  return {};
+    out.add(key + " must be a path without '?', '#' and control characters" + got);
+  if ((prefix + "/").find("/../") != std::string::npos) out.add(key + " must not hold a '..' segment" + got);
 }
 
-Result<void> check_overlap(const ProviderConfig& a, const ProviderConfig& b) {
-  if (!prefixes_overlap(a.prefix, b.prefix)) return {};
+void check_overlap(const ProviderConfig& a, const ProviderConfig& b, Faults& out) {
+  const auto bad = [&out](const ProviderConfig& p) { return out.has("providers." + p.name + ".prefix"); };
+  if (!prefixes_overlap(a.prefix, b.prefix) || bad(a) || bad(b)) return;
   const auto shown = [](const ProviderConfig& p) {
     return quoted(p.prefix) + (p.line > 0 ? " of the provider on line " + std::to_string(p.line) : "");
   };
-  return fail(fmt::format("providers.{}.prefix and providers.{}.prefix must not overlap (got {} and {})", a.name,
-                          b.name, shown(a), shown(b)));
+  out.add(fmt::format("providers.{}.prefix and providers.{}.prefix must not overlap (got {} and {})", a.name, b.name,
+                      shown(a), shown(b)),
+          "providers." + b.name + ".prefix");
 }
 
-Result<void> check_routes(const Config& c) {
+void check_routes(const Config& c, Faults& out) {
   const auto providers = all_providers(c);
   const OtelConfig& otel = c.observability.otel;
   const bool scraped = otel.enabled && otel.prometheus_enabled;
   for (std::size_t i = 0; i < providers.size(); ++i) {
     const ProviderConfig& p = *providers[i];
-    if (auto ok = check_prefix(p); !ok) return ok;
+    check_prefix(p, out);
     if (scraped && route::under_prefix(trim(otel.prometheus_path), normalised_prefix(p.prefix)))
-      return fail("providers." + p.name + ".prefix must not hold observability.otel.prometheus_path (got " +
-                  quoted(p.prefix) + ")");
-    for (std::size_t j = 0; j < i; ++j)
-      if (auto ok = check_overlap(*providers[j], p); !ok) return ok;
+      out.add("providers." + p.name + ".prefix must not hold observability.otel.prometheus_path (got " +
+              quoted(p.prefix) + ")");
+    for (std::size_t j = 0; j < i; ++j) check_overlap(*providers[j], p, out);
   }
-  return {};
 }
 
 bool is_header_name(std::string_view name) {
@@ -173,75 +171,79 @@ bool is_gateway_header(std::string_view name) {
 }
 
 /// Messages never show a value: it may be a key.
-Result<void> check_headers_of(const ProviderConfig& p) {
+void check_headers_of(const ProviderConfig& p, Faults& out) {
   constexpr std::size_t kMaxHeaders = 32;
   constexpr std::size_t kMaxName = 256;
   constexpr std::size_t kMaxValue = 8'192;
   const std::string path = "providers." + p.name + ".headers";
   if (p.headers.size() > kMaxHeaders)
-    return fail(fmt::format("{} must hold at most {} (got {})", path, kMaxHeaders, p.headers.size()));
+    return out.add(fmt::format("{} must hold at most {} (got {})", path, kMaxHeaders, p.headers.size()));
   for (std::size_t i = 0; i < p.headers.size(); ++i) {
     const auto& [name, value] = p.headers[i];
-    if (!is_header_name(name) || name.size() > kMaxName)
-      return fail(fmt::format("{} must have header names of at most {} characters as keys (got {})", path, kMaxName,
-                              quoted(name.substr(0, 64))));
+    if (!is_header_name(name) || name.size() > kMaxName) {
+      out.add(fmt::format("{} must have header names of at most {} characters as keys (got {})", path, kMaxName,
+                          quoted(name.substr(0, 64))));
+      continue;
+    }
     const std::string key = path + "." + name;
-    if (is_gateway_header(name)) return fail(key + " must not be set: the gateway writes this header itself");
+    if (is_gateway_header(name)) out.add(key + " must not be set: the gateway writes this header itself");
     for (std::size_t j = 0; j < i; ++j)
-      if (iequals(p.headers[j].name, name))
-        return fail(key + " is the same header as " + path + "." + p.headers[j].name);
-    if (trim(value).empty()) return fail(key + " must not be blank");
+      if (iequals(p.headers[j].name, name)) out.add(key + " is the same header as " + path + "." + p.headers[j].name);
+    if (trim(value).empty()) out.add(key + " must not be blank");
     if (value.size() > kMaxValue)
-      return fail(fmt::format("{} must have at most {} bytes (got {})", key, kMaxValue, value.size()));
+      out.add(fmt::format("{} must have at most {} bytes (got {})", key, kMaxValue, value.size()));
     const auto control = [](char ch) { return static_cast<unsigned char>(ch) < 0x20 || ch == 0x7f; };
-    if (std::any_of(value.begin(), value.end(), control)) return fail(key + " must not hold control characters");
+    if (std::any_of(value.begin(), value.end(), control)) out.add(key + " must not hold control characters");
   }
-  return {};
 }
 
-Result<void> check_provider_headers(const Config& c) {
-  for (const ProviderConfig* p : all_providers(c))
-    if (auto ok = check_headers_of(*p); !ok) return ok;
-  return {};
+void check_provider_headers(const Config& c, Faults& out) {
+  for (const ProviderConfig* p : all_providers(c)) check_headers_of(*p, out);
 }
 
-Result<void> check_auth_header(const Config& c) {
+void check_auth_header(const Config& c, Faults& out) {
   const std::string_view header = trim(c.auth.header);
-  if (std::all_of(header.begin(), header.end(), http::is_token_char)) return {};
-  return fail("auth.header must be a header name (got " + quoted(c.auth.header) + ")");
+  if (std::all_of(header.begin(), header.end(), http::is_token_char)) return;
+  out.add("auth.header must be a header name (got " + quoted(c.auth.header) + ")");
 }
 
 /// Without any key the gateway starts and denies everything; a wrong key is a mistake.
-Result<void> check_auth_keys(const Config& c) {
-  if (!c.auth.enabled) return {};
+void check_auth_keys(const Config& c, Faults& out) {
+  if (!c.auth.enabled) return;
   std::unordered_map<std::string_view, std::size_t> seen;
   for (std::size_t i = 0; i < c.auth.keys.size(); ++i) {
     const std::string_view token = trim(c.auth.keys[i].token);
-    if (token.empty()) return fail(fmt::format("auth.keys[{}].token: gateway key token cannot be empty", i));
+    if (token.empty()) {
+      out.add(fmt::format("auth.keys[{}].token: gateway key token cannot be empty", i));
+      continue;
+    }
     const auto [at, fresh] = seen.emplace(token, i);
     if (!fresh)
-      return fail(fmt::format("auth.keys[{}].token: duplicate gateway key token in auth config (same as auth.keys[{}])",
-                              i, at->second));
+      out.add(fmt::format("auth.keys[{}].token: duplicate gateway key token in auth config (same as auth.keys[{}])", i,
+                          at->second));
   }
-  return {};
 }
 
-Result<void> check_tls(const Config& c) {
+void check_tls(const Config& c, Faults& out) {
   const TlsConfig& tls = c.server.tls;
-  if (tls.cert.empty() && !tls.key.empty()) return fail("server.tls.cert is required when server.tls.key is set");
-  if (!tls.cert.empty() && tls.key.empty()) return fail("server.tls.key is required when server.tls.cert is set");
-  return {};
+  if (tls.cert.empty() && !tls.key.empty()) out.add("server.tls.cert is required when server.tls.key is set");
+  if (!tls.cert.empty() && tls.key.empty()) out.add("server.tls.key is required when server.tls.cert is set");
 }
 
-Result<void> check_pricing(const Config& c) { return provider::PriceTable::check(c.pricing.overrides); }
+void check_pricing(const Config& c, Faults& out) { out.add(provider::PriceTable::check(c.pricing.overrides)); }
 
 }  // namespace
 
-Result<void> validate_for_serve(const Config& config) {
+void find_for_serve(const Config& config, Faults& out) {
   for (const auto check : {check_host, check_driver, check_routes, check_provider_headers, check_auth_header,
                            check_auth_keys, check_tls, check_bounds, check_pricing})
-    if (auto ok = check(config); !ok) return ok;
-  return {};
+    check(config, out);
+}
+
+Result<void> validate_for_serve(const Config& config) {
+  Faults faults(config);
+  find_for_serve(config, faults);
+  return faults.result();
 }
 
 }  // namespace gw::config

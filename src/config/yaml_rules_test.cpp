@@ -175,7 +175,7 @@ TEST(Lists, OfMappingsReplaceWhatIsThere) {
   config.auth.keys.resize(3);
   const auto document = read_yaml("auth: {keys: [{id: only}]}");
   ASSERT_TRUE(document);
-  EXPECT_TRUE(bind(*document, config).empty());
+  EXPECT_TRUE(bind(*document, "test.yaml", config).empty());
   ASSERT_EQ(config.auth.keys.size(), 1u);
   EXPECT_EQ(config.auth.keys[0].id, "only");
 }
