@@ -351,6 +351,54 @@ TEST(Accounting, Row23_CountsThatCannotBeAreClampedAndSaidToBeAnomalous) {
   EXPECT_EQ(u.total_tokens, 2);
 }
 
+TEST(Accounting, Row23_ATotalFarAboveItsPartsIsNotBelieved) {
+  const Usage u = of_usage(R"({"prompt_tokens":10,"completion_tokens":5,"total_tokens":9000000})");
+  EXPECT_EQ(u.total_tokens, 15);
+  EXPECT_TRUE(u.anomalous);
+  const Usage embedding = of_usage(R"({"prompt_tokens":8,"total_tokens":800})");
+  EXPECT_EQ(embedding.total_tokens, 8);
+  EXPECT_TRUE(embedding.anomalous);
+  const Usage twice = of_usage(R"({"prompt_tokens":10,"completion_tokens":5,"total_tokens":31})");
+  EXPECT_EQ(twice.total_tokens, 31);
+  EXPECT_FALSE(twice.anomalous);
+  const Usage alone = of_usage(R"({"total_tokens":800})");
+  EXPECT_EQ(alone.total_tokens, 800) << "nothing contradicts it";
+  EXPECT_FALSE(alone.anomalous);
+  EXPECT_EQ(of_events({R"({"usage":{"prompt_tokens":10,"total_tokens":9000000}})",
+                       R"({"usage":{"prompt_tokens":10,"completion_tokens":2,"total_tokens":12}})"}),
+            (Usage{.input_tokens = 10, .output_tokens = 2, .total_tokens = 12, .seen = true}))
+      << "a later event puts it right";
+}
+
+TEST(Accounting, Row23_CountsInQuotesAreReadWhenTheyAreDigits) {
+  const Usage u = of_usage(
+      R"({"prompt_tokens":"100","completion_tokens":"007","total_tokens":"107","cost":"0.00014","seconds":"1.5",)"
+      R"("prompt_tokens_details":{"cached_tokens":"6\u0030"}})");
+  EXPECT_EQ(u, (Usage{.input_tokens = 100,
+                      .output_tokens = 7,
+                      .total_tokens = 107,
+                      .cache_read_tokens = 60,
+                      .audio_ms = 1500,
+                      .provider_cost_nano_usd = 140'000,
+                      .seen = true}));
+  EXPECT_EQ(of_json(R"({"eval_count":"7","prompt_eval_count":"20"})").total_tokens, 27);
+}
+
+TEST(Accounting, Row23_AnyOtherTextInTheirPlaceIsAnAnomalyAndNoCount) {
+  const std::string long_digits(60, '1');
+  for (const std::string& text :
+       {std::string("many"), std::string(), std::string("-5"), std::string("1.5"), std::string("1e3"),
+        std::string(" 5"), std::string("5 "), std::string("0x10"), std::string("5\\u0000"), long_digits}) {
+    const Usage u = of_usage(R"({"prompt_tokens":")" + text + R"(","completion_tokens":2})");
+    EXPECT_EQ(u.input_tokens, 0) << text;
+    EXPECT_EQ(u.output_tokens, 2) << text;
+    EXPECT_TRUE(u.anomalous) << text;
+  }
+  EXPECT_FALSE(of_usage(R"({"prompt_tokens":"x","prompt_tokens":3})").anomalous) << "the last duplicate counts";
+  EXPECT_FALSE(of_usage(R"({"prompt_tokens":3,"completion_tokens":null,"cost":{"total":"x"}})").anomalous);
+  EXPECT_EQ(of_usage(R"({"prompt_tokens":3,"cost":"free"})").provider_cost_nano_usd, Usage::kNoCost);
+}
+
 TEST(Accounting, Row27_CompressedAnswersAreRead) {
   const std::string body = events({R"({"model":"m"})", R"({"usage":{"prompt_tokens":3,"completion_tokens":4}})"});
   for (const char* coding : {"gzip", "deflate", "br", "zstd"})

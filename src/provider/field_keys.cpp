@@ -32,6 +32,7 @@ struct FieldScanner::Tables {
       {"session", C::client_part},
       {"metadata", C::metadata},
       {"response", C::client_part},
+      {"event_id", T::event_id},
       {"service_tier", T::service_tier},
       {"prompt_cache_key", T::prompt_cache_key},
       {"safety_identifier", T::safety_identifier},
@@ -60,6 +61,7 @@ struct FieldScanner::Tables {
       {"type", W::event},
       {"model", T::model_of_root},
       {"usage", C::usage},
+      {"error", C::error},
       {"object", W::object},
       {"output", C::output},
       {"x_groq", C::groq},
@@ -67,6 +69,7 @@ struct FieldScanner::Tables {
       {"session", C::session},
       {"response", C::response},
       {"eval_count", F::completion_tokens, Action::root_count},  // Ollama's own API
+      {"background", L::background},
       {"response_id", T::response_id},
       {"output_index", F::output_tokens, Action::root_count},  // no count, see on_count
       {"service_tier", T::service_tier},
@@ -78,8 +81,13 @@ struct FieldScanner::Tables {
       {"service_tier", T::service_tier},
   };
   static constexpr Key kResponse[] = {
-      {"id", T::response_id}, {"model", T::model_of_response}, {"usage", C::usage},
-      {"output", C::output},  {"status", W::status},           {"service_tier", T::service_tier},
+      {"id", T::response_id},
+      {"model", T::model_of_response},
+      {"usage", C::usage},
+      {"output", C::output},
+      {"status", W::status},
+      {"background", L::background},
+      {"service_tier", T::service_tier},
   };
   static constexpr Key kSession[] = {{"model", T::model_of_response}};
   static constexpr Key kGroq[] = {{"usage", C::usage}};
@@ -154,12 +162,13 @@ struct FieldScanner::Tables {
   static constexpr Key kCostDetails[] = {{"upstream_inference_cost", F::upstream_cost_nano_usd, Action::nano}};
   static constexpr Key kItem[] = {{"type", W::item_type}, {"action", C::action}};
   static constexpr Key kActionKeys[] = {{"type", W::action_type}};
+  static constexpr Key kError[] = {{"event_id", T::event_id}};
 };
 
 const FieldScanner::Keys* FieldScanner::keys_of(Context context, Document document) {
   using T = Tables;
   static constexpr Keys kClientRoot = std::span<const Key>(T::kClientMessage);
-  static constexpr std::array<Keys, 22> kTables = {Keys(T::kRequest),
+  static constexpr std::array<Keys, 23> kTables = {Keys(T::kRequest),
                                                    Keys(T::kRequestMessage),
                                                    Keys(T::kClientPart),
                                                    Keys(T::kStreamOptions),
@@ -180,7 +189,8 @@ const FieldScanner::Keys* FieldScanner::keys_of(Context context, Document docume
                                                    Keys(),
                                                    Keys(T::kItem),
                                                    Keys(T::kItem),
-                                                   Keys(T::kActionKeys)};
+                                                   Keys(T::kActionKeys),
+                                                   Keys(T::kError)};
   static_assert(std::ranges::all_of(kTables, [](const Keys& k) {
     return std::ranges::is_sorted(k.keys, {}, [](const Key& key) { return key.name.size(); });
   }));
@@ -314,6 +324,7 @@ void FieldScanner::leave_item() {
 void FieldScanner::on_text(std::string_view text) {
   state_ = State::comma_or_end;
   if (action_ == Action::word) return on_word(text);
+  if (action_ != Action::text) return on_count_text(text);
   const std::string_view trimmed = trim(text);
   const auto slot = static_cast<Text>(argument_);
   if (slot > Text::model_of_response && trimmed.empty()) return;

@@ -10,7 +10,7 @@ namespace gw::provider {
 namespace {
 
 constexpr std::uint16_t kTooLong = 0xffff;
-constexpr std::size_t kMaxWordBytes = 48;  // of a key or scalar
+constexpr std::size_t kMaxWordBytes = 48;  // of a key, scalar, or count in quotes
 
 bool ends_scalar(char c) { return c == ',' || c == '}' || c == ']' || scan::is_json_space(c); }
 void append_utf8(std::string& out, std::uint32_t c) {
@@ -42,7 +42,7 @@ void FieldScanner::restart(Document document) {
   level_ = 0;
   in_array_ = false;
   stream_ = include_usage_ = Flag::absent;
-  batch_ = response_seen_ = false;
+  batch_ = background_ = response_seen_ = key_escaped_ = usage_escaped_ = false;
   event_ = status_ = Event::other;
   item_ = ToolItem::none;
   output_index_ = -1;
@@ -164,7 +164,7 @@ const char* FieldScanner::start_value(const char* p, const char* end) {
   const char c = *p;
   if (c == '"') {
     ++p;
-    if (action_ != Action::text && action_ != Action::word) {
+    if (action_ == Action::skip || action_ == Action::descend || action_ == Action::flag) {
       state_ = State::in_string;
       return skip_string(p, end);
     }
@@ -243,6 +243,7 @@ void FieldScanner::on_scalar(std::string_view text) {
     const Flag flag = text == "true" ? Flag::yes : Flag::no;
     if (argument_ == static_cast<std::uint8_t>(Literal::stream)) stream_ = flag;
     if (argument_ == static_cast<std::uint8_t>(Literal::include_usage)) include_usage_ = flag;
+    if (argument_ == static_cast<std::uint8_t>(Literal::background)) background_ = flag == Flag::yes;
     if (argument_ == static_cast<std::uint8_t>(Literal::own_key))
       usages_[source_].set(UsageField::own_key, flag == Flag::yes ? 1 : 0);
   }
@@ -254,6 +255,22 @@ void FieldScanner::on_scalar(std::string_view text) {
     const Count c = scaled_of(text, action_ == Action::nano ? 9 : 3);
     on_count(c.value, c.bad);
   }
+}
+
+// Some servers put their counts in quotes. Digits are read, and for money and time whatever is a JSON number; any other
+// text is no count, and says that something is wrong with this usage.
+void FieldScanner::on_count_text(std::string_view text) {
+  const bool scaled = action_ == Action::nano || action_ == Action::milli;
+  const bool readable = !text.empty() && text.size() <= kMaxWordBytes &&
+                        (scaled ? is_json_number(text) : count_digits(text, 0) == text.size());
+  if (readable) {
+    if (!scaled) text.remove_prefix(std::min(text.find_first_not_of('0'), text.size() - 1));
+    return on_scalar(text);
+  }
+  if (action_ == Action::root_count)
+    usages_[kOllama].mark_bad(static_cast<UsageField>(argument_));
+  else
+    usages_[source_].mark_bad(static_cast<UsageField>(argument_));
 }
 
 // The elements of `output` are its items.
@@ -320,6 +337,7 @@ const char* FieldScanner::read_escape(const char* p, const char* end) {
     }
     return p + 1;
   }
+  key_escaped_ = key_escaped_ || state_ == State::in_key;
   if (c == 'u') {
     escape_ = 5;
     code_unit_ = 0;
@@ -364,7 +382,8 @@ void FieldScanner::append_text(std::string_view text) {
   if (text.empty()) return;
   flush_surrogate();
   if (state_ == State::in_text) {
-    while (text_size_ == 0 && !text.empty() && is_space(text.front())) text.remove_prefix(1);
+    if (action_ == Action::text)
+      while (text_size_ == 0 && !text.empty() && is_space(text.front())) text.remove_prefix(1);
     // A few bytes over the bound show whether the cut falls inside a character.
     text = text.substr(0, text_.size() - text_size_);
   } else if (text_size_ == kTooLong || text_size_ + text.size() > kMaxWordBytes) {
@@ -378,7 +397,18 @@ void FieldScanner::append_text(std::string_view text) {
 void FieldScanner::end_string() {
   flush_surrogate();
   const std::string_view text(text_.data(), text_size_ == kTooLong ? 0 : text_size_);
-  state_ == State::in_key ? on_key(text) : on_text(text);
+  if (state_ != State::in_key) return on_text(text);
+  on_key(text);
+  usage_escaped_ = usage_escaped_ || (key_escaped_ && key_is_usage());
+  key_escaped_ = false;
+}
+
+void FieldScanner::join_line() {
+  const bool before_value = state_ == State::colon || state_ == State::value;
+  if (before_value && !in_array_ && key_is_usage())
+    state_ = State::failed;
+  else
+    push("\n");
 }
 
 std::string_view FieldScanner::model() const {

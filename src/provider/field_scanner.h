@@ -34,13 +34,14 @@ enum class Text : std::uint8_t {
   service_tier,       ///< of the root, `message`, `response` or a usage object: whichever comes last
   inference_geo,      ///< of a usage object
   response_id,        ///< `response.id`, or `response_id` of the root
+  event_id,           ///< of a client's message; in an answer that of `error`, which names the message at fault
   metadata_session,   ///< see kSessionKeys in field_keys.cpp; those listed first win
   metadata_user_id,
   user,
   safety_identifier,
   prompt_cache_key,
 };
-inline constexpr std::size_t kTexts = 11;
+inline constexpr std::size_t kTexts = 12;
 
 /// What the root's `type` says, where it matters.
 enum class Event : std::uint8_t {
@@ -70,10 +71,15 @@ class FieldScanner {
   /// Forgets everything and expects a new document.
   void restart(Document document);
   void push(std::string_view bytes);
+  /// The document goes on in another line. One that ends between the key `usage` and its value fails: it would not have
+  /// been found by searching.
+  void join_line();
 
   const scan::Kernel& kernel() const { return *kernel_; }
   /// The root object is closed and nothing but white space came after it.
   bool complete() const { return state_ == State::done; }
+  /// The root object has begun and goes on.
+  bool open() const { return state_ > State::start && state_ < State::done; }
   /// This is not a JSON object; what was found does not count.
   bool failed() const { return state_ == State::failed; }
 
@@ -91,6 +97,10 @@ class FieldScanner {
   const RawUsage* usage(bool counts_of_root) const;
   /// That one is of `message`: what a stream of Anthropic's begins with.
   bool usage_of_message() const { return !usage_closed_[0] && usage_closed_[1]; }
+  /// The answer, or its `response`, was made in the background.
+  bool background() const { return background_; }
+  /// The key of one was written with escapes.
+  bool usage_escaped() const { return usage_escaped_; }
   /// The model or usage is that of `response`.
   bool of_response() const { return response_seen_; }
 
@@ -143,6 +153,7 @@ class FieldScanner {
     output_item,
     item,
     action,
+    error,
   };
   enum class Action : std::uint8_t {
     skip,
@@ -157,7 +168,7 @@ class FieldScanner {
     milli
   };
   enum class Word : std::uint8_t { event, object, status, item_type, action_type };
-  enum class Literal : std::uint8_t { stream, include_usage, own_key };
+  enum class Literal : std::uint8_t { stream, include_usage, own_key, background };
   static constexpr std::size_t kSources = 5;  ///< root, message, response, x_groq, Ollama's root
   static constexpr std::uint8_t kOllama = 4;
 
@@ -188,12 +199,16 @@ class FieldScanner {
   void on_text(std::string_view text);
   void on_word(std::string_view word);
   void on_scalar(std::string_view text);
+  void on_count_text(std::string_view text);
   void on_count(std::int64_t value, bool bad);
   void next_element();
   void enter();
   void leave();
   void leave_item();
   Context context() const { return contexts_[level_]; }
+  bool key_is_usage() const {
+    return action_ == Action::descend && argument_ == static_cast<std::uint8_t>(Context::usage);
+  }
   const char* fail(const char* end) {
     state_ = State::failed;
     return end;
@@ -215,6 +230,9 @@ class FieldScanner {
   Flag include_usage_ = Flag::absent;
   bool batch_ = false;
   bool response_seen_ = false;
+  bool background_ = false;
+  bool key_escaped_ = false;  ///< the key being read
+  bool usage_escaped_ = false;
   Event event_ = Event::other;
   Event status_ = Event::other;
   ToolItem item_ = ToolItem::none;

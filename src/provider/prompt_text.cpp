@@ -22,18 +22,7 @@ class Extractor {
   explicit Extractor(std::string& body) : body_(body), json_(body), out_(body.data()) {}
 
   std::int64_t request() {
-    for_members([&](std::string_view key) {
-      if (key == "messages") {
-        tokens_ += kPrimingTokens;
-        messages();
-      } else if (one_of(key, {"system", "instructions", "input", "prompt"})) {
-        content(0);
-      } else if (one_of(key, {"tools", "functions"})) {
-        copy(json_.value());
-      } else {
-        json_.value();
-      }
-    });
+    request_members(true);
     return done();
   }
 
@@ -49,6 +38,23 @@ class Extractor {
   }
 
  private:
+  void request_members(bool root) {
+    for_members([&](std::string_view key) {
+      if (root && key == "response" && json_.peek() == '{') {  // of a WebSocket's `response.create`
+        request_members(false);
+      } else if (key == "messages") {
+        tokens_ += kPrimingTokens;
+        messages();
+      } else if (one_of(key, {"system", "instructions", "input", "prompt"})) {
+        content(0);
+      } else if (one_of(key, {"tools", "functions"})) {
+        copy(json_.value());
+      } else {
+        json_.value();
+      }
+    });
+  }
+
   template <class Member>
   void for_members(Member member) {
     if (!json_.open('{')) return;

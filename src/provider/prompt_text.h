@@ -21,8 +21,9 @@ inline constexpr char kTextEnd = '\xFF';
 
 /// Replaces a request body by the texts in it, each followed by kTextEnd, and gives the tokens that come on top of
 /// theirs: overheads, images and the like, token ids. Known are `messages` (content, roles, names, tool calls),
-/// `system`, `instructions`, `input`, `prompt`, and `tools` and `functions`, which count as they are written. A body
-/// that is cut off gives what it has. Works in place; nested deeper than 32 is passed over.
+/// `system`, `instructions`, `input`, `prompt`, and `tools` and `functions`, which count as they are written; also in
+/// the `response` of a WebSocket's `response.create`. A body that is cut off gives what it has. Works in place; nested
+/// deeper than 32 is passed over.
 std::int64_t keep_prompt_text(std::string& body);
 
 /// The same of an answer: `choices`, `output`, `content`.

@@ -46,10 +46,29 @@ struct Number {
   bool bad = false;
 };
 
+/// A count in quotes is of digits alone; money and time are whatever is a number.
+inline std::optional<double> quoted_number(std::string_view text, bool scaled) {
+  if (text.empty() || text.size() > 48) return std::nullopt;
+  simdjson::dom::parser parser;
+  Element e;
+  const std::size_t zeros = std::min(text.find_first_not_of('0'), text.size() - 1);
+  const bool digits = text.find_first_not_of("0123456789") == std::string_view::npos;
+  if (!scaled && !digits) return std::nullopt;
+  if (digits && !scaled) return std::strtod(std::string(text.substr(zeros)).c_str(), nullptr);
+  if (parser.parse(std::string(text)).get(e) != simdjson::SUCCESS || !e.is_number()) return std::nullopt;
+  return std::strtod(std::string(text).c_str(), nullptr);
+}
+
 inline std::optional<Number> number(const std::optional<Element>& e, double scale = 1) {
   constexpr double kMost = 9007199254740991.0;
-  if (!e || !e->is_number()) return std::nullopt;
-  const double real = e->is_int64()    ? static_cast<double>(e->get_int64().value())
+  if (!e || !(e->is_number() || e->is_string())) return std::nullopt;
+  std::optional<double> in_quotes;
+  if (e->is_string()) {
+    in_quotes = quoted_number(e->get_string().value(), scale != 1);
+    if (!in_quotes) return std::nullopt;
+  }
+  const double real = in_quotes        ? *in_quotes
+                      : e->is_int64()  ? static_cast<double>(e->get_int64().value())
                       : e->is_uint64() ? static_cast<double>(e->get_uint64().value())
                                        : e->get_double().value();
   if (scale != 1) {
@@ -89,7 +108,10 @@ class Model {
     Said ollama;
     if (const auto n = last_number(root, "prompt_eval_count")) ollama["prompt_tokens"] = *n;
     if (const auto n = last_number(root, "eval_count")) ollama["completion_tokens"] = *n;
-    if (!ollama.empty()) merge(ollama);
+    if (ollama.empty()) return;
+    for (const char* name : {"prompt_eval_count", "eval_count"})
+      if (is_last_a_word(root, name)) ollama[std::string("!") + name] = Number{0, true};
+    merge(ollama);
   }
 
   Answer answer() const {
@@ -101,6 +123,9 @@ class Model {
     input_parts(u);
     output_parts(u);
     u.total_tokens = std::max(total_, std::min<std::int64_t>(9007199254740991, u.input_tokens + u.output_tokens));
+    const std::int64_t sum = u.input_tokens + u.output_tokens;
+    if (sum > 0 && total_ >= 2 * sum + 2)
+      u.total_tokens = std::min<std::int64_t>(9007199254740991, sum), u.anomalous = true;
     u.web_searches = std::max({of("web"), of("sources"), items_[0]});
     u.file_searches = std::max(of("file"), items_[1]);
     u.code_executions = std::max(of("code"), items_[2]);
@@ -124,6 +149,13 @@ class Model {
       if (field.key == key)
         if (const auto n = number(field.value)) found = n;
     return found;
+  }
+
+  static bool is_last_a_word(const Element& object, std::string_view key) {
+    bool word = false;
+    for (const auto field : simdjson::dom::object(object))
+      if (field.key == key && (field.value.is_number() || field.value.is_string())) word = !number(field.value);
+    return word;
   }
 
   // In the order of the text: the last that is said.
@@ -179,7 +211,11 @@ class Model {
     for (const auto field : simdjson::dom::object(*object)) {
       if (std::find(names.begin(), names.end(), std::string_view(field.key)) == names.end()) continue;
       said.erase(as);
-      if (const auto n = number(field.value, scale)) said[as] = *n;
+      said.erase("!" + as);
+      if (const auto n = number(field.value, scale))
+        said[as] = *n;
+      else if (field.value.is_string())
+        said["!" + as] = Number{0, true};  // says nothing but that something is wrong
     }
   }
 
@@ -218,7 +254,7 @@ class Model {
           last = field.key;
       bool stated = false;
       for (const auto field : simdjson::dom::object(*in))
-        stated = stated || (field.key == "image_tokens" && field.value.is_number());
+        stated = stated || (field.key == "image_tokens" && number(field.value));
       if (last == "input_tokens_details" && stated) s["images_api"] = Number{1, false};
     }
     const auto out = details(usage, {"completion_tokens_details", "output_tokens_details", "output_token_details"});
@@ -322,15 +358,37 @@ class Model {
   std::map<std::string, std::int64_t> last_;
 };
 
+/// An object that has begun and not ended.
+inline bool is_open(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string && c == '\\') ++i;
+    if (c == '"') in_string = !in_string;
+    if (!in_string && (c == '{' || c == '[')) ++depth;
+    if (!in_string && (c == '}' || c == ']') && --depth == 0) return false;
+  }
+  return text.starts_with('{');
+}
+
+/// Lines of one event are joined while they make no whole object.
 inline std::vector<std::string> payloads(std::string_view body) {
   std::vector<std::string> out;
+  std::string joined;
   while (!body.empty()) {
     const auto newline = std::min(body.find('\n'), body.size());
     const std::string line = trimmed(body.substr(0, newline));
     body.remove_prefix(std::min(newline + 1, body.size()));
+    if (line.empty()) joined.clear();
     if (!line.starts_with("data:")) continue;
-    const std::string payload = trimmed(std::string_view(line).substr(5));
-    if (!payload.empty() && payload != "[DONE]") out.push_back(payload);
+    const std::string payload = joined + trimmed(std::string_view(line).substr(5));
+    joined.clear();
+    if (is_open(payload)) {
+      joined = payload + "\n";
+    } else if (!payload.empty() && payload != "[DONE]") {
+      out.push_back(payload);
+    }
   }
   return out;
 }

@@ -37,11 +37,13 @@ class UsageEstimator {
       : tokenizers_(&tokenizers), max_request_bytes_(max_request_bytes) {}
 
   /// A part of the request's body, undecoded. To be called only while an estimate may become necessary.
-  void collect_request(std::string_view bytes) {
+  void collect_request(std::string_view bytes) { collect_request(bytes, bytes.size()); }
+  /// The same of a part of which only the beginning is at hand: `size` with what is missing.
+  void collect_request(std::string_view beginning, std::size_t size) {
     used_ = true;
     const std::size_t room = max_request_bytes_ - request_.size();
-    request_.append(bytes.substr(0, room));
-    request_bytes_ += bytes.size();
+    request_.append(beginning.substr(0, room));
+    request_bytes_ += size;
   }
 
   /// A response's head has come. `usage_expected`: the provider will most likely report; nothing is counted before

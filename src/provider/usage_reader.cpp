@@ -40,12 +40,13 @@ void UsageReader::reset() {
   usage_ = {};
   totals_.reset();
   format_ = Format::document;
-  given_up_ = document_read_ = item_events_ = final_usage_ = false;
+  given_up_ = document_read_ = item_events_ = final_usage_ = joined_ = background_ = false;
   line_ = Line::start;
   held_size_ = 0;
   model_.clear();
   service_tier_.clear();
   inference_geo_.clear();
+  response_id_.clear();
   decoder_.close();
   scanner_.restart(Document::answer);
 }
@@ -116,19 +117,57 @@ void UsageReader::push_events(std::string_view bytes) {
 #ifdef GW_PLANT_BUG
     if (newline - p < 4) return;
 #endif
-    end_line();
+    end_line(newline + 1 < end && is_space(newline[1]));
     p = newline + 1;
+    if (joined_) return push_lines(between(p, end));
   }
   const char* const open_line = last_line(p, end);
   while (p < open_line) {
     const char* const hit = find_payload(p, open_line);
     if (hit == open_line) break;
     const char* const newline = find_newline(hit, open_line);
-    push_line(between(last_line(p, hit), newline));
+    const char* const line = last_line(p, hit);
+    join_lines(p, line);
+    push_line(between(line, newline));
     end_line();
     p = newline + 1;
+    if (joined_) return push_lines(between(p, end));
   }
+  join_lines(p, open_line);
   if (open_line < end) hold_line(between(open_line, end));
+}
+
+// Before `line` is read, or held for later: reads the lines from `from` on that are of the same event, from the one
+// that begins an object without ending it. Nearly always the line before is blank.
+inline void UsageReader::join_lines(const char* from, const char* line) {
+  if (line - from < 2 || line[-2] == '\n') return;
+  const char* first = line;
+  while (first > from) {
+    const char* const before = last_line(from, first - 1);
+    if (std::all_of(before, first, is_space)) break;
+    first = before;
+  }
+  for (const char* end = first; first < line; first = end + 1) {
+    end = find_newline(first, line);
+    if (!joined_ && !is_unfinished(between(first, end))) continue;
+    push_line(between(first, end));
+    end_line();
+  }
+}
+
+/// Whether a line begins an object without ending it, as the scanner would find it.
+bool UsageReader::is_unfinished(std::string_view line) const {
+  const auto skip_space = [&line] {
+    while (!line.empty() && is_space(line.front())) line.remove_prefix(1);
+  };
+  skip_space();
+  if (!line.starts_with(kDataPrefix)) return false;
+  line.remove_prefix(kDataPrefix.size());
+  skip_space();
+  if (!line.starts_with('{')) return false;
+  scan::Nesting nesting{.depth = 1};
+  scanner_.kernel().skip_nested(line.data() + 1, line.data() + line.size(), nesting);
+  return nesting.depth != 0;
 }
 
 // Every line is read.
@@ -180,7 +219,7 @@ void UsageReader::push_line(std::string_view part) {
         }
         if (++prefix_size_ == kDataPrefix.size()) {
           line_ = Line::payload;
-          scanner_.restart(Document::answer);
+          joined_ ? scanner_.join_line() : scanner_.restart(Document::answer);
         }
         break;
     }
@@ -188,13 +227,18 @@ void UsageReader::push_line(std::string_view part) {
   }
 }
 
-void UsageReader::end_line() {
+/// `event_over`: the next line is known to be blank.
+void UsageReader::end_line(bool event_over) {
   const char* const end = held_.data() + held_size_;
-  if (held_size_ > 0 && (reads_all() || find_payload(held_.data(), end) != end)) push_line(between(held_.data(), end));
+  const std::string_view held = between(held_.data(), end);
+  if (!held.empty() && (reads_all() || find_payload(held.data(), end) != end || (!event_over && is_unfinished(held))))
+    push_line(held);
   held_size_ = 0;
-  if (line_ == Line::payload && scanner_.complete()) {
-    take_texts();
-    take_payload();
+  if (line_ == Line::payload) {
+    joined_ = format_ == Format::events && scanner_.open();
+    if (scanner_.complete()) take_payload();
+  } else if (line_ == Line::start) {
+    joined_ = false;  // a blank line
   }
   line_ = Line::start;
 }
@@ -209,12 +253,22 @@ void UsageReader::take_texts() {
   };
   keep(service_tier_, scanner_.text(Text::service_tier));
   keep(inference_geo_, scanner_.text(Text::inference_geo));
+  keep(response_id_, scanner_.text(Text::response_id));
+  background_ = background_ || scanner_.background();
 }
 
+// Where lines are searched, a payload is also read for being cut or joined. It must not say more for that.
 void UsageReader::take_payload() {
-  if (scanner_.event() == Event::item_done) totals_.add_item(scanner_.item(), scanner_.output_index());
-  totals_.set_items(scanner_.output_items());
-  if (const RawUsage* raw = scanner_.usage(format_ != Format::events)) {
+  const bool searched = format_ == Format::events && !model_.empty();
+  const RawUsage* const raw =
+      searched && scanner_.usage_escaped() ? nullptr : scanner_.usage(format_ != Format::events);
+  if (scanner_.event() == Event::item_done && (!searched || item_events_))
+    totals_.add_item(scanner_.item(), scanner_.output_index());
+  if (!searched || raw != nullptr) {
+    totals_.set_items(scanner_.output_items());
+    if (format_ != Format::document) take_texts();
+  }
+  if (raw != nullptr) {
     totals_.add(*raw);
     final_usage_ = final_usage_ || !scanner_.usage_of_message();
   } else if (!totals_.has_items()) {

@@ -22,10 +22,11 @@ namespace gw::provider {
 /// counts, and Usage::estimated says when reading was given up (a coding that is unknown, does not decode, or is over a
 /// bound of ContentDecoder; for those alone how the body was cut may move the point of giving up).
 ///
-/// One JSON body: its usage object, also when the body breaks off after it. A stream: each `data:` line is a payload of
-/// its own (of JSON lines: each line); a payload that is no complete JSON object counts nothing; later counts replace
-/// earlier ones field by field, see UsageTotals. In a stream the key `usage` is found only when written without
-/// escapes. Which objects and keys count: field_keys.cpp.
+/// One JSON body: its usage object, also when the body breaks off after it. A stream: each `data:` line that is a whole
+/// JSON object is a payload, and so are the lines of one event that make an object when they are joined (of JSON lines:
+/// each line); what makes no complete object counts nothing; later counts replace earlier ones field by field, see
+/// UsageTotals. In a stream the key `usage` is found only when written without
+/// escapes and on one line with the brace of its object. Which objects and keys count: field_keys.cpp.
 class UsageReader {
  public:
   UsageReader() { scanner_.restart(Document::answer); }
@@ -53,6 +54,10 @@ class UsageReader {
   std::string_view service_tier() const { return text(Text::service_tier, service_tier_); }
   /// Region that the answer was made in: the last that is stated.
   std::string_view inference_geo() const { return text(Text::inference_geo, inference_geo_); }
+  /// Of a stream of the Responses API: the id of the response that stated its usage.
+  std::string_view response_id() const { return response_id_; }
+  /// The answer was made in the background, apart from the request that asked for it.
+  bool background() const { return document_read_ ? scanner_.background() : background_; }
   /// The response is a stream of server-sent events.
   bool streaming() const { return format_ == Format::events; }
 
@@ -65,7 +70,9 @@ class UsageReader {
   void push_lines(std::string_view bytes);
   void hold_line(std::string_view part);
   void push_line(std::string_view part);
-  void end_line();
+  void end_line(bool event_over = false);
+  void join_lines(const char* from, const char* line);
+  bool is_unfinished(std::string_view line) const;
   void take_payload();
   void take_texts();
   std::string_view text(Text t, const std::string& kept) const {
@@ -74,8 +81,9 @@ class UsageReader {
   const char* find_payload(const char* p, const char* end) const;
   void give_up();
   bool line_open() const { return line_ != Line::start || held_size_ > 0; }
-  /// Whether every line has to be read: the model may be in any; the counts of JSON lines have no key to search for.
-  bool reads_all() const { return model_.empty() || format_ == Format::lines; }
+  /// Whether every line has to be read: the model may be in any; the next one may go on with a payload; the counts of
+  /// JSON lines have no key to search for.
+  bool reads_all() const { return model_.empty() || joined_ || format_ == Format::lines; }
 
   ContentDecoder::Sink tee_{};
   Usage usage_;
@@ -86,14 +94,16 @@ class UsageReader {
   bool final_usage_ = false;
   bool document_read_ = false;  ///< the scanner holds the texts of the one document
   bool item_events_ = false;    ///< a stream of the Responses API, which tells of each finished output item
+  bool joined_ = false;         ///< the scanner holds lines of the present event that make no whole object yet
   Line line_ = Line::start;
   std::uint8_t prefix_size_ = 0;  ///< how much of `data:` the line has shown
   std::uint16_t held_size_ = 0;
   std::array<char, 384>
       held_;  ///< the beginning of a cut line, while it fits: most lines do and then need no more than a search
-  std::string model_, service_tier_, inference_geo_;
+  bool background_ = false;
+  std::string model_, service_tier_, inference_geo_, response_id_;
   ContentDecoder decoder_;
-  FieldScanner scanner_;  ///< of the document, or of the payload in the current line
+  FieldScanner scanner_;  ///< of the document, or of the payload in the current line and those it is joined to
 };
 
 }  // namespace gw::provider

@@ -61,7 +61,7 @@ TEST(UsageReaderJson, ReadsTheKeysInTheirOrder) {
       usage(11, 0, 11));
   EXPECT_EQ(
       read_usage(kJson,
-                 R"({"usage":{"prompt_tokens":"11","input_tokens":13,"completion_tokens":null,"output_tokens":5}})"),
+                 R"({"usage":{"prompt_tokens":null,"input_tokens":13,"completion_tokens":null,"output_tokens":5}})"),
       usage(13, 5, 18));
   EXPECT_EQ(read_usage(kJson, R"({"usage":{"prompt_tokens":0,"input_tokens":13}})"), usage(0, 0, 0));
   EXPECT_EQ(read_usage(kJson, R"({"usage":{"prompt_tokens":10,"completion_tokens":10,"total_tokens":5}})"),
@@ -102,7 +102,8 @@ TEST(UsageReaderJson, TheLastDuplicateWins) {
   EXPECT_EQ(read_usage(kJson, R"({"usage":{"prompt_tokens":1,"completion_tokens":2},"usage":{"prompt_tokens":5}})"),
             usage(5, 0, 5));
   EXPECT_EQ(read_usage(kJson, R"({"usage":{"prompt_tokens":1,"prompt_tokens":5}})"), usage(5, 0, 5));
-  EXPECT_EQ(read_usage(kJson, R"({"usage":{"prompt_tokens":1,"prompt_tokens":"x","input_tokens":2}})"), usage(2, 0, 2));
+  EXPECT_EQ(read_usage(kJson, R"({"usage":{"prompt_tokens":1,"prompt_tokens":null,"input_tokens":2}})"),
+            usage(2, 0, 2));
   EXPECT_EQ(read_usage(kJson, R"({"usage":{"prompt_tokens":1},"usage":null})"), Usage{});
   EXPECT_EQ(read_usage(kJson, R"({"message":{"usage":{"prompt_tokens":1}},"message":{}})"), Usage{});
   EXPECT_EQ(
@@ -262,10 +263,10 @@ TEST(UsageReaderJson, ANumberOfAbsurdLengthGivesNoCountHoweverItIsCut) {
 }
 
 TEST(UsageReaderEvents, AWrittenTotalHoldsUntilALaterEventCountsWithoutOne) {
-  EXPECT_EQ(of_events({R"({"usage":{"prompt_tokens":10,"completion_tokens":2,"total_tokens":99}})"}), usage(10, 2, 99));
-  EXPECT_EQ(of_events({R"({"usage":{"prompt_tokens":10,"total_tokens":99}})", R"({"usage":{"completion_tokens":3}})"}),
+  EXPECT_EQ(of_events({R"({"usage":{"prompt_tokens":10,"completion_tokens":2,"total_tokens":19}})"}), usage(10, 2, 19));
+  EXPECT_EQ(of_events({R"({"usage":{"prompt_tokens":10,"total_tokens":19}})", R"({"usage":{"completion_tokens":3}})"}),
             usage(10, 3, 13));
-  EXPECT_EQ(of_events({R"({"usage":{"prompt_tokens":10,"total_tokens":99}})", R"({"usage":{}})"}), usage(10, 0, 99));
+  EXPECT_EQ(of_events({R"({"usage":{"prompt_tokens":10,"total_tokens":19}})", R"({"usage":{}})"}), usage(10, 0, 19));
 }
 
 TEST(UsageReaderEvents, LinesAreTakenAsTheContractSays) {
@@ -282,8 +283,45 @@ TEST(UsageReaderEvents, LinesAreTakenAsTheContractSays) {
         "xdata: " + payload + "\n", "Data: " + payload + "\n", "data: " + payload + payload + "\n",
         "data: x" + payload + "\n", "data: [" + payload + "]\n"})
     EXPECT_EQ(read_usage(kEvents, body), Usage{}) << body;
-  // The lines of one event are not joined.
-  EXPECT_EQ(read_usage(kEvents, "data: {\"usage\":\ndata: {\"prompt_tokens\":1}}\n"), Usage{});
+}
+
+/// A first event that names the model, so that from then on lines are searched, and then `event`.
+std::string after_a_delta(const std::string& event) {
+  return "data: {\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n" + event;
+}
+
+TEST(UsageReaderEvents, TheLinesOfOneEventAreJoinedHoweverTheyAreCut) {
+  const std::string many(400, 'x');
+  for (const std::string& event :
+       {std::string("data: {\"usage\":{\ndata: \"prompt_tokens\":3}}\n\n"),
+        std::string(
+            "data: {\ndata:   \"choices\": [],\ndata:   \"usage\": {\ndata:     \"prompt_tokens\": 3\ndata: }}\n\n"),
+        std::string("data: {\"a\":{}\r\ndata: ,\"usage\":{\"prompt_tokens\":3}}\r\n\r\n"),
+        std::string("event: x\ndata: {\"a\":{\n: comment\nid: 7\ndata: },\"usage\":{\"prompt_tokens\":3}\ndata: }\n\n"),
+        "data: {\"a\":\"" + many + "\",\ndata: \"b\":\"" + many +
+            "\",\ndata: \"usage\":{\"prompt_tokens\":3},\ndata: \"c\":\"" + many + "\"\ndata: }\n\n",
+        std::string("data: [DONE]\ndata:\ndata: {\"b\":1}\ndata: {\"usage\":{\ndata: \"prompt_tokens\":3}}\n\n")}) {
+    for (const std::string& body : {event, after_a_delta(event), after_a_delta(event) + after_a_delta("")}) {
+      EXPECT_EQ(read_usage(kEvents, body), usage(3, 0, 3)) << body;
+      for (std::size_t at = 1; at < body.size(); ++at)
+        ASSERT_EQ(read_usage(kEvents, body, {at}), usage(3, 0, 3)) << body << " cut at " << at;
+      for (std::size_t step : {1, 2, 16, 64})
+        EXPECT_EQ(read_usage(kEvents, body, test::cuts_every(step, body.size())), usage(3, 0, 3)) << body << step;
+    }
+  }
+}
+
+TEST(UsageReaderEvents, LinesOfDifferentEventsAreNotJoined) {
+  const std::string first = "data: {\"a\":1,\n";
+  const std::string second = "data: \"usage\":{\"prompt_tokens\":3}}\n\n";
+  for (const std::string& between : {std::string("\n"), std::string("\r\n"), std::string("\nevent: x\n")})
+    for (const std::string& body : {first + between + second, after_a_delta(first + between + second)})
+      for (std::size_t at = 0; at < body.size(); ++at)
+        ASSERT_EQ(read_usage(kEvents, body, {at}), Usage{}) << body << at;
+  const std::string broken = after_a_delta("data: {\"usage\":\ndata: {\"prompt_tokens\":3}}\n\n");
+  for (std::size_t at = 0; at < broken.size(); ++at) ASSERT_EQ(read_usage(kEvents, broken, {at}), Usage{}) << at;
+  const std::string nested = after_a_delta("data: {\"a\":{\ndata: \"usage\":{\"prompt_tokens\":3}}}\n\n");
+  EXPECT_EQ(read_usage(kEvents, nested), Usage{}) << "not at the root of the object that the lines make";
 }
 
 TEST(UsageReaderEvents, BrokenPayloadsCountNothingAndStopNothing) {
@@ -457,7 +495,9 @@ class RandomJson {
   std::string number() {
     static constexpr const char* kNumbers[] = {
         "0", "-3", "1.75", "2e2", "12345678901", "0.0", "-0", "1E+1", "1234567890123456", "5e-1"};
-    return random_.one_in(3) ? kNumbers[random_.below(std::size(kNumbers))] : std::to_string(random_.below(100'000));
+    const std::string n =
+        random_.one_in(3) ? kNumbers[random_.below(std::size(kNumbers))] : std::to_string(random_.below(100'000));
+    return random_.one_in(12) ? "\"" + n + "\"" : n;
   }
 
   std::string text() {
@@ -516,6 +556,28 @@ TEST(UsageReaderProperty, RandomDocumentsReadAsTheSlowModelSaysHoweverCut) {
   EXPECT_GT(seen, 1000);
 }
 
+/// A payload over several data lines of its event, broken where JSON may have white space.
+std::string in_lines(const std::string& payload, Random& random) {
+  std::string out;
+  bool in_string = false;
+  for (std::size_t i = 0; i < payload.size(); ++i) {
+    const char c = payload[i];
+    if (in_string && c == '\\') {
+      out += c;
+      if (++i < payload.size()) out += payload[i];
+      continue;
+    }
+    if (c == '"') in_string = !in_string;
+    out += c;
+    if (!in_string && std::string_view("{}[],").find(c) != std::string_view::npos && random.one_in(3)) {
+      out += random.one_in(5) ? "\r\n" : "\n";
+      if (random.one_in(6)) out += "id: 1\n";
+      out += random.one_in(3) ? "data:" : "data: ";
+    }
+  }
+  return out;
+}
+
 TEST(UsageReaderProperty, RandomStreamsReadAsTheSlowModelSaysHoweverCut) {
   Random random(12);
   for (int round = 0; round < 3000; ++round) {
@@ -525,6 +587,7 @@ TEST(UsageReaderProperty, RandomStreamsReadAsTheSlowModelSaysHoweverCut) {
       if (random.one_in(4)) payload.resize(random.below(payload.size()));
       if (random.one_in(12)) payload += "}";
       if (random.one_in(5)) body += random.one_in(2) ? "event: usage\n" : "\"usage\":{\"prompt_tokens\":1}}\n";
+      if (random.one_in(4)) payload = in_lines(payload, random);
       body += (random.one_in(9) ? " data:" : "data: ") + payload + (random.one_in(5) ? "\r\n\r\n" : "\n\n");
     }
     if (random.one_in(5) && !body.empty()) body.resize(random.below(body.size()));

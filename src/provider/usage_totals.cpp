@@ -198,7 +198,12 @@ Usage UsageTotals::result() const {
   put_input(u);
   put_output(u);
   if ((parts_.stated() & kUnits) != 0 || has_items()) put_units(u);
-  u.total_tokens = std::max(total_, capped(u.input_tokens + u.output_tokens));
+  const std::int64_t sum = capped(u.input_tokens + u.output_tokens);
+  u.total_tokens = std::max(total_, sum);
+  if (sum > 0 && u.total_tokens / 2 > sum) {
+    u.total_tokens = sum;
+    u.anomalous = true;
+  }
   return u;
 }
 

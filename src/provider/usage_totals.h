@@ -47,7 +47,8 @@ enum class UsageField : std::uint8_t {
 };
 inline constexpr std::size_t kUsageFields = 30;
 
-/// One `usage` object as it was written. A count that is present without being a JSON number is absent.
+/// One `usage` object as it was written. A count may be a JSON number or a string of digits; any other string makes the
+/// object anomalous, and what is neither number nor string is as good as absent.
 class RawUsage {
  public:
   void clear() { stated_ = bad_ = 0; }
@@ -57,6 +58,8 @@ class RawUsage {
     stated_ |= bit(f);
     bad_ = bad ? bad_ | bit(f) : bad_ & ~bit(f);
   }
+  /// A text stood where a count belongs: nothing is stated.
+  void mark_bad(UsageField f) { bad_ |= bit(f); }
   /// `fields`: bit() of each.
   void unset(std::uint32_t fields) {
     stated_ &= ~fields;
@@ -105,7 +108,8 @@ class UsageTotals {
   /// first 256 of a response count only in its whole output.
   void add_item(ToolItem item, std::int64_t index);
   bool has_items() const { return whole_.any() || single_.any(); }
-  /// Everything but what only the reader knows. The parts never exceed their whole.
+  /// Everything but what only the reader knows. The parts never exceed their whole. A total that is more than twice its
+  /// parts (where any are stated) is not believed: it is their sum then, and the usage anomalous.
   Usage result() const;
 
  private:

@@ -40,7 +40,7 @@ void WebsocketUsage::reset() {
   finished_.clear();
   session_model_.clear();
   finished_count_ = 0;
-  asks_ = 0;
+  asks_ = responses_ = continued_ = 0;
   client_asked_ = server_ended_ = any_ = false;
 }
 
@@ -60,6 +60,7 @@ void WebsocketUsage::end_client_message(std::int64_t now_ns) {
   Ask& ask = pending_.emplace_back();
   ask.number = ++asks_;
   ask.at_ns = now_ns;
+  ask.event_id.assign(client_.text(Text::event_id));
   ask.model.assign(client_.model().empty() ? std::string_view(session_model_) : client_.model());
   ask.service_tier.assign(client_.text(Text::service_tier));
   session_of({},
@@ -73,11 +74,12 @@ void WebsocketUsage::end_client_message(std::int64_t now_ns) {
 
 void WebsocketUsage::end_server_message(std::int64_t now_ns) {
   server_ended_ = false;
+  continued_ = 0;
   if (!server_.complete()) return;
   const Event event = server_.event();
   const std::string_view id = server_.text(Text::response_id);
   if (event == Event::session) note_session(server_);
-  if (event == Event::error && !pending_.empty()) pending_.pop_front();
+  if (event == Event::error) refuse_ask();
   if (event == Event::delta && !pending_.empty()) any_ = true;
   if (event == Event::response_created && !known_finished(id) && (id.empty() || find_open(id) == nullptr)) {
     any_ = true;
@@ -86,8 +88,17 @@ void WebsocketUsage::end_server_message(std::int64_t now_ns) {
   }
   if (event == Event::item_done)
     if (Open* open = find_open(id)) open->totals.add_item(server_.item(), server_.output_index());
+  if (event == Event::delta || event == Event::error)
+    if (const Open* open = find_open(id)) continued_ = open->response.number;
   count_message(now_ns);
   if (ends_response(event)) finish(now_ns);
+}
+
+void WebsocketUsage::refuse_ask() {
+  if (!server_.text(Text::response_id).empty()) return;
+  const auto refused = std::ranges::find(pending_, server_.text(Text::event_id),
+                                         [](const Ask& a) { return std::string_view(a.event_id); });
+  if (refused != pending_.end()) pending_.erase(refused);
 }
 
 /// A message that does not name its response belongs to each that is open.
@@ -104,6 +115,7 @@ void WebsocketUsage::count_message(std::int64_t now_ns) {
 WebsocketUsage::Open WebsocketUsage::created(std::string_view id, std::int64_t now_ns) {
   Open open;
   WebsocketResponse& r = open.response;
+  r.number = ++responses_;
   r.id.assign(id);
   r.asked_at_ns = now_ns;
   r.model = session_model_;
@@ -154,6 +166,11 @@ void WebsocketUsage::close_open(std::int64_t now_ns) {
     finished_.back().usage.estimated = true;
   }
   open_.clear();
+}
+
+std::string_view WebsocketUsage::model_of(std::uint64_t number) const {
+  const auto at = std::ranges::find(open_, number, [](const Open& o) { return o.response.number; });
+  return at != open_.end() ? std::string_view(at->response.model) : std::string_view();
 }
 
 /// Without an id only where there is no doubt.

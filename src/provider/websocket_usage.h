@@ -25,6 +25,7 @@ struct WebsocketResponse {
   std::string session;  ///< see session_of()
   Usage usage;
   std::string_view status;             ///< completed, incomplete, failed, cancelled, or empty; static storage
+  std::uint64_t number = 0;            ///< 1-based, in the order in which they were first heard of
   std::uint64_t ask = 0;               ///< 1-based number of the `response.create` that led to it; 0: none did
   std::int64_t asked_at_ns = 0;        ///< end of that message, else of `response.created`
   std::int64_t first_token_at_ns = 0;  ///< end of its first `….delta` message; 0: there was none
@@ -42,7 +43,9 @@ struct WebsocketResponse {
 /// message that is no complete JSON object says nothing.
 ///
 /// A response counts once, however often its last message comes (of the last kMaxFinished ids). Asks and responses
-/// belong together in their order; an ask that is answered by an `error` led to none.
+/// belong together in their order; an ask that is answered by an `error` led to none: the ask whose event the error
+/// names, and for one that names none the oldest ask whose event has no name. An error about a response that has begun
+/// takes no ask away.
 class WebsocketUsage {
  public:
   static constexpr std::size_t kMaxOpen = 64;
@@ -64,6 +67,11 @@ class WebsocketUsage {
   bool last_client_message_asked() const { return client_asked_; }
   /// The last whole message of the server ended a response: finished() has one more.
   bool last_server_message_ended() const { return server_ended_; }
+  /// WebsocketResponse::number of the open response that the last whole message of the server belongs to, if that was a
+  /// `….delta` or an error; else 0.
+  std::uint64_t last_server_message_continued() const { return continued_; }
+  /// WebsocketResponse::model of an open response; empty when it is not open. Valid until it ends.
+  std::string_view model_of(std::uint64_t number) const;
   /// Oldest first. The caller takes them out; a message adds at most one, so that nothing else bounds it.
   std::deque<WebsocketResponse>& finished() { return finished_; }
   /// How many times a response was asked for.
@@ -75,13 +83,14 @@ class WebsocketUsage {
   struct Ask {
     std::uint64_t number = 0;
     std::int64_t at_ns = 0;
-    std::string model, service_tier, session;
+    std::string event_id, model, service_tier, session;
   };
   struct Open {
     WebsocketResponse response;
     UsageTotals totals;
   };
 
+  void refuse_ask();
   void note_session(const FieldScanner& message);
   Open created(std::string_view id, std::int64_t now_ns);
   void finish(std::int64_t now_ns);
@@ -98,6 +107,8 @@ class WebsocketUsage {
   std::array<std::size_t, kMaxFinished> finished_ids_{};  ///< hashes, a ring
   std::size_t finished_count_ = 0;
   std::uint64_t asks_ = 0;
+  std::uint64_t responses_ = 0;
+  std::uint64_t continued_ = 0;
   bool client_asked_ = false;
   bool server_ended_ = false;
   bool any_ = false;

@@ -162,6 +162,65 @@ TEST(WebsocketUsage, AnAskThatIsAnsweredByAnErrorIsNoResponse) {
   EXPECT_TRUE(s.usage.finished().empty());
 }
 
+TEST(WebsocketUsage, AnErrorTakesAwayTheAskWhoseEventItNames) {
+  for (std::size_t step : {1, 7, 100'000}) {
+    Socket s(step);
+    s.client(R"({"type":"response.create","event_id":"e1","response":{"metadata":{"session_id":"s1"}},"model":"one"})");
+    s.client(R"({"type":"response.create","event_id":"e2","response":{"metadata":{"session_id":"s2"}},"model":"two"})");
+    s.client(R"({"type":"response.create","model":"three"})");
+    s.server(R"({"type":"error","event_id":"e1","error":{"event_id":"e2","message":"no"}})");
+    s.server(R"({"type":"error","error":{"event_id":"e7","message":"about a session.update"}})");
+    s.server(created("a"));
+    s.server(done("a", 1, 1));
+    const WebsocketResponse a = s.next();
+    EXPECT_EQ(a.model, "one");
+    EXPECT_EQ(a.session, "s1");
+    EXPECT_EQ(a.ask, 1U);
+    s.server(created("b"));
+    s.server(done("b", 1, 1));
+    EXPECT_EQ(s.next().model, "three");
+  }
+}
+
+TEST(WebsocketUsage, AnErrorThatNamesNoEventTakesAwayTheOldestAskWithoutAName) {
+  Socket s;
+  s.client(R"({"type":"response.create","event_id":"e1","model":"named"})");
+  s.client(R"({"type":"response.create","model":"unnamed"})");
+  s.server(R"({"type":"error","error":{"event_id":null,"message":"no"}})");
+  s.server(R"({"type":"error","error":{"message":"no"}})");
+  s.server(created("a"));
+  s.server(done("a", 1, 1));
+  EXPECT_EQ(s.next().model, "named");
+}
+
+TEST(WebsocketUsage, AnErrorAboutAResponseTakesNoAskAway) {
+  Socket s;
+  s.client(R"({"type":"response.create","model":"one"})");
+  s.server(created("a"));
+  s.client(R"({"type":"response.create","model":"two"})");
+  s.server(R"({"type":"error","response_id":"a","error":{"message":"broken off"}})");
+  EXPECT_EQ(s.usage.last_server_message_continued(), 1U);
+  s.server(created("b"));
+  s.server(done("b", 1, 1));
+  EXPECT_EQ(s.next().model, "two");
+}
+
+TEST(WebsocketUsage, ADeltaIsOfTheResponseThatItNames) {
+  Socket s;
+  s.server(R"({"type":"session.created","session":{"model":"m"}})");
+  s.server(created("a"));
+  s.server(R"({"type":"response.output_text.delta","delta":"x"})");
+  EXPECT_EQ(s.usage.last_server_message_continued(), 1U);
+  s.server(created("b"));
+  EXPECT_EQ(s.usage.last_server_message_continued(), 0U);
+  s.server(R"({"type":"response.output_text.delta","response_id":"b","delta":"x"})");
+  EXPECT_EQ(s.usage.last_server_message_continued(), 2U);
+  EXPECT_EQ(s.usage.model_of(2), "m");
+  EXPECT_EQ(s.usage.model_of(3), "");
+  s.server(R"({"type":"response.output_text.delta","delta":"x"})");
+  EXPECT_EQ(s.usage.last_server_message_continued(), 0U) << "it may be of either";
+}
+
 TEST(WebsocketUsage, WhatIsNoCompleteMessageSaysNothing) {
   Socket s;
   for (const char* m : {"", "x", "[]", R"({"type":"response.done","response":{"id":"a"})", R"({"type":"ping"})",
