@@ -84,13 +84,14 @@ class Exchange final : private proxy::RelayObserver {
   void on_response_head(const http::ResponseHead& head) override;
   void on_response_body(std::string_view content) override;
   void on_response_written() override;
-  bool before_last_bytes() override;
+  proxy::Publish before_last_bytes() override;
   bool offer(Outcome outcome);
   void fill_usage(ExchangeRecord& record);
   void fill_shared(ExchangeRecord& record);
   bool publish(const ExchangeRecord& record, std::int64_t now_ns);
   bool begin_finish();
-  void finish_readers();
+  bool repeats_usage();
+  bool count_tokens();
   void begin_estimate();
   void on_stream_text(std::string_view text);
   void price(ExchangeRecord& record);
@@ -156,10 +157,12 @@ class Exchange final : private proxy::RelayObserver {
   int status_ = 0;
   int ring_refusals_ = 0;
   bool generates_text_ = false;  ///< by its method and path
+  bool repeats_usage_ = false;   ///< the answer states what another exchange spent, or one before this
   /// A stream that has not reported its usage: what is needed to count it ourselves is kept.
   bool may_estimate_ = false;
   bool owes_usage_ = false;  ///< the answer is a model's
   std::optional<Usage> estimate_;
+  bool counting_ = false;  ///< the estimate is being made, a slice a turn
   bool admitted_ = false, offered_ = false, readers_finished_ = false;
 };
 

@@ -173,12 +173,7 @@ net::Task<bool> Exchange::answer_failure(int status, const char* message) {
 /// Offers once a tick until the ring takes the record or gives it up; see offer() for the bound.
 net::Task<void> Exchange::offer_patiently(Outcome outcome) {
   net::Waiter& waiter = connection_.waiter();
-  if (admitted_ && !offered_ && !websocket_ && begin_finish()) {
-    // Nobody waits for an answer here, and there may be many at once: the others have their turns.
-    constexpr std::size_t kSlice = 4096;
-    while (!estimator_.step(kSlice)) co_await waiter.yield();
-    estimate_ = estimator_.result();
-  }
+  while (!count_tokens()) co_await waiter.yield();
   while (!offer(outcome)) {
     waiter.set_deadline(1);
     do co_await waiter.wait();  // whatever else happens meanwhile

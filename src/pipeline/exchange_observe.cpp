@@ -6,6 +6,7 @@
 #include "pipeline/connection.h"
 #include "pipeline/exchange.h"
 #include "provider/pricing.h"
+#include "provider/stored_answer.h"
 #include "proxy/heads.h"
 
 namespace gw::pipeline {
@@ -102,7 +103,10 @@ void Exchange::on_response_written() {
   if (first_token_us_ == 0) first_token_us_ = std::max<std::int64_t>(1, (mono_now_ns() - started_mono_ns_) / 1000);
 }
 
-bool Exchange::before_last_bytes() { return offer(Outcome::complete); }
+proxy::Publish Exchange::before_last_bytes() {
+  if (!count_tokens()) return proxy::Publish::next_turn;
+  return offer(Outcome::complete) ? proxy::Publish::done : proxy::Publish::next_tick;
+}
 
 /// The bodies have ended. True: their usage is not known, and the estimator has something to count.
 bool Exchange::begin_finish() {
@@ -110,17 +114,36 @@ bool Exchange::begin_finish() {
   readers_finished_ = true;
   request_reader_.finish();
   usage_reader_.finish();
+  repeats_usage_ = repeats_usage();
   if (!may_estimate_ || response_ == nullptr || usage_reader_.final_usage()) return false;
   estimator_.begin_estimate(usage_reader_.usage());
   return true;
 }
 
-void Exchange::finish_readers() {
-  if (!begin_finish()) return;
-  constexpr std::size_t kAll = ~std::size_t{0};  // bounded by what the estimator keeps
-  while (!estimator_.step(kAll)) {
+/// A response that was made in the background states its usage only to those who fetch it: the first of them is billed.
+bool Exchange::repeats_usage() {
+  const bool spends = provider::spends_usage(head_.method, target_.path());
+  if (!usage_reader_.background() || !usage_reader_.usage().seen) return !spends;
+  const std::string_view id = spends ? usage_reader_.response_id() : provider::stored_response_id(target_.path());
+  const bool first = !id.empty() && services_.background_answers.add(route_->name, id);
+  return !spends && !first;
+}
+
+/// Comes before offer(): ends the readers and counts a slice of what a model said without stating its usage. False:
+/// there is more of it; the other connections have their turns first, since some texts take a millisecond a slice.
+bool Exchange::count_tokens() {
+  constexpr std::size_t kSlice = 4096;
+  if (!admitted_ || offered_) return true;
+  if (websocket_) {
+    websocket_->close(mono_now_ns());
+    if (!websocket_->count_cut_off(kSlice)) return false;
   }
+  counting_ = begin_finish() || counting_;
+  if (!counting_) return true;
+  if (!estimator_.step(kSlice)) return false;
   estimate_ = estimator_.result();
+  counting_ = false;
+  return true;
 }
 
 /// Makes the record and publishes it. False: the ring has no room at the moment. True: done, or given up and counted.
@@ -131,7 +154,6 @@ bool Exchange::offer(Outcome outcome) {
     offered_ = answers_traced_;
     if (offered_) return true;
   }
-  finish_readers();
   const std::int64_t now = mono_now_ns();
   const std::int64_t end = left_mono_ns_ != 0 ? left_mono_ns_ : now;
   ExchangeRecord r;
@@ -162,7 +184,7 @@ void Exchange::fill_usage(ExchangeRecord& r) {
   r.service_tier_asked = request_reader_.service_tier();
   r.service_tier = usage_reader_.service_tier();
   r.inference_geo = usage_reader_.inference_geo();
-  r.usage = estimate_ ? *estimate_ : usage_reader_.usage();
+  r.usage = estimate_ ? *estimate_ : repeats_usage_ ? Usage{} : usage_reader_.usage();
   // An answer of a model that says nothing of its usage, and was not counted, was not free.
   if (owes_usage_ && !r.usage.seen && !estimate_) r.usage.estimated = true;
   price(r);

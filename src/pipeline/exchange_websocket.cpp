@@ -12,7 +12,8 @@ void Exchange::begin_websocket(const http::ResponseHead& head) {
   for (const http::Field& f : head.fields)
     if (iequals(f.name, "Sec-WebSocket-Extensions")) deflate.read(f.value);
   query_model_ = route::query_value(target_.raw_query, "model");
-  websocket_ = std::make_unique<WebsocketMessages>(deflate, request_capture_.on(), services_.capture.body_max_size);
+  websocket_ = std::make_unique<WebsocketMessages>(deflate, services_.tokenizers, request_capture_.on(),
+                                                   services_.capture.body_max_size);
 }
 
 bool Exchange::on_tunnel_bytes(TunnelSide from, std::string_view bytes) {
@@ -31,11 +32,10 @@ bool Exchange::settle_tunnel() {
   return true;
 }
 
-/// At the connection's end. What is open then was cut short by whoever ended it.
+/// At the connection's end, after count_tokens(). What is open then was cut short by whoever ended it.
 bool Exchange::offer_open_answers(Outcome outcome) {
   if (outcome == Outcome::complete)
     outcome = websocket_->left_first() == TunnelSide::upstream ? Outcome::upstream_aborted : Outcome::client_aborted;
-  websocket_->close(mono_now_ns());
   auto& over = websocket_->over();
   for (; !over.empty(); over.pop_front())
     if (!offer_answer(over.front(), outcome)) return false;

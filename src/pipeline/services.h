@@ -16,6 +16,7 @@
 #include "net/resolver.h"
 #include "net/tls.h"
 #include "net/upstream.h"
+#include "pipeline/background_answers.h"
 #include "pipeline/commit_signal.h"
 #include "pipeline/price_book.h"
 #include "pipeline/query_pool.h"
@@ -88,6 +89,7 @@ struct Services : Stages {
   std::string cors_allow_headers;
   PriceBook prices;
   UnpricedModels unpriced;
+  BackgroundAnswers background_answers;
   provider::TokenizerSet tokenizers;
   ServerLimits limits;
   CaptureOptions capture;

@@ -28,7 +28,7 @@ Relay::Step Relay::turn() {
     if (const Step s = on_expired(); s == Step::done) return s;
   }
   if (tunnel_) {
-    if (in_.client.was_cut() && !awaiting_publish_) return end(RelayEnd::cut_off, kCutOff);
+    if (in_.client.was_cut() && !awaiting_publish_ && !publishing_) return end(RelayEnd::cut_off, kCutOff);
     return pump_tunnel();
   }
   if (in_.client.was_cut()) return end(RelayEnd::cut_off, kCutOff);

@@ -15,6 +15,13 @@ namespace gw::proxy {
 
 enum class TunnelSide : std::uint8_t { client, upstream };
 
+/// What came of the wish to publish a trace.
+enum class Publish : std::uint8_t {
+  done,
+  next_turn,  ///< there is more to do for it: ask again after the other connections' turns
+  next_tick   ///< there is no room for it
+};
+
 /// What the exchange wants to know of the bytes that pass. Called on the worker's thread; views are valid for the call
 /// only.
 class RelayObserver {
@@ -28,8 +35,8 @@ class RelayObserver {
   virtual void on_response_written() = 0;
   /// Everything of the answer is known and only its last bytes (one read at most) are left to send: the moment to
   /// publish the trace, so that a client that holds a whole answer can find it. A client that does not take these bytes
-  /// is not told apart any more. False: not yet possible, ask again in a moment.
-  virtual bool before_last_bytes() = 0;
+  /// is not told apart any more. Until it is done, all but the last byte is on its way.
+  virtual Publish before_last_bytes() = 0;
   /// Bytes of an upgraded connection that are about to be passed on. False: they hold the end of an answer whose trace
   /// is not published yet; they wait, and settle_tunnel() is asked once a tick until it is true. No bytes: that side
   /// has said its last.
@@ -200,6 +207,7 @@ class Relay {
   bool answer_complete_ = false;  ///< all content was received; the last bytes may wait in ranges_ or pending_down_
   bool published_ = false;
   bool awaiting_publish_ = false;
+  bool publishing_ = false;   ///< the observer has more to do for it, a turn at a time
   bool stray_bytes_ = false;  ///< the upstream sent more than its answer
   bool upstream_reusable_ = false;
   bool tunnel_ = false, up_ended_ = false, down_ended_ = false;

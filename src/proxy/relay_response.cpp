@@ -18,7 +18,7 @@ using net::IoStatus;
 
 Relay::Step Relay::pump_response() {
   if (!pending_down_.empty() || answer_complete_) {
-    if (const Step s = flush_down(); s != Step::again) return s;
+    if (const Step s = flush_down(); s != Step::again || answer_complete_) return s;
   }
   if (!upstream_->socket.can_read()) return Step::wait;
   const IoResult r = upstream_->socket.read(in_.scratch.read, RelayScratch::kReadSize);
@@ -33,7 +33,7 @@ Relay::Step Relay::pump_response() {
   }
   touch();
   const Step s = take_response_bytes({in_.scratch.read, r.n});
-  if (s == Step::done || tunnel_) return s;  // a fresh tunnel has early bytes of the client to send
+  if (s == Step::done || tunnel_ || publishing_) return s;  // a fresh tunnel has early bytes of the client to send
   return upstream_->socket.can_read() && pending_down_.empty() ? Step::again : Step::wait;
 }
 
@@ -277,8 +277,10 @@ void Relay::queue(std::string_view data, std::string& pending) {
 
 bool Relay::publish() {
   if (awaiting_publish_) return false;  // asked once per tick
-  if (!published_) published_ = in_.observer.before_last_bytes();
-  awaiting_publish_ = !published_;
+  const Publish result = published_ ? Publish::done : in_.observer.before_last_bytes();
+  published_ = result == Publish::done;
+  publishing_ = result == Publish::next_turn;
+  awaiting_publish_ = result == Publish::next_tick;
   // The next tick asks again.
   if (awaiting_publish_) in_.waiter.set_deadline(1);
   return published_;
@@ -327,13 +329,13 @@ void Relay::hold_ranges(std::size_t sent) {
   range_bytes_ = 0;
 }
 
-/// Sends what waits for the client. `again`: all gone and the answer goes on.
+/// Sends what waits for the client. `again`: all gone and the answer goes on, or its trace is still being made.
 Relay::Step Relay::flush_down() {
   while (!pending_down_.empty()) {
     std::size_t n = pending_down_.size();
     if (answer_complete_ && !published_) {
       if (n == 1) {
-        if (!publish()) return Step::wait;
+        if (!publish()) return publishing_ ? Step::again : Step::wait;
       } else {
         --n;
       }
@@ -352,7 +354,8 @@ Relay::Step Relay::flush_down() {
   }
   if (pending_down_.capacity() > RelayScratch::kReadSize) pending_down_.shrink_to_fit();
   if (!answer_complete_) return Step::again;
-  return publish() ? finish_answer() : Step::wait;
+  if (publish()) return finish_answer();
+  return publishing_ ? Step::again : Step::wait;
 }
 
 Relay::Step Relay::finish_answer() {

@@ -45,14 +45,19 @@ struct Observed final : RelayObserver {
     return true;
   }
   bool owes = false;
-  bool before_last_bytes() override {
+  int turns_needed = 0;
+  Publish before_last_bytes() override {
+    if (turns_needed > 0) {
+      --turns_needed;
+      return Publish::next_turn;
+    }
     if (refusals > 0) {
       --refusals;
-      return false;
+      return Publish::next_tick;
     }
     ++published;
     client_had_when_published = client_bytes();
-    return true;
+    return Publish::done;
   }
 };
 
@@ -251,6 +256,36 @@ TEST_F(RelayTest, TheTraceIsPublishedBeforeTheAnswersLastByteLeaves) {
     EXPECT_LT(body_of(run.observed.client_had_when_published).size(), size);
     EXPECT_EQ(run.observed.published, 1);
   }
+}
+
+TEST_F(RelayTest, ATraceThatTakesTurnsToMakeHoldsOneByteAndNoTick) {
+  for (const std::string& framing : {std::string("Content-Length: 20000\r\n\r\n"), std::string("\r\n")}) {
+    SCOPED_TRACE(framing);
+    Run run(kPost);
+    run.observed.turns_needed = 20;
+    run.upstream.write("HTTP/1.1 200 OK\r\n" + framing + std::string(20000, 'x'));
+    ::shutdown(run.upstream.peer.get(), SHUT_WR);
+    run.turns(6);
+    EXPECT_FALSE(run.done);
+    EXPECT_GE(body_of(run.to_client).size(), 19999U) << "the rest is on its way";
+    EXPECT_LT(run.observed.turns_needed, 20);
+    run.turns(40);
+    EXPECT_TRUE(run.done) << "without waiting for a tick";
+    EXPECT_EQ(run.observed.published, 1);
+  }
+}
+
+TEST_F(RelayTest, ATunnelsTraceMayTakeTurnsToMake) {
+  Run run("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+  run.upstream.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nfirst");
+  run.turns();
+  run.observed.turns_needed = 5;
+  run.observed.refusals = 1;
+  ::shutdown(run.upstream.peer.get(), SHUT_WR);
+  run.client.peer.reset();
+  run.finish();
+  EXPECT_TRUE(run.done && run.observed.turns_needed == 0);
+  EXPECT_EQ(run.observed.published, 1);
 }
 
 TEST_F(RelayTest, ARefusedPublicationHoldsTheLastBytesUntilItSucceeds) {

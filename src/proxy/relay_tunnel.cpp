@@ -47,7 +47,7 @@ net::Socket* Relay::pump_one_way(TunnelSide side, std::string& pending, bool& en
 Relay::Step Relay::pump_tunnel() {
   bool progress = false;
   net::Socket* broken = nullptr;
-  if (!awaiting_publish_) {
+  if (!awaiting_publish_ && !publishing_) {
     if (!tunnel_owes_) broken = pump_one_way(TunnelSide::client, pending_up_, up_ended_, progress);
     if (!tunnel_owes_ && broken == nullptr)
       broken = pump_one_way(TunnelSide::upstream, pending_down_, down_ended_, progress);
@@ -62,10 +62,10 @@ Relay::Step Relay::pump_tunnel() {
     return end(client ? RelayEnd::client_gone : RelayEnd::upstream_aborted,
                std::string(client ? "client" : "upstream") + " broke the connection: " + broken->error_text());
   }
-  if (awaiting_publish_ || broken != nullptr ||
+  if (awaiting_publish_ || publishing_ || broken != nullptr ||
       (up_ended_ && down_ended_ && pending_up_.empty() && pending_down_.empty())) {
     // The trace is offered before the connection closes. A full ring makes the close wait.
-    if (!publish()) return Step::wait;
+    if (!publish()) return publishing_ ? Step::again : Step::wait;
     result_.client_reusable = false;
     return end(RelayEnd::complete);
   }

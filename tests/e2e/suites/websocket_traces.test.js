@@ -179,6 +179,9 @@ scenario('a response that is cut short is a trace of who cut it', async (world) 
     await within(5000, client.closed, 'the end');
     const [trace] = await traces(gateway, name, 1);
     assert.equal(trace.metadata.outcome, outcome);
+    assert.equal(trace.metadata.cost_source, 'estimated');
+    assert.deepEqual(tokens(trace), [1, 2, 3], 'the question and what was said of the answer');
+    assert.ok(trace.estimated_cost_usd > 0);
     assert.equal(trace.model, 'gpt-5');
     assert.equal(trace.id, client.traceId);
   }
