@@ -9,6 +9,7 @@ namespace gw::provider {
 namespace {
 
 constexpr std::string_view kDataPrefix = "data:";
+constexpr char kEventField = 'e';  ///< begins `event:`, and no line of data
 constexpr std::string_view kEventStream = "text/event-stream";
 constexpr std::string_view kJsonLines = "application/x-ndjson";
 
@@ -138,9 +139,17 @@ void UsageReader::push_events(std::string_view bytes) {
 }
 
 // Before `line` is read, or held for later: reads the lines from `from` on that are of the same event, from the one
-// that begins an object without ending it. Nearly always the line before is blank.
+// that begins an object without ending it. Nearly always the line before is blank, or only an `event:` stands before
+// `line`.
 inline void UsageReader::join_lines(const char* from, const char* line) {
-  if (line - from < 2 || line[-2] == '\n') return;
+  const auto first_of_event = [from](const char* at) { return at - from < 2 || at[-2] == '\n'; };
+  if (first_of_event(line)) return;
+  const char* const before = last_line(from, line - 1);
+  if (*before == kEventField && first_of_event(before)) return;
+  join_lines_of_event(from, line);
+}
+
+void UsageReader::join_lines_of_event(const char* from, const char* line) {
   const char* first = line;
   while (first > from) {
     const char* const before = last_line(from, first - 1);

@@ -72,6 +72,7 @@ class UsageReader {
   void push_line(std::string_view part);
   void end_line(bool event_over = false);
   void join_lines(const char* from, const char* line);
+  void join_lines_of_event(const char* from, const char* line);
   bool is_unfinished(std::string_view line) const;
   void take_payload();
   void take_texts();
