@@ -47,10 +47,27 @@ function(gw_compile_like HEADER)
   endforeach()
 endfunction()
 
+# gw_unit_tests(NAME [SHARDS]): the program test_NAME as the test unit_NAME; or, when it takes long, in parts that run at the same time and
+# begin before all others, each with a report of its own (dev.d/test.sh counts the cases in it).
+function(gw_unit_tests NAME)
+  if(ARGC LESS 2)
+    add_test(NAME unit_${NAME} COMMAND test_${NAME} --gtest_brief=1
+             WORKING_DIRECTORY ${CMAKE_BINARY_DIR}) # where __FILE__ holds, also when the compiler cache made it relative
+    set_tests_properties(unit_${NAME} PROPERTIES TIMEOUT 300 LABELS unit)
+    return()
+  endif()
+  math(EXPR LAST "${ARGV1} - 1")
+  foreach(SHARD RANGE ${LAST})
+    add_test(NAME unit_${NAME}-${SHARD} COMMAND test_${NAME} --gtest_brief=1 WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
+    set_tests_properties(unit_${NAME}-${SHARD} PROPERTIES TIMEOUT 300 LABELS unit COST 100 ENVIRONMENT
+      "GTEST_TOTAL_SHARDS=${ARGV1};GTEST_SHARD_INDEX=${SHARD};GTEST_OUTPUT=json:${CMAKE_BINARY_DIR}/results/test_${NAME}-${SHARD}.json")
+  endforeach()
+endfunction()
+
 # gw_layer(FOLDER DEPS ...): one static library per folder of src/, its unit tests (*_test.cpp), benchmarks (*_bench.cpp)
 # and fuzz targets (*_fuzz.cpp) beside the code. Files are found by glob, so that adding one needs no edit here.
 function(gw_layer FOLDER)
-  cmake_parse_arguments(ARG "COLD" "COST" "DEPS;TEST_DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "COLD" "SHARDS" "DEPS;TEST_DEPS" ${ARGN})
   string(REPLACE "/" "_" NAME ${FOLDER})
   set(DIR ${CMAKE_CURRENT_SOURCE_DIR}/${FOLDER})
   file(GLOB ALL CONFIGURE_DEPENDS ${DIR}/*.cpp)
@@ -77,12 +94,7 @@ function(gw_layer FOLDER)
     add_executable(test_${NAME} ${TESTS})
     target_link_libraries(test_${NAME} PRIVATE gw_${NAME} ${ARG_TEST_DEPS} GTest::gtest_main)
     gw_compile_like(gw_test_header test_${NAME})
-    add_test(NAME unit_${NAME} COMMAND test_${NAME} --gtest_brief=1
-             WORKING_DIRECTORY ${CMAKE_BINARY_DIR}) # where __FILE__ holds, also when the compiler cache made it relative
-    set_tests_properties(unit_${NAME} PROPERTIES TIMEOUT 300 LABELS unit)
-    if(ARG_COST) # the longest first, so that none is left running alone
-      set_tests_properties(unit_${NAME} PROPERTIES COST ${ARG_COST})
-    endif()
+    gw_unit_tests(${NAME} ${ARG_SHARDS})
   endif()
 
   set(BENCHES ${ALL})

@@ -9,12 +9,14 @@ test_command() {
   for suite in $suites; do
     case " $all_suites $more_suites " in *" $suite "*) ;; *) die "there is no suite '$suite': $all_suites $more_suites" ;; esac
   done
-  need_packages build clang check bench test
+  need_packages build
   begin_results
-  fetch_npm_packages $suites &
-  fetching=$!
+  mkdir -p build
+  rm -f build/packages.installed
+  set_up $suites >build/set_up.log 2>&1 </dev/null &
+  setting_up=$!
   for suite in $suites; do "suite_$suite" || true; done
-  npm_fetched
+  all_set_up
   stop_building_ahead
   finish_results
 }
@@ -26,9 +28,12 @@ soak_command() {
   finish_results
 }
 
-# What the named suites need of npm comes while the compilers run. Silent: each suite's own script looks again, and says what fails.
-fetch_npm_packages() {
+# What the first build does without comes while it compiles: the other packages, then what the named suites need of npm. The latter fails
+# in silence: each suite's own script looks again, and says what fails.
+set_up() {
   local suite
+  need_packages clang check bench test
+  : >build/packages.installed
   for suite in "$@"; do
     case $suite in
       e2e*) npm_folder tests/e2e ;;
@@ -36,14 +41,25 @@ fetch_npm_packages() {
       tokens) npm_folder tools/tokens ;;
       clients) npm_folder tests/e2e && npm_folder tests/clients ;;
     esac
-  done </dev/null >/dev/null 2>&1
+  done >/dev/null 2>&1
 }
 npm_folder() { (cd "$1" && . "$checkout/tests/npm_packages.sh" && npm_packages "$1"); }
 checkout=$PWD
 
-# npm_fetched: waits for it, as two npm at work in one folder disturb each other.
-npm_fetched() { [ -z "$fetching" ] || wait "$fetching" 2>/dev/null || true; fetching=; }   # a bare wait elsewhere may have seen it end
-fetching=
+# packages_here: waits for the packages; all_set_up: also for npm, as two npm at work in one folder disturb each other.
+packages_here() {
+  [ -n "$setting_up" ] || return 0
+  until [ -e build/packages.installed ]; do
+    kill -0 "$setting_up" 2>/dev/null || { cat build/set_up.log; die "installing packages failed; the lines above say why"; }
+    sleep 0.5
+  done
+}
+all_set_up() {
+  packages_here
+  [ -z "$setting_up" ] || wait "$setting_up" 2>/dev/null || true   # a bare wait elsewhere may have seen it end
+  setting_up=
+}
+setting_up=
 
 # build_ahead PRESET: compiles, behind everything else, what the suites after the present one need: end-to-end tests wait more than they
 # compute. It fails in silence: the suite that needs it goes on with the same build, aloud.
@@ -66,6 +82,7 @@ build_once() {
   local what="${*// /_}"
   case $built in *" $what:yes "*) return 0 ;; *" $what:no "*) return 1 ;; esac
   stop_building_ahead
+  [ "$1" = release ] || packages_here
   if attempt "build $1" build "$@"; then built+="$what:yes "; else built+="$what:no "; return 1; fi
 }
 built=" "
@@ -90,7 +107,7 @@ suite_tsan() {
 unit_tests() {
   local preset=$1 from log=build/$1/ctest.log only=
   shift
-  [ $# -eq 0 ] || only="^unit_($(IFS='|'; echo "$*"))\$"
+  [ $# -eq 0 ] || only="^unit_($(IFS='|'; echo "$*"))(-[0-9]+)?\$"
   build_once "$preset" "${@/#/test_}" || return 1
   from=$SECONDS
   say "unit tests, $preset"
@@ -149,7 +166,7 @@ suite_e2e_tsan() { GW_SANITIZED=1 GW_PATIENCE=10 end_to_end tsan; }
 suite_prices() {
   local from=$SECONDS log=build/release/prices.log status=0 passed failed
   build_once release ongoingai price_oracle count_tokens || return 1
-  npm_fetched
+  all_set_up
   say "prices, by the npm package"
   GW_PRICE_ORACLE="$PWD/build/release/price_oracle" tests/prices/run.sh </dev/null 2>&1 | tee "$log" | indent || status=$?
   passed=$(tap_count pass "$log")
@@ -167,7 +184,7 @@ end_to_end() {
     release) build_once release ongoingai price_oracle count_tokens && build_ahead dev ;;
     *) build_once "$preset" ongoingai ;;
   esac || return 1
-  npm_fetched
+  all_set_up
   from=$SECONDS
   say "$name, $preset"
   GW_BINARY="$PWD/build/$preset/ongoingai" $(sanitizer_environment) "$script" </dev/null 2>&1 | tee "$log" | indent || status=$?
@@ -190,7 +207,7 @@ suite_tokens() { end_to_end release tests/tokens/run.sh tokens; }
 
 # ---- fuzzing -----------------------------------------------------------------------------------------------------------
 
-suite_fuzz() { fuzz_suite fuzz 30; }
+suite_fuzz() { GW_FUZZ_SHORT=yes fuzz_suite fuzz 30; }
 
 # The proof that the fuzz targets can find something: each once more, with a bug planted in what it exercises.
 suite_planted() { fuzz_suite planted 60; }
