@@ -144,6 +144,31 @@ TEST_F(SqliteRetentionTest, FewRowsADayGoTooWhenTheirTimeIsUp) {
   EXPECT_EQ(ask("SELECT count(*) FROM traces"), std::to_string(*r->count()));
 }
 
+TEST_F(SqliteRetentionTest, ABlockThatBreaksHalfRemovedLeavesTheSumsOfItsHours) {
+  open();
+  fill(12'000);
+  open(keeping({.days = 2}));
+  mono_step_ns = 800'000;
+  const auto pending = [&] {
+    return ask("SELECT count(*) FROM store_meta r, store_meta s WHERE r.key='rows_from_ns' AND s.key='settled_from_ns' "
+               "AND "
+               "s.value < r.value") == "1";
+  };
+  for (int i = 0; i < 60 || !pending(); ++i) ASSERT_TRUE(i < 10'000 && writer_->idle());
+  // It still has rows that are stored, and some that are gone.
+  PlainSql(options().path)
+      .run(
+          "UPDATE trace_block_columns SET data=zeroblob(length(data)) WHERE (id & ((1<<48)-1)) = (SELECT min(last_seq) "
+          "FROM "
+          "trace_blocks WHERE last_seq > (SELECT value FROM store_meta WHERE key='removing_up_to'))");
+  settle();
+  auto r = reader();
+  const auto all = r->analyze(TenantScope::all(), {.filter = {}, .edges = {0, kNow}});
+  ASSERT_TRUE(all) << all.error().message;
+  ASSERT_EQ(all->size(), 1U);
+  EXPECT_EQ((*all)[0].figures.requests, 12'000);
+}
+
 // --- bodies ---
 
 TEST_F(SqliteRetentionTest, BodiesOfAllRowsThatAreOldEnoughGoWhateverCameBeforeThem) {

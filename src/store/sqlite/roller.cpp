@@ -144,6 +144,8 @@ int Roller::repair_block(std::int64_t last_seq) {
   if (const int rc = blocks_.remove(last_seq); rc != SQLITE_OK) return rc;
   const std::int64_t after = db_.query_int("SELECT max(last_seq) FROM trace_blocks WHERE last_seq < " + key);
   if (const int rc = make_blocks({after, last_seq}, removed_rows(old, meta), old, hours); rc != SQLITE_OK) return rc;
+  // A block that could not be read took with it what it said of rows that retention has removed.
+  if (old.rows() == 0) hours.erase(hours.begin(), hours.lower_bound(meta.rows_from_ns));
   for (const std::int64_t h : hours)
     if (h >= meta.settled_from_ns)
       if (const int rc = mark_hour(h); rc != SQLITE_OK) return rc;
@@ -199,7 +201,9 @@ int Roller::make_blocks(const SeqRange& range, const std::vector<std::size_t>& k
 
 int Roller::repair_hour(std::int64_t start_ns) {
   bool complete = true;
-  if (start_ns >= settled_from_ns())  // what retention took away cannot be made again
+  std::int64_t settled_from = 0;
+  if (const int rc = read_settled_from(settled_from); rc != SQLITE_OK) return rc;
+  if (start_ns >= settled_from)  // what retention took away cannot be made again
     if (const int rc = fill_hour(start_ns, complete); rc != SQLITE_OK || !complete) return rc;
   if (const int rc = db_.exec("DELETE FROM trace_stale_hours WHERE start_ns=" + std::to_string(start_ns));
       rc != SQLITE_OK)
@@ -238,7 +242,8 @@ int Roller::make_day(std::int64_t start_ns) {
   std::vector<Tenant> tenants;
   if (const int rc = pages_.tenants(tenants); rc != SQLITE_OK) return rc;
   if (const int rc = pages_.remove(RollupLevel::day, start_ns); rc != SQLITE_OK) return rc;
-  const std::int64_t settled_from = settled_from_ns();
+  std::int64_t settled_from = 0;
+  if (const int rc = read_settled_from(settled_from); rc != SQLITE_OK) return rc;
   for (const Tenant& t : tenants) {
     for (std::size_t d = 0; d < kDimensions; ++d) {
       PageKey key{RollupLevel::hour, start_ns, static_cast<Dimension>(d), t.first, t.second};
@@ -280,10 +285,11 @@ int Roller::mark_hour(std::int64_t start_ns) {
   return db_.exec("INSERT OR IGNORE INTO trace_stale_hours(start_ns) VALUES(" + std::to_string(start_ns) + ")");
 }
 
-std::int64_t Roller::settled_from_ns() {
+int Roller::read_settled_from(std::int64_t& ns) {
   StoreMeta meta;
-  read_meta(db_, read_meta_, meta);
-  return meta.settled_from_ns;
+  const int rc = read_meta(db_, read_meta_, meta);
+  ns = meta.settled_from_ns;
+  return rc;
 }
 
 }  // namespace gw::store::sqlite

@@ -46,7 +46,7 @@ class Roller {
   int make_blocks(const SeqRange& range, const std::vector<std::size_t>& kept, const TraceBlock& old,
                   std::set<std::int64_t>& hours);
   int mark_hour(std::int64_t start_ns);
-  std::int64_t settled_from_ns();
+  int read_settled_from(std::int64_t& ns);
 
   Connection& db_;
   TraceColumns columns_;
