@@ -85,6 +85,7 @@ class Sum {
   }
 
   std::int64_t cache_saved_nano_usd() const {
+    if ((cached_ | plain_) == 0) return 0;
     const bool less = cached_ > plain_;
     const std::int64_t nano = rounded(less ? cached_ - plain_ : plain_ - cached_, 0, 0);
     return less ? -nano : nano;
@@ -111,7 +112,8 @@ class Sum {
       sum = add_or_most(sum * 18, audio * 5 * f.den);
       per_nano *= 18;
     }
-    const Money nano = sum / per_nano + (sum % per_nano >= per_nano / 2 ? 1 : 0);
+    const Money whole = sum / per_nano;
+    const Money nano = whole + (sum - whole * per_nano >= per_nano / 2 ? 1 : 0);
     return nano > static_cast<Money>(kMost) ? kMost : static_cast<std::int64_t>(nano);
   }
 

@@ -14,7 +14,8 @@ constexpr std::size_t kCountAt = 2048;  // bytes of text that are worth a round 
 }  // namespace
 
 void UsageEstimator::begin_answer(std::string_view model, bool streaming, bool usage_expected) {
-  encoding_ = encoding_of_model(model);
+  model_.assign(model);
+  encoding_.reset();
   streaming_ = streaming;
   usage_expected_ = usage_expected;
   used_ = true;
@@ -44,6 +45,12 @@ void UsageEstimator::search_raw() {
   raw_.clear();
 }
 
+/// Most streams state their usage, and the model is not looked up.
+Encoding UsageEstimator::encoding() {
+  if (!encoding_) encoding_ = encoding_of_model(model_);
+  return *encoding_;
+}
+
 TokenCounter& UsageEstimator::counter(DeltaReader::Channel channel) {
   for (TextChannel& c : channels())
     if (c.channel.id == channel.id) return c.counter;
@@ -53,10 +60,10 @@ TokenCounter& UsageEstimator::counter(DeltaReader::Channel channel) {
   if (used_channels_ <= channels_.size()) {
     TextChannel& kept = channels_[used_channels_ - 1];
     kept.channel = channel;
-    kept.counter.restart(encoding_, hold, kKeptBytes);
+    kept.counter.restart(encoding(), hold, kKeptBytes);
     return kept.counter;
   }
-  return channels_.emplace_back(TextChannel{channel, TokenCounter(*tokenizers_, encoding_, hold)}).counter;
+  return channels_.emplace_back(TextChannel{channel, TokenCounter(*tokenizers_, encoding(), hold)}).counter;
 }
 
 void UsageEstimator::take(DeltaReader::Channel channel, std::string_view raw, bool escaped) {
@@ -70,6 +77,8 @@ void UsageEstimator::take(DeltaReader::Channel channel, std::string_view raw, bo
 void UsageEstimator::drop() {
   if (!used_) return;
   used_ = false;
+  model_.clear();
+  encoding_.reset();
   const auto free = [](std::string& s) { s.capacity() > kKeptBytes ? std::string().swap(s) : s.clear(); };
   free(request_);
   free(raw_);
@@ -77,7 +86,7 @@ void UsageEstimator::drop() {
   free(unescaped_);
   if (deltas_) deltas_->reset();
   constexpr std::size_t kKeptChannels = 2;
-  for (TextChannel& c : channels()) c.counter.restart(encoding_, 0, kKeptBytes);
+  for (TextChannel& c : channels()) c.counter.restart(Encoding::o200k, 0, kKeptBytes);
   if (channels_.size() > kKeptChannels) channels_.erase(channels_.begin() + kKeptChannels, channels_.end());
   used_channels_ = 0;
   request_bytes_ = 0;
@@ -114,9 +123,9 @@ std::size_t UsageEstimator::count_kept(std::string& kept, std::size_t& at, std::
   while (done < max_bytes && at < kept.size()) {
     const std::size_t end = kept.find(kTextEnd, at);
     std::string_view text(kept.data() + at, std::min(end, kept.size()) - at);
-    const RankTable& table = tokenizers_->get(encoding_);
+    const RankTable& table = tokenizers_->get(*encoding_);
     while (!text.empty() && done < max_bytes) {
-      const std::size_t size = next_piece(encoding_, text, true);
+      const std::size_t size = next_piece(*encoding_, text, true);
       tokens += static_cast<std::int64_t>(table.encode_piece(text.substr(0, size)));
       text.remove_prefix(size);
       at += size;
@@ -131,6 +140,7 @@ std::size_t UsageEstimator::count_kept(std::string& kept, std::size_t& at, std::
 }
 
 bool UsageEstimator::step(std::size_t max_bytes) {
+  encoding();
   if (!request_read_) read_request();
   std::size_t done = count_kept(request_, request_at_, input_, max_bytes);
   if (done < max_bytes) done += count_kept(document_, document_at_, document_tokens_, max_bytes - done);

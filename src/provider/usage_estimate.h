@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -77,6 +78,7 @@ class UsageEstimator {
 
   std::span<TextChannel> channels() { return {channels_.data(), used_channels_}; }
   std::span<const TextChannel> channels() const { return {channels_.data(), used_channels_}; }
+  Encoding encoding();
   TokenCounter& counter(DeltaReader::Channel channel);
   void take(DeltaReader::Channel channel, std::string_view raw, bool escaped);
   void search_raw();
@@ -85,7 +87,8 @@ class UsageEstimator {
 
   const TokenizerSet* tokenizers_;
   std::size_t max_request_bytes_;
-  Encoding encoding_ = Encoding::o200k;
+  std::string model_;
+  std::optional<Encoding> encoding_;  ///< the model's, once it was asked for
   bool streaming_ = false;
   bool usage_expected_ = true;
   bool request_read_ = false;
