@@ -361,6 +361,9 @@ TEST(Accounting, Row23_ATotalFarAboveItsPartsIsNotBelieved) {
   const Usage twice = of_usage(R"({"prompt_tokens":10,"completion_tokens":5,"total_tokens":31})");
   EXPECT_EQ(twice.total_tokens, 31);
   EXPECT_FALSE(twice.anomalous);
+  const Usage thinking = of_usage(R"({"prompt_tokens":20,"completion_tokens":198,"total_tokens":623})");
+  EXPECT_EQ(thinking.total_tokens, 623) << "what the model thought may be in the total alone";
+  EXPECT_TRUE(thinking.anomalous) << "and has no price then";
   const Usage alone = of_usage(R"({"total_tokens":800})");
   EXPECT_EQ(alone.total_tokens, 800) << "nothing contradicts it";
   EXPECT_FALSE(alone.anomalous);

@@ -124,8 +124,8 @@ class Model {
     output_parts(u);
     u.total_tokens = std::max(total_, std::min<std::int64_t>(9007199254740991, u.input_tokens + u.output_tokens));
     const std::int64_t sum = u.input_tokens + u.output_tokens;
-    if (sum > 0 && total_ >= 2 * sum + 2)
-      u.total_tokens = std::min<std::int64_t>(9007199254740991, sum), u.anomalous = true;
+    if (sum > 0 && total_ >= 2 * sum + 2) u.anomalous = true;
+    if (sum > 0 && total_ >= 100 * sum) u.total_tokens = std::min<std::int64_t>(9007199254740991, sum);
     u.web_searches = std::max({of("web"), of("sources"), items_[0]});
     u.file_searches = std::max(of("file"), items_[1]);
     u.code_executions = std::max(of("code"), items_[2]);

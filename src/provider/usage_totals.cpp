@@ -200,10 +200,9 @@ Usage UsageTotals::result() const {
   if ((parts_.stated() & kUnits) != 0 || has_items()) put_units(u);
   const std::int64_t sum = capped(u.input_tokens + u.output_tokens);
   u.total_tokens = std::max(total_, sum);
-  if (sum > 0 && u.total_tokens / 2 > sum) {
-    u.total_tokens = sum;
-    u.anomalous = true;
-  }
+  // Some servers count what a model thought in the total alone; a hundredfold is no thought.
+  if (sum > 0 && u.total_tokens / 2 > sum) u.anomalous = true;
+  if (sum > 0 && u.total_tokens / 100 >= sum) u.total_tokens = sum;
   return u;
 }
 
