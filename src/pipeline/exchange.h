@@ -157,6 +157,7 @@ class Exchange final : private proxy::RelayObserver {
   int status_ = 0;
   int ring_refusals_ = 0;
   bool generates_text_ = false;  ///< by its method and path
+  bool names_ids_ = false;       ///< a header of the request names a session or a place in a lineage
   bool repeats_usage_ = false;   ///< the answer states what another exchange spent, or one before this
   /// A stream that has not reported its usage: what is needed to count it ourselves is kept.
   bool may_estimate_ = false;

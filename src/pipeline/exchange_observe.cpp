@@ -116,6 +116,7 @@ bool Exchange::begin_finish() {
   usage_reader_.finish();
   repeats_usage_ = repeats_usage();
   if (!may_estimate_ || response_ == nullptr || usage_reader_.final_usage()) return false;
+  if (usage_reader_.background()) return false;  // it goes on without us, and states its usage to who fetches it
   estimator_.begin_estimate(usage_reader_.usage());
   return true;
 }
@@ -247,8 +248,17 @@ void Exchange::fill_identity(ExchangeRecord& r) const {
   if (identity_ != nullptr) r.identity = identity_->view();
 }
 
+/// Few requests have one of these, and each has many headers.
+constexpr bool may_name_id(http::FieldId id) {
+  using Id = http::FieldId;
+  return id >= Id::gw_trace_group_id || id == Id::session_id || id == Id::claude_code_session_id;
+}
+
 void Exchange::fill_lineage(ExchangeRecord& r) {
+  names_ids_ = false;
   for (const http::Field& f : head_.fields) {
+    if (!may_name_id(f.id)) continue;
+    names_ids_ = true;
     switch (f.id) {
       case http::FieldId::gw_trace_group_id:
         if (r.lineage.group_id.empty()) r.lineage.group_id = trim(f.value);
@@ -269,6 +279,7 @@ void Exchange::fill_lineage(ExchangeRecord& r) {
         break;
     }
   }
+  if (!names_ids_) return;
   StoredIds& ids = connection_.stored_ids();
   r.lineage.group_id = stored_id(ids.group, r.lineage.group_id);
   r.lineage.thread_id = stored_id(ids.thread, r.lineage.thread_id);
@@ -316,11 +327,13 @@ std::string_view Exchange::stored_header(const http::Field& f) {
 /// What the head says of the session comes first, then what the record has from elsewhere, then the request's body.
 void Exchange::fill_session(ExchangeRecord& r) {
   provider::HeaderSession head{.thread = r.lineage.thread_id, .claude_code = {}, .codex = {}};
-  for (const http::Field& f : head_.fields) {
-    std::string_view* const named = f.id == http::FieldId::claude_code_session_id ? &head.claude_code
-                                    : f.id == http::FieldId::session_id           ? &head.codex
-                                                                                  : nullptr;
-    if (named != nullptr && named->empty()) *named = f.value;
+  if (names_ids_) {
+    for (const http::Field& f : head_.fields) {
+      std::string_view* const named = f.id == http::FieldId::claude_code_session_id ? &head.claude_code
+                                      : f.id == http::FieldId::session_id           ? &head.codex
+                                                                                    : nullptr;
+      if (named != nullptr && named->empty()) *named = f.value;
+    }
   }
   provider::BodySession body = request_reader_.session();
   if (!r.session_id.empty()) {
@@ -328,7 +341,8 @@ void Exchange::fill_session(ExchangeRecord& r) {
     body.metadata = r.session_id;
   }
   provider::session_of(head, body, buffers_.session);
-  r.session_id = stored_id(connection_.stored_ids().session, buffers_.session);
+  r.session_id =
+      buffers_.session.empty() ? std::string_view() : stored_id(connection_.stored_ids().session, buffers_.session);
 }
 
 void Exchange::fill_provider_key(ExchangeRecord& r) {
@@ -362,7 +376,8 @@ void Exchange::fill_headers(ExchangeRecord& r) {
   for (const http::Field& f : head_.fields) {
     if (f.id == http::FieldId::host || f.id == http::FieldId::gw_correlation_id) continue;
     if (key_stripped && iequals(f.name, services_.credentials.gateway_header())) continue;
-    add_header(request, f.name, stored_header(f), services_.request_header_redactor.is_denied(f.name));
+    add_header(request, f.name, names_ids_ ? stored_header(f) : f.value,
+               services_.request_header_redactor.is_denied(f.name));
   }
   request.push_back({proxy::kCorrelationHeader, correlation_id_});
 

@@ -65,6 +65,8 @@ bool Exchange::offer_answer(const WebsocketAnswer& answer, Outcome outcome) {
   r.service_tier = w.service_tier;
   r.session_id = w.session;
   r.usage = w.usage;
+  // A response that says nothing of its usage was not free.
+  if (!r.usage.seen && w.end == provider::ResponseEnd::done && w.status != "failed") r.usage.estimated = true;
   price(r);
   fill_bodies(r, answer.request, answer.answered);
   fill_shared(r);

@@ -17,9 +17,11 @@ std::string_view segment_after(std::string_view path, std::string_view parent, s
 }  // namespace
 
 bool spends_usage(std::string_view method, std::string_view path) {
+  std::string_view rest;
+  // Whose request says nothing of its usage, and which can be fetched once.
+  if (method == "GET") return !segment_after(path, "/chat/deferred-completion/", rest).empty();
   if (method != "POST") return false;
   if (path.ends_with("/cancel")) return false;
-  std::string_view rest;
   return segment_after(path, "/chat/completions/", rest).empty();
 }
 

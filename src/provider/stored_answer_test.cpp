@@ -11,6 +11,8 @@ TEST(StoredAnswer, OnlyWhatMakesAModelWorkSpendsItsUsage) {
     EXPECT_TRUE(spends_usage("POST", path)) << path;
   for (const char* method : {"GET", "HEAD", "DELETE", "PATCH", "PUT"})
     EXPECT_FALSE(spends_usage(method, "/v1/responses/resp_1")) << method;
+  EXPECT_TRUE(spends_usage("GET", "/v1/chat/deferred-completion/1f2e")) << "it comes once, and here alone";
+  EXPECT_FALSE(spends_usage("GET", "/v1/chat/deferred-completion/"));
   EXPECT_FALSE(spends_usage("POST", "/v1/chat/completions/chatcmpl-1")) << "changes its metadata";
   EXPECT_FALSE(spends_usage("POST", "/v1/responses/resp_1/cancel"));
   EXPECT_FALSE(spends_usage("POST", "/v1/batches/batch_1/cancel"));

@@ -72,3 +72,35 @@ scenario('a response that was made in the background is billed to the first who 
   assert.ok(first.estimated_cost_usd > 0);
   assert.equal((await env.fetch('/openai/v1/responses/resp_2')).total_tokens, 0);
 });
+
+scenario('a background stream that is left is billed once, to who fetches its end', async (world) => {
+  const env = await setUp(world);
+  const event = (value) => `event: ${value.type}\ndata: ${JSON.stringify(value)}\n\n`;
+  env.routes.on('/v1/responses', async (request, peer) => {
+    const events =
+      event({ type: 'response.created', response: stored('resp_3', { background: true, status: 'queued', usage: null }) }) +
+      event({ type: 'response.output_text.delta', item_id: 'm', output_index: 0, content_index: 0, delta: 'Hello there, friend' });
+    await peer.write(`HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n${events}`);
+    await peer.gone;
+  });
+  env.routes.on('/v1/responses/resp_3', (request, peer) => peer.write(answer(stored('resp_3', { background: true }))));
+  const leaver = await world.client(env.gateway);
+  await leaver.write(
+    post('/openai/v1/responses', '{"model":"gpt-4o-mini","background":true,"stream":true,"input":"hi"}', fields),
+  );
+  await leaver.readUntil('friend', 'the deltas');
+  leaver.destroy();
+  const left = await env.gateway.onlyTrace({ provider: 'openai' });
+  assert.equal(left.metadata.outcome, 'client_aborted');
+  assert.equal(left.total_tokens, 0, 'it goes on without the client, and its usage is not known yet');
+  assert.equal((await env.fetch('/openai/v1/responses/resp_3')).total_tokens, 120);
+});
+
+scenario('a deferred completion is billed where it is fetched, as its request says nothing of usage', async (world) => {
+  const env = await setUp(world);
+  const completion = { id: 'c1', model: 'grok-4', choices: [], usage: { prompt_tokens: 100, completion_tokens: 20 } };
+  env.routes.on('/v1/chat/completions', (request, peer) => peer.write(answer({ request_id: '1f2e' })));
+  env.routes.on('/v1/chat/deferred-completion/1f2e', (request, peer) => peer.write(answer(completion)));
+  await env.exchange(post('/openai/v1/chat/completions', '{"model":"grok-4","deferred":true,"messages":[]}', fields));
+  assert.equal((await env.fetch('/openai/v1/chat/deferred-completion/1f2e')).total_tokens, 120);
+});
