@@ -250,6 +250,7 @@ net::Task<bool> Exchange::send_pieces(std::shared_ptr<QueryPool::Question> quest
     api::Chunk::Then then = question->chunk.then;
     const std::int64_t wait_ns = question->chunk.wait_ns;
     if (then == api::Chunk::Then::failed) break;
+    if (connection_.socket().peer_closed()) break;  // a search that finds nothing would not notice
     if (worker_.draining && question->response.source->endless()) then = api::Chunk::Then::end;
     append_piece(out, question->chunk.bytes, chunked);
     question->chunk = {};

@@ -1,6 +1,6 @@
 #pragma once
 // What every exchange needs and no exchange changes: built once by app from the configuration, shared read-only by all
-// workers. The few counters are atomics.
+// workers. The few counters are atomics; what else changes locks itself.
 #include <atomic>
 #include <functional>
 #include <map>

@@ -32,7 +32,8 @@ Relay::Step Relay::turn() {
     return pump_tunnel();
   }
   if (in_.client.was_cut()) return end(RelayEnd::cut_off, kCutOff);
-  if (in_.client.peer_closed() && !published_) return end(RelayEnd::client_gone, "client closed the connection");
+  if (in_.client.peer_closed() && !published_ && !publishing_)
+    return end(RelayEnd::client_gone, "client closed the connection");
   const Step request = pump_request();
   if (request == Step::done) return request;
   const Step response = pump_response();
