@@ -33,6 +33,8 @@ std::string absolute(const std::string& path) {
   return error ? path : whole.lexically_normal().string();
 }
 
+std::string folder_of(const std::string& path) { return std::filesystem::path(absolute(path)).parent_path().string(); }
+
 /// The gateway makes the database at its first start, if it may write where it is to lie.
 DoctorCheck missing_database(const std::string& path) {
   const std::string whole = absolute(path);
@@ -54,6 +56,13 @@ DoctorCheck check_storage(const Handlers& h, const config::Config& c) {
   if (sqlite && ::stat(c.storage.path.c_str(), &st) != 0 && errno == ENOENT) return missing_database(c.storage.path);
   const auto reader = h.open_store(c, kStorageDeadlineMs);
   if (!reader) return {"storage", Status::fail, "failed to initialize trace storage", {reader.error().message}};
+  if (sqlite &&
+      (::access(c.storage.path.c_str(), W_OK) != 0 || ::access(folder_of(c.storage.path).c_str(), W_OK | X_OK) != 0))
+    return {"storage",
+            Status::fail,
+            "trace storage cannot be written",
+            {"path: " + absolute(c.storage.path),
+             "serve needs to write the file and its folder, as the user that runs it"}};
   const auto page = (*reader)->list(store::TenantScope::all(), {}, std::nullopt, 1);
   if (!page) return {"storage", Status::fail, "trace storage connectivity check failed", {page.error().message}};
   if (!sqlite) return {"storage", Status::pass, "connected to postgres trace storage"};
@@ -147,7 +156,12 @@ std::vector<std::string> lines_of(std::string_view text) {
     const std::size_t end = text.find('\n');
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    if (!trim(line).empty()) out.emplace_back(line);
+    if (trim(line).empty()) continue;
+    // Where a fault is set stands indented below it.
+    if (line.starts_with("  at ") && !out.empty())
+      out.back().append(" ").append(trim(line));
+    else
+      out.emplace_back(line);
   }
   return out;
 }
@@ -205,15 +219,18 @@ DoctorReport examine(const Handlers& handlers, const Result<config::Config>& con
   if (!config)
     return config_failed(std::move(r), "failed to load config", config.error().message,
                          "skipped: config failed to load");
-  if (const auto valid = config::validate_values(*config); !valid)
-    return config_failed(std::move(r), "config is invalid", valid.error().message, kInvalid);
+  if (!config::validate_values(*config))
+    return config_failed(std::move(r), "config is invalid", servable(handlers, *config).error().message, kInvalid);
   DoctorCheck routes = check_routes(*config);
   DoctorCheck auth = check_auth(*config);
-  // What the checks of routes and auth find is told there, everything else that `serve` refuses is told here.
+  // What the checks of routes and auth find is told there as well, in words of their own.
   const bool told = routes.status == Status::fail || auth.status == Status::fail;
-  if (const auto ok = servable(handlers, *config); !ok && !told)
-    return config_failed(std::move(r), "config is invalid", ok.error().message, kInvalid);
-  r.checks.push_back({"config", Status::pass, "loaded and validated configuration", {"config path: " + config_path}});
+  const auto ok = servable(handlers, *config);
+  if (!ok && !told) return config_failed(std::move(r), "config is invalid", ok.error().message, kInvalid);
+  if (!ok && lines_of(ok.error().message).size() > 1)
+    r.checks.push_back({"config", Status::fail, "config is invalid", lines_of(ok.error().message)});
+  else
+    r.checks.push_back({"config", Status::pass, "loaded and validated configuration", {"config path: " + config_path}});
   r.checks.push_back(check_storage(handlers, *config));
   r.checks.push_back(std::move(routes));
   r.checks.push_back(std::move(auth));

@@ -187,7 +187,7 @@ void Exchange::fill_usage(ExchangeRecord& r) {
   r.inference_geo = usage_reader_.inference_geo();
   r.usage = estimate_ ? *estimate_ : repeats_usage_ ? Usage{} : usage_reader_.usage();
   // An answer of a model that says nothing of its usage, and was not counted, was not free.
-  if (owes_usage_ && !r.usage.seen && !estimate_) r.usage.estimated = true;
+  if (owes_usage_ && !r.usage.seen && !estimate_ && !usage_reader_.background()) r.usage.estimated = true;
   price(r);
 }
 

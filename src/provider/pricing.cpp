@@ -206,15 +206,16 @@ Cost cost_of(const PriceTable& table, const PriceDecision& decision, const Usage
   if (decision.priced) {
     Sum sum(table, decision, usage.input_tokens);
     add_usage(sum, decision, usage);
-    if (sum.complete()) {
-      cost.computed_nano_usd = sum.nano_usd();
+    // Counts that nobody can have used would drown all real costs in every sum.
+    if (const std::int64_t nano = sum.nano_usd(); sum.complete() && nano <= kMostNanoUsd) {
+      cost.computed_nano_usd = nano;
       cost.cache_saved_nano_usd = sum.cache_saved_nano_usd();
       cost.source =
           usage.estimated || usage.anomalous || sum.estimated() ? CostSource::estimated : CostSource::computed;
     }
   }
   cost.nano_usd = cost.computed_nano_usd;
-  if (usage.provider_cost_nano_usd >= 0) {
+  if (usage.provider_cost_nano_usd >= 0 && usage.provider_cost_nano_usd <= kMostNanoUsd) {
     cost.nano_usd = usage.provider_cost_nano_usd;
     cost.source = CostSource::provider;
   }

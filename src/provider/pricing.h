@@ -51,6 +51,9 @@ struct PriceDecision {
 };
 
 PriceDecision decide(const PriceTable& table, const PriceQuery& query);
+/// What no single exchange costs: a million dollars. A cost above it is none, and the exchange unpriced.
+inline constexpr std::int64_t kMostNanoUsd = 1'000'000'000'000'000;
+
 Cost cost_of(const PriceTable& table, const PriceDecision& decision, const Usage& usage) noexcept;
 
 /// decide() and cost_of(): for tools and tests. Allocates.

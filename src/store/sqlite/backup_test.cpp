@@ -162,7 +162,9 @@ TEST_F(BackupTest, StoppedOrFailedItLeavesNothing) {
 
 TEST_F(BackupTest, WhatIsNoDatabaseOfTracesIsRefused) {
   EXPECT_EQ(backup_error({.target = target_}),
-            "open sqlite database \"" + options_.path + "\": unable to open database file (No such file or directory)");
+            "open sqlite database \"" + options_.path +
+                "\": unable to open database file (No such "
+                "file or directory): `ongoingai serve` makes it; storage.path and --config say where it is");
   PlainSql(options_.path).run("CREATE TABLE other(x)");
   EXPECT_EQ(backup_error({.target = target_}),
             "open sqlite database \"" + options_.path + "\": it has no traces table");

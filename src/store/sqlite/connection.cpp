@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <cstring>
 
 namespace gw::store::sqlite {
@@ -48,6 +49,7 @@ Connection::Opened Connection::open_name(const std::string& name, const std::str
     std::string why = db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
     const int os = db != nullptr ? sqlite3_system_errno(db) : 0;
     if (os != 0) why += std::string(" (") + std::strerror(os) + ")";
+    if (os == ENOENT) why += ": `ongoingai serve` makes it; storage.path and --config say where it is";
     sqlite3_close_v2(db);
     return {nullptr, std::move(why)};
   }
