@@ -1,0 +1,57 @@
+#pragma once
+#include <atomic>
+#include <cstdint>
+
+#include "limits/period.h"
+#include "limits/period_sum.h"
+#include "limits/rate_window.h"
+#include "limits/thresholds.h"
+
+namespace gw::limits {
+
+/// What one subject spends. Any thread; on cache lines of its own.
+class alignas(64) Meter {
+ public:
+  /// One measure in its current period.
+  template <int PeriodBits>
+  struct Account {
+    PeriodSum<PeriodBits> committed;  ///< spent, and reserved by requests in flight
+    PeriodSum<PeriodBits> spent;
+  };
+
+  /// Calls `use` with the account of a measure that is spent.
+  template <class Use>
+  auto with(Measure m, Use use) {
+    switch (m) {
+      case Measure::minute_tokens:
+        return use(minute_tokens_);
+      case Measure::day_tokens:
+        return use(day_tokens_);
+      case Measure::day_cost:
+        return use(day_cost_);
+      default:
+        return use(month_cost_);
+    }
+  }
+
+  RateWindow& requests() { return requests_; }
+  std::atomic<std::int64_t>& concurrent() { return concurrent_; }
+
+  /// Nothing would be forgotten with it.
+  bool idle(const Periods& at, std::int64_t most_requests, std::int64_t mono_ns) {
+    for (std::size_t i = 0; i < kSpends; ++i) {
+      const auto m = static_cast<Measure>(i);
+      if (with(m, [&](auto& account) { return account.committed.read(at.of(m)); }) != 0) return false;
+    }
+    return most_requests <= 0 || requests_.view(most_requests, mono_ns).count == 0;
+  }
+
+ private:
+  // A day's or month's money takes more room than the number of the day does; tokens of a minute less.
+  Account<24> minute_tokens_;
+  Account<10> day_tokens_, day_cost_, month_cost_;
+  RateWindow requests_;
+  std::atomic<std::int64_t> concurrent_{0};
+};
+
+}  // namespace gw::limits

@@ -1,0 +1,102 @@
+#pragma once
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace gw::limits {
+
+/// The times of the last N accepted requests: another one is accepted when the oldest of them is more than 60 seconds
+/// ago. Exact for any interleaving: never more than N in a window.
+///
+/// Any thread, lock-free. Memory: 8 bytes a request, made by the first one.
+class RateWindow {
+ public:
+  static constexpr std::int64_t kWindowNs = 60'000'000'000;
+
+  ~RateWindow() { delete[] slots_.load(std::memory_order_relaxed); }
+  RateWindow() = default;
+  RateWindow(const RateWindow&) = delete;
+  RateWindow& operator=(const RateWindow&) = delete;
+
+  struct Answer {
+    bool accepted = false;
+    std::int64_t retry_after_s = 0;  ///< of a refusal: whole seconds, at least 1
+  };
+
+  /// `most` is the same in every call, at least 1.
+  Answer accept(std::int64_t most, std::int64_t now_ns) { return ask(most, now_ns, true); }
+  /// Likewise, recording nothing.
+  Answer peek(std::int64_t most, std::int64_t now_ns) { return ask(most, now_ns, false); }
+
+  /// How many were accepted in the last 60 seconds, and when the first of them was. While others ask, a moment's view.
+  struct View {
+    std::int64_t count = 0;
+    std::int64_t oldest_ns = 0;
+  };
+  View view(std::int64_t most, std::int64_t now_ns) const {
+    const std::atomic<std::uint64_t>* const slots = slots_.load(std::memory_order_acquire);
+    if (slots == nullptr) return {};
+    const std::uint64_t next = next_.load(std::memory_order_acquire);
+    const auto n = static_cast<std::uint64_t>(most);
+    std::uint64_t low = next > n ? next - n : 0;
+    std::uint64_t high = next;  // the first event that counts lies in [low, high]
+    while (low < high) {
+      const std::uint64_t middle = low + (high - low) / 2;
+      counts(slots[middle % n].load(std::memory_order_relaxed), now_ns) ? high = middle : low = middle + 1;
+    }
+    const std::int64_t oldest = low < next ? time_of(slots[low % n].load(std::memory_order_relaxed)) : 0;
+    return {.count = static_cast<std::int64_t>(next - low), .oldest_ns = oldest};
+  }
+
+ private:
+  /// A slot holds its time and, in the low bits, how often it was written: a writer that was held up sees by it that
+  /// the place is taken. A lap takes a minute, so few bits do.
+  static constexpr int kLapBits = 3;
+  static constexpr std::uint64_t kLaps = std::uint64_t{1} << kLapBits;
+
+  static std::int64_t time_of(std::uint64_t slot) { return static_cast<std::int64_t>(slot >> kLapBits); }
+  static bool counts(std::uint64_t slot, std::int64_t now_ns) {
+    return slot != 0 && now_ns - time_of(slot) <= kWindowNs;
+  }
+
+  Answer ask(std::int64_t most, std::int64_t now_ns, bool record) {
+    std::atomic<std::uint64_t>* const slots = slots_of(most);
+    const auto n = static_cast<std::uint64_t>(most);
+    for (;;) {
+      std::uint64_t next = next_.load(std::memory_order_acquire);
+      std::atomic<std::uint64_t>& slot = slots[next % n];
+      std::uint64_t oldest = slot.load(std::memory_order_acquire);
+      const std::uint64_t lap = next / n % kLaps;
+      if (oldest % kLaps != lap) {
+        // Somebody has taken this place. Move on for him, or look again if that was done.
+        next_.compare_exchange_strong(next, next + 1, std::memory_order_acq_rel);
+        continue;
+      }
+      if (counts(oldest, now_ns)) {
+        if (next_.load(std::memory_order_acquire) != next) continue;  // what was read is not the oldest any more
+        const std::int64_t left_ns = time_of(oldest) + kWindowNs - now_ns;
+        return {.accepted = false, .retry_after_s = std::max<std::int64_t>(1, (left_ns + 999'999'999) / 1'000'000'000)};
+      }
+      if (!record) return {.accepted = true};
+      const std::uint64_t taken = static_cast<std::uint64_t>(now_ns) << kLapBits | (lap + 1) % kLaps;
+      if (!slot.compare_exchange_strong(oldest, taken, std::memory_order_acq_rel)) continue;
+      next_.compare_exchange_strong(next, next + 1, std::memory_order_acq_rel);
+      return {.accepted = true};
+    }
+  }
+
+  std::atomic<std::uint64_t>* slots_of(std::int64_t most) {
+    std::atomic<std::uint64_t>* known = slots_.load(std::memory_order_acquire);
+    if (known != nullptr) return known;
+    auto made = std::make_unique<std::atomic<std::uint64_t>[]>(static_cast<std::size_t>(most));
+    if (slots_.compare_exchange_strong(known, made.get(), std::memory_order_acq_rel)) return made.release();
+    return known;
+  }
+
+  std::atomic<std::atomic<std::uint64_t>*> slots_{nullptr};
+  std::atomic<std::uint64_t> next_{0};
+};
+
+}  // namespace gw::limits
