@@ -24,6 +24,8 @@ struct FieldScanner::Key {
   constexpr Key(std::string_view n, Word w) : name(n), action(Action::word), argument(static_cast<std::uint8_t>(w)) {}
   constexpr Key(std::string_view n, Literal l)
       : name(n), action(Action::flag), argument(static_cast<std::uint8_t>(l)) {}
+  constexpr Key(std::string_view n, Number m)
+      : name(n), action(Action::number), argument(static_cast<std::uint8_t>(m)) {}
   constexpr Key(std::string_view n, UsageField f, Action a = Action::count)
       : name(n), action(a), argument(static_cast<std::uint8_t>(f)) {}
 };

@@ -11,19 +11,24 @@ namespace gw::provider {
 struct FieldScanner::Tables {
   using C = Context;
   using F = UsageField;
+  using N = Number;
   using T = Text;
   using W = Word;
   using L = Literal;
   static constexpr Key kRequest[] = {
+      {"n", N::choices},
       {"user", T::user},
       {"model", T::model_of_root},
       {"stream", L::stream},
       {"message", C::request_message},
       {"metadata", C::metadata},
+      {"max_tokens", N::max_output_tokens},
       {"service_tier", T::service_tier},
       {"stream_options", C::stream_options},
       {"prompt_cache_key", T::prompt_cache_key},
+      {"max_output_tokens", N::max_output_tokens},
       {"safety_identifier", T::safety_identifier},
+      {"max_completion_tokens", N::max_output_tokens},
   };
   static constexpr Key kClientMessage[] = {
       {"type", W::event},
@@ -323,6 +328,7 @@ void FieldScanner::leave_item() {
 
 void FieldScanner::on_text(std::string_view text) {
   state_ = State::comma_or_end;
+  if (action_ == Action::number) return;
   if (action_ == Action::word) return on_word(text);
   if (action_ != Action::text) return on_count_text(text);
   const std::string_view trimmed = trim(text);

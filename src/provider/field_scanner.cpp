@@ -47,6 +47,7 @@ void FieldScanner::restart(Document document) {
   item_ = ToolItem::none;
   output_index_ = -1;
   output_items_ = {};
+  numbers_.fill(-1);
   escape_ = 0;
   high_surrogate_ = 0;
   nesting_ = {};
@@ -251,6 +252,8 @@ void FieldScanner::on_scalar(std::string_view text) {
   if (action_ == Action::count || action_ == Action::root_count || action_ == Action::image_count) {
     const Count c = count_of(text);
     on_count(c.value, c.bad);
+  } else if (action_ == Action::number) {
+    numbers_[argument_] = std::max(numbers_[argument_], count_of(text).value);
   } else if (action_ == Action::nano || action_ == Action::milli) {
     const Count c = scaled_of(text, action_ == Action::nano ? 9 : 3);
     on_count(c.value, c.bad);

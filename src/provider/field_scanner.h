@@ -59,6 +59,13 @@ enum class Event : std::uint8_t {
   error,
 };
 
+/// A number that a request states; of several the greatest.
+enum class Number : std::uint8_t {
+  max_output_tokens,  ///< `max_tokens`, or what newer APIs call it
+  choices,            ///< `n`
+};
+inline constexpr std::size_t kNumbers = 2;
+
 /// A JSON literal.
 enum class Flag : std::uint8_t { absent, no, yes };
 
@@ -90,6 +97,8 @@ class FieldScanner {
   /// Trimmed; empty if there is none or it is no string.
   std::string_view text(Text t) const { return texts_[static_cast<std::size_t>(t)]; }
   bool stream() const { return stream_ == Flag::yes; }
+  /// -1: there is none.
+  std::int64_t number(Number n) const { return numbers_[static_cast<std::size_t>(n)]; }
   Flag include_usage() const { return include_usage_; }
   /// Of the root, else of `message`, `response`, `x_groq`: one that is an object and closed; else, if they are wanted,
   /// the counts that Ollama writes into the root. Null if there is none, or if the document is a batch, whose usage is
@@ -165,7 +174,8 @@ class FieldScanner {
     root_count,   ///< one that the root of an answer states
     image_count,  ///< one that only the images API states
     nano,
-    milli
+    milli,
+    number
   };
   enum class Word : std::uint8_t { event, object, status, item_type, action_type };
   enum class Literal : std::uint8_t { stream, include_usage, own_key, background };
@@ -250,6 +260,7 @@ class FieldScanner {
 
   char nested_open_ = 0;
   scan::Nesting nesting_;  ///< of the value or string that is being skipped
+  std::array<std::int64_t, kNumbers> numbers_{-1, -1};
   std::array<std::string, kTexts> texts_;
   std::array<RawUsage, kSources> usages_;
 };

@@ -30,6 +30,10 @@ class RequestReader {
   std::string_view model() const { return scanner_.complete() ? scanner_.model() : std::string_view(); }
   /// The top-level `stream` is true.
   bool stream() const { return scanner_.complete() && scanner_.stream(); }
+  /// The greatest of `max_tokens`, `max_completion_tokens` and `max_output_tokens`; -1: none of them is a number.
+  std::int64_t max_output_tokens() const { return number(Number::max_output_tokens); }
+  /// `n`: answers that are asked for at once; -1: it is no number.
+  std::int64_t choices() const { return number(Number::choices); }
   /// `stream_options.include_usage`, where it is a boolean.
   Flag include_usage() const { return scanner_.complete() ? scanner_.include_usage() : Flag::absent; }
   /// `service_tier`, as asked for.
@@ -44,6 +48,7 @@ class RequestReader {
   }
 
  private:
+  std::int64_t number(Number n) const { return scanner_.complete() ? scanner_.number(n) : -1; }
   std::string_view text(Text t) const { return scanner_.complete() ? scanner_.text(t) : std::string_view(); }
 
   FieldScanner scanner_;

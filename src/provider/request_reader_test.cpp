@@ -45,6 +45,21 @@ TEST(RequestReader, TrimsTheModelAndTakesTheOneOfMessageWhenThereIsNone) {
   EXPECT_EQ(model_of(R"({"message":{"message":{"model":"deep"}}})"), "");
 }
 
+TEST(RequestReader, ReadsHowLongAnAnswerMayBe) {
+  const auto bounds = [](std::string_view body) {
+    RequestReader reader;
+    reader.push(body);
+    return std::pair(reader.max_output_tokens(), reader.choices());
+  };
+  EXPECT_EQ(bounds(R"({"max_tokens":100})"), std::pair(100L, -1L));
+  EXPECT_EQ(bounds(R"({"n":3,"max_completion_tokens": 2e2 ,"model":"m"})"), std::pair(200L, 3L));
+  EXPECT_EQ(bounds(R"({"max_output_tokens":7,"max_tokens":9,"max_completion_tokens":8})"), std::pair(9L, -1L));
+  EXPECT_EQ(bounds(R"({"max_tokens":null,"n":"4"})"), std::pair(-1L, -1L));
+  EXPECT_EQ(bounds(R"({"max_tokens":-5})"), std::pair(0L, -1L));
+  EXPECT_EQ(bounds(R"({"metadata":{"max_tokens":5},"messages":[{"n":2}]})"), std::pair(-1L, -1L));
+  EXPECT_EQ(bounds(R"({"max_tokens":100)"), std::pair(-1L, -1L)) << "cut off";
+}
+
 TEST(RequestReader, OnlyTheTopLevelCounts) {
   EXPECT_EQ(read(R"({"metadata":{"model":"x","stream":true},"a":[{"model":"y"}]})"), (Read{"", false}));
   EXPECT_EQ(read(R"({"messages":[{"content":"\",\"model\":\"evil\",\"stream\":true"}],"model":"good"})"),
