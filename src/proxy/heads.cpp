@@ -185,6 +185,15 @@ void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {
   out.append("\r\n");
 }
 
+namespace {
+
+bool is_rate_limit(std::string_view name) {
+  constexpr std::string_view kBeginning = "x-ratelimit-";
+  return iequals(name.substr(0, kBeginning.size()), kBeginning);
+}
+
+}  // namespace
+
 void append_client_head(std::string& out, const ClientHeadInput& in) {
   char status[4];
   std::to_chars(status, status + 3, in.head.status);
@@ -192,8 +201,10 @@ void append_client_head(std::string& out, const ClientHeadInput& in) {
 
   const bool check_names = names_fields(in.head.fields);
   bool dated = false;
+  bool rate_limited = in.rate_limit_lines.empty();
   FieldRun run(out);
   for (const http::Field& f : in.head.fields) {
+    rate_limited = rate_limited || is_rate_limit(f.name);
     if (f.id == http::FieldId::gw_correlation_id || f.id == http::FieldId::gw_trace_id || http::is_hop_by_hop(f.id))
       continue;
     // Would announce a body, or one of another length than a filter leaves.
@@ -208,6 +219,7 @@ void append_client_head(std::string& out, const ClientHeadInput& in) {
   if (!dated && !in.upgrade) append_date(out);
   append_field(out, kCorrelationHeader, in.correlation_id);
   append_field(out, kTraceIdHeader, in.trace_id);
+  if (!rate_limited) out.append(in.rate_limit_lines);
   if (in.framing == ClientFraming::chunked) out.append("Transfer-Encoding: chunked\r\n");
   if (in.upgrade) {
     out.append("Connection: Upgrade\r\n");

@@ -58,6 +58,8 @@ struct ClientHeadInput {
   bool upgrade = false;  ///< a 101 that is relayed
   std::string_view correlation_id;
   std::string_view trace_id;  ///< 32 hex digits
+  /// Lines with what is left of rates; they go where the upstream sent none itself.
+  std::string_view rate_limit_lines = {};
 };
 
 /// The Date field, now: for answers that come without one (RFC 9110 6.6.1).

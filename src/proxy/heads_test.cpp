@@ -69,5 +69,26 @@ TEST(UpstreamHead, SendsFieldsOnInOrderAndInOneSpellingWhereverOthersAreLeftOutB
   }
 }
 
+TEST(ClientHead, SaysWhatIsLeftOfRatesWhereTheProviderDoesNot) {
+  const auto head_of = [](const std::string& fields) {
+    http::ResponseHead head;
+    http::ParseError error;
+    const std::string text = "HTTP/1.1 200 OK\r\nDate: now\r\n" + fields + "Content-Length: 0\r\n\r\n";
+    EXPECT_EQ(http::parse_response(text, false, head, error), http::ParseStatus::complete) << error.reason;
+    std::string out;
+    append_client_head(out, {.head = head,
+                             .framing = ClientFraming::length,
+                             .correlation_id = "c-1",
+                             .trace_id = "t",
+                             .rate_limit_lines = "x-ratelimit-limit-requests: 5\r\n"});
+    return out;
+  };
+  const std::string ours = "x-ratelimit-limit-requests: 5\r\n";
+  EXPECT_NE(head_of("").find(ours), std::string::npos);
+  const std::string theirs = head_of("X-RateLimit-Remaining-Tokens: 9\r\n");
+  EXPECT_EQ(theirs.find(ours), std::string::npos) << theirs;
+  EXPECT_NE(theirs.find("X-RateLimit-Remaining-Tokens: 9\r\n"), std::string::npos) << theirs;
+}
+
 }  // namespace
 }  // namespace gw::proxy

@@ -81,6 +81,7 @@ struct RelayInput {
   std::string_view first_body;     ///< body bytes that came with the head, framing included; likewise
   std::string_view correlation_id;
   std::string_view trace_id;
+  std::string_view rate_limit_lines = {};  ///< see ClientHeadInput
   std::int64_t idle_timeout_ns = 0;
   bool keep_alive = true;            ///< false: the connection closes after this answer (shutdown)
   bool first_body_observed = false;  ///< the observer has seen what the client sent in its place

@@ -139,7 +139,8 @@ void Relay::begin_answer() {
                            .keep_alive = !closes,
                            .upgrade = tunnel_,
                            .correlation_id = in_.correlation_id,
-                           .trace_id = in_.trace_id});
+                           .trace_id = in_.trace_id,
+                           .rate_limit_lines = in_.rate_limit_lines});
   queue_down(out);
   result_.client_reusable = !closes;
 }
