@@ -94,7 +94,7 @@ suite_unit() { unit_tests release; }
 suite_asan() { unit_tests dev; }
 
 # Folders without threads, or whose tests start none, cannot race.
-single_threaded=" model http route auth limits guard provider proxy capture config cli app "
+single_threaded=" model http route auth guard provider proxy capture config cli app "
 suite_tsan() {
   local file folder folders=()
   while read -r folder; do

@@ -61,6 +61,7 @@ void additional_diagnostics(JsonWriter& w, const PipelineDiagnostics& d) {
         .end_object();
   w.end_array();
   counts_field(w, "accounting", d.accounting);
+  counts_field(w, "limits", d.limits);
 }
 
 }  // namespace

@@ -239,6 +239,7 @@ TEST_F(ApiRouter, DiagnosticsHaveTheContractsFieldsFirst) {
   d.unpriced_total = 3;
   d.unpriced_models = {{"openai", "gpt-unheard-of", 3, 1'770'861'601'000'000'000, 1'770'861'602'000'000'000}};
   d.accounting = {{"drained_total", 0}, {"injected_total", 7}};
+  d.limits = {{"KEY_RATE_LIMIT_EXCEEDED", 2}, {"refused_total", 2}, {"unavailable_total", 0}};
   figures_ = d;
   EXPECT_EQ(
       get("/api/diagnostics/trace-pipeline").body,
@@ -258,7 +259,8 @@ TEST_F(ApiRouter, DiagnosticsHaveTheContractsFieldsFirst) {
       "\"unpriced_total\":3,\"unpriced_models\":[{\"provider\":\"openai\",\"model\":\"gpt-unheard-of\",\"count\":3,"
       "\"first_seen\":\"2026-02-12T02:00:01Z\",\"last_seen\":\"2026-02-12T02:00:02Z\"}],"
 
-      "\"accounting\":{\"injected_total\":7}}}\n");
+      "\"accounting\":{\"injected_total\":7},"
+      "\"limits\":{\"KEY_RATE_LIMIT_EXCEEDED\":2,\"refused_total\":2}}}\n");
   const ApiResponse tenants =
       ask({"GET", "/api/diagnostics/trace-pipeline", {}, {}, store::TenantScope::of("acme", "research")});
   EXPECT_NE(tenants.body.find("\"unpriced_total\":3,\"unpriced_models\":[]"), std::string::npos)

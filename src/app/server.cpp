@@ -16,6 +16,7 @@
 
 #include "api/router.h"
 #include "app/demo.h"
+#include "app/limit_recovery.h"
 #include "app/pipeline_events.h"
 #include "app/price_reloader.h"
 #include "app/wiring.h"
@@ -34,6 +35,8 @@ using std::chrono::milliseconds;
 
 constexpr std::int64_t kMs = 1'000'000;
 constexpr std::int64_t kTraceDrainNs = 5'000 * kMs;
+/// How long a start waits for what limits have to know, twice at most.
+constexpr std::int64_t kRecoveryNs = 20'000 * kMs;
 constexpr int kQueryThreads = 2;  // one slow search does not keep others waiting
 /// An exchange offers its trace in the moment it ends; this is what a thread that was held up may take for that.
 constexpr std::int64_t kOfferNs = 1'000 * kMs;
@@ -58,6 +61,12 @@ void raise_descriptor_limit() {
 
 struct Server::Impl {
   explicit Impl(ServerOptions o) : options(std::move(o)) {}
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  /// A start that failed may have begun to store traces, of which the services are told.
+  ~Impl() {
+    if (traces) traces->drain_and_stop(0);
+  }
 
   ServerOptions options;
   std::unique_ptr<telemetry::LogWriter> log;
@@ -75,10 +84,12 @@ struct Server::Impl {
   std::atomic<int> running{0};
   int port = 0;
   bool down = false;
+  bool traces_started = false;
   const std::int64_t started_mono_ns = mono_now_ns();
 
   Result<void> open_store();
   Result<void> open_traces();
+  Result<void> recover_spending();
   api::ApiDeps api_deps(store::TraceReader* reader);
   Result<void> open_api();
   Result<void> open_workers();
@@ -140,6 +151,26 @@ Result<void> Server::Impl::open_traces() {
   return {};
 }
 
+/// What was spent before counts, also what still lies in rings and overflow files: it is stored first.
+Result<void> Server::Impl::recover_spending() {
+  if (services->limiter == nullptr) return {};
+  const std::int64_t began = mono_now_ns();
+  const auto unstored = [this] {
+    const PipelineDiagnostics d = traces->diagnostics();
+    return d.queued + d.spilled;
+  };
+  traces->start();
+  traces_started = true;
+  while (unstored() > 0 && mono_now_ns() < began + kRecoveryNs) std::this_thread::sleep_for(milliseconds(5));
+  if (const std::int64_t left = unstored(); left > 0)
+    log->error("limits start without traces that the store has not taken in time").field("traces", left);
+  const limits::Moment now{.wall_ns = wall_now_ns(), .mono_ns = mono_now_ns()};
+  const auto done =
+      recover_limits(*services->limiter, *readers.front(), tenants_of(options.config), now, now.mono_ns + kRecoveryNs);
+  if (!done) log->error("limits start without what was spent before").field("error", done.error().message);
+  return {};
+}
+
 api::ApiDeps Server::Impl::api_deps(store::TraceReader* reader) {
   api::ApiDeps d;
   d.traces = reader;
@@ -148,6 +179,7 @@ api::ApiDeps Server::Impl::api_deps(store::TraceReader* reader) {
     now.unpriced_total = static_cast<std::int64_t>(services->unpriced.total());
     now.unpriced_models = services->unpriced.list();
     now.accounting = pipeline::accounting_figures(*services);
+    now.limits = pipeline::limit_figures(*services);
     return std::optional<PipelineDiagnostics>(std::move(now));
   };
   d.not_ready_reason = [this]() -> std::string {
@@ -242,7 +274,7 @@ void Server::Impl::banner() {
 }
 
 void Server::Impl::run_threads() {
-  traces->start();
+  if (!traces_started) traces->start();
   running = static_cast<int>(workers.size());
   for (std::size_t i = 0; i < workers.size(); ++i) {
     threads.emplace_back([this, i] {
@@ -338,7 +370,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
   impl->price_reloader.emplace(impl->options.config.pricing, impl->services->prices);
   impl->resolver = std::make_unique<net::Resolver>();
   impl->services->resolver = impl->resolver.get();
-  for (auto step : {&Impl::open_store, &Impl::open_traces, &Impl::open_api}) {
+  for (auto step : {&Impl::open_store, &Impl::open_traces, &Impl::recover_spending, &Impl::open_api}) {
     if (auto ok = (impl.get()->*step)(); !ok) return tl::make_unexpected(ok.error());
   }
   if (auto ok = impl->open_workers(); !ok) {

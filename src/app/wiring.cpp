@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/strings.h"
@@ -110,8 +111,34 @@ std::unique_ptr<guard::BodyRedactor> make_id_redactor(const config::Config& c) {
   return std::make_unique<guard::BodyRedactor>(o);
 }
 
-bool any_limit(const config::UsageLimitConfig& l) {
-  return l.requests_per_minute > 0 || l.max_tokens_per_day > 0 || l.max_cost_usd_per_day > 0;
+std::int64_t nano_usd(double usd) {
+  if (!(usd > 0)) return 0;
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(usd * 1e9 + 0.5));
+}
+
+limits::Thresholds make_thresholds(const config::UsageLimitConfig& l) {
+  using limits::Measure;
+  limits::Thresholds out;
+  out.of(Measure::requests) = l.requests_per_minute;
+  out.of(Measure::day_tokens) = l.max_tokens_per_day;
+  out.of(Measure::day_cost) = nano_usd(l.max_cost_usd_per_day);
+  out.of(Measure::minute_tokens) = l.tokens_per_minute;
+  out.of(Measure::month_cost) = nano_usd(l.max_cost_usd_per_month);
+  out.of(Measure::concurrent) = l.concurrent_requests;
+  return out;
+}
+
+/// Null: nothing is limited. Without keys nobody is known whom a limit could be for.
+std::unique_ptr<limits::Limiter> make_limiter(const config::Config& c) {
+  using limits::Subject;
+  if (!c.auth.enabled) return nullptr;
+  limits::Options o;
+  o.of(Subject::key) = make_thresholds(c.limits.per_key);
+  o.of(Subject::workspace) = make_thresholds(c.limits.per_workspace);
+  o.of(Subject::org) = make_thresholds(c.limits.per_org);
+  for (const config::GatewayKeyConfig& k : c.auth.keys) o.keys_without_id = o.keys_without_id || trim(k.id).empty();
+  auto limiter = std::make_unique<limits::Limiter>(o);
+  return limiter->on() ? std::move(limiter) : nullptr;
 }
 
 }  // namespace
@@ -126,8 +153,6 @@ Result<void> refuse_unsupported(const config::Config& c) {
       return fail("pii.scopes[" + std::to_string(i) + "].mode " + scoped +
                   " is not available in this version: use off or redact_storage");
   }
-  if (c.auth.enabled && (any_limit(c.limits.per_key) || any_limit(c.limits.per_workspace)))
-    return fail("limits are not available in this version: remove limits.per_key and limits.per_workspace");
   return {};
 }
 
@@ -187,6 +212,9 @@ Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& 
   s->accounting = {.inject_include_usage = trim(c.accounting.include_usage) == "inject",
                    .inject_max_bytes = static_cast<std::size_t>(c.accounting.inject_max_bytes),
                    .drain_ns = c.accounting.drain_ms * kMs};
+  s->limiter = make_limiter(c);
+  s->limit_options = {.default_output_reserve = c.limits.default_output_reserve,
+                      .hold_max_bytes = static_cast<std::size_t>(c.limits.hold_max_bytes)};
   if (c.tracing.capture_bodies) make_body_redactors(c, *s);
   if (lowercase(trim(c.pii.mode)) != "off") s->id_redactor = make_id_redactor(c);
   if (!c.server.tls.cert.empty()) {

@@ -61,6 +61,7 @@ constexpr std::array kKnown{
     Known{"unpriced_total", Kind::number},
     Known{"unpriced_models", Kind::list},
     Known{"accounting", Kind::counts},
+    Known{"limits", Kind::counts},
 };
 
 bool is_whole_number(const JsonValue& v) {

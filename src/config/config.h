@@ -194,14 +194,21 @@ struct AuthConfig {
 
 /// Zero or less switches a limit off.
 struct UsageLimitConfig {
-  std::int64_t requests_per_minute = 0;
+  std::int64_t requests_per_minute = 0;  ///< at most 1,048,576
   std::int64_t max_tokens_per_day = 0;
   double max_cost_usd_per_day = 0;
+  std::int64_t tokens_per_minute = 0;
+  double max_cost_usd_per_month = 0;
+  std::int64_t concurrent_requests = 0;
 };
 
 struct LimitsConfig {
   UsageLimitConfig per_key;
   UsageLimitConfig per_workspace;
+  UsageLimitConfig per_org;
+  std::int64_t default_output_reserve = 1'024;  ///< tokens, for a request that bounds its answer not; 0 .. 10 million
+  /// A longer request body is not read before it is sent on, 1 KiB .. 64 MiB; held in memory while it comes.
+  std::int64_t hold_max_bytes = 8'388'608;
 };
 
 struct Config {

@@ -194,6 +194,24 @@ std::vector<KeyCase> access_cases() {
       GW_KEY("limits.per_workspace.max_tokens_per_day", "24", "24", "0", limits.per_workspace.max_tokens_per_day),
       GW_KEY("limits.per_workspace.max_cost_usd_per_day", "2.5", "2.500000", "0.000000",
              limits.per_workspace.max_cost_usd_per_day),
+      GW_KEY("limits.per_key.tokens_per_minute", "40", "40", "0", limits.per_key.tokens_per_minute),
+      GW_KEY("limits.per_key.concurrent_requests", "41", "41", "0", limits.per_key.concurrent_requests),
+      GW_KEY("limits.per_key.max_cost_usd_per_month", "42.5", "42.500000", "0.000000",
+             limits.per_key.max_cost_usd_per_month),
+      GW_KEY("limits.per_workspace.tokens_per_minute", "43", "43", "0", limits.per_workspace.tokens_per_minute),
+      GW_KEY("limits.per_workspace.concurrent_requests", "44", "44", "0", limits.per_workspace.concurrent_requests),
+      GW_KEY("limits.per_workspace.max_cost_usd_per_month", "45.5", "45.500000", "0.000000",
+             limits.per_workspace.max_cost_usd_per_month),
+      GW_KEY("limits.per_org.requests_per_minute", "46", "46", "0", limits.per_org.requests_per_minute),
+      GW_KEY("limits.per_org.max_tokens_per_day", "47", "47", "0", limits.per_org.max_tokens_per_day),
+      GW_KEY("limits.per_org.tokens_per_minute", "48", "48", "0", limits.per_org.tokens_per_minute),
+      GW_KEY("limits.per_org.concurrent_requests", "49", "49", "0", limits.per_org.concurrent_requests),
+      GW_KEY("limits.per_org.max_cost_usd_per_day", "50.5", "50.500000", "0.000000",
+             limits.per_org.max_cost_usd_per_day),
+      GW_KEY("limits.per_org.max_cost_usd_per_month", "51.5", "51.500000", "0.000000",
+             limits.per_org.max_cost_usd_per_month),
+      GW_KEY("limits.default_output_reserve", "61", "61", "1024", limits.default_output_reserve),
+      GW_KEY("limits.hold_max_bytes", "4096", "4096", "8388608", limits.hold_max_bytes),
   };
 }
 #undef GW_KEY
@@ -300,6 +318,7 @@ TEST(EverySection, RefusesAnUnknownKeyUnderItsLabel) {
       {"limits", "LimitsConfig"},
       {"limits.per_key", "UsageLimitConfig"},
       {"limits.per_workspace", "UsageLimitConfig"},
+      {"limits.per_org", "UsageLimitConfig"},
   };
   for (const auto& [path, label] : labels)
     EXPECT_TRUE(testing::contains(testing::refused(yaml_of(path + ".nonsense", "1")),

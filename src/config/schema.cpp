@@ -317,6 +317,9 @@ constexpr std::array kUsageLimit{
     field<&UsageLimitConfig::requests_per_minute>("requests_per_minute"),
     field<&UsageLimitConfig::max_tokens_per_day>("max_tokens_per_day", "int64"),
     field<&UsageLimitConfig::max_cost_usd_per_day>("max_cost_usd_per_day"),
+    field<&UsageLimitConfig::tokens_per_minute>("tokens_per_minute"),
+    field<&UsageLimitConfig::max_cost_usd_per_month>("max_cost_usd_per_month"),
+    field<&UsageLimitConfig::concurrent_requests>("concurrent_requests"),
 };
 template <>
 constexpr Section kSection<UsageLimitConfig>{"config.UsageLimitConfig", kUsageLimit};
@@ -324,6 +327,9 @@ constexpr Section kSection<UsageLimitConfig>{"config.UsageLimitConfig", kUsageLi
 constexpr std::array kLimits{
     field<&LimitsConfig::per_key>("per_key"),
     field<&LimitsConfig::per_workspace>("per_workspace"),
+    field<&LimitsConfig::per_org>("per_org"),
+    field<&LimitsConfig::default_output_reserve>("default_output_reserve"),
+    field<&LimitsConfig::hold_max_bytes>("hold_max_bytes"),
 };
 template <>
 constexpr Section kSection<LimitsConfig>{"config.LimitsConfig", kLimits};

@@ -14,6 +14,7 @@
 #include "config/faults.h"
 #include "config/validate.h"
 #include "http/token.h"
+#include "limits/thresholds.h"
 #include "provider/price_table.h"
 #include "route/route_table.h"
 #include "trace/ring_file.h"
@@ -52,6 +53,8 @@ std::vector<Bound> bounds_of(const Config& c) {
       {"trace.sync_interval_ms", t.sync_interval_ms, 0, kHourMs},
       {"accounting.inject_max_bytes", c.accounting.inject_max_bytes, 1'024, 64 * kMiB},
       {"accounting.drain_ms", c.accounting.drain_ms, 0, 600'000},
+      {"limits.default_output_reserve", c.limits.default_output_reserve, 0, 10'000'000},
+      {"limits.hold_max_bytes", c.limits.hold_max_bytes, 1'024, 64 * kMiB},
   };
   for (const ProviderConfig* p : all_providers(c)) {
     const std::string path = "providers." + p->name;
@@ -230,13 +233,30 @@ void check_tls(const Config& c, Faults& out) {
   if (!tls.cert.empty() && tls.key.empty()) out.add("server.tls.key is required when server.tls.cert is set");
 }
 
+void check_limit(const UsageLimitConfig& l, const std::string& path, Faults& out) {
+  constexpr double kMostUsd = 9'000'000;  // counted in nano-dollars
+  if (l.requests_per_minute > limits::kMaxRequestsPerMinute)
+    out.add(fmt::format("{}.requests_per_minute must be at most {}, or 0 for no limit (got {})", path,
+                        limits::kMaxRequestsPerMinute, l.requests_per_minute));
+  for (const auto& [key, usd] : {std::pair("max_cost_usd_per_day", l.max_cost_usd_per_day),
+                                 std::pair("max_cost_usd_per_month", l.max_cost_usd_per_month)})
+    if (!(usd <= kMostUsd))
+      out.add(fmt::format("{}.{} must be at most {}, or 0 for no limit (got {})", path, key, kMostUsd, usd));
+}
+
+void check_limits(const Config& c, Faults& out) {
+  check_limit(c.limits.per_key, "limits.per_key", out);
+  check_limit(c.limits.per_workspace, "limits.per_workspace", out);
+  check_limit(c.limits.per_org, "limits.per_org", out);
+}
+
 void check_pricing(const Config& c, Faults& out) { out.add(provider::PriceTable::check(c.pricing.overrides)); }
 
 }  // namespace
 
 void find_for_serve(const Config& config, Faults& out) {
   for (const auto check : {check_host, check_driver, check_routes, check_provider_headers, check_auth_header,
-                           check_auth_keys, check_tls, check_bounds, check_pricing})
+                           check_auth_keys, check_tls, check_bounds, check_limits, check_pricing})
     check(config, out);
 }
 

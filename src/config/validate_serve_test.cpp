@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -129,6 +130,10 @@ TEST(Bounds, HoldForEveryNumberOfOurs) {
       {"accounting.inject_max_bytes", [](Config& c) -> std::int64_t& { return c.accounting.inject_max_bytes; }, 1'024,
        std::int64_t{64} << 20},
       {"accounting.drain_ms", [](Config& c) -> std::int64_t& { return c.accounting.drain_ms; }, 0, 600'000},
+      {"limits.default_output_reserve", [](Config& c) -> std::int64_t& { return c.limits.default_output_reserve; }, 0,
+       10'000'000},
+      {"limits.hold_max_bytes", [](Config& c) -> std::int64_t& { return c.limits.hold_max_bytes; }, 1'024,
+       std::int64_t{64} << 20},
   };
   using Member = std::int64_t ProviderConfig::*;
   const std::tuple<std::string, Member, std::int64_t, std::int64_t> provider[] = {
@@ -239,6 +244,24 @@ TEST_F(Files, OfStorageMustBeOfTheRightKind) {
   EXPECT_TRUE(contains(error_of(validate(config)), "trace.ring_path must name a folder"));
   config.trace.ring_path = folder_.string();
   EXPECT_EQ(error_of(validate(config)), kNone);
+}
+
+TEST(Limits, AreRefusedAboveWhatCanBeCountedAndOffAtZeroOrLess) {
+  EXPECT_EQ(verdict([](Config& c) {
+              c.limits.per_key = {
+                  .requests_per_minute = -1, .max_cost_usd_per_day = -5, .tokens_per_minute = INT64_MIN};
+              c.limits.per_org.requests_per_minute = 1'048'576;
+              c.limits.per_org.max_cost_usd_per_month = 9'000'000;
+            }),
+            kNone);
+  EXPECT_EQ(verdict([](Config& c) { c.limits.per_org.requests_per_minute = 1'048'577; }),
+            "limits.per_org.requests_per_minute must be at most 1048576, or 0 for no limit (got 1048577)");
+  EXPECT_EQ(verdict([](Config& c) { c.limits.per_key.max_cost_usd_per_day = 9'000'001; }),
+            "limits.per_key.max_cost_usd_per_day must be at most 9000000, or 0 for no limit (got 9000001)");
+  EXPECT_EQ(verdict([](Config& c) {
+              c.limits.per_workspace.max_cost_usd_per_month = std::numeric_limits<double>::quiet_NaN();
+            }),
+            "limits.per_workspace.max_cost_usd_per_month must be at most 9000000, or 0 for no limit (got nan)");
 }
 
 }  // namespace

@@ -51,9 +51,17 @@ net::Task<bool> Exchange::run() {
   }
   if (match.kind != route::MatchKind::provider) co_return co_await answer_api(decision);
 
-  // From here on the exchange owes a trace.
   route_ = match.route;
   link_ = &services_.providers[route_->index];
+  begin_bodies();
+  // Take a permit. Where spending is limited the body is read first.
+  if (services_.limiter != nullptr && identity_ != nullptr) {
+    Limited limited;
+    held_end_ = co_await take_permit(limited);
+    if (limited.denial || limited.unavailable) co_return co_await refuse_limited(decision, limited);
+  }
+
+  // From here on the exchange owes a trace.
   admitted_ = true;
   worker_.ring.admitted();
   policy_ = services_.policies.resolve(
@@ -179,6 +187,11 @@ net::Task<bool> Exchange::refuse(const auth::Decision& decision) {
   a.headers.emplace_back("Content-Type", "application/json");
   if (decision.api) add_cors(a, services_.cors_allow_headers);
   a.body.assign(decision.body);
+  log_denial(decision, "");
+  co_return co_await answer(a);
+}
+
+void Exchange::log_denial(const auth::Decision& decision, std::string_view limit_code) {
   const auth::Requirement& r = decision.requirement;
   worker_.log.warn("audit gateway auth deny")
       .field("correlation_id", correlation_id_)
@@ -195,8 +208,7 @@ net::Task<bool> Exchange::refuse(const auth::Decision& decision) {
       .field("key_id", identity_ != nullptr ? std::string_view(identity_->key_id) : "")
       .field("org_id", identity_ != nullptr ? std::string_view(identity_->org_id) : "")
       .field("workspace_id", identity_ != nullptr ? std::string_view(identity_->workspace_id) : "")
-      .field("limit_code", "");
-  co_return co_await answer(a);
+      .field("limit_code", limit_code);
 }
 
 void Exchange::log_access(int status) {

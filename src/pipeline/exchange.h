@@ -12,8 +12,10 @@
 #include "guard/placeholder.h"
 #include "guard/policy.h"
 #include "http/parser.h"
+#include "limits/limiter.h"
 #include "model/exchange_record.h"
 #include "net/task.h"
+#include "pipeline/held_body.h"
 #include "pipeline/local_answer.h"
 #include "pipeline/websocket_messages.h"
 #include "pipeline/worker.h"
@@ -46,6 +48,7 @@ class Exchange final : private proxy::RelayObserver {
   net::Task<bool> answer(const LocalAnswer& answer);
   net::Task<bool> send_all(std::string_view data);
   net::Task<bool> refuse(const auth::Decision& decision);
+  void log_denial(const auth::Decision& decision, std::string_view limit_code);
   bool request_consumed();
   void log_access(int status);
 
@@ -63,6 +66,7 @@ class Exchange final : private proxy::RelayObserver {
   net::Task<bool> send_pieces(std::shared_ptr<QueryPool::Question> question, std::string head, bool chunked);
 
   // exchange_forward.cpp: to the provider and back.
+  void begin_bodies();
   net::Task<bool> forward();
   void write_upstream_head();
   net::Task<bool> answer_failure(int status, const char* message);
@@ -71,8 +75,25 @@ class Exchange final : private proxy::RelayObserver {
   void drop_client();
   net::Task<void> offer_patiently(Outcome outcome);
 
+  // exchange_limits.cpp: what the request may spend, and what it did.
+  struct Limited {
+    std::optional<limits::Denial> denial;
+    bool unavailable = false;  ///< nothing can be said about this key
+  };
+  net::Task<proxy::RelayEnd> take_permit(Limited& limited);
+  bool spends_tokens() const;
+  limits::Spend estimate_spend();
+  void write_standing(const limits::Meters& meters, const limits::Moment& now);
+  net::Task<bool> refuse_limited(const auth::Decision& admitted, const Limited& limited);
+  void settle_permit(const ExchangeRecord& record);
+  void charge_permit(const ExchangeRecord& record);
+  void log_crossings(const limits::Crossings& crossings);
+
   // exchange_accounting.cpp: the two policies that do more than read to know what was used.
   bool may_ask_for_usage() const;
+  net::Task<proxy::RelayEnd> hold_body(std::size_t most);
+  std::optional<std::string_view> held_content(std::size_t most) const;
+  void observe_held(std::string_view content);
   net::Task<proxy::RelayEnd> ask_for_usage();
   void splice_request(std::string_view content, std::size_t framed_size);
   void begin_filter(const http::ResponseHead& head);
@@ -113,6 +134,14 @@ class Exchange final : private proxy::RelayObserver {
   bool offer_answer(const WebsocketAnswer& answer, Outcome outcome);
   bool offer_open_answers(Outcome outcome);
 
+  struct Held {
+    HeldBody body;
+    HeldShare share;
+    HeldBody::State state = HeldBody::State::more;
+
+    Held(const http::RequestHead& head, const std::string& raw, std::size_t& all) : body(head, raw), share(all) {}
+  };
+
   std::string_view tenant_workspace() const {
     return identity_ != nullptr ? std::string_view(identity_->workspace_id) : "default";
   }
@@ -141,6 +170,10 @@ class Exchange final : private proxy::RelayObserver {
   provider::RequestReader& request_reader_;
   provider::UsageReader& usage_reader_;
   provider::UsageEstimator& estimator_;
+  limits::Permit permit_;
+  std::optional<Held> held_;  ///< the body, while it is held back
+  proxy::RelayEnd held_end_ = proxy::RelayEnd::complete;
+  bool body_observed_ = false;                                ///< the readers have seen it before it was sent on
   std::unique_ptr<provider::UsageChunkFilter> usage_filter_;  ///< set when this request was made to ask for its usage
   capture::StreamEnd stream_end_;
   capture::BodyCapture request_capture_, response_capture_;

@@ -19,23 +19,6 @@ constexpr std::size_t kMaxDrainBytes = 8 * 1024 * 1024;
 /// Request bodies that one worker holds back at a time; over it a request goes on as it came.
 constexpr std::size_t kMaxHeldBytes = 256 * 1024 * 1024;
 
-/// One exchange's part of WorkerContext::held_bytes.
-class HeldShare {
- public:
-  explicit HeldShare(std::size_t& all) : all_(all) {}
-  HeldShare(const HeldShare&) = delete;
-  HeldShare& operator=(const HeldShare&) = delete;
-  ~HeldShare() { all_ -= mine_; }
-  void add(std::size_t bytes) {
-    mine_ += bytes;
-    all_ += bytes;
-  }
-
- private:
-  std::size_t& all_;
-  std::size_t mine_ = 0;
-};
-
 void count(std::atomic<std::int64_t>& counter, std::int64_t by = 1) {
   counter.fetch_add(by, std::memory_order_relaxed);
 }
@@ -82,33 +65,25 @@ bool Exchange::may_ask_for_usage() const {
                       [](const http::Field& f) { return is_checksum(f.name); });
 }
 
-/// Holds the body back until it is whole, so that its length is known, and changes it where that is called for. Over
-/// the bound, malformed, or asking by itself: it goes on as it came. What is returned other than `complete` ends the
-/// exchange.
-net::Task<RelayEnd> Exchange::ask_for_usage() {
-  const std::size_t most = services_.accounting.inject_max_bytes;
-  const bool too_long = head_.body == http::BodyKind::length && head_.content_length > most;
-  if (!too_long && head_.expect_continue && first_body_.empty() && !co_await send_all("HTTP/1.1 100 Continue\r\n\r\n"))
+/// Holds the body back until it is whole: held_ says how far that came. It may go on with a greater bound. What is
+/// returned other than `complete` ends the exchange.
+net::Task<RelayEnd> Exchange::hold_body(std::size_t most) {
+  if (head_.body == http::BodyKind::length && head_.content_length > most) co_return RelayEnd::complete;
+  if (head_.expect_continue && first_body_.empty() && !co_await send_all("HTTP/1.1 100 Continue\r\n\r\n"))
     co_return RelayEnd::client_gone;
 
   net::Waiter& waiter = connection_.waiter();
   net::Socket& client = connection_.socket();
   waiter.set_deadline(worker_.loop.now_ns() + link_->idle_timeout_ns);
-  HeldBody held(head_, first_body_);
-  HeldShare share(worker_.held_bytes);
-  while (!too_long) {
-    const HeldBody::State state = held.look();
-    if (state == HeldBody::State::malformed) co_return RelayEnd::complete;  // the relay says so
-    if (state == HeldBody::State::whole) {
-      if (held.content().size() > most) break;
-      splice_request(held.content(), held.framed_size());
-      co_return RelayEnd::complete;
-    }
-    if (first_body_.size() > most || worker_.held_bytes > kMaxHeldBytes) break;
+  if (!held_) held_.emplace(head_, first_body_, worker_.held_bytes);
+  for (;;) {
+    if (held_->state == HeldBody::State::more) held_->state = held_->body.look();
+    if (held_->state != HeldBody::State::more) co_return RelayEnd::complete;
+    if (first_body_.size() > most || worker_.held_bytes > kMaxHeldBytes) co_return RelayEnd::complete;
     const net::IoResult r = client.read(worker_.scratch.read, proxy::RelayScratch::kReadSize);
     if (r.status == net::IoStatus::ok) {
       first_body_.append(worker_.scratch.read, r.n);
-      share.add(head_.body == http::BodyKind::chunked ? 2 * r.n : r.n);  // framed and not
+      held_->share.add(head_.body == http::BodyKind::chunked ? 2 * r.n : r.n);  // framed and not
       waiter.set_deadline(worker_.loop.now_ns() + link_->idle_timeout_ns);
       co_await waiter.yield();
     } else if (r.status == net::IoStatus::again) {
@@ -119,7 +94,30 @@ net::Task<RelayEnd> Exchange::ask_for_usage() {
     if (client.was_cut()) co_return RelayEnd::cut_off;
     if (waiter.expired()) co_return RelayEnd::client_timeout;
   }
-  count(services_.accounting_counters.over_max_bytes);
+}
+
+/// The whole content, where it is held and no longer than that.
+std::optional<std::string_view> Exchange::held_content(std::size_t most) const {
+  if (!held_ || held_->state != HeldBody::State::whole) return std::nullopt;
+  const std::string_view content = held_->body.content();
+  return content.size() <= most ? std::optional(content) : std::nullopt;
+}
+
+/// Readers see it at once, not when it is sent on.
+void Exchange::observe_held(std::string_view content) {
+  if (!body_observed_) on_request_body(content);
+  body_observed_ = true;
+}
+
+/// Changes the body where that is called for. Over the bound, malformed, or asking by itself: it goes on as it came.
+net::Task<RelayEnd> Exchange::ask_for_usage() {
+  const std::size_t most = services_.accounting.inject_max_bytes;
+  const RelayEnd end = co_await hold_body(most);
+  if (end != RelayEnd::complete) co_return end;
+  if (const auto content = held_content(most))
+    splice_request(*content, held_->body.framed_size());
+  else if (!held_ || held_->state != HeldBody::State::malformed)  // of which the relay says so
+    count(services_.accounting_counters.over_max_bytes);
   co_return RelayEnd::complete;
 }
 
@@ -128,7 +126,7 @@ net::Task<RelayEnd> Exchange::ask_for_usage() {
 void Exchange::splice_request(std::string_view content, std::size_t framed_size) {
   const auto splice = provider::include_usage_splice(content);
   if (!splice) return;
-  on_request_body(content);
+  observe_held(content);
   std::string body;
   body.reserve(content.size() + splice->insert.size() + first_body_.size() - framed_size);
   body.append(content.substr(0, splice->at)).append(splice->insert).append(content.substr(splice->at + splice->remove));

@@ -42,16 +42,23 @@ void Exchange::write_upstream_head() {
                                                        .body_replaced = usage_filter_ != nullptr});
 }
 
-net::Task<bool> Exchange::forward() {
-  trace_id_ = make_trace_id(started_wall_ns_);
-  to_hex(trace_id_, trace_id_text_);
+/// Comes before the first byte of a body is looked at.
+void Exchange::begin_bodies() {
   const bool capture = services_.capture.bodies && !refuses_capture(head_.fields);
   generates_text_ = may_estimate_ = head_.method == "POST" && generates_text(target_.path());
   request_capture_.begin(capture, services_.capture.body_max_size);
   response_capture_.begin(capture, services_.capture.body_max_size);
+}
+
+net::Task<bool> Exchange::forward() {
+  trace_id_ = make_trace_id(started_wall_ns_);
+  to_hex(trace_id_, trace_id_text_);
 
   proxy::RelayResult result;
-  if (services_.accounting.inject_include_usage && may_ask_for_usage()) result.end = co_await ask_for_usage();
+  result.end = held_end_;
+  if (result.end == RelayEnd::complete && services_.accounting.inject_include_usage && may_ask_for_usage())
+    result.end = co_await ask_for_usage();
+  held_.reset();
 
   write_upstream_head();
 
@@ -67,9 +74,10 @@ net::Task<bool> Exchange::forward() {
                       .first_body = first_body_,
                       .correlation_id = correlation_id_,
                       .trace_id = trace_id_text(),
+                      .rate_limit_lines = buffers_.rate_limit_lines,
                       .idle_timeout_ns = link_->idle_timeout_ns,
                       .keep_alive = !worker_.draining,
-                      .first_body_observed = usage_filter_ != nullptr,
+                      .first_body_observed = body_observed_,
                       .filter = usage_filter_.get()});
   if (result.end != RelayEnd::complete) {
     result.error = "client did not send its whole request";

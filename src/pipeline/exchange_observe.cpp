@@ -175,6 +175,7 @@ bool Exchange::offer(Outcome outcome) {
   fill_bodies(r, request_capture_, response_capture_);
   fill_shared(r);
   offered_ = publish(r, now);
+  if (offered_) settle_permit(r);
   return offered_;
 }
 

@@ -72,6 +72,7 @@ bool Exchange::offer_answer(const WebsocketAnswer& answer, Outcome outcome) {
   fill_shared(r);
   if (answers_traced_ && ring_refusals_ == 0) worker_.ring.admitted();
   if (!publish(r, mono_now_ns())) return false;
+  charge_permit(r);
   answers_traced_ = true;
   return true;
 }

@@ -7,6 +7,23 @@
 
 namespace gw::pipeline {
 
+/// One exchange's part of WorkerContext::held_bytes.
+class HeldShare {
+ public:
+  explicit HeldShare(std::size_t& all) : all_(all) {}
+  HeldShare(const HeldShare&) = delete;
+  HeldShare& operator=(const HeldShare&) = delete;
+  ~HeldShare() { all_ -= mine_; }
+  void add(std::size_t bytes) {
+    mine_ += bytes;
+    all_ += bytes;
+  }
+
+ private:
+  std::size_t& all_;
+  std::size_t mine_ = 0;
+};
+
 /// A request's body that is read whole before anything is done about it. Whoever reads bounds `raw`, which grows: it is
 /// what came behind the head, framing included. Both outlive this.
 class HeldBody {

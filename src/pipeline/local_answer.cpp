@@ -35,6 +35,7 @@ void append_answer(std::string& out, const AnswerHeadInput& in) {
       .append(http::reason_phrase(a.status))
       .append("\r\n");
   for (const auto& [name, value] : a.headers) out.append(name).append(": ").append(value).append("\r\n");
+  out.append(a.header_lines);
   out.append(proxy::kCorrelationHeader).append(": ").append(in.correlation_id).append("\r\n");
   proxy::append_date(out);
   if (!in.trace_id.empty()) out.append(proxy::kTraceIdHeader).append(": ").append(in.trace_id).append("\r\n");

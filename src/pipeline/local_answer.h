@@ -14,6 +14,7 @@ struct LocalAnswer {
       headers;  ///< Content-Length, Connection and the correlation id are added when written
   std::string body;
   bool close = false;
+  std::string_view header_lines = {};  ///< written as they are, behind `headers`
 
   static LocalAnswer error(int status, std::string_view message);
   /// Likewise, and the connection is closed.

@@ -1,6 +1,7 @@
 #pragma once
 // What every exchange needs and no exchange changes: built once by app from the configuration, shared read-only by all
 // workers. The few counters are atomics; what else changes locks itself.
+#include <array>
 #include <atomic>
 #include <functional>
 #include <map>
@@ -13,6 +14,7 @@
 #include "guard/body_redactor.h"
 #include "guard/header_redactor.h"
 #include "guard/policy.h"
+#include "limits/limiter.h"
 #include "net/resolver.h"
 #include "net/tls.h"
 #include "net/upstream.h"
@@ -68,6 +70,20 @@ struct AccountingCounters {
   std::atomic<std::int64_t> drain_refused{0};   ///< streams that were not, because too many were already
 };
 
+/// How what a request may spend is found out before it is sent on.
+struct LimitOptions {
+  std::int64_t default_output_reserve = 1'024;   ///< tokens, of a request that bounds its answer not
+  std::size_t hold_max_bytes = 8 * 1024 * 1024;  ///< a longer body is not read for that
+};
+
+/// Since the start, of all workers.
+struct LimitCounters {
+  std::array<std::array<std::atomic<std::int64_t>, limits::kSubjects>, limits::kMeasures> refused{};
+  std::atomic<std::int64_t> unavailable{0};  ///< requests refused because too many keys are in use
+  std::atomic<std::int64_t> over_max_bytes{
+      0};  ///< requests whose body was too long to be held: their model is not known
+};
+
 /// The deciding stages.
 struct Stages {
   route::RouteTable routes;
@@ -92,6 +108,8 @@ struct Services : Stages {
   BackgroundAnswers background_answers;
   provider::TokenizerSet tokenizers;
   ServerLimits limits;
+  std::unique_ptr<limits::Limiter> limiter;  ///< null: nothing is limited
+  LimitOptions limit_options;
   CaptureOptions capture;
   AccountingOptions accounting;
   std::unique_ptr<net::TlsServerContext> tls;  ///< null: plain HTTP
@@ -108,9 +126,12 @@ struct Services : Stages {
   std::atomic<int> api_endless{0};  ///< and that do not
   std::atomic<int> api_waits{0};    ///< API requests that wait for a commit
   AccountingCounters accounting_counters;
+  LimitCounters limit_counters;
 };
 
 /// The accounting counters by name; none when the policies that they count are off.
 std::map<std::string, std::int64_t> accounting_figures(const Services& services);
+/// Refusals by limit code; none when nothing is limited.
+std::map<std::string, std::int64_t> limit_figures(const Services& services);
 
 }  // namespace gw::pipeline

@@ -19,6 +19,7 @@ Worker::Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd lis
                .response_headers = {},
                .spare = {},
                .prices = {},
+               .meters = {},
                .commits = {services.commits, *loop_}},
       listener_(*loop_, std::move(listener),
                 [this](UniqueFd fd, std::string peer) { accept(std::move(fd), std::move(peer)); }) {
@@ -41,6 +42,7 @@ void ExchangeBuffers::clear() {
   if (response.fields.capacity() > kKeptFields) http::Fields().swap(response.fields);
   head.clear();
   response.clear();
+  rate_limit_lines.clear();
   request_reader.reset();
   usage_reader.reset();
   estimator.drop();

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "limits/limiter.h"
 #include "net/listener.h"
 #include "net/upstream.h"
 #include "pipeline/services.h"
@@ -28,6 +29,7 @@ struct ExchangeBuffers {
   std::string upstream_head;
   std::string correlation_id;
   std::string session;
+  std::string rate_limit_lines;  ///< of the answer's head; empty: none
   http::ResponseHead response;
   provider::RequestReader request_reader;
   provider::UsageReader usage_reader;
@@ -50,6 +52,7 @@ struct WorkerContext {
   std::vector<HeaderView> request_headers, response_headers;  ///< of the trace being offered
   std::vector<ExchangeBuffersPtr> spare;
   WorkerPrices prices;
+  limits::MeterCache meters;
   CommitSignal::Listener commits;
   /// Until then a full ring is not waited for: overflow files cannot take more, and tracing must not slow answers.
   std::int64_t ring_saturated_until_ns = 0;

@@ -234,16 +234,21 @@ async function bodiesOfForks(world, api, gateway, ids) {
 
 async function answersWithAuth(world, api) {
   const key = (id, role) => ({ id, token: `token-of-${id}`, org_id: 'org', workspace_id: 'w', role });
-  const config = { auth: { enabled: true, keys: [key('a', 'member'), key('b', 'nobody')] } };
+  const config = {
+    auth: { enabled: true, keys: [key('a', 'member'), key('b', 'nobody')] },
+    limits: { per_key: { requests_per_minute: 1 } },
+  };
   const provider = await MockProvider.start(world);
   const gateway = await world.gateway({ openai: provider.url, config });
   const body = JSON.stringify({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Hi' }] });
-  const made = await gateway.api('/openai/v1/chat/completions', {
-    method: 'POST',
-    headers: { [kKeyHeader]: 'token-of-a', Authorization: 'Bearer sk' },
-    body,
-  });
-  assert.equal(made.status, 200);
+  for (const status of [200, 429]) {
+    const made = await gateway.api('/openai/v1/chat/completions', {
+      method: 'POST',
+      headers: { [kKeyHeader]: 'token-of-a', Authorization: 'Bearer sk' },
+      body,
+    });
+    assert.equal(made.status, status);
+  }
   await until(async () => (await gateway.traceCount()) === 1, 'the trace is stored');
   for (const operation of api.operations) {
     for (const [token, status] of [

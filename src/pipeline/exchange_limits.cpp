@@ -1,0 +1,193 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "base/clock.h"
+#include "base/usd.h"
+#include "pipeline/connection.h"
+#include "pipeline/exchange.h"
+#include "provider/pricing.h"
+
+namespace gw::pipeline {
+
+using limits::Measure;
+using limits::Subject;
+using proxy::RelayEnd;
+
+namespace {
+
+constexpr std::int64_t kBytesPerToken = 4;
+/// What a request says of its answer is not believed beyond this: it would shut out everybody else until it ends.
+constexpr std::int64_t kMostOutput = 1'000'000;
+constexpr std::int64_t kMostChoices = 128;
+
+void count(std::atomic<std::int64_t>& counter) { counter.fetch_add(1, std::memory_order_relaxed); }
+
+}  // namespace
+
+std::map<std::string, std::int64_t> limit_figures(const Services& s) {
+  std::map<std::string, std::int64_t> out;
+  if (s.limiter == nullptr) return out;
+  std::int64_t all = 0;
+  for (std::size_t m = 0; m < limits::kMeasures; ++m)
+    for (std::size_t u = 0; u < limits::kSubjects; ++u) {
+      const std::int64_t n = s.limit_counters.refused[m][u];
+      all += n;
+      const limits::Denial denial{.subject = static_cast<Subject>(u), .measure = static_cast<Measure>(m)};
+      if (n > 0) out.emplace(denial.code(), n);
+    }
+  out.emplace("refused_total", all);
+  out.emplace("unavailable_total", s.limit_counters.unavailable);
+  out.emplace("over_max_bytes_total", s.limit_counters.over_max_bytes);
+  return out;
+}
+
+bool Exchange::spends_tokens() const {
+  return generates_text_ || (head_.method == "POST" && target_.path().ends_with("/embeddings"));
+}
+
+/// What is returned other than `complete`: the client did not send its request, and nothing was taken.
+net::Task<RelayEnd> Exchange::take_permit(Limited& limited) {
+  const limits::Limiter& limiter = *services_.limiter;
+  limits::Moment now{.wall_ns = started_wall_ns_, .mono_ns = started_mono_ns_};
+  limits::MetersPtr meters =
+      worker_.meters.find(*services_.limiter, identity_->org_id, identity_->workspace_id, identity_->key_id, now);
+  if (meters == nullptr) {
+    limited.unavailable = true;
+    co_return RelayEnd::complete;
+  }
+  limits::Spend estimate;
+  if (limiter.estimates() && spends_tokens()) {
+    if (head_.body != http::BodyKind::none) {
+      limited.denial = limiter.look(*meters, now);  // a body that is refused anyway is not read
+      if (limited.denial) {
+        write_standing(*meters, now);
+        co_return RelayEnd::complete;
+      }
+      const RelayEnd end = co_await hold_body(services_.limit_options.hold_max_bytes);
+      if (end != RelayEnd::complete) co_return end;
+      now = {.wall_ns = wall_now_ns(), .mono_ns = mono_now_ns()};
+    }
+    estimate = estimate_spend();
+  }
+  auto permit = limiter.take(meters, estimate, now);
+  write_standing(*meters, now);
+  if (permit)
+    permit_ = std::move(*permit);
+  else
+    limited.denial = permit.error();
+  co_return RelayEnd::complete;
+}
+
+/// The names are those that OpenAI's clients know.
+void Exchange::write_standing(const limits::Meters& meters, const limits::Moment& now) {
+  std::string& out = buffers_.rate_limit_lines;
+  out.clear();
+  for (const auto& [measure, name] :
+       {std::pair(Measure::requests, "requests"), std::pair(Measure::minute_tokens, "tokens")}) {
+    const auto standing = services_.limiter->standing(meters, measure, now);
+    if (!standing) continue;
+    fmt::format_to(std::back_inserter(out),
+                   "x-ratelimit-limit-{0}: {1}\r\nx-ratelimit-remaining-{0}: {2}\r\nx-ratelimit-reset-{0}: {3}s\r\n",
+                   name, standing->limit, standing->remaining, standing->reset_s);
+  }
+}
+
+/// Of a body that is not held only the length is known, and not the price.
+limits::Spend Exchange::estimate_spend() {
+  const LimitOptions& options = services_.limit_options;
+  std::size_t bytes = head_.body == http::BodyKind::length ? static_cast<std::size_t>(head_.content_length) : 0;
+  const auto content = held_content(options.hold_max_bytes);
+  if (content) {
+    observe_held(*content);
+    bytes = content->size();
+  } else if (head_.body != http::BodyKind::none) {
+    if (head_.body == http::BodyKind::chunked) bytes = options.hold_max_bytes;
+    count(services_.limit_counters.over_max_bytes);
+  }
+  std::int64_t output = 0;
+  if (generates_text_) {
+    const std::int64_t asked = request_reader_.max_output_tokens();
+    output = asked < 0 ? options.default_output_reserve : std::min(asked, kMostOutput);
+    output *= std::clamp<std::int64_t>(request_reader_.choices(), 1, kMostChoices);
+  }
+  Usage usage;
+  usage.input_tokens = static_cast<std::int64_t>(bytes) / kBytesPerToken;
+  usage.output_tokens = output;
+  usage.total_tokens = usage.input_tokens + usage.output_tokens;
+  usage.seen = true;
+  limits::Spend estimate{.tokens = usage.total_tokens};
+  if (services_.limiter->prices() && !request_reader_.model().empty())
+    estimate.cost_nano_usd = worker_.prices
+                                 .price(services_.prices, route_->index,
+                                        {.route = route_->name,
+                                         .model = request_reader_.model(),
+                                         .service_tier = request_reader_.service_tier(),
+                                         .at_ns = started_wall_ns_},
+                                        usage)
+                                 .cost.nano_usd;
+  return estimate;
+}
+
+net::Task<bool> Exchange::refuse_limited(const auth::Decision& admitted, const Limited& limited) {
+  auth::Decision decision = admitted;
+  LocalAnswer a;
+  a.headers.emplace_back("Content-Type", "application/json");
+  if (!limited.denial) {
+    count(services_.limit_counters.unavailable);
+    a.status = 503;
+    a.body = "{\"error\":\"gateway usage limit check unavailable\"}\n";
+    decision.reason = "usage_limit_check_unavailable";
+  } else {
+    const limits::Denial& denial = *limited.denial;
+    count(services_.limit_counters
+              .refused[static_cast<std::size_t>(denial.measure)][static_cast<std::size_t>(denial.subject)]);
+    a.status = 429;
+    a.body = denial.body();
+    a.header_lines = buffers_.rate_limit_lines;
+    if (denial.retry_after_s > 0) a.headers.emplace_back("Retry-After", std::to_string(denial.retry_after_s));
+    if (denial.lasting) a.headers.emplace_back("x-should-retry", "false");
+    decision.reason = "usage_limit_exceeded";
+  }
+  decision.status = static_cast<std::uint16_t>(a.status);
+  log_denial(decision, limited.denial ? limited.denial->code() : std::string_view());
+  co_return co_await answer(a);
+}
+
+/// With the trace, so that a client that has its answer finds it counted.
+void Exchange::settle_permit(const ExchangeRecord& r) {
+  if (!permit_.held()) return;
+  const bool unknown = r.usage.estimated && r.usage.total_tokens == 0;
+  log_crossings(unknown ? permit_.settle_as_reserved()
+                        : permit_.settle({.tokens = r.usage.total_tokens, .cost_nano_usd = r.cost.nano_usd}));
+  permit_ = limits::Permit();
+}
+
+/// Of a WebSocket, which holds its permit until it ends.
+void Exchange::charge_permit(const ExchangeRecord& r) {
+  if (!permit_.held()) return;
+  log_crossings(permit_.charge({.tokens = r.usage.total_tokens, .cost_nano_usd = r.cost.nano_usd}, r.started_at_ns));
+}
+
+void Exchange::log_crossings(const limits::Crossings& crossings) {
+  for (const limits::Crossing& c : crossings) {
+    const bool money = c.measure != Measure::day_tokens;
+    const auto text = [money](std::int64_t amount, std::array<char, kUsdTextBytes>& buffer) {
+      return money ? std::string(usd_text(amount, buffer)) : std::to_string(amount);
+    };
+    std::array<char, kUsdTextBytes> spent, threshold;
+    worker_.log.warn("usage limit threshold reached")
+        .field("percent", c.percent)
+        .field("limit",
+               std::string("limits.per_").append(to_string(c.subject)).append(".").append(to_string(c.measure)))
+        .field("spent", text(c.spent, spent))
+        .field("threshold", text(c.threshold, threshold))
+        .field("org_id", identity_->org_id)
+        .field("workspace_id", c.subject == Subject::org ? std::string_view() : identity_->workspace_id)
+        .field("key_id", c.subject == Subject::key ? std::string_view(identity_->key_id) : std::string_view())
+        .field("correlation_id", correlation_id_);
+  }
+}
+
+}  // namespace gw::pipeline
