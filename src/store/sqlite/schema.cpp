@@ -8,13 +8,15 @@
 #include "base/time_format.h"
 #include "store/sqlite/analytics_schema.h"
 #include "store/sqlite/columns.h"
+#include "store/sqlite/key_schema.h"
 #include "store/sqlite/legacy.h"
 
 namespace gw::store::sqlite {
 namespace {
 
-constexpr std::array<std::string_view, 5> kKnownMigrations = {
-    kMigrationCreate, kMigrationGatewayKeyId, kMigrationIngestSequence, kMigrationSessionId, kMigrationAnalytics};
+constexpr std::array<std::string_view, 6> kKnownMigrations = {kMigrationCreate,         kMigrationGatewayKeyId,
+                                                              kMigrationIngestSequence, kMigrationSessionId,
+                                                              kMigrationAnalytics,      kMigrationGatewayKeys};
 
 // The reference's indexes: seventeen of them cost more than the row itself. Ours are idx_traces_id
 // and idx_traces_created_at_id.
@@ -111,7 +113,7 @@ Result<bool> create_or_migrate(Connection& db, bool has_traces, const Progress& 
   // What a table of this name left behind says nothing about this one.
   if (db.exec(kCreateMeta) != SQLITE_OK || db.exec("DELETE FROM store_meta") != SQLITE_OK ||
       db.exec(kCreateIndexes) != SQLITE_OK || create_analytics_schema(db) != SQLITE_OK ||
-      set_meta(db, kMetaCount, copied.rows) != SQLITE_OK ||
+      create_key_schema(db) != SQLITE_OK || set_meta(db, kMetaCount, copied.rows) != SQLITE_OK ||
       !set_span(db, kMetaMinSpan, copied.times_known ? std::optional(copied.min_span_ns) : std::nullopt) ||
       !set_span(db, kMetaMaxSpan, copied.times_known ? std::optional(copied.max_span_ns) : std::nullopt) ||
       !record_migrations(db) || db.exec("COMMIT") != SQLITE_OK)
@@ -139,6 +141,13 @@ Result<bool> add_analytics(Connection& db) {
   if (db.exec("BEGIN IMMEDIATE") != SQLITE_OK || db.exec(kCreateMeta) != SQLITE_OK ||
       create_analytics_schema(db) != SQLITE_OK || !record_migrations(db) || db.exec("COMMIT") != SQLITE_OK)
     return schema_error(db, kMigrationAnalytics);
+  return true;
+}
+
+Result<bool> add_keys(Connection& db) {
+  if (db.exec("BEGIN IMMEDIATE") != SQLITE_OK || create_key_schema(db) != SQLITE_OK || !record_migrations(db) ||
+      db.exec("COMMIT") != SQLITE_OK)
+    return schema_error(db, kMigrationGatewayKeys);
   return true;
 }
 
@@ -249,9 +258,9 @@ Result<bool> ensure_schema(Connection& db, const std::string& path, const Progre
     }
   }
   const bool sessions = !current || std::find(columns.begin(), columns.end(), "session_id") != columns.end();
-  for (int step = 0; step < 2; ++step) {
-    if (step == 0 ? sessions : has_analytics(db)) continue;
-    auto done = step == 0 ? add_session_id(db, progress) : add_analytics(db);
+  for (int step = 0; step < 3; ++step) {
+    if (step == 0 ? sessions : step == 1 ? has_analytics(db) : has_key_schema(db)) continue;
+    auto done = step == 0 ? add_session_id(db, progress) : step == 1 ? add_analytics(db) : add_keys(db);
     if (!done) {
       db.rollback();
       return done;

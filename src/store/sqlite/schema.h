@@ -17,6 +17,7 @@ inline constexpr std::string_view kMigrationGatewayKeyId = "sqlite/002_add_gatew
 inline constexpr std::string_view kMigrationIngestSequence = "sqlite/003_ingest_sequence.sql";
 inline constexpr std::string_view kMigrationSessionId = "sqlite/004_session_id.sql";
 inline constexpr std::string_view kMigrationAnalytics = "sqlite/005_analytics.sql";
+inline constexpr std::string_view kMigrationGatewayKeys = "sqlite/006_gateway_keys.sql";
 
 using Progress = std::function<void(std::string_view)>;
 
