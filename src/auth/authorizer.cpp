@@ -3,8 +3,12 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
+#include <limits>
+#include <optional>
 
+#include "auth/key_rules.h"
 #include "base/strings.h"
 
 namespace gw::auth {
@@ -20,6 +24,9 @@ constexpr std::string_view kBadKeyBody = "{\"error\":\"missing or invalid gatewa
 constexpr Refusal kUnmapped = {403, "{\"error\":\"request is not authorized by gateway policy\"}\n", "action_unmapped"};
 constexpr Refusal kMissingKey = {401, kBadKeyBody, "missing_gateway_key"};
 constexpr Refusal kUnknownKey = {401, kBadKeyBody, "invalid_gateway_key"};
+constexpr Refusal kExpiredKey = {401, kBadKeyBody, "expired_gateway_key"};
+constexpr Refusal kUnverified = {503, "{\"error\":\"gateway key verification unavailable\"}\n",
+                                 "verification_unavailable"};
 constexpr Refusal kNotPermitted = {403, "{\"error\":\"gateway key does not have required permission\"}\n",
                                    "permission_denied"};
 constexpr Refusal kNoCredential = {
@@ -54,9 +61,25 @@ Identity identity_of(const KeyOptions& key) {
   out.workspace_id = first_of(key.workspace_id, key.team, "default");
   out.team = first_of(key.team, key.workspace_id, {});
   out.role = lowercase(trim(key.role));
-  out.permissions = role_permissions(out.role);
-  for (const std::string& p : key.permissions)
-    out.permissions |= static_cast<PermissionSet>(permission_from(lowercase(trim(p))));
+  out.permissions = permissions_of(out.role, key.permissions);
+  return out;
+}
+
+Identity identity_of(const store::GatewayKey& key) {
+  return identity_of(KeyOptions{key.id, {}, key.org_id, key.workspace_id, key.team, key.role, key.permissions});
+}
+
+constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
+
+std::int64_t end_of(std::int64_t time_ns) { return time_ns == 0 ? kForever : time_ns; }
+
+std::optional<Sha256> digest_from(std::string_view hex) {
+  Sha256 out;
+  if (hex.size() != 2 * out.size()) return std::nullopt;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const auto r = std::from_chars(hex.data() + 2 * i, hex.data() + 2 * i + 2, out[i], 16);
+    if (r.ptr != hex.data() + 2 * i + 2) return std::nullopt;
+  }
   return out;
 }
 
@@ -76,30 +99,51 @@ Result<Authorizer> Authorizer::build(const Options& options) {
     const std::string_view token = trim(options.keys[i].token);
     const std::string setting = " (auth.keys[" + std::to_string(i) + "].token)";
     if (token.empty()) return fail("gateway key token cannot be empty" + setting);
-    Entry entry{sha256(token), identity_of(options.keys[i])};
+    const Sha256 digest = sha256(token);
     for (const Entry& e : out.entries_)
-      if (e.digest == entry.digest) return fail("duplicate gateway key token in auth config" + setting);
-    out.entries_.push_back(std::move(entry));
+      if (e.digest == digest) return fail("duplicate gateway key token in auth config" + setting);
+    out.entries_.push_back({digest, kForever, static_cast<std::uint32_t>(i)});
+    out.identities_.push_back(identity_of(options.keys[i]));
   }
-  std::sort(out.entries_.begin(), out.entries_.end(),
-            [](const Entry& a, const Entry& b) { return slot_of(a.digest) < slot_of(b.digest); });
+  out.sort_entries();
   return out;
 }
 
-const Identity* Authorizer::find(std::string_view token) const {
+Authorizer Authorizer::of(std::span<const store::GatewayKey> keys) {
+  Authorizer out(true);
+  for (const store::GatewayKey& key : keys) {
+    const auto present = digest_from(key.token_hash), previous = digest_from(key.previous_token_hash);
+    if (!present) continue;
+    const auto identity = static_cast<std::uint32_t>(out.identities_.size());
+    const std::int64_t until = end_of(key.expires_at_ns);
+    out.entries_.push_back({*present, until, identity});
+    if (previous) out.entries_.push_back({*previous, std::min(until, key.previous_until_ns), identity});
+    out.identities_.push_back(identity_of(key));
+  }
+  out.sort_entries();
+  return out;
+}
+
+void Authorizer::sort_entries() {
+  for (std::uint32_t i = 0; i < identities_.size(); ++i) identities_[i].index = i;
+  std::sort(entries_.begin(), entries_.end(),
+            [](const Entry& a, const Entry& b) { return slot_of(a.digest) < slot_of(b.digest); });
+}
+
+const Authorizer::Entry* Authorizer::find(std::string_view token) const {
   const Sha256 digest = sha256(token);
   const std::uint64_t slot = slot_of(digest);
   auto it = std::lower_bound(entries_.begin(), entries_.end(), slot,
                              [](const Entry& e, std::uint64_t wanted) { return slot_of(e.digest) < wanted; });
   for (; it != entries_.end() && slot_of(it->digest) == slot; ++it)
-    if (::CRYPTO_memcmp(it->digest.data(), digest.data(), digest.size()) == 0) return &it->identity;
+    if (::CRYPTO_memcmp(it->digest.data(), digest.data(), digest.size()) == 0) return &*it;
   return nullptr;
 }
 
 Decision Authorizer::authorize_open(const AuthRequest& request, Decision decision) const {
   // Without keys to ask for, a web page the operator happens to open must not be able to mint one.
-  const bool changes_keys =
-      decision.requirement.permission == Permission::keys_manage && !iequals(request.method, "GET");
+  const bool changes_keys = decision.requirement.permission == Permission::keys_manage &&
+                            !iequals(request.method, "GET") && !iequals(request.method, "HEAD");
   if (changes_keys && (!request.from_loopback || request.has_origin)) return refuse(decision, kNotLocal);
   return decision;
 }
@@ -121,10 +165,13 @@ Decision Authorizer::authorize(const AuthRequest& request) const {
     case Access::protected_:
       break;
   }
+  if (!request.keys_verified) return refuse(decision, kUnverified);
   const std::string_view token = trim(request.gateway_key);
   if (token.empty()) return refuse(decision, kMissingKey);
-  decision.identity = find(token);
-  if (decision.identity == nullptr) return refuse(decision, kUnknownKey);
+  const Entry* entry = find(token);
+  if (entry == nullptr) return refuse(decision, kUnknownKey);
+  decision.identity = &identities_[entry->identity];
+  if (request.now_ns >= entry->until_ns) return refuse(decision, kExpiredKey);
   if (!holds(decision.identity->permissions, need.permission)) return refuse(decision, kNotPermitted);
   if (!need.provider.empty() && !request.has_provider_credential) return refuse(decision, kNoCredential);
   decision.verdict = Verdict::allow;
@@ -135,7 +182,8 @@ std::string startup_warning(const Authorizer& authorizer, std::string_view liste
   if (authorizer.enabled())
     return authorizer.key_count() > 0
                ? ""
-               : "auth is enabled but no gateway keys are configured: every protected request is denied (auth.keys)";
+               : "auth is enabled but no gateway keys are configured: every protected request is denied (make one with "
+                 "ongoingai keys create, or set auth.keys)";
   const std::string_view host = trim(listen_host);
   const bool wildcard = host.empty() || host == "0.0.0.0" || host == "::" || host == "[::]" || host == "*";
   if (!wildcard) return "";

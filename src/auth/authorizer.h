@@ -1,8 +1,8 @@
 #pragma once
-// Gateway authentication and authorization. One immutable Authorizer belongs to one configuration snapshot and is
-// shared by all workers; a Decision points into it, so an exchange keeps the snapshot it was decided with.
+// Gateway authentication and authorization. One immutable Authorizer belongs to one set of keys and is shared by all
+// workers; a Decision points into it, so an exchange keeps the one it was decided with.
 #include <cstdint>
-#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "base/sha256.h"
 #include "model/exchange_record.h"
+#include "store/key_store.h"
 
 namespace gw::auth {
 
@@ -29,6 +30,7 @@ struct Options {
 };
 
 struct Identity {
+  std::uint32_t index = 0;  ///< among those of its Authorizer
   std::string key_id;
   std::string org_id, workspace_id;  ///< never empty
   std::string team;
@@ -46,6 +48,8 @@ struct AuthRequest {
   bool has_provider_credential = false;  ///< the provider gets one: from the caller (credential_headers.h) or by us
   bool from_loopback = false;            ///< the peer's address is this machine's loopback
   bool has_origin = false;               ///< an Origin header: sent by a browser page
+  bool keys_verified = true;             ///< the keys are known to be those of the store, or were until a moment ago
+  std::int64_t now_ns = 0;               ///< Unix time, for what expires
 };
 
 enum class Verdict : std::uint8_t {
@@ -71,24 +75,30 @@ class Authorizer {
  public:
   /// Fails on a blank token or one token given twice. No keys at all is fine: everything protected is then denied.
   static Result<Authorizer> build(const Options& options);
+  /// Of stored keys. One whose digest nobody can read is nobody's.
+  static Authorizer of(std::span<const store::GatewayKey> keys);
 
   Decision authorize(const AuthRequest& request) const;
 
   bool enabled() const { return enabled_; }
-  std::size_t key_count() const { return entries_.size(); }
+  std::size_t key_count() const { return identities_.size(); }
+  const std::vector<Identity>& identities() const { return identities_; }
 
  private:
   struct Entry {
     Sha256 digest;
-    Identity identity;
+    std::int64_t until_ns;  // not accepted from then on
+    std::uint32_t identity;
   };
 
   explicit Authorizer(bool enabled) : enabled_(enabled) {}
-  const Identity* find(std::string_view token) const;
+  const Entry* find(std::string_view token) const;
+  void sort_entries();
   Decision authorize_open(const AuthRequest& request, Decision decision) const;
 
   bool enabled_;
-  std::vector<Entry> entries_;  // sorted by digest
+  std::vector<Identity> identities_;
+  std::vector<Entry> entries_;  // sorted by the digest's slot
 };
 
 /// What the operator must be told at start: auth on without any key; auth off on an address that others can reach.

@@ -158,7 +158,8 @@ TEST(Authorizer, WithoutKeysItStartsAndDeniesEverythingProtected) {
   EXPECT_EQ(a.authorize({.method = "GET", .path = "/api/traces", .gateway_key = "x"}).verdict, Verdict::deny);
   EXPECT_EQ(a.authorize({.method = "GET", .path = "/api/health"}).verdict, Verdict::bypass);
   EXPECT_EQ(startup_warning(a, "127.0.0.1"),
-            "auth is enabled but no gateway keys are configured: every protected request is denied (auth.keys)");
+            "auth is enabled but no gateway keys are configured: every protected request is denied (make one with "
+            "ongoingai keys create, or set auth.keys)");
 }
 
 TEST(Authorizer, TokensMustBeGivenAndDiffer) {
@@ -198,7 +199,8 @@ TEST(Authorizer, WithAuthOffEverythingIsOpenExceptChangingKeysFromElsewhere) {
   EXPECT_EQ(a.authorize(proxied("", false)).verdict, Verdict::bypass);
   EXPECT_EQ(a.authorize({.method = "GET", .path = "/api/traces"}).verdict, Verdict::bypass);
   EXPECT_EQ(a.authorize({.method = "GET", .path = "/api/nonsense"}).verdict, Verdict::bypass);
-  EXPECT_EQ(a.authorize({.method = "GET", .path = "/api/gateway-keys"}).verdict, Verdict::bypass);
+  for (const char* method : {"GET", "HEAD"})
+    EXPECT_EQ(a.authorize({.method = method, .path = "/api/gateway-keys"}).verdict, Verdict::bypass);
   for (const auto& [method, path] : {std::pair{"POST", "/api/gateway-keys"},
                                      {"DELETE", "/api/gateway-keys/k"},
                                      {"POST", "/api/gateway-keys/k/rotate"}}) {

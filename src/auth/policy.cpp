@@ -42,7 +42,7 @@ constexpr Row kRows[] = {
     {kRead, Shape::exact, "/api/analytics/summary", "", Permission::analytics_read, "analytics", "read"},
     {kRead, Shape::below, "/api/export", "", Permission::analytics_read, "export", "read"},
     {kRead, Shape::exact, "/api/diagnostics/trace-pipeline", "", Permission::analytics_read, "diagnostics", "read"},
-    {kGet | kPost, Shape::exact, "/api/gateway-keys", "", Permission::keys_manage, "gateway_keys", "manage"},
+    {kRead | kPost, Shape::exact, "/api/gateway-keys", "", Permission::keys_manage, "gateway_keys", "manage"},
     {kDelete, Shape::item, "/api/gateway-keys", "", Permission::keys_manage, "gateway_keys", "manage"},
     {kPost, Shape::item_verb, "/api/gateway-keys", "rotate", Permission::keys_manage, "gateway_keys", "manage"},
 };

@@ -88,7 +88,7 @@ TEST(Policy, CoversEveryRowOfTheTable) {
       {"GET", "/api/diagnostics/trace-pipeline", "analytics:read diagnostics read workspace"},
       {"GET", "/api/gateway-keys", manage},
       {"POST", "/api/gateway-keys", manage},
-      {"HEAD", "/api/gateway-keys", "refused"},
+      {"HEAD", "/api/gateway-keys", manage},
       {"DELETE", "/api/gateway-keys", "refused"},
       {"DELETE", "/api/gateway-keys/k1", manage},
       {"POST", "/api/gateway-keys/k1/rotate", manage},
