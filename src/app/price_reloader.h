@@ -10,7 +10,7 @@
 
 namespace gw::app {
 
-/// One thread calls poll(), every few seconds. A file that is replaced by rename or rewritten in place is noticed by
+/// One thread calls poll(), at intervals. A file that is replaced by rename or rewritten in place is noticed by
 /// its time, size or inode; the table is swapped only when the whole file is good.
 class PriceReloader {
  public:

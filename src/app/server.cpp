@@ -16,6 +16,7 @@
 
 #include "api/router.h"
 #include "app/demo.h"
+#include "app/key_keeper.h"
 #include "app/limit_recovery.h"
 #include "app/pipeline_events.h"
 #include "app/price_reloader.h"
@@ -24,6 +25,7 @@
 #include "base/strings.h"
 #include "config/effective.h"
 #include "pipeline/worker.h"
+#include "store/sqlite/sqlite_key_store.h"
 #include "store/sqlite/sqlite_store.h"
 #include "telemetry/log.h"
 #include "trace/trace_pipeline.h"
@@ -76,6 +78,9 @@ struct Server::Impl {
   std::unique_ptr<trace::TracePipeline> traces;
   std::unique_ptr<pipeline::Services> services;
   std::optional<PriceReloader> price_reloader;
+  std::optional<KeyKeeper> key_keeper;
+  std::unique_ptr<store::KeyStore> keys_of_main;
+  std::int64_t keys_failed_ns = 0;  ///< when it was last said; 0: they do not fail
   std::unique_ptr<net::Resolver> resolver;
   std::vector<std::unique_ptr<api::Router>> routers;
   std::unique_ptr<pipeline::QueryPool> queries;
@@ -88,8 +93,10 @@ struct Server::Impl {
   const std::int64_t started_mono_ns = mono_now_ns();
 
   Result<void> open_store();
+  Result<void> open_keys();
   Result<void> open_traces();
   Result<void> recover_spending();
+  void look_at_keys();
   api::ApiDeps api_deps(store::TraceReader* reader);
   Result<void> open_api();
   Result<void> open_workers();
@@ -132,6 +139,40 @@ Result<void> Server::Impl::open_store() {
     readers.push_back(std::move(*r));
   }
   return {};
+}
+
+Result<void> Server::Impl::open_keys() {
+  // What main waits for the store delays its answer to a signal; a change of a key is worth waiting for.
+  for (const auto& [store, busy_ms] : {std::pair{&keys_of_main, 250}}) {
+    store::SqliteOptions o;
+    o.path = options.config.storage.path;
+    o.busy_timeout_ms = busy_ms;
+    auto opened = store::open_sqlite_key_store(o, configured_keys(options.config));
+    if (!opened) return fail("failed to initialize gateway key store: " + opened.error().message);
+    *store = std::move(*opened);
+  }
+  key_keeper.emplace(services->keys);
+  if (auto ok = key_keeper->refresh(*keys_of_main); !ok)
+    return fail("failed to initialize gateway key store: " + ok.error().message);
+  return {};
+}
+
+void Server::Impl::look_at_keys() {
+  constexpr std::int64_t kSayAgainNs = 30'000 * kMs;
+  const auto polled = key_keeper->poll(*keys_of_main);
+  if (!polled) {
+    if (keys_failed_ns == 0 || mono_now_ns() - keys_failed_ns > kSayAgainNs) {
+      keys_failed_ns = mono_now_ns();
+      log->error("failed to refresh gateway key cache").field("error", polled.error().message);
+    }
+    return;
+  }
+  keys_failed_ns = 0;
+  if (*polled == KeyKeeper::Outcome::replaced)
+    log->info("loaded gateway keys from sqlite config store")
+        .field("key_count", static_cast<int>(services->keys.view()->authorizer().key_count()));
+  if (auto written = key_keeper->write_uses(*keys_of_main); !written)
+    log->warn("failed to update gateway key last_used_at").field("error", written.error().message);
 }
 
 Result<void> Server::Impl::open_traces() {
@@ -246,7 +287,8 @@ void Server::Impl::banner() {
   if (c.observability.otel.enabled)
     log->error("failed to initialize opentelemetry; continuing with instrumentation disabled")
         .field("error", "observability.otel is not available in this version");
-  if (const std::string warning = auth::startup_warning(services->authorizer, c.server.host); !warning.empty())
+  if (const std::string warning = auth::startup_warning(services->keys.view()->authorizer(), c.server.host);
+      !warning.empty())
     log->warn(warning);
   if (const char* file = std::getenv("SSL_CERT_FILE"); file != nullptr && *file != 0 && ::access(file, R_OK) != 0)
     log->warn("SSL_CERT_FILE cannot be read; certificates of providers are checked without it")
@@ -315,6 +357,8 @@ bool Server::Impl::shutdown() {
     ::_exit(1);
   }
   for (std::thread& t : threads) t.join();
+  if (auto written = key_keeper->write_uses(*keys_of_main, true); !written)
+    log->warn("failed to update gateway key last_used_at").field("error", written.error().message);
   const trace::DrainReport report = traces->drain_and_stop(mono_now_ns() + kTraceDrainNs);
   const PipelineDiagnostics d = traces->diagnostics();
   if (report.complete) {
@@ -353,6 +397,7 @@ void Server::look_around() {
     impl_->log->info("price file taken")
         .field("path", impl_->options.config.pricing.file)
         .field("price_version", impl_->services->prices.table()->price_version());
+  impl_->look_at_keys();
 }
 
 Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
@@ -370,7 +415,8 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
   impl->price_reloader.emplace(impl->options.config.pricing, impl->services->prices);
   impl->resolver = std::make_unique<net::Resolver>();
   impl->services->resolver = impl->resolver.get();
-  for (auto step : {&Impl::open_store, &Impl::open_traces, &Impl::recover_spending, &Impl::open_api}) {
+  for (auto step :
+       {&Impl::open_store, &Impl::open_keys, &Impl::open_traces, &Impl::recover_spending, &Impl::open_api}) {
     if (auto ok = (impl.get()->*step)(); !ok) return tl::make_unexpected(ok.error());
   }
   if (auto ok = impl->open_workers(); !ok) {
@@ -411,7 +457,7 @@ int serve(const config::Config& config, const std::string& config_path, const st
     return 1;
   }
   const sigset_t set = shutdown_signals();
-  constexpr timespec kLookAround{.tv_sec = 2, .tv_nsec = 0};
+  constexpr timespec kLookAround{.tv_sec = 0, .tv_nsec = 500'000'000};
   while (::sigtimedwait(&set, nullptr, &kLookAround) < 0) (*server)->look_around();
   return (*server)->shutdown() ? 0 : 1;
 }

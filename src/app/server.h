@@ -31,7 +31,8 @@ class Server {
   /// Fails readiness, waits the drain delay, stops accepting, lets exchanges finish, drains the rings, logs what was
   /// written. True when all exchanges ended in time. Once.
   bool shutdown();
-  /// Takes up what changed outside: the price file. One thread, every few seconds.
+  /// Takes up what changed outside, the price file and gateway keys, and writes down what may wait. One thread, twice
+  /// a second.
   void look_around();
 
  private:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/sha256.h"
 #include "base/strings.h"
 #include "config/effective.h"
 #include "config/price_file.h"
@@ -189,14 +190,13 @@ Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& 
   const std::string header(trim(c.auth.header));
   auto s = std::make_unique<pipeline::Services>(
       pipeline::Stages{.routes = std::move(*routes),
-                       .authorizer = std::move(*authorizer),
                        .credentials = auth::CredentialHeaders(c.auth.enabled, header),
                        .request_header_redactor =
                            guard::HeaderRedactor(c.pii.headers.denylist, c.pii.stages.request_headers, header),
                        .response_header_redactor =
                            guard::HeaderRedactor(c.pii.headers.denylist, c.pii.stages.response_headers, header),
                        .policies = make_policies(c)},
-      std::move(*prices), std::move(priced));
+      std::move(*authorizer), std::move(*prices), std::move(priced));
   s->cors_allow_headers = cors_headers(c);
   for (const route::Route& r : s->routes.routes()) {
     auto link = make_link(r, *configured[r.index], *proxies);
@@ -230,6 +230,28 @@ std::string stored_id(const config::Config& c, const std::string& id, const std:
   std::string out;
   const auto outcome = make_id_redactor(c)->redact(id, workspace, out);
   return outcome.changed ? out : id;
+}
+
+std::vector<store::GatewayKey> configured_keys(const config::Config& c) {
+  std::vector<store::GatewayKey> out;
+  for (const config::GatewayKeyConfig& k : c.auth.keys) {
+    store::GatewayKey& key = out.emplace_back();
+    const std::string token(trim(k.token)), workspace(trim(k.workspace_id)), team(trim(k.team));
+    key.id = trim(k.id);
+    if (!token.empty()) key.token_hash = sha256_hex(token);
+    key.workspace_id = workspace.empty() ? team : workspace;
+    key.team = team.empty() ? workspace : team;
+    if (key.workspace_id.empty()) key.workspace_id = "default";
+    key.org_id = trim(k.org_id);
+    if (key.org_id.empty()) key.org_id = "default";
+    key.name = trim(k.name);
+    key.description = trim(k.description);
+    key.created_by = trim(k.created_by);
+    key.role = lowercase(trim(k.role));
+    for (const std::string& p : k.permissions)
+      if (std::string name = lowercase(trim(p)); !name.empty()) key.permissions.push_back(std::move(name));
+  }
+  return out;
 }
 
 int worker_count(const config::Config& c) {

@@ -2,10 +2,12 @@
 // From configuration to the options of the stages. Errors name the setting.
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "config/config.h"
 #include "pipeline/services.h"
+#include "store/key_store.h"
 
 namespace gw::app {
 
@@ -16,6 +18,9 @@ Result<void> check_servable(const config::Config& config);
 
 /// Everything but the resolver and the query pool.
 Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& config);
+
+/// The keys of the configuration as a store would have them; those without a token have no digest.
+std::vector<store::GatewayKey> configured_keys(const config::Config& config);
 
 int worker_count(const config::Config& config);
 

@@ -85,12 +85,11 @@ Services make_services() {
   auto table = provider::PriceTable::parse(
       R"({"format":"ongoingai-prices/1","version":"t","providers":[{"id":"p","models":[{"id":"m","prices":{"input_mtok":"1"}}]}]})");
   return Services(Stages{.routes = *route::RouteTable::build({}),
-                         .authorizer = *auth::Authorizer::build({}),
                          .credentials = auth::CredentialHeaders(false, ""),
                          .request_header_redactor = guard::HeaderRedactor({}, false, ""),
                          .response_header_redactor = guard::HeaderRedactor({}, false, ""),
                          .policies = guard::Policy({})},
-                  table.value(), {});
+                  *auth::Authorizer::build({}), table.value(), {});
 }
 
 class Client {

@@ -41,7 +41,7 @@ net::Task<bool> Exchange::run() {
   }
 
   // Admit.
-  const auth::Decision decision = admit(match);
+  const auth::Decision decision = admit(match, started_wall_ns_, started_mono_ns_);
   identity_ = decision.identity;
   if (decision.verdict == auth::Verdict::deny) co_return co_await refuse(decision);
   if (decision.verdict == auth::Verdict::preflight) {
@@ -62,6 +62,7 @@ net::Task<bool> Exchange::run() {
   }
 
   // From here on the exchange owes a trace.
+  if (identity_ != nullptr) keys_->used(*identity_, started_wall_ns_);
   admitted_ = true;
   worker_.ring.admitted();
   policy_ = services_.policies.resolve(
@@ -106,7 +107,7 @@ void Exchange::begin() {
   route::append_generated_correlation_id(correlation_id_);
 }
 
-auth::Decision Exchange::admit(const route::Match& match) {
+auth::Decision Exchange::admit(const route::Match& match, std::int64_t wall_ns, std::int64_t mono_ns) {
   auth::AuthRequest request{.method = head_.method, .path = target_.path()};
   if (match.route != nullptr) {
     request.provider = match.route->name;
@@ -128,7 +129,10 @@ auth::Decision Exchange::admit(const route::Match& match) {
     }
   }
   request.from_loopback = connection_.peer() == "::1" || connection_.peer().starts_with("127.");
-  return services_.authorizer.authorize(request);
+  request.keys_verified = services_.keys.trusted(mono_ns);
+  request.now_ns = wall_ns;
+  keys_ = worker_.keys.view(services_.keys);
+  return keys_->authorizer().authorize(request);
 }
 
 /// Whether nothing of this request's body is left unread; pipelined bytes behind it are kept.

@@ -44,7 +44,7 @@ class Exchange final : private proxy::RelayObserver {
  private:
   // exchange.cpp: the path.
   void begin();
-  auth::Decision admit(const route::Match& match);
+  auth::Decision admit(const route::Match& match, std::int64_t wall_ns, std::int64_t mono_ns);
   net::Task<bool> answer(const LocalAnswer& answer);
   net::Task<bool> send_all(std::string_view data);
   net::Task<bool> refuse(const auth::Decision& decision);
@@ -56,6 +56,7 @@ class Exchange final : private proxy::RelayObserver {
   enum class Woken : std::uint8_t { commit, deadline, draining, gone };
   net::Task<bool> answer_api(const auth::Decision& decision);
   void read_api_request(api::ApiRequest& request) const;
+  bool still_admitted();
   net::Task<proxy::RelayEnd> read_api_body(api::ApiRequest& request);
   net::Task<bool> answer_bad_body(proxy::RelayEnd why);
   net::Task<bool> answer_status(api::ApiRequest request);
@@ -158,6 +159,7 @@ class Exchange final : private proxy::RelayObserver {
   route::Target target_;
   const route::Route* route_ = nullptr;
   const ProviderLink* link_ = nullptr;
+  std::shared_ptr<const KeyView> keys_;  ///< that the request was decided with; identity_ points into it
   const auth::Identity* identity_ = nullptr;
   std::string& correlation_id_;
   TraceId trace_id_{};

@@ -138,6 +138,13 @@ net::Task<bool> Exchange::answer_busy(const char* message) {
   co_return co_await answer(busy);
 }
 
+/// An answer without end may outlive the key that it was asked for with.
+bool Exchange::still_admitted() {
+  const auth::Decision decision = admit(services_.routes.match(target_), wall_now_ns(), mono_now_ns());
+  identity_ = decision.identity;
+  return decision.verdict != auth::Verdict::deny;
+}
+
 net::Task<bool> Exchange::answer_api(const auth::Decision& decision) {
   identity_ = decision.identity;
   api::ApiRequest request;
@@ -264,6 +271,10 @@ net::Task<bool> Exchange::send_pieces(std::shared_ptr<QueryPool::Question> quest
     const Woken woken = co_await wait_for_commit(seen, worker_.loop.now_ns() + wait_ns);
     if (woken == Woken::gone) break;
     if (woken == Woken::draining) {
+      if (chunked) co_return co_await send_all(kLastPiece);
+      co_return true;
+    }
+    if (!still_admitted()) {
       if (chunked) co_return co_await send_all(kLastPiece);
       co_return true;
     }

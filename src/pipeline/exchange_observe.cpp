@@ -373,7 +373,7 @@ void Exchange::fill_headers(ExchangeRecord& r) {
   header_redactions_ = 0;
   auto& request = worker_.request_headers;
   request.clear();
-  const bool key_stripped = services_.authorizer.enabled();
+  const bool key_stripped = services_.keys.enabled();
   for (const http::Field& f : head_.fields) {
     if (f.id == http::FieldId::host || f.id == http::FieldId::gw_correlation_id) continue;
     if (key_stripped && iequals(f.name, services_.credentials.gateway_header())) continue;

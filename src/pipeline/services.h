@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "auth/authorizer.h"
 #include "auth/credential_headers.h"
 #include "guard/body_redactor.h"
 #include "guard/header_redactor.h"
@@ -20,6 +19,7 @@
 #include "net/upstream.h"
 #include "pipeline/background_answers.h"
 #include "pipeline/commit_signal.h"
+#include "pipeline/key_book.h"
 #include "pipeline/price_book.h"
 #include "pipeline/query_pool.h"
 #include "pipeline/unpriced_models.h"
@@ -87,7 +87,6 @@ struct LimitCounters {
 /// The deciding stages.
 struct Stages {
   route::RouteTable routes;
-  auth::Authorizer authorizer;
   auth::CredentialHeaders credentials;
   guard::HeaderRedactor request_header_redactor;
   guard::HeaderRedactor response_header_redactor;
@@ -95,14 +94,16 @@ struct Stages {
 };
 
 struct Services : Stages {
-  Services(Stages stages, std::shared_ptr<const provider::PriceTable> table, std::vector<PricedRoute> priced)
-      : Stages(std::move(stages)), prices(std::move(table), std::move(priced)) {}
+  Services(Stages stages, auth::Authorizer authorizer, std::shared_ptr<const provider::PriceTable> table,
+           std::vector<PricedRoute> priced)
+      : Stages(std::move(stages)), keys(std::move(authorizer)), prices(std::move(table), std::move(priced)) {}
 
   std::vector<ProviderLink> providers;
   std::unique_ptr<guard::BodyRedactor> request_body_redactor;  ///< null: the stage is off
   std::unique_ptr<guard::BodyRedactor> response_body_redactor;
   std::unique_ptr<guard::BodyRedactor> id_redactor;  ///< of ids of sessions and lineage that clients send; null: off
   std::string cors_allow_headers;
+  KeyBook keys;
   PriceBook prices;
   UnpricedModels unpriced;
   BackgroundAnswers background_answers;

@@ -20,6 +20,7 @@ Worker::Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd lis
                .spare = {},
                .prices = {},
                .meters = {},
+               .keys = {},
                .commits = {services.commits, *loop_}},
       listener_(*loop_, std::move(listener),
                 [this](UniqueFd fd, std::string peer) { accept(std::move(fd), std::move(peer)); }) {

@@ -53,6 +53,7 @@ struct WorkerContext {
   std::vector<ExchangeBuffersPtr> spare;
   WorkerPrices prices;
   limits::MeterCache meters;
+  WorkerKeys keys;
   CommitSignal::Listener commits;
   /// Until then a full ring is not waited for: overflow files cannot take more, and tracing must not slow answers.
   std::int64_t ring_saturated_until_ns = 0;

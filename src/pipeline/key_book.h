@@ -1,0 +1,100 @@
+#pragma once
+// The gateway keys in force, which may be replaced while workers use them.
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "auth/authorizer.h"
+#include "base/clock.h"
+#include "store/key_store.h"
+
+namespace gw::pipeline {
+
+/// One set of keys. Immutable but for the times of use, which are relaxed: whoever writes them down may miss the last
+/// one.
+class KeyView {
+ public:
+  KeyView(auth::Authorizer authorizer, bool stored)
+      : authorizer_(std::move(authorizer)), stored_(stored), used_(authorizer_.identities().size()) {}
+
+  const auth::Authorizer& authorizer() const { return authorizer_; }
+  /// They come from the store, not from the configuration.
+  bool stored() const { return stored_; }
+
+  /// A key of this view was used. Seldom written: many workers share the place.
+  void used(const auth::Identity& identity, std::int64_t now_ns) const {
+    std::atomic<std::int64_t>& at = used_[identity.index];
+    if (now_ns - at.load(std::memory_order_relaxed) >= kResolutionNs) at.store(now_ns, std::memory_order_relaxed);
+  }
+  std::int64_t last_used_ns(const auth::Identity& identity) const {
+    return used_[identity.index].load(std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr std::int64_t kResolutionNs = 1'000'000'000;
+
+  const auth::Authorizer authorizer_;
+  const bool stored_;
+  mutable std::vector<std::atomic<std::int64_t>> used_;
+};
+
+/// Any thread. Readers look at the epoch first, so that a steady request takes no lock. Never without a view.
+class KeyBook {
+ public:
+  /// Keys that nobody confirmed for so long are not trusted any more.
+  static constexpr std::int64_t kTrustNs = 60'000'000'000;
+
+  /// With auth on the view is trusted from `now_mono_ns` on for kTrustNs.
+  explicit KeyBook(auth::Authorizer authorizer, std::int64_t now_mono_ns = mono_now_ns())
+      : enabled_(authorizer.enabled()),
+        view_(std::make_shared<const KeyView>(std::move(authorizer), false)),
+        confirmed_mono_ns_(now_mono_ns) {}
+
+  void replace(std::shared_ptr<const KeyView> view) {
+    const std::lock_guard lock(mutex_);
+    view_.swap(view);  // the old one goes after the lock, if this was its last holder
+    epoch_.fetch_add(1, std::memory_order_release);
+  }
+  /// The view is what the store has, as of `now_mono_ns`.
+  void confirm(std::int64_t now_mono_ns) { confirmed_mono_ns_.store(now_mono_ns, std::memory_order_relaxed); }
+
+  std::shared_ptr<const KeyView> view() const {
+    const std::lock_guard lock(mutex_);
+    return view_;
+  }
+  bool enabled() const { return enabled_; }
+  std::uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
+  bool trusted(std::int64_t now_mono_ns) const {
+    return now_mono_ns - confirmed_mono_ns_.load(std::memory_order_relaxed) <= kTrustNs;
+  }
+
+ private:
+  const bool enabled_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const KeyView> view_;
+  std::atomic<std::uint64_t> epoch_{1};
+  std::atomic<std::int64_t> confirmed_mono_ns_;
+};
+
+/// One worker's view of a book. What it hands out is counted on the worker alone: workers share no reference count.
+class WorkerKeys {
+ public:
+  const std::shared_ptr<const KeyView>& view(const KeyBook& book) {
+    if (const std::uint64_t now = book.epoch(); now != epoch_) {
+      auto holder = std::make_shared<const std::shared_ptr<const KeyView>>(book.view());
+      const KeyView* view = holder->get();
+      view_ = std::shared_ptr<const KeyView>(std::move(holder), view);
+      epoch_ = now;
+    }
+    return view_;
+  }
+
+ private:
+  std::shared_ptr<const KeyView> view_;
+  std::uint64_t epoch_ = 0;
+};
+
+}  // namespace gw::pipeline
