@@ -28,4 +28,10 @@ ApiResponse analytics_latency(const Call& call);
 ApiResponse analytics_errors(const Call& call);
 ApiResponse analytics_summary(const Call& call);
 
+// gateway_keys.cpp
+ApiResponse list_keys(const Call& call);
+ApiResponse create_key(const Call& call);
+ApiResponse revoke_key(const Call& call);
+ApiResponse rotate_key(const Call& call);
+
 }  // namespace gw::api

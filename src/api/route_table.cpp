@@ -28,6 +28,20 @@ constexpr Route kRoutes[] = {
     {.method = "GET", .path = "/api/analytics/latency", .handler = analytics_latency},
     {.method = "GET", .path = "/api/analytics/errors", .handler = analytics_errors},
     {.method = "GET", .path = "/api/analytics/summary", .handler = analytics_summary},
+    {.method = "GET", .path = "/api/gateway-keys", .handler = list_keys, .needs_store = false, .keys = true},
+    {.method = "POST", .path = "/api/gateway-keys", .handler = create_key, .needs_store = false, .keys = true},
+    {.method = "DELETE",
+     .path = "/api/gateway-keys/{id}",
+     .handler = revoke_key,
+     .needs_store = false,
+     .slash_at_end_too = true,
+     .keys = true},
+    {.method = "POST",
+     .path = "/api/gateway-keys/{id}/rotate",
+     .handler = rotate_key,
+     .needs_store = false,
+     .slash_at_end_too = true,
+     .keys = true},
 };
 
 bool fits(const Route& route, std::string_view path, std::string_view& id) {

@@ -34,6 +34,7 @@ struct Route {
   Handler handler;
   bool needs_store = true;        ///< answered 503 without one
   bool slash_at_end_too = false;  ///< `path/` is the same
+  bool keys = false;              ///< about gateway keys: waits for the store's other writers perhaps
 };
 
 /// Rows of one path stand together; the first path that fits decides, so fixed segments stand before `{id}`.

@@ -88,6 +88,13 @@ bool reads_traces(const ApiRequest& request) {
   return match.route != nullptr && match.route->needs_store;
 }
 
+bool handles_keys(const ApiRequest& request) {
+  const RouteMatch match = find_route(request.method, request.path);
+  return match.route != nullptr && match.route->keys;
+}
+
+std::size_t max_body(const ApiRequest& request) { return handles_keys(request) ? kMaxKeyBody : kMaxRequestBody; }
+
 Router::Router(ApiDeps deps) : deps_(std::move(deps)) {}
 
 ApiResponse Router::handle(const ApiRequest& request) const {

@@ -107,7 +107,9 @@ TEST_F(ApiRouter, EveryRouteIsFoundAndRefusesOtherMethods) {
     EXPECT_EQ(find_route(route.method, path).route, &route) << path;
     const ApiResponse wrong = send("PATCH", path);
     EXPECT_EQ(wrong.status, 405) << path;
-    EXPECT_EQ(header(wrong, "Allow"), std::string(route.method) + ", OPTIONS") << path;
+    const std::string allow = header(wrong, "Allow");
+    EXPECT_NE((", " + allow).find(", " + std::string(route.method) + ", "), std::string::npos) << path;
+    EXPECT_TRUE(allow.ends_with(", OPTIONS")) << path;
     EXPECT_EQ(send("OPTIONS", path).status, 204) << path;
     EXPECT_EQ(find_route("GET", path + "/x/y").route, nullptr) << path;
     EXPECT_EQ(find_route(route.method, path + "/").route == &route, route.slash_at_end_too) << path;

@@ -53,4 +53,17 @@ void log_retention(telemetry::LogWriter& log, const store::RetentionReport& r) {
       .field("duration_ms", r.took_ns / 1'000'000);
 }
 
+void log_key_audit(telemetry::LogWriter& log, const api::KeyAudit& a) {
+  log.info("audit gateway key lifecycle")
+      .field("correlation_id", a.correlation_id)
+      .field("audit_action", a.action)
+      .field("audit_outcome", a.reason.empty() ? "success" : "error")
+      .field("audit_reason", a.reason)
+      .field("status_code", a.status)
+      .field("actor_key_id", a.actor)
+      .field("org_id", a.org_id)
+      .field("workspace_id", a.workspace_id)
+      .field("target_key_id", a.target);
+}
+
 }  // namespace gw::app

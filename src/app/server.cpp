@@ -79,7 +79,7 @@ struct Server::Impl {
   std::unique_ptr<pipeline::Services> services;
   std::optional<PriceReloader> price_reloader;
   std::optional<KeyKeeper> key_keeper;
-  std::unique_ptr<store::KeyStore> keys_of_main;
+  std::unique_ptr<store::KeyStore> keys_of_main, keys_of_api;
   std::int64_t keys_failed_ns = 0;  ///< when it was last said; 0: they do not fail
   std::unique_ptr<net::Resolver> resolver;
   std::vector<std::unique_ptr<api::Router>> routers;
@@ -143,7 +143,7 @@ Result<void> Server::Impl::open_store() {
 
 Result<void> Server::Impl::open_keys() {
   // What main waits for the store delays its answer to a signal; a change of a key is worth waiting for.
-  for (const auto& [store, busy_ms] : {std::pair{&keys_of_main, 250}}) {
+  for (const auto& [store, busy_ms] : {std::pair{&keys_of_main, 250}, std::pair{&keys_of_api, 5'000}}) {
     store::SqliteOptions o;
     o.path = options.config.storage.path;
     o.busy_timeout_ms = busy_ms;
@@ -250,6 +250,16 @@ Result<void> Server::Impl::open_api() {
     handlers.push_back({.answer = [router](const api::ApiRequest& r) { return router->handle(r); },
                         .next = [router](api::ChunkSource& source) { return router->next(source); }});
   }
+  api::ApiDeps with_keys = api_deps(nullptr);
+  with_keys.keys = {.store = keys_of_api.get(),
+                    .changed = [this] { return key_keeper->refresh(*keys_of_api); },
+                    .audit = [this](const api::KeyAudit& a) { log_key_audit(*log, a); }};
+  with_keys.on_error = [this](std::string_view operation, std::string_view error) {
+    log->error("gateway key store failed").field("operation", operation).field("error", error);
+  };
+  routers.push_back(std::make_unique<api::Router>(std::move(with_keys)));
+  pipeline::QueryPool::Handler keys{
+      .answer = [router = routers.back().get()](const api::ApiRequest& r) { return router->handle(r); }, .next = {}};
   api::ApiDeps without_store = api_deps(nullptr);
   without_store.not_ready_reason = [reason = without_store.not_ready_reason] {
     const std::string known = reason();
@@ -261,7 +271,7 @@ Result<void> Server::Impl::open_api() {
   };
   pipeline::QueryPool::Handler status = std::move(handlers.back());
   handlers.pop_back();
-  queries = std::make_unique<pipeline::QueryPool>(std::move(handlers), std::move(status));
+  queries = std::make_unique<pipeline::QueryPool>(std::move(handlers), std::move(status), std::move(keys));
   services->queries = queries.get();
   return {};
 }

@@ -60,6 +60,7 @@ class Exchange final : private proxy::RelayObserver {
   net::Task<proxy::RelayEnd> read_api_body(api::ApiRequest& request);
   net::Task<bool> answer_bad_body(proxy::RelayEnd why);
   net::Task<bool> answer_status(api::ApiRequest request);
+  net::Task<bool> answer_keys(api::ApiRequest request);
   net::Task<bool> await_answer(QueryPool::Question& question, std::int64_t deadline_ns = 0);
   net::Task<Woken> wait_for_commit(std::uint64_t seen, std::int64_t deadline_ns);
   net::Task<bool> answer_busy(const char* message);

@@ -17,7 +17,7 @@ constexpr int kMaxWaits = 1000;
 constexpr std::size_t kLargeAnswer = std::size_t{512} << 10;
 
 /// A body of one-byte chunks is six times its content; what takes more is not meant well.
-constexpr std::size_t kMaxFramedBody = 8 * api::kMaxRequestBody;
+constexpr std::size_t kFramedPerByte = 8;
 constexpr int kClientLeft = 499;  ///< in the access log only
 
 constexpr std::string_view kLastPiece = "0\r\n\r\n";
@@ -72,6 +72,7 @@ void Exchange::read_api_request(api::ApiRequest& request) const {
   request.method = head_.method;
   request.path = target_.path();
   request.query = target_.raw_query;
+  request.correlation_id = correlation_id_;
   for (const http::Field& f : head_.fields) {
     std::string* to = iequals(f.name, "accept")            ? &request.accept
                       : iequals(f.name, "accept-encoding") ? &request.accept_encoding
@@ -81,7 +82,9 @@ void Exchange::read_api_request(api::ApiRequest& request) const {
     if (!to->empty()) to->append(", ");  // a list may be spread over several lines
     to->append(f.value);
   }
-  if (identity_ != nullptr) request.scope = store::TenantScope::of(identity_->org_id, identity_->workspace_id);
+  if (identity_ == nullptr) return;
+  request.scope = store::TenantScope::of(identity_->org_id, identity_->workspace_id);
+  request.caller = {.key_id = identity_->key_id, .permissions = identity_->permissions};
 }
 
 /// Takes a POST's body, within the API's bound, out of what is still to be read of this request. A longer one is not
@@ -89,7 +92,8 @@ void Exchange::read_api_request(api::ApiRequest& request) const {
 net::Task<proxy::RelayEnd> Exchange::read_api_body(api::ApiRequest& request) {
   using proxy::RelayEnd;
   if (head_.method != "POST" || head_.body == http::BodyKind::none) co_return RelayEnd::complete;
-  request.body_too_large = head_.body == http::BodyKind::length && head_.content_length > api::kMaxRequestBody;
+  const std::size_t most = api::max_body(request);
+  request.body_too_large = head_.body == http::BodyKind::length && head_.content_length > most;
   if (request.body_too_large) co_return RelayEnd::complete;
   if (head_.expect_continue && first_body_.empty() && !co_await send_all("HTTP/1.1 100 Continue\r\n\r\n"))
     co_return RelayEnd::client_gone;
@@ -102,8 +106,8 @@ net::Task<proxy::RelayEnd> Exchange::read_api_body(api::ApiRequest& request) {
     const HeldBody::State state = held.look();
     if (state == HeldBody::State::malformed) co_return RelayEnd::client_bad_body;
     const bool whole = state == HeldBody::State::whole;
-    request.body_too_large = whole ? held.content().size() > api::kMaxRequestBody
-                                   : held.content_size() > api::kMaxRequestBody || first_body_.size() > kMaxFramedBody;
+    request.body_too_large =
+        whole ? held.content().size() > most : held.content_size() > most || first_body_.size() > kFramedPerByte * most;
     if (request.body_too_large) co_return RelayEnd::complete;
     if (whole) break;
     const net::IoResult r = client.read(worker_.scratch.read, proxy::RelayScratch::kReadSize);
@@ -151,6 +155,7 @@ net::Task<bool> Exchange::answer_api(const auth::Decision& decision) {
   read_api_request(request);
   if (const proxy::RelayEnd end = co_await read_api_body(request); end != proxy::RelayEnd::complete)
     co_return co_await answer_bad_body(end);
+  if (api::handles_keys(request)) co_return co_await answer_keys(std::move(request));
   if (!api::reads_traces(request)) co_return co_await answer_status(std::move(request));
   Slot waits, streams;
   std::int64_t deadline_ns = 0;
@@ -196,6 +201,15 @@ net::Task<bool> Exchange::answer_status(api::ApiRequest request) {
   if (question) in_time = co_await await_answer(*question, worker_.loop.now_ns() + services_.limits.status_timeout_ns);
   if (connection_.socket().was_cut()) co_return false;
   const LocalAnswer a = whole_answer(in_time ? std::move(question->response) : services_.status_without_store(request));
+  co_return co_await answer(a);
+}
+
+/// A change that was begun is made, also when its client leaves meanwhile.
+net::Task<bool> Exchange::answer_keys(api::ApiRequest request) {
+  const auto question = services_.queries->ask(request, connection_.waiter(), QueryPool::Lane::keys);
+  if (!question) co_return co_await answer_busy("too many gateway key requests wait; try again");
+  if (!co_await await_answer(*question)) co_return false;
+  const LocalAnswer a = whole_answer(std::move(question->response));
   co_return co_await answer(a);
 }
 

@@ -6,10 +6,13 @@
 
 namespace gw::pipeline {
 
-QueryPool::QueryPool(std::vector<Handler> queries, Handler status) : handlers_(std::move(queries)) {
+QueryPool::QueryPool(std::vector<Handler> queries, Handler status, Handler keys) : handlers_(std::move(queries)) {
+  const std::size_t count = handlers_.size();
   handlers_.push_back(std::move(status));
-  for (std::size_t i = 0; i + 1 < handlers_.size(); ++i) start(handlers_[i], queries_, "query-" + std::to_string(i));
-  start(handlers_.back(), status_, "status");
+  handlers_.push_back(std::move(keys));
+  for (std::size_t i = 0; i < count; ++i) start(handlers_[i], queries_, "query-" + std::to_string(i));
+  start(handlers_[count], status_, "status");
+  if (handlers_[count + 1].answer) start(handlers_[count + 1], keys_, "keys");
 }
 
 QueryPool::~QueryPool() { stop(); }
@@ -26,6 +29,7 @@ void QueryPool::stop() {
   }
   queries_.wanted.notify_all();
   status_.wanted.notify_all();
+  keys_.wanted.notify_all();
   for (std::thread& t : threads_)
     if (t.joinable()) t.join();
 }
@@ -34,7 +38,8 @@ std::shared_ptr<QueryPool::Question> QueryPool::ask(api::ApiRequest request, net
   auto q = std::make_shared<Question>();
   q->waiter = &waiter;
   q->request = std::move(request);
-  Queue& queue = lane == Lane::status ? status_ : queries_;
+  if (lane == Lane::keys && !handlers_.back().answer) return nullptr;
+  Queue& queue = lane == Lane::status ? status_ : lane == Lane::keys ? keys_ : queries_;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_ || queue.jobs.size() >= kMaxWaiting) return nullptr;

@@ -1,6 +1,7 @@
 #pragma once
 // Threads "query-N" that answer API requests in plain blocking code, so that no database read ever runs on a worker,
-// and the thread "status" for requests that read no traces, which slow searches thus do not keep waiting.
+// the thread "status" for requests that read no traces, which slow searches thus do not keep waiting, and the thread
+// "keys" for gateway keys, whose changes wait for the store's other writers.
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -22,11 +23,11 @@ class QueryPool {
     std::function<api::ApiResponse(const api::ApiRequest&)> answer;
     std::function<api::Chunk(api::ChunkSource&)> next;
   };
-  enum class Lane : std::uint8_t { query, status };
+  enum class Lane : std::uint8_t { query, status, keys };
   static constexpr std::size_t kMaxWaiting = 256;  ///< in each lane
 
-  /// One thread per handler; each handler belongs to its thread alone.
-  QueryPool(std::vector<Handler> queries, Handler status);
+  /// One thread per handler; each handler belongs to its thread alone. Without one for keys nothing is taken there.
+  QueryPool(std::vector<Handler> queries, Handler status, Handler keys = {});
   ~QueryPool();
 
   /// Belongs to whoever asked except between asking and `answered`; then it may only set `waiter`.
@@ -60,9 +61,9 @@ class QueryPool {
   void work(const Handler& handler, Queue& queue);
 
   std::mutex mutex_;
-  Queue queries_, status_;
+  Queue queries_, status_, keys_;
   bool stopping_ = false;
-  std::vector<Handler> handlers_;  ///< the last one is that of the status
+  std::vector<Handler> handlers_;  ///< the last two are those of status and keys
   std::vector<std::thread> threads_;
 };
 

@@ -131,6 +131,8 @@ const kOnlyInUnitTests = ['PipelineFigures.last_enqueue_drop_at', 'TraceList.par
 
 const target = (operation, id, query = '') => operation.path.replace('{id}', id) + (query && `?${query}`);
 
+const aboutKeys = (operation) => operation.path.startsWith('/api/gateway-keys');
+
 /** A response of a raw connection as gateway.api() gives it. */
 const asAnswer = (response) => ({
   status: response.status,
@@ -188,7 +190,7 @@ async function answersOfWorking(world, api) {
   const { gateway, ids } = await setUp(world, { server: { header_timeout_ms: 500 } });
   const cursor = (await gateway.api('/api/export/traces?limit=1')).json.next_cursor;
   const queries = goodQueries(cursor, ids);
-  for (const operation of api.operations) {
+  for (const operation of api.operations.filter((o) => !aboutKeys(o))) {
     for (const query of queries[operation.id] ?? [''])
       for (const id of operation.path.includes('{id}') && query === '' ? ids : ids.slice(0, 1)) {
         const answer = await ask(world, gateway, operation, { id, query, readUntil: '}\n\n' });
@@ -232,6 +234,87 @@ async function bodiesOfForks(world, api, gateway, ids) {
   }
 }
 
+/** Writes to a key's route on a connection of its own. */
+async function send(world, gateway, operation, status, bytes) {
+  const client = await world.client(gateway);
+  await client.write(bytes);
+  const answer = asAnswer(await client.readResponse());
+  assert.equal(answer.status, status, `${operation.id}: ${answer.text}`);
+  return answer;
+}
+
+async function answersAboutKeys(world, api) {
+  const provider = await MockProvider.start(world);
+  const owner = { id: 'owner', token: 'token-of-the-owner', role: 'owner' };
+  const gateway = await world.gateway({
+    openai: provider.url,
+    config: { server: { header_timeout_ms: 500 }, auth: { enabled: true, keys: [owner] } },
+  });
+  const [list, create, revoke, rotate] = ['list', 'create', 'revoke', 'rotate'].map((what) =>
+    api.operation(`${what}GatewayKey${what === 'list' ? 's' : ''}`),
+  );
+  const headers = { [kKeyHeader]: owner.token };
+  const fields = Object.entries(headers);
+  const check = async (operation, status, id, body) => {
+    const answer = await gateway.api(target(operation, id), {
+      method: operation.method,
+      headers,
+      body: body && JSON.stringify(body),
+    });
+    assert.equal(answer.status, status, `${operation.id}: ${answer.text}`);
+    api.check(operation, answer, `${id} ${JSON.stringify(body)}`);
+    return answer.json;
+  };
+  await check(list, 200);
+  const wanted = { id: 'all', name: 'All', description: 'everything', permissions: ['keys:manage'] };
+  const made = await check(create, 201, '', { ...wanted, expires_at: '2199-01-01T00:00:00Z' });
+  await check(create, 201);
+  await gateway.api('/openai/v1/chat/completions', {
+    method: 'POST',
+    headers: { [kKeyHeader]: made.token, Authorization: 'Bearer sk' },
+    body: JSON.stringify({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Hi' }] }),
+  });
+  await until(async () => {
+    const { items } = await check(list, 200);
+    return items.find(({ id }) => id === 'all').last_used_at !== undefined;
+  }, 'the time of the last use is there');
+  await check(rotate, 200, 'all', { grace_seconds: 60 });
+  await check(list, 200);
+  for (const operation of [create, rotate]) {
+    const path = target(operation, 'all');
+    await check(operation, 400, 'all', { token: 'short' });
+    await check(operation, 400, 'all', { nothing: 1 });
+    await check(operation, 409, 'all', { id: undefined, token: made.token });
+    const start = head(`POST ${path} HTTP/1.1`, [['Host', 'g'], ...fields, ['Content-Length', '10']]);
+    api.check(operation, await send(world, gateway, operation, 408, Buffer.concat([start, Buffer.from('{')])), 'slow');
+    api.check(operation, await send(world, gateway, operation, 413, post(path, ' '.repeat(65537), fields)), 'large');
+  }
+  await check(rotate, 404, 'nobody');
+  await check(revoke, 404, 'nobody');
+  await check(revoke, 204, 'all');
+  await busyKeys(world, api, gateway, fields);
+}
+
+/** While another program writes, changes wait; beyond a bound they are refused. */
+async function busyKeys(world, api, gateway, fields) {
+  const operations = api.operations.filter(aboutKeys);
+  const database = new DatabaseSync(gateway.databasePath, { timeout: 10000 });
+  try {
+    database.exec('BEGIN IMMEDIATE');
+    const crowd = await Promise.all(Array.from({ length: 260 }, () => world.client(gateway)));
+    await Promise.all(crowd.map((client) => client.write(post('/api/gateway-keys', '', fields))));
+    const refused = await Promise.race(crowd.map((client) => client.readResponse({ deadline: 20000 })));
+    assert.equal(refused.status, 503);
+    for (const operation of operations) {
+      const bytes = head(`${operation.method} ${target(operation, 'some')} HTTP/1.1`, [['Host', 'g'], ...fields]);
+      api.check(operation, await send(world, gateway, operation, 503, bytes), 'too many requests');
+    }
+    for (const client of crowd) client.destroy();
+  } finally {
+    database.close();
+  }
+}
+
 async function answersWithAuth(world, api) {
   const key = (id, role) => ({ id, token: `token-of-${id}`, org_id: 'org', workspace_id: 'w', role });
   const config = {
@@ -264,7 +347,8 @@ async function answersWithAuth(world, api) {
       api.check(operation, answer, `the key ${token}`);
     }
     const answer = await ask(world, gateway, operation, { id: 'some', headers: { [kKeyHeader]: 'token-of-a' } });
-    assert.equal(answer.status, operation.responses[404] ? 404 : 200, operation.id);
+    const expected = aboutKeys(operation) ? 403 : operation.responses[404] ? 404 : 200;
+    assert.equal(answer.status, expected, operation.id);
     api.check(operation, answer, 'a key');
   }
   api.check(api.otherRequests, await gateway.api('/api/traces', { method: 'PATCH' }), 'PATCH');
@@ -362,7 +446,7 @@ async function answersOfBusy(world, api) {
   const crowd = await Promise.all(Array.from({ length: 400 }, () => world.client(gateway)));
   const slow = get(`/api/export/traces?limit=1000&${kAllFields}`);
   const [waiting, never] = [[], []];
-  for (const operation of api.operations)
+  for (const operation of api.operations.filter((o) => !aboutKeys(o)))
     (operation.responses[503] && operation.id !== 'getReady' ? waiting : never).push(operation);
   assert.equal(never.length, 5);
   await Promise.all(crowd.map((client) => client.write(slow)));
@@ -417,6 +501,7 @@ scenario(
   async (world) => {
     const api = new OpenApi();
     await answersOfWorking(world, api);
+    await answersAboutKeys(world, api);
     await answersWithAuth(world, api);
     await answersOfGone(world, api);
     await answersAfterRetention(world, api);
