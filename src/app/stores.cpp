@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "store/sqlite/backup.h"
 #include "store/sqlite/erase.h"
+#include "store/sqlite/sqlite_key_store.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace gw::app {
@@ -60,6 +61,20 @@ Result<cli::WritableStore> open_target(const config::Config& config, const std::
   if (!writer) return tl::make_unexpected(writer.error());
   return cli::WritableStore{.lock = std::make_shared<store::FolderLock>(std::move(*lock)),
                             .writer = std::move(*writer)};
+}
+
+Result<std::unique_ptr<store::KeyStore>> open_keys(const config::Config& config, bool change) {
+  if (auto ok = check_driver(config); !ok) return tl::make_unexpected(ok.error());
+  store::SqliteOptions o = options_of(config.storage.path);
+  o.read_once = !change;
+  auto keys = store::open_sqlite_key_store(o, configured_keys(config));
+  if (keys || !change) return keys;
+  {
+    const auto lock = store::lock_data_folder(config.storage.path);
+    if (!lock) return keys;
+    if (auto made = store::open_sqlite_writer(o); !made) return tl::make_unexpected(made.error());
+  }
+  return store::open_sqlite_key_store(o, configured_keys(config));
 }
 
 Result<store::BackupReport> backup(const config::Config& config, const store::BackupJob& job) {

@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "store/backup.h"
 #include "store/erase.h"
+#include "store/key_store.h"
 
 namespace gw::app {
 
@@ -16,6 +17,9 @@ cli::Handlers::Reader open_store(const config::Config& config, int deadline_ms);
 cli::Handlers::Reader open_source(const std::string& path);
 /// Locked against gateways and other commands that write.
 Result<cli::WritableStore> open_target(const config::Config& config, const std::string& source);
+/// Beside a gateway that may be running. `change`: a database that is not there or of an older version is made or
+/// migrated, unless a gateway has it.
+Result<std::unique_ptr<store::KeyStore>> open_keys(const config::Config& config, bool change);
 Result<store::BackupReport> backup(const config::Config& config, const store::BackupJob& job);
 Result<store::EraseReport> erase(const config::Config& config, const store::EraseSelector& selector, bool dry_run);
 

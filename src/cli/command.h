@@ -89,6 +89,7 @@ Command doctor_command();
 Command diagnostics_command();
 Command reprice_command();
 Command erase_command();
+Command keys_command();
 Command demo_command();
 Command export_command();
 Command backup_command();

@@ -112,7 +112,16 @@ DoctorCheck check_routes(const config::Config& c) {
   return check;
 }
 
-DoctorCheck check_auth(const config::Config& c) {
+/// Of the store, once it has any; a store that does not open is another check's.
+std::size_t active_keys(const Handlers& handlers, const config::Config& c, std::size_t configured) {
+  if (!handlers.open_keys) return configured;
+  const auto keys = handlers.open_keys(c, false);
+  if (!keys) return configured;
+  const auto set = (*keys)->load(store::TenantScope::all());
+  return set && set->stored ? set->keys.size() : configured;
+}
+
+DoctorCheck check_auth(const Handlers& handlers, const config::Config& c) {
   const std::string header(trim(c.auth.header));
   const std::string rules = std::to_string(kProtectedRules);
   if (iequals(header, "Authorization") || iequals(header, "X-API-Key"))
@@ -132,7 +141,7 @@ DoctorCheck check_auth(const config::Config& c) {
   const auto authorizer = auth::Authorizer::build(options);
   if (!authorizer)
     return {"auth_posture", Status::fail, "gateway auth configuration is not runnable", {authorizer.error().message}};
-  const std::size_t keys = authorizer->key_count();
+  const std::size_t keys = active_keys(handlers, c, authorizer->key_count());
   DoctorCheck check{"auth_posture",
                     Status::pass,
                     "gateway auth posture is healthy",
@@ -222,7 +231,7 @@ DoctorReport examine(const Handlers& handlers, const Result<config::Config>& con
   if (!config::validate_values(*config))
     return config_failed(std::move(r), "config is invalid", servable(handlers, *config).error().message, kInvalid);
   DoctorCheck routes = check_routes(*config);
-  DoctorCheck auth = check_auth(*config);
+  DoctorCheck auth = check_auth(handlers, *config);
   // What the checks of routes and auth find is told there as well, in words of their own.
   const bool told = routes.status == Status::fail || auth.status == Status::fail;
   const auto ok = servable(handlers, *config);

@@ -13,6 +13,7 @@
 #include "config/environment.h"
 #include "store/backup.h"
 #include "store/erase.h"
+#include "store/key_store.h"
 #include "store/reprice.h"
 #include "store/trace_store.h"
 
@@ -53,6 +54,9 @@ struct Handlers {
   std::function<Result<store::EraseReport>(const config::Config& config, const store::EraseSelector& selector,
                                            bool dry_run)>
       erase{};
+
+  /// The configured store's gateway keys; `change`: created or migrated where needed.
+  std::function<Result<std::unique_ptr<store::KeyStore>>(const config::Config& config, bool change)> open_keys{};
 
   std::string version;          ///< the version line: dev (none, unknown)
   std::ostream* out = nullptr;  ///< null: std::cout

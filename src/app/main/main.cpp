@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
   handlers.open_target = gw::app::open_target;
   handlers.backup = gw::app::backup;
   handlers.erase = gw::app::erase;
+  handlers.open_keys = gw::app::open_keys;
   handlers.demo = [&](bool once) { return gw::app::demo(once, handlers.version); };
   return gw::cli::run(args, handlers);
 }
