@@ -97,6 +97,7 @@ struct Server::Impl {
   Result<void> open_traces();
   Result<void> recover_spending();
   void look_at_keys();
+  void log_loaded_keys();
   api::ApiDeps api_deps(store::TraceReader* reader);
   Result<void> open_api();
   Result<void> open_workers();
@@ -154,7 +155,15 @@ Result<void> Server::Impl::open_keys() {
   key_keeper.emplace(services->keys);
   if (auto ok = key_keeper->refresh(*keys_of_main); !ok)
     return fail("failed to initialize gateway key store: " + ok.error().message);
+  log_loaded_keys();
   return {};
+}
+
+void Server::Impl::log_loaded_keys() {
+  const auto view = services->keys.view();
+  if (view->stored())
+    log->info("loaded gateway keys from sqlite config store")
+        .field("key_count", static_cast<int>(view->authorizer().key_count()));
 }
 
 void Server::Impl::look_at_keys() {
@@ -168,9 +177,7 @@ void Server::Impl::look_at_keys() {
     return;
   }
   keys_failed_ns = 0;
-  if (*polled == KeyKeeper::Outcome::replaced)
-    log->info("loaded gateway keys from sqlite config store")
-        .field("key_count", static_cast<int>(services->keys.view()->authorizer().key_count()));
+  if (*polled == KeyKeeper::Outcome::replaced) log_loaded_keys();
   if (auto written = key_keeper->write_uses(*keys_of_main); !written)
     log->warn("failed to update gateway key last_used_at").field("error", written.error().message);
 }
