@@ -62,6 +62,7 @@ void additional_diagnostics(JsonWriter& w, const PipelineDiagnostics& d) {
   w.end_array();
   counts_field(w, "accounting", d.accounting);
   counts_field(w, "limits", d.limits);
+  counts_field(w, "auth", d.auth);
 }
 
 }  // namespace

@@ -1,10 +1,8 @@
 #include "app/limit_recovery.h"
 
 #include <set>
-#include <string_view>
 
 #include "base/clock.h"
-#include "base/strings.h"
 
 namespace gw::app {
 
@@ -14,12 +12,6 @@ using limits::Subject;
 namespace {
 
 constexpr std::int64_t kDayNs = 86'400'000'000'000;
-
-std::string first_of(std::string_view a, std::string_view b) {
-  a = trim(a);
-  b = trim(b);
-  return std::string(!a.empty() ? a : !b.empty() ? b : std::string_view("default"));
-}
 
 void seed(const limits::Limiter& limiter, const limits::Meters& meters, Subject subject, const store::Figures& f,
           bool today, std::int64_t wall_ns) {
@@ -31,10 +23,9 @@ void seed(const limits::Limiter& limiter, const limits::Meters& meters, Subject 
 
 }  // namespace
 
-std::vector<Tenant> tenants_of(const config::Config& config) {
+std::vector<Tenant> tenants_of(const auth::Authorizer& authorizer) {
   std::set<Tenant> out;
-  for (const config::GatewayKeyConfig& k : config.auth.keys)
-    out.insert({first_of(k.org_id, {}), first_of(k.workspace_id, k.team)});
+  for (const auth::Identity& i : authorizer.identities()) out.insert({i.org_id, i.workspace_id});
   return {out.begin(), out.end()};
 }
 

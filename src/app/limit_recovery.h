@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "auth/authorizer.h"
 #include "base/result.h"
-#include "config/config.h"
 #include "limits/limiter.h"
 #include "store/trace_store.h"
 
@@ -17,8 +17,8 @@ struct Tenant {
   friend auto operator<=>(const Tenant&, const Tenant&) = default;
 };
 
-/// Those that keys of the configuration belong to, once each.
-std::vector<Tenant> tenants_of(const config::Config& config);
+/// Those that the keys in force belong to, once each.
+std::vector<Tenant> tenants_of(const auth::Authorizer& authorizer);
 
 /// Before the first request, with every trace stored. One question a tenant, about the current month. Stops with an
 /// error when the store does not answer or at `deadline_ns` (monotonic): the tenants before that are counted.

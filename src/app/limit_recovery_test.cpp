@@ -98,14 +98,17 @@ TEST_F(LimitRecovery, SaysWhatTheStoreSaid) {
 }
 
 TEST(TenantsOfAConfiguration, AreNamedAsTheAuthorizerNamesThem) {
-  config::Config c;
-  c.auth.keys.resize(4);
-  c.auth.keys[1].team = " t ";
-  c.auth.keys[2].team = "t";
-  c.auth.keys[3].org_id = " o ";
-  c.auth.keys[3].workspace_id = "w";
-  c.auth.keys[3].team = "t";
-  EXPECT_EQ(tenants_of(c), (std::vector<Tenant>{{"default", "default"}, {"default", "t"}, {"o", "w"}}));
+  auth::Options o;
+  o.enabled = true;
+  o.keys.resize(4);
+  for (auth::KeyOptions& k : o.keys) k.id = k.token = std::to_string(&k - o.keys.data() + 1);
+  o.keys[2].team = "t";
+  o.keys[3].org_id = " o ";
+  o.keys[3].workspace_id = "w";
+  o.keys[3].team = "t";
+  const auto authorizer = auth::Authorizer::build(o);
+  ASSERT_TRUE(authorizer) << authorizer.error().message;
+  EXPECT_EQ(tenants_of(*authorizer), (std::vector<Tenant>{{"default", "default"}, {"default", "t"}, {"o", "w"}}));
 }
 
 }  // namespace

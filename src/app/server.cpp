@@ -213,8 +213,8 @@ Result<void> Server::Impl::recover_spending() {
   if (const std::int64_t left = unstored(); left > 0)
     log->error("limits start without traces that the store has not taken in time").field("traces", left);
   const limits::Moment now{.wall_ns = wall_now_ns(), .mono_ns = mono_now_ns()};
-  const auto done =
-      recover_limits(*services->limiter, *readers.front(), tenants_of(options.config), now, now.mono_ns + kRecoveryNs);
+  const auto done = recover_limits(*services->limiter, *readers.front(),
+                                   tenants_of(services->keys.view()->authorizer()), now, now.mono_ns + kRecoveryNs);
   if (!done) log->error("limits start without what was spent before").field("error", done.error().message);
   return {};
 }
@@ -228,6 +228,7 @@ api::ApiDeps Server::Impl::api_deps(store::TraceReader* reader) {
     now.unpriced_models = services->unpriced.list();
     now.accounting = pipeline::accounting_figures(*services);
     now.limits = pipeline::limit_figures(*services);
+    now.auth = pipeline::auth_figures(*services);
     return std::optional<PipelineDiagnostics>(std::move(now));
   };
   d.not_ready_reason = [this]() -> std::string {

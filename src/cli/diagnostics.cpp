@@ -62,6 +62,7 @@ constexpr std::array kKnown{
     Known{"unpriced_models", Kind::list},
     Known{"accounting", Kind::counts},
     Known{"limits", Kind::counts},
+    Known{"auth", Kind::counts},
 };
 
 bool is_whole_number(const JsonValue& v) {

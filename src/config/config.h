@@ -189,6 +189,7 @@ struct GatewayKeyConfig {
 struct AuthConfig {
   bool enabled = false;
   std::string header = "X-OngoingAI-Gateway-Key";
+  std::int64_t failure_delay_ms = 1'000;  ///< most that the refusal of a bad key is held back, 0 (not at all) .. 10 s
   std::vector<GatewayKeyConfig> keys;
 };
 

@@ -308,6 +308,7 @@ constexpr Section kSection<GatewayKeyConfig>{"config.GatewayKeyConfig", kGateway
 constexpr std::array kAuth{
     field<&AuthConfig::enabled>("enabled"),
     field<&AuthConfig::header>("header"),
+    field<&AuthConfig::failure_delay_ms>("failure_delay_ms"),
     field<&AuthConfig::keys>("keys", "[]config.GatewayKeyConfig"),
 };
 template <>

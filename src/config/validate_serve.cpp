@@ -52,6 +52,7 @@ std::vector<Bound> bounds_of(const Config& c) {
       {"trace.spill_bytes", t.spill_bytes, 0, 16 * 1024 * 1024 * kMiB},
       {"trace.sync_interval_ms", t.sync_interval_ms, 0, kHourMs},
       {"accounting.inject_max_bytes", c.accounting.inject_max_bytes, 1'024, 64 * kMiB},
+      {"auth.failure_delay_ms", c.auth.failure_delay_ms, 0, 10'000},
       {"accounting.drain_ms", c.accounting.drain_ms, 0, 600'000},
       {"limits.default_output_reserve", c.limits.default_output_reserve, 0, 10'000'000},
       {"limits.hold_max_bytes", c.limits.hold_max_bytes, 1'024, 64 * kMiB},

@@ -129,6 +129,7 @@ TEST(Bounds, HoldForEveryNumberOfOurs) {
       {"trace.sync_interval_ms", [](Config& c) -> std::int64_t& { return c.trace.sync_interval_ms; }, 0, kHour},
       {"accounting.inject_max_bytes", [](Config& c) -> std::int64_t& { return c.accounting.inject_max_bytes; }, 1'024,
        std::int64_t{64} << 20},
+      {"auth.failure_delay_ms", [](Config& c) -> std::int64_t& { return c.auth.failure_delay_ms; }, 0, 10'000},
       {"accounting.drain_ms", [](Config& c) -> std::int64_t& { return c.accounting.drain_ms; }, 0, 600'000},
       {"limits.default_output_reserve", [](Config& c) -> std::int64_t& { return c.limits.default_output_reserve; }, 0,
        10'000'000},

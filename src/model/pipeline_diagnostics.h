@@ -45,6 +45,7 @@ struct PipelineDiagnostics {
   std::int64_t replayed_total = 0;     ///< adopted from rings and spill files of an earlier process; part of accepted
   std::int64_t bodies_dropped_total = 0;  ///< records that lost their bodies because they were too large
   std::int64_t ring_bytes = 0, ring_used_bytes = 0, spill_bytes = 0, spill_max_bytes = 0;
+  std::map<std::string, std::int64_t> auth;        ///< refused keys; empty when auth is off
   std::map<std::string, std::int64_t> accounting;  ///< what inject and drain did; empty when both are off
   std::map<std::string, std::int64_t> limits;  ///< requests that limits refused, by code; empty when nothing is limited
   bool store_available = true;

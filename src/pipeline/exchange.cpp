@@ -192,6 +192,10 @@ net::Task<bool> Exchange::refuse(const auth::Decision& decision) {
   if (decision.api) add_cors(a, services_.cors_allow_headers);
   a.body.assign(decision.body);
   log_denial(decision, "");
+  if (decision.status == 401) {
+    services_.auth_refused.fetch_add(1, std::memory_order_relaxed);
+    if (decision.reason != "missing_gateway_key") co_await hold_back();
+  }
   co_return co_await answer(a);
 }
 
@@ -213,6 +217,24 @@ void Exchange::log_denial(const auth::Decision& decision, std::string_view limit
       .field("org_id", identity_ != nullptr ? std::string_view(identity_->org_id) : "")
       .field("workspace_id", identity_ != nullptr ? std::string_view(identity_->workspace_id) : "")
       .field("limit_code", limit_code);
+}
+
+/// Whoever guesses keys waits for each refusal; the right key is never kept waiting. A bounded number waits, so that
+/// this takes no connections from others.
+net::Task<void> Exchange::hold_back() {
+  constexpr int kMostHeld = 128;
+  const std::int64_t now_ns = worker_.loop.now_ns();
+  const std::int64_t delay_ns =
+      worker_.auth_failures.failed(connection_.peer(), now_ns, services_.auth_failure_delay_ns);
+  if (delay_ns <= 0 || worker_.held_refusals >= kMostHeld) co_return;
+  services_.auth_delayed.fetch_add(1, std::memory_order_relaxed);
+  ++worker_.held_refusals;
+  net::Waiter& waiter = connection_.waiter();
+  waiter.set_deadline(now_ns + delay_ns);
+  while (!waiter.expired() && !worker_.draining && !connection_.socket().was_cut() &&
+         !connection_.socket().peer_closed())
+    co_await waiter.wait();
+  --worker_.held_refusals;
 }
 
 void Exchange::log_access(int status) {

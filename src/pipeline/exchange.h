@@ -49,6 +49,7 @@ class Exchange final : private proxy::RelayObserver {
   net::Task<bool> send_all(std::string_view data);
   net::Task<bool> refuse(const auth::Decision& decision);
   void log_denial(const auth::Decision& decision, std::string_view limit_code);
+  net::Task<void> hold_back();
   bool request_consumed();
   void log_access(int status);
 

@@ -44,6 +44,11 @@ bool is_checksum(std::string_view name) {
 
 }  // namespace
 
+std::map<std::string, std::int64_t> auth_figures(const Services& s) {
+  if (!s.keys.enabled()) return {};
+  return {{"refused_total", s.auth_refused.load()}, {"delayed_total", s.auth_delayed.load()}};
+}
+
 std::map<std::string, std::int64_t> accounting_figures(const Services& s) {
   if (!s.accounting.inject_include_usage && s.accounting.drain_ns == 0) return {};
   const AccountingCounters& c = s.accounting_counters;

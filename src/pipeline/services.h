@@ -123,9 +123,12 @@ struct Services : Stages {
   std::atomic<std::int64_t> refused_connections{0};
   std::atomic<bool> draining{false};
   CommitSignal commits;
-  std::atomic<int> api_streams{0};  ///< API answers that are sent in pieces and end
-  std::atomic<int> api_endless{0};  ///< and that do not
-  std::atomic<int> api_waits{0};    ///< API requests that wait for a commit
+  std::int64_t auth_failure_delay_ns = 0;     ///< most that a refusal for a bad key is held back
+  std::atomic<std::int64_t> auth_refused{0};  ///< requests, for a missing or bad key
+  std::atomic<std::int64_t> auth_delayed{0};  ///< those whose refusal was held back
+  std::atomic<int> api_streams{0};            ///< API answers that are sent in pieces and end
+  std::atomic<int> api_endless{0};            ///< and that do not
+  std::atomic<int> api_waits{0};              ///< API requests that wait for a commit
   AccountingCounters accounting_counters;
   LimitCounters limit_counters;
 };
@@ -134,5 +137,7 @@ struct Services : Stages {
 std::map<std::string, std::int64_t> accounting_figures(const Services& services);
 /// Refusals by limit code; none when nothing is limited.
 std::map<std::string, std::int64_t> limit_figures(const Services& services);
+/// Refused keys by name; none when auth is off.
+std::map<std::string, std::int64_t> auth_figures(const Services& services);
 
 }  // namespace gw::pipeline

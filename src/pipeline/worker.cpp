@@ -21,7 +21,8 @@ Worker::Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd lis
                .prices = {},
                .meters = {},
                .keys = {},
-               .commits = {services.commits, *loop_}},
+               .commits = {services.commits, *loop_},
+               .auth_failures = {}},
       listener_(*loop_, std::move(listener),
                 [this](UniqueFd fd, std::string peer) { accept(std::move(fd), std::move(peer)); }) {
   for (const ProviderLink& link : services.providers)

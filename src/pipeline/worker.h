@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "auth/failure_table.h"
 #include "limits/limiter.h"
 #include "net/listener.h"
 #include "net/upstream.h"
@@ -57,6 +58,8 @@ struct WorkerContext {
   CommitSignal::Listener commits;
   /// Until then a full ring is not waited for: overflow files cannot take more, and tracing must not slow answers.
   std::int64_t ring_saturated_until_ns = 0;
+  auth::FailureTable auth_failures;
+  int held_refusals = 0;       ///< for a bad key, that wait
   int drains = 0;              ///< streams that are read on without a client
   std::size_t held_bytes = 0;  ///< of request bodies that are held back whole
   bool draining = false;

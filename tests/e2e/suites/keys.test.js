@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import path from 'node:path';
-import { run } from '../lib/gateway.js';
+import { merge, run } from '../lib/gateway.js';
 import { chatAnswer, chatRequest, get, kCompletions, reply } from '../lib/http.js';
 import { scenario } from '../lib/world.js';
 import { until } from '../lib/wait.js';
@@ -19,7 +19,7 @@ async function setUp(world, keys = [owner], config = {}) {
   const gateway = await world.gateway({
     openai: upstream.url,
     anthropic: upstream.url,
-    config: { auth: { enabled: true, keys }, ...config },
+    config: merge({ auth: { enabled: true, keys } }, config),
   });
   return { gateway, upstream };
 }
@@ -87,7 +87,7 @@ const kRows = [
 ];
 
 scenario('every row of the policy table for every role, and for keys that are no good', { timeout: 180000 }, async (world) => {
-  const { gateway, upstream } = await setUp(world);
+  const { gateway, upstream } = await setUp(world, [owner], { auth: { failure_delay_ms: 0 } });
   const soon = new Date(Date.now() + 1000).toISOString();
   const bad = { '': undefined, wrong: 'a-token-that-nobody-has' };
   const good = {};
@@ -134,7 +134,7 @@ scenario('every row of the policy table for every role, and for keys that are no
 });
 
 scenario('a change holds when its answer comes, also on connections that are open', async (world) => {
-  const { gateway } = await setUp(world, [owner], { server: { workers: 2 } });
+  const { gateway } = await setUp(world, [owner], { server: { workers: 2 }, auth: { failure_delay_ms: 0 } });
   for (let round = 0; round < 20; round++) {
     const key = await made(gateway, { role: 'member' });
     const clients = await Promise.all(Array.from({ length: 4 }, () => world.client(gateway)));
@@ -281,6 +281,24 @@ scenario('the time of the last use is written by and by, and at the end', async 
   await gateway.stop();
   const [{ last_used_at: last }] = gateway.rows("SELECT last_used_at FROM gateway_keys WHERE id = 'k'");
   assert.ok(last > shown.replace('T', ' ').slice(0, 19), last);
+});
+
+scenario('repeated bad keys from one address are held back and counted, good ones are not', async (world) => {
+  const { gateway } = await setUp(world, [owner], { server: { workers: 1 }, auth: { failure_delay_ms: 400 } });
+  const bad = async () => {
+    const start = performance.now();
+    assert.equal((await as(gateway, 'a-token-that-nobody-has', '/api/traces')).status, 401);
+    return performance.now() - start;
+  };
+  for (let i = 0; i < 10; i++) await bad();
+  assert.ok((await bad()) >= 390, 'the most that is configured');
+  const waiting = Array.from({ length: 8 }, () => world.client(gateway));
+  for (const client of await Promise.all(waiting))
+    await client.write(get('/api/traces', [[kHeader, 'a-token-that-nobody-has']]));
+  assert.equal((await as(gateway, owner.token, '/api/traces')).status, 200, 'while they wait');
+  await Promise.all((await Promise.all(waiting)).map((client) => client.readResponse()));
+  const { auth } = (await as(gateway, owner.token, '/api/diagnostics/trace-pipeline')).json.diagnostics;
+  assert.deepEqual(auth, { refused_total: 19, delayed_total: 14 });
 });
 
 scenario('searches and writers do not hold each other up', async (world) => {

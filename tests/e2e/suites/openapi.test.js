@@ -318,7 +318,7 @@ async function busyKeys(world, api, gateway, fields) {
 async function answersWithAuth(world, api) {
   const key = (id, role) => ({ id, token: `token-of-${id}`, org_id: 'org', workspace_id: 'w', role });
   const config = {
-    auth: { enabled: true, keys: [key('a', 'member'), key('b', 'nobody')] },
+    auth: { enabled: true, failure_delay_ms: 20, keys: [key('a', 'member'), key('b', 'nobody')] },
     limits: { per_key: { requests_per_minute: 1 } },
   };
   const provider = await MockProvider.start(world);
@@ -351,6 +351,11 @@ async function answersWithAuth(world, api) {
     assert.equal(answer.status, expected, operation.id);
     api.check(operation, answer, 'a key');
   }
+  const counted = await ask(world, gateway, api.operation('getTracePipelineDiagnostics'), {
+    headers: { [kKeyHeader]: 'token-of-a' },
+  });
+  assert.ok(counted.json.diagnostics.auth.delayed_total > 0);
+  api.check(api.operation('getTracePipelineDiagnostics'), counted, 'refused keys');
   api.check(api.otherRequests, await gateway.api('/api/traces', { method: 'PATCH' }), 'PATCH');
   api.check(api.otherRequests, await gateway.api('/api/nowhere'), 'no such path, with auth');
 }
