@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 #include "base/sha256.h"
@@ -114,7 +115,7 @@ std::unique_ptr<guard::BodyRedactor> make_id_redactor(const config::Config& c) {
 
 std::int64_t nano_usd(double usd) {
   if (!(usd > 0)) return 0;
-  return std::max<std::int64_t>(1, static_cast<std::int64_t>(usd * 1e9 + 0.5));
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::llround(usd * 1e9)));
 }
 
 limits::Thresholds make_thresholds(const config::UsageLimitConfig& l) {
