@@ -118,7 +118,9 @@ void UsageReader::push_events(std::string_view bytes) {
 #ifdef GW_PLANT_BUG
     if (newline - p < 4) return;
 #endif
-    end_line(newline + 1 < end && is_space(newline[1]));
+    // A line that begins with a blank may still be one of data.
+    end_line(newline + 1 < end &&
+             (newline[1] == '\n' || (newline[1] == '\r' && newline + 2 < end && newline[2] == '\n')));
     p = newline + 1;
     if (joined_) return push_lines(between(p, end));
   }

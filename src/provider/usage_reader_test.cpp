@@ -296,6 +296,7 @@ TEST(UsageReaderEvents, TheLinesOfOneEventAreJoinedHoweverTheyAreCut) {
        {std::string("data: {\"usage\":{\ndata: \"prompt_tokens\":3}}\n\n"),
         std::string(
             "data: {\ndata:   \"choices\": [],\ndata:   \"usage\": {\ndata:     \"prompt_tokens\": 3\ndata: }}\n\n"),
+        std::string("data: {\"a\":1,\n\vdata: \"usage\":{\"prompt_tokens\":3}}\n\n"),
         std::string("data: {\"a\":{}\r\ndata: ,\"usage\":{\"prompt_tokens\":3}}\r\n\r\n"),
         std::string("event: x\ndata: {\"a\":{\n: comment\nid: 7\ndata: },\"usage\":{\"prompt_tokens\":3}\ndata: }\n\n"),
         "data: {\"a\":\"" + many + "\",\ndata: \"b\":\"" + many +
