@@ -35,7 +35,7 @@ Usage of_events(const std::vector<std::string>& payloads) { return read_usage(kE
 struct Texts {
   std::string model, service_tier, inference_geo;
   friend bool operator==(const Texts&, const Texts&) = default;
-  friend void PrintTo(const Texts& t, std::ostream* os) {
+  friend void PrintTo(const Texts& t, std::ostream* os) {  // NOLINT(readability-identifier-naming): GoogleTest's name
     *os << "model '" << t.model << "' tier '" << t.service_tier << "' geo '" << t.inference_geo << "'";
   }
 };
