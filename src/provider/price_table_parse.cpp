@@ -229,6 +229,7 @@ class PriceTableParser {
 
   bool distinct(const PriceTable::ProviderEntry& entry, const Place& place) {
     std::vector<std::pair<std::string_view, std::size_t>> ids;
+    ids.reserve(entry.models);
     for (std::size_t i = 0; i < entry.models; ++i)
       ids.emplace_back(table_->view(table_->models_[entry.first_model + i].id), i);
     std::sort(ids.begin(), ids.end());
