@@ -203,7 +203,7 @@ class ApiAnswers : public testing::Test {
     worker_.reset();
   }
 
-  virtual api::ApiResponse answer(const api::ApiRequest& r) {
+  api::ApiResponse answer(const api::ApiRequest& r) {
     if (r.path == "/api/settled") return plain("settled");
     if (on_request) return on_request(r);
     return streamed();
