@@ -142,12 +142,36 @@ TEST_F(Migration, ADatabaseOfTheReferenceOpensAndReadsCorrectly) {
             "sqlite/001_create_traces.sql\nsqlite/002_add_gateway_key_id.sql\nsqlite/003_ingest_sequence.sql\n"
             "sqlite/004_session_id.sql\nsqlite/005_analytics.sql\nsqlite/006_gateway_keys.sql");
   EXPECT_EQ(sql.ask("SELECT name FROM sqlite_master WHERE type='index' AND tbl_name='traces' ORDER BY name"),
-            "idx_traces_created_at_id\nidx_traces_id");
+            "idx_traces_id");
   EXPECT_EQ(sql.ask("PRAGMA auto_vacuum"), "2");
   EXPECT_EQ(sql.ask("PRAGMA page_size"), "16384");
   EXPECT_EQ(sql.ask("PRAGMA journal_mode"), "wal");
   EXPECT_EQ(sql.ask("PRAGMA integrity_check"), "ok");
   EXPECT_NE(said_.find("moving 2 traces to the new schema"), std::string::npos) << said_;
+}
+
+TEST_F(Migration, ALargeOlderDatabaseIsListedByAnIndexOnTimeUntilBlocksHaveItsRows) {
+  build(true, true);
+  constexpr int kRows = 70'000;
+  PlainSql(path_).run(
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " + std::to_string(kRows) +
+      ") INSERT INTO traces(id,timestamp,provider,model,request_method,request_path,created_at) SELECT "
+      "printf('t%06d', i), strftime('%Y-%m-%d %H:%M:%S', 1770861600 + i, 'unixepoch') || ' +0000 UTC', 'openai', "
+      "'gpt-4o', 'POST', '/', strftime('%Y-%m-%d %H:%M:%S', 1770861600 + i, 'unixepoch') || ' +0000 UTC' FROM n");
+  const auto indexes = [&] {
+    return PlainSql(path_).ask("SELECT name FROM sqlite_master WHERE type='index' AND tbl_name='traces' ORDER BY name");
+  };
+  auto w = open();
+  EXPECT_EQ(indexes(), "idx_traces_created_at_id\nidx_traces_id");
+  const auto newest = [&] {
+    const auto p = reader()->list(TenantScope::all(), {}, {}, 2);
+    return p && p->items.size() == 2 ? p->items[0].id + " " + p->items[1].id : "";
+  };
+  EXPECT_EQ(newest(), "t070000 t069999");
+  while (w->idle()) {
+  }
+  EXPECT_EQ(indexes(), "idx_traces_id");
+  EXPECT_EQ(newest(), "t070000 t069999");
 }
 
 /// What the version before sessions left.

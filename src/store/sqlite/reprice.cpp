@@ -7,6 +7,7 @@
 #include "base/time_format.h"
 #include "store/sqlite/change_connection.h"
 #include "store/sqlite/connection.h"
+#include "store/sqlite/rolled_view.h"
 #include "store/sqlite/schema.h"
 
 namespace gw::store {
@@ -72,22 +73,30 @@ class Repricing {
     return true;
   }
 
-  /// The index is on created_at, the range on timestamp: the known spans between the two make a range of the index.
+  /// Blocks tell which rows may be of the range.
+  bool find_rows() {
+    Connection& db = *connection_;
+    StoreMeta meta;
+    RolledView view;
+    if (read_meta(db, meta) != SQLITE_OK || view.load(db, meta) != SQLITE_OK) return false;
+    for (const StoredBlock& b : view.blocks())
+      if (b.header->timestamp.least < range_.until_ns && b.header->timestamp.greatest >= range_.from_ns)
+        ranges_.push_back({b.after_seq, b.last_seq});
+    for (const auto* others : {&view.stale(), &view.unreadable()})
+      ranges_.insert(ranges_.end(), others->begin(), others->end());
+    ranges_.push_back(view.tail());
+    std::sort(ranges_.begin(), ranges_.end(), [](const SeqRange& x, const SeqRange& y) { return x.after < y.after; });
+    return true;
+  }
+
   bool prepare() {
     Connection& db = *connection_;
-    const auto bound = [&](const char* key, std::int64_t ns, const char* when_unknown) {
-      Statement s =
-          db.prepare(std::string("SELECT value FROM store_meta WHERE value IS NOT NULL AND key='") + key + "'");
-      return s && s.step() == SQLITE_ROW ? format_db_time(shifted(ns, s.integer(0))) : std::string(when_unknown);
-    };
+    if (!find_rows()) return false;
     from_ = format_db_time(range_.from_ns);
     until_ = format_db_time(range_.until_ns);
-    after_created_at_ = bound(kMetaMinSpan, range_.from_ns, "");
-    last_created_at_ = bound(kMetaMaxSpan, range_.until_ns, "~");  // sorts behind every time
     read_ = db.prepare(
-        "SELECT seq, created_at, id, timestamp, provider, model, input_tokens, output_tokens, total_tokens, "
-        "cost_nano_usd, metadata FROM traces WHERE (created_at, id) > (?1, ?2) AND created_at <= ?3 AND timestamp >= "
-        "?4 AND timestamp < ?5 ORDER BY created_at, id LIMIT " +
+        "SELECT seq, timestamp, provider, model, input_tokens, output_tokens, total_tokens, cost_nano_usd, metadata "
+        "FROM traces WHERE seq > ?1 AND seq <= ?2 AND timestamp >= ?3 AND timestamp < ?4 ORDER BY seq LIMIT " +
             std::to_string(kBatchRows),
         true);
     if (dry_run_) return static_cast<bool>(read_);
@@ -101,30 +110,28 @@ class Repricing {
 
   bool read_batch(bool& more) {
     batch_.clear();
-    const std::string created_at = after_created_at_, id = after_id_;
-    read_.bind(1, created_at);
-    read_.bind(2, id);
-    read_.bind(3, last_created_at_);
-    read_.bind(4, from_);
-    read_.bind(5, until_);
+    SeqRange& range = ranges_[at_];
+    read_.bind(1, range.after);
+    read_.bind(2, range.up_to);
+    read_.bind(3, from_);
+    read_.bind(4, until_);
     int rc = read_.step();
     for (; rc == SQLITE_ROW; rc = read_.step()) {
       Row& r = batch_.emplace_back();
-      r.seq = read_.integer(0);
-      after_created_at_ = read_.text(1);
-      after_id_ = read_.text(2);
-      r.row.timestamp_ns = parse_db_time(trim(read_.text(3))).value_or(0);
-      r.row.provider = read_.text(4);
-      r.row.model = read_.text(5);
-      r.row.input_tokens = read_.integer(6);
-      r.row.output_tokens = read_.integer(7);
-      r.row.total_tokens = read_.integer(8);
-      r.old_nano_usd = r.row.cost_nano_usd = read_.integer(9);
-      r.old_metadata = r.row.metadata = read_.text(10);
+      range.after = r.seq = read_.integer(0);
+      r.row.timestamp_ns = parse_db_time(trim(read_.text(1))).value_or(0);
+      r.row.provider = read_.text(2);
+      r.row.model = read_.text(3);
+      r.row.input_tokens = read_.integer(4);
+      r.row.output_tokens = read_.integer(5);
+      r.row.total_tokens = read_.integer(6);
+      r.old_nano_usd = r.row.cost_nano_usd = read_.integer(7);
+      r.old_metadata = r.row.metadata = read_.text(8);
     }
     const bool read = rc == SQLITE_DONE;
     read_.reset();  // no snapshot is held while prices are looked up
-    more = batch_.size() == kBatchRows;
+    if (batch_.size() < kBatchRows) ++at_;
+    more = at_ < ranges_.size();
     for (Row& r : batch_) r.outcome = reprice_row(r.row, price_);
     return read;
   }
@@ -163,8 +170,9 @@ class Repricing {
   const bool dry_run_;
   std::unique_ptr<Connection> connection_;
   Statement read_, update_;
-  std::string from_, until_, last_created_at_;
-  std::string after_created_at_, after_id_;
+  std::string from_, until_;
+  std::vector<SeqRange> ranges_;  ///< ascending; `after` of the one at_ points to moves on
+  std::size_t at_ = 0;
   std::vector<Row> batch_;
   RepriceReport report_;
 };

@@ -18,8 +18,8 @@ constexpr std::array<std::string_view, 6> kKnownMigrations = {kMigrationCreate, 
                                                               kMigrationIngestSequence, kMigrationSessionId,
                                                               kMigrationAnalytics,      kMigrationGatewayKeys};
 
-// The reference's indexes: seventeen of them cost more than the row itself. Ours are idx_traces_id
-// and idx_traces_created_at_id.
+// The reference's indexes: seventeen of them cost more than the row itself. Ours is idx_traces_id, and kTimeIndex while
+// many rows are in no block.
 constexpr const char* kForeignIndexes[] = {
     "idx_traces_timestamp",
     "idx_traces_provider",
@@ -46,8 +46,7 @@ constexpr const char* kCreateMigrations =
 constexpr const char* kCreateMeta =
     "CREATE TABLE IF NOT EXISTS store_meta (key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID";
 
-constexpr const char* kCreateIndexes =
-    "CREATE UNIQUE INDEX idx_traces_id ON traces(id); CREATE INDEX idx_traces_created_at_id ON traces(created_at, id)";
+constexpr const char* kCreateIdIndex = "CREATE UNIQUE INDEX idx_traces_id ON traces(id)";
 
 // Recounting this many rows at start takes milliseconds.
 constexpr std::int64_t kCheapToCount = 100'000;
@@ -92,6 +91,12 @@ bool set_span(Connection& db, const char* key, std::optional<std::int64_t> value
                      SQLITE_OK;
 }
 
+/// Questions about many rows that are in no block yet go by time: the writer drops the index when all are in blocks.
+bool order_by_time(Connection& db) {
+  if (db.query_int("SELECT max(seq) FROM traces") <= kLongTail) return true;
+  return db.exec(std::string("CREATE INDEX IF NOT EXISTS ") + kTimeIndex + " ON traces(created_at, id)") == SQLITE_OK;
+}
+
 /// Everything of our schema in one transaction, with the rows of an older table moved into the new one.
 Result<bool> create_or_migrate(Connection& db, bool has_traces, const Progress& progress) {
   if (db.exec("BEGIN IMMEDIATE") != SQLITE_OK || db.exec(kCreateMigrations) != SQLITE_OK)
@@ -112,7 +117,7 @@ Result<bool> create_or_migrate(Connection& db, bool has_traces, const Progress& 
   }
   // What a table of this name left behind says nothing about this one.
   if (db.exec(kCreateMeta) != SQLITE_OK || db.exec("DELETE FROM store_meta") != SQLITE_OK ||
-      db.exec(kCreateIndexes) != SQLITE_OK || create_analytics_schema(db) != SQLITE_OK ||
+      db.exec(kCreateIdIndex) != SQLITE_OK || create_analytics_schema(db) != SQLITE_OK || !order_by_time(db) ||
       create_key_schema(db) != SQLITE_OK || set_meta(db, kMetaCount, copied.rows) != SQLITE_OK ||
       !set_span(db, kMetaMinSpan, copied.times_known ? std::optional(copied.min_span_ns) : std::nullopt) ||
       !set_span(db, kMetaMaxSpan, copied.times_known ? std::optional(copied.max_span_ns) : std::nullopt) ||
@@ -139,7 +144,8 @@ Result<bool> add_session_id(Connection& db, const Progress& progress) {
 /// Empty tables: they are filled while the gateway serves.
 Result<bool> add_analytics(Connection& db) {
   if (db.exec("BEGIN IMMEDIATE") != SQLITE_OK || db.exec(kCreateMeta) != SQLITE_OK ||
-      create_analytics_schema(db) != SQLITE_OK || !record_migrations(db) || db.exec("COMMIT") != SQLITE_OK)
+      create_analytics_schema(db) != SQLITE_OK || !order_by_time(db) || !record_migrations(db) ||
+      db.exec("COMMIT") != SQLITE_OK)
     return schema_error(db, kMigrationAnalytics);
   return true;
 }
@@ -211,6 +217,11 @@ bool has_analytics(Connection& db) {
          db.query_int(
              "SELECT count(*) FROM store_meta WHERE value IS NOT NULL AND key IN ('epoch','generation',"
              "'rolled_seq','removed_up_to','bodies_blank_up_to')") == 5;
+}
+
+bool has_index(Connection& db, const char* name) {
+  return db.query_int(std::string("SELECT count(*) FROM sqlite_master WHERE type='index' AND name='") + name + "'") ==
+         1;
 }
 
 std::vector<std::string> trace_columns(Connection& db) {

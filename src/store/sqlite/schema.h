@@ -1,5 +1,6 @@
 #pragma once
 // Brings a database to the schema of this binary: creates it, migrates an older one, refuses a newer one.
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -25,6 +26,13 @@ using Progress = std::function<void(std::string_view)>;
 /// storage-schema §1. Crash-safe: the schema changes in one transaction; killed before its end, the database is as it
 /// was.
 Result<bool> ensure_schema(Connection& db, const std::string& path, const Progress& progress);
+
+/// On (created_at, id), while more than kLongTail rows are in no block yet: an older database's. A row would cost a
+/// fifth more with it.
+inline constexpr const char* kTimeIndex = "idx_traces_created_at_id";
+/// Rows in no block, up to which looking at each beats an index.
+inline constexpr std::int64_t kLongTail = 65'536;
+bool has_index(Connection& db, const char* name);
 
 /// A migration that this binary does not know: a newer one wrote the database.
 std::optional<std::string> newer_migration(Connection& db);

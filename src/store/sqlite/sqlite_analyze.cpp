@@ -4,13 +4,12 @@
 #include "base/time_format.h"
 #include "store/facts.h"
 #include "store/sqlite/analytics_schema.h"
+#include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite_reader.h"
 
 namespace gw::store::sqlite {
 namespace {
 
-// A tail longer than this (an older database that is not rolled up yet) is read through the index on created_at.
-constexpr std::int64_t kLongTail = 65'536;
 // Up to so many rows of the tail are kept from question to question: a block and some batches.
 constexpr std::int64_t kMostKept = 16'384;
 
@@ -186,7 +185,7 @@ int SqliteReader::gather_rows(const TenantScope& scope, const AnalyticsQuery& qu
   const std::int64_t last = db.query_int("SELECT max(" + seq_expression_ + ") FROM traces");
   const bool is_long = last > range.after && (range.after < 0 || last - range.after > kLongTail);
   const auto from = meta_.min_span_ns, to = meta_.max_span_ns;
-  const bool by_time = is_long && from && to;
+  const bool by_time = is_long && from && to && has_index(db, kTimeIndex);
   if (by_time) {
     where.text(Col::created_at, " >= ", format_db_time(shifted(query.edges.front(), *from)));
     where.text(Col::created_at, " <= ", format_db_time(shifted(query.edges.back(), *to)));

@@ -1,10 +1,10 @@
-// Pages of the list. Without a filter, or with times only, rows come in order from the index on created_at. Any other
-// filter is answered by blocks, newest first: most of them are ruled out by one column, and only rows of the page are
-// read.
+// Pages of the list, from blocks, newest first: a filter rules most of them out by one column, and only rows of the
+// page are read. While many rows are in no block yet, they come in order from the index on created_at.
 #include <algorithm>
 
 #include "base/time_format.h"
 #include "store/block_filter.h"
+#include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite_reader.h"
 
 namespace gw::store::sqlite {
@@ -21,9 +21,6 @@ constexpr std::size_t kMostCandidates = std::size_t{1} << 18;
 constexpr int kMostSearched = 65'536;
 // No id is less: a cursor with it stands before all rows of its time.
 constexpr const char* kLeastId = "!";
-// Rows that are in no block yet, as long as an older database is not rolled up: looking at each costs more than the
-// index then.
-constexpr std::int64_t kLongTail = 65'536;
 
 /// Whether `t` comes behind a position in the order of lists.
 bool precedes(const Trace& t, const TraceCursor& c) {
@@ -35,16 +32,6 @@ std::int64_t after_end(const TraceCursor& c) { return c.created_at_ns == INT64_M
 
 bool newer(const Trace& a, const Trace& b) {
   return a.created_at_ns != b.created_at_ns ? a.created_at_ns > b.created_at_ns : a.id > b.id;
-}
-
-bool only_times(const TraceFilter& f) {
-  TraceFilter rest = f;
-  rest.from_ns = rest.to_ns = std::nullopt;
-  return rest.trace_group_id.empty() && rest.thread_id.empty() && rest.run_id.empty() && rest.provider.empty() &&
-         rest.model.empty() && rest.api_key_hash.empty() && rest.session_id.empty() && rest.status == 0 &&
-         rest.min_tokens <= 0 && rest.max_tokens <= 0 && rest.path.empty() && rest.gateway_key_id.empty() &&
-         rest.outcome == TraceFacts::Outcome::unknown && rest.min_cost_nano_usd <= 0 && rest.min_latency_ms <= 0 &&
-         rest.text.empty();
 }
 
 }  // namespace
@@ -235,7 +222,7 @@ Result<TracePage> SqliteReader::list(const TenantScope& scope, const TraceFilter
   auto ready = begin_snapshot();
   if (!ready) return tl::make_unexpected(ready.error());
   limit = std::max(limit, 1);
-  const auto by_index = answers_by_index(scope, filter);
+  const auto by_index = answers_by_index();
   if (!by_index) return tl::make_unexpected(by_index.error());
   if (*by_index) return list_by_index(scope, filter, after, limit);
   TracePage page;
@@ -250,20 +237,11 @@ Result<TracePage> SqliteReader::list(const TenantScope& scope, const TraceFilter
   return page;
 }
 
-Result<bool> SqliteReader::answers_by_index(const TenantScope& scope, const TraceFilter& filter) {
-  Connection& db = *connection_;
+Result<bool> SqliteReader::answers_by_index() {
   if (!meta_.rolled_seq) return true;
-  const bool times = only_times(filter);
-  if (times && scope.everything) return true;
+  Connection& db = *connection_;
   const std::int64_t last = db.query_int("SELECT max(" + seq_expression_ + ") FROM traces");
-  if (last - *meta_.rolled_seq > kLongTail) return true;
-  if (times) {  // one tenant's rows among many are found by blocks; the only one's are all
-    PageStore pages(db);
-    std::vector<Tenant> tenants;
-    if (pages.tenants(tenants) == SQLITE_OK && tenants.size() == 1 &&
-        tenants[0] == Tenant(scope.org_id, scope.workspace_id))
-      return true;
-  }
+  if (last - *meta_.rolled_seq > kLongTail && has_index(db, kTimeIndex)) return true;
   if (view_.load(db, meta_) != SQLITE_OK) return failed();
   return !view_.any();
 }

@@ -52,7 +52,7 @@ class SqliteReader final : public TraceReader {
                                   const std::optional<TraceCursor>& after, int limit);
   int read_by_index(const TenantScope& scope, const TraceFilter& filter, const std::optional<TraceCursor>& after,
                     int limit, TracePage& page);
-  Result<bool> answers_by_index(const TenantScope& scope, const TraceFilter& filter);
+  Result<bool> answers_by_index();
   friend class BlockList;
 
   friend class RowExport;  // sqlite_export.cpp

@@ -144,14 +144,14 @@ TEST_F(SqliteStore, ReadingOnceSeesWhatARunningServerHasNotMovedYet) {
 
 // --- schema ---
 
-TEST_F(SqliteStore, ANewDatabaseHasTheContractsNamesAndTwoIndexes) {
+TEST_F(SqliteStore, ANewDatabaseHasTheContractsNamesAndOneIndex) {
   writer();
   PlainSql sql(options().path);
   EXPECT_EQ(sql.ask("SELECT name FROM schema_migrations ORDER BY name"),
             "sqlite/001_create_traces.sql\nsqlite/002_add_gateway_key_id.sql\nsqlite/003_ingest_sequence.sql\n"
             "sqlite/004_session_id.sql\nsqlite/005_analytics.sql\nsqlite/006_gateway_keys.sql");
   EXPECT_EQ(sql.ask("SELECT name FROM sqlite_master WHERE type='index' AND tbl_name='traces' ORDER BY name"),
-            "idx_traces_created_at_id\nidx_traces_id");
+            "idx_traces_id");
   EXPECT_EQ(sql.ask("PRAGMA auto_vacuum"), "2");
   EXPECT_EQ(sql.ask("PRAGMA journal_mode"), "wal");
   EXPECT_EQ(sql.ask("SELECT sql LIKE '%seq INTEGER PRIMARY KEY AUTOINCREMENT%' FROM sqlite_master WHERE name='traces'"),
@@ -194,17 +194,6 @@ TEST_F(SqliteStore, AStoreNewerThanTheBinaryIsRefused) {
             "open sqlite database \"" + options().path +
                 "\": it was written by a newer version (migration \"sqlite/999_from_the_future.sql\" is not known "
                 "here); use that version or a newer one");
-}
-
-TEST_F(SqliteStore, ListsWithoutSorting) {
-  writer();
-  PlainSql sql(options().path);
-  const std::string plan = sql.ask(
-      "EXPLAIN QUERY PLAN SELECT id FROM traces WHERE provider='x' AND created_at >= 'a' AND (created_at, id) < "
-      "('b','c') "
-      "ORDER BY created_at DESC, id DESC LIMIT 251");
-  EXPECT_NE(plan.find("idx_traces_created_at_id"), std::string::npos) << plan;
-  EXPECT_EQ(plan.find("TEMP B-TREE"), std::string::npos) << plan;
 }
 
 TEST(ContainsText, LooksAtEveryPlaceAndAtAsciiLettersOfEitherCase) {
@@ -306,7 +295,7 @@ TEST_F(SqliteStore, ReferenceIndexesThatCameBackAreDropped) {
   writer();
   EXPECT_EQ(PlainSql(options().path)
                 .ask("SELECT name FROM sqlite_master WHERE type='index' AND tbl_name='traces' ORDER BY name"),
-            "idx_traces_created_at_id\nidx_traces_id\nmine");
+            "idx_traces_id\nmine");
 }
 
 // --- failures ---

@@ -22,6 +22,7 @@ constexpr std::int64_t kLookInterval = 10'000'000'000;
 constexpr std::int64_t kReportInterval = 10'000'000'000;
 // Fewer rows are rolled up within seconds, without a word.
 constexpr std::int64_t kWorthReporting = 100'000;
+constexpr const char* kOldIndexes[] = {"idx_traces_session", kTimeIndex};
 
 ErrorClass class_of(int code) {
   switch (code & 0xFF) {
@@ -96,7 +97,9 @@ Result<bool> SqliteWriter::configure() {
     return fail("open sqlite database " + quoted(options_.path) + ": " + db.message());
   roller_ = std::make_unique<Roller>(db);
   retention_.restart();
-  session_index_ = db.query_int("SELECT count(*) FROM sqlite_master WHERE name='idx_traces_session'") > 0;
+  old_indexes_.clear();
+  for (const char* name : kOldIndexes)
+    if (has_index(db, name)) old_indexes_.emplace_back(name);
   behind_rows_ = 0;
   next_housekeeping_ns_ = 0;
   return true;
@@ -259,10 +262,11 @@ bool SqliteWriter::housekeep() {
 int SqliteWriter::housekeeping_step(std::int64_t& rolled, bool& did) {
   if (const int rc = roller_->repair(did); rc != SQLITE_OK || did) return rc;
   if (const int rc = catch_up(rolled, did); rc != SQLITE_OK || did) return rc;
-  if (session_index_) {
-    session_index_ = false;
+  if (!old_indexes_.empty()) {
+    const std::string name = old_indexes_.back();
+    old_indexes_.pop_back();
     did = true;
-    return connection_->exec("DROP INDEX IF EXISTS idx_traces_session");
+    return connection_->exec("DROP INDEX IF EXISTS " + name);
   }
   return retention_.step(*connection_, *roller_, rolled, did);
 }

@@ -68,8 +68,8 @@ class SqliteWriter final : public TraceWriter {
   std::int64_t next_housekeeping_ns_ = 0;
   std::int64_t behind_rows_ = 0;  ///< that an older database had when it was opened; 0: it is caught up
   std::int64_t next_report_ns_ = 0;
-  bool session_index_ = false;  ///< of an earlier version: dropped when blocks can do its work
-  std::optional<FileId> log_;   // the write-ahead log, once it was written to
+  std::vector<std::string> old_indexes_;  ///< of older databases, one dropped at a time when blocks can do their work
+  std::optional<FileId> log_;             // the write-ahead log, once it was written to
   std::int64_t wal_pages_ = 0;
   std::int64_t page_size_ = 0;
   std::int64_t least_span_ns_ = 0, most_span_ns_ = 0;  ///< what store_meta holds at least
