@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "store/block_column.h"
+#include "store/name_digest.h"
 
 namespace gw::store {
 namespace {
@@ -29,6 +30,7 @@ class Narrowing {
 
   Result<void> name(BlockColumn c, std::string_view wanted) {
     if (wanted.empty() || selection_.empty()) return {};
+    if (is_digested(c) && !may_have(c, analytic_name(wanted))) selection_.clear();
     return exactly(c, wanted);
   }
   Result<void> exactly(BlockColumn c, std::string_view wanted) {
@@ -70,6 +72,11 @@ class Narrowing {
   }
 
  private:
+  bool may_have(BlockColumn c, std::string_view name) {
+    const auto digest = source_.column(BlockColumn::name_digest);
+    return !digest || may_have_name(*digest, header_, c, name);
+  }
+
   const BlockHeader& header_;
   ColumnSource& source_;
   RowSelection& selection_;

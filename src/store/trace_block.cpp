@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "store/block_column.h"
+#include "store/name_digest.h"
 #include "store/varint.h"
 
 namespace gw::store {
@@ -14,6 +15,8 @@ namespace {
 constexpr std::uint64_t kHeaderVersion = 1;
 constexpr std::size_t kFirstName = static_cast<std::size_t>(BlockColumn::org);
 constexpr std::size_t kLastName = static_cast<std::size_t>(BlockColumn::session);
+
+constexpr std::size_t kStoredColumns = static_cast<std::size_t>(BlockColumn::name_digest);  ///< those before it
 
 constexpr std::size_t index(BlockColumn c) { return static_cast<std::size_t>(c); }
 constexpr bool has_names(std::size_t column) { return column >= kFirstName && column <= kLastName; }
@@ -169,7 +172,7 @@ void TraceBlock::add(const AnalyticRow& row) {
 }
 
 void TraceBlock::add_from(const TraceBlock& other, std::size_t row) {
-  for (std::size_t c = 0; c < kBlockColumns; ++c) {
+  for (std::size_t c = 0; c < kStoredColumns; ++c) {
     if (has_names(c)) {
       const NameColumn& from = other.columns_->names[c];
       add_name(static_cast<BlockColumn>(c), from.names[from.codes[row]]);
@@ -208,7 +211,7 @@ RowNumbers TraceBlock::row_numbers(std::size_t row) const {
 
 EncodedBlock TraceBlock::encode() const {
   EncodedBlock out;
-  for (std::size_t c = 0; c < kBlockColumns; ++c) {
+  for (std::size_t c = 0; c < kStoredColumns; ++c) {
     if (has_names(c))
       encode_names(columns_->names[c].names, columns_->names[c].codes, out.columns[c]);
     else
@@ -223,6 +226,7 @@ EncodedBlock TraceBlock::encode() const {
                 .total_tokens = extent(numbers(BlockColumn::total_tokens)),
                 .cost = extent(numbers(BlockColumn::cost)),
                 .latency_ms = extent(numbers(BlockColumn::latency_ms))};
+  encode_digest(out.header, *this, out.columns[index(BlockColumn::name_digest)]);
   return out;
 }
 
@@ -234,7 +238,7 @@ Result<TraceBlock> TraceBlock::decode(const BlockHeader& header, ColumnSource& s
     return std::vector<std::uint16_t>(rows.begin(), rows.end());
   }();
   std::vector<std::int64_t> codes;
-  for (std::size_t c = 0; c < kBlockColumns; ++c) {
+  for (std::size_t c = 0; c < kStoredColumns; ++c) {
     const auto bytes = source.column(static_cast<BlockColumn>(c));
     if (!bytes) return tl::make_unexpected(bytes.error());
     if (!has_names(c)) {

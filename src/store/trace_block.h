@@ -45,8 +45,9 @@ enum class BlockColumn : std::uint8_t {
   cache_saved,
   flags,         ///< outcome, unpriced, estimated
   session_hash,  ///< as trace_group; rules a block out without its many names
+  name_digest,   ///< see name_digest.h; blocks of older versions lack it
 };
-inline constexpr std::size_t kBlockColumns = 26;
+inline constexpr std::size_t kBlockColumns = 27;
 
 /// Bounds of a column, both inclusive.
 struct Extent {

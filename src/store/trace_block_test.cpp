@@ -237,6 +237,81 @@ TEST(BlockFilter, FindsWhatAFullScanFinds) {
   EXPECT_GT(found_rows, 1000U);
 }
 
+/// Counts what is read of a block.
+class CountedColumns final : public ColumnSource {
+ public:
+  explicit CountedColumns(const EncodedBlock& block) : block_(block) {}
+  Result<std::string_view> column(BlockColumn c) override {
+    ++reads[static_cast<std::size_t>(c)];
+    if (c == BlockColumn::name_digest && lacks_digest) return malformed_block("a digest");
+    return std::string_view(block_.column(c));
+  }
+  int read(BlockColumn c) const { return reads[static_cast<std::size_t>(c)]; }
+  bool lacks_digest = false;
+  std::array<int, kBlockColumns> reads{};
+
+ private:
+  const EncodedBlock& block_;
+};
+
+std::vector<Trace> with_keys(int distinct) {
+  std::vector<Trace> out;
+  TraceDraw draw(1);
+  for (int i = 0; i < 4'000; ++i) {
+    Trace t = draw.trace(i + 1, 20);
+    t.api_key_hash = "key-" + std::to_string(i % distinct);
+    out.push_back(std::move(t));
+  }
+  return out;
+}
+
+std::size_t found_by_key(const EncodedBlock& block, ColumnSource& columns, const std::string& key) {
+  std::vector<BlockFilter::Match> found;
+  EXPECT_TRUE(BlockFilter(TenantScope::all(), {.api_key_hash = key}).find(block.header, columns, found));
+  return found.size();
+}
+
+TEST(BlockFilter, PassesOverABlockWithoutTheKeyByItsDigestAlone) {
+  const EncodedBlock block = block_of(with_keys(500)).encode();
+  CountedColumns has(block), lacks(block);
+  EXPECT_EQ(found_by_key(block, has, "key-7"), 8U);
+  EXPECT_EQ(has.read(BlockColumn::api_key), 1);
+  int ruled_out = 0;
+  for (int i = 0; i < 100; ++i) {
+    CountedColumns columns(block);
+    EXPECT_EQ(found_by_key(block, columns, "other-" + std::to_string(i)), 0U);
+    ruled_out += columns.read(BlockColumn::api_key) == 0 ? 1 : 0;
+  }
+  EXPECT_GT(ruled_out, 90);
+  EXPECT_LT(block.column(BlockColumn::name_digest).size(), 2'100U);
+}
+
+TEST(BlockFilter, FindsTheKeyWhereTheDigestIsMissingDamagedOrOfAnotherBlock) {
+  const EncodedBlock other = block_of(with_keys(3)).encode();
+  EncodedBlock block = block_of(with_keys(500)).encode();
+  CountedColumns missing(block);
+  missing.lacks_digest = true;
+  EXPECT_EQ(found_by_key(block, missing, "key-7"), 8U);
+  std::string& digest = block.columns[static_cast<std::size_t>(BlockColumn::name_digest)];
+  const std::string whole = digest;
+  for (std::size_t size = 0; size < whole.size(); size += 3) {
+    digest = whole.substr(0, size);
+    EncodedColumns columns(block);
+    EXPECT_EQ(found_by_key(block, columns, "key-7"), 8U) << size;
+  }
+  block.header.created_at.greatest += 1;
+  digest = other.column(BlockColumn::name_digest);
+  EncodedColumns columns(block);
+  EXPECT_EQ(found_by_key(block, columns, "key-499"), 8U);
+}
+
+TEST(BlockFilter, FindsTheKeyAmongMoreThanADigestHolds) {
+  const EncodedBlock block = block_of(with_keys(4'000)).encode();
+  EncodedColumns columns(block);
+  EXPECT_EQ(found_by_key(block, columns, "key-3999"), 1U);
+  EXPECT_LT(block.column(BlockColumn::name_digest).size(), 500U);
+}
+
 TEST(BlockFilter, SaysWhenTheCallerMustLookAtTheRows) {
   EXPECT_TRUE(BlockFilter(TenantScope::all(), {.model = "m", .session_id = "s", .min_tokens = 1}).exact());
   EXPECT_FALSE(BlockFilter(TenantScope::all(), {.thread_id = "t"}).exact());
