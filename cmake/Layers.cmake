@@ -64,6 +64,30 @@ function(gw_unit_tests NAME)
   endforeach()
 endfunction()
 
+add_custom_target(unit_tests) # all test programs
+
+# Under TSan, a folder whose code starts threads has all of its tests, any other those that start some themselves (the stores' contracts do).
+# The threads of app and the commands are those of whole programs, which the end-to-end tests run.
+function(gw_keep_threaded LIST SOURCES FOLDER)
+  set(STARTS "std::j?thread|std::async|pthread_create")
+  set(KEPT)
+  if(NOT FOLDER MATCHES "^(app|cli|config)$")
+    foreach(S ${SOURCES})
+      file(STRINGS ${S} HIT REGEX "${STARTS}" LIMIT_COUNT 1)
+      if(HIT)
+        return()
+      endif()
+    endforeach()
+    foreach(T ${${LIST}})
+      file(STRINGS ${T} HIT REGEX "${STARTS}|_contract\\.h" LIMIT_COUNT 1)
+      if(HIT)
+        list(APPEND KEPT ${T})
+      endif()
+    endforeach()
+  endif()
+  set(${LIST} ${KEPT} PARENT_SCOPE)
+endfunction()
+
 # gw_layer(FOLDER DEPS ...): one static library per folder of src/, its unit tests (*_test.cpp), benchmarks (*_bench.cpp)
 # and fuzz targets (*_fuzz.cpp) beside the code. Files are found by glob, so that adding one needs no edit here.
 function(gw_layer FOLDER)
@@ -90,8 +114,12 @@ function(gw_layer FOLDER)
 
   set(TESTS ${ALL})
   list(FILTER TESTS INCLUDE REGEX "_test\\.cpp$")
+  if(GW_SANITIZE STREQUAL "thread")
+    gw_keep_threaded(TESTS "${SOURCES}" ${FOLDER})
+  endif()
   if(TESTS)
     add_executable(test_${NAME} ${TESTS})
+    add_dependencies(unit_tests test_${NAME})
     target_link_libraries(test_${NAME} PRIVATE gw_${NAME} ${ARG_TEST_DEPS} GTest::gtest_main)
     gw_compile_like(gw_test_header test_${NAME})
     gw_unit_tests(${NAME} ${ARG_SHARDS})

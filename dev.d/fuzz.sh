@@ -31,7 +31,7 @@ fuzz_one() {
 
 # fuzz_seconds SOURCE SECONDS: in ./dev test (GW_FUZZ_SHORT) all of them only for what reads what clients and providers send, byte by byte.
 fuzz_seconds() {
-  case ${GW_FUZZ_SHORT:-}:$1 in :* | *:src/http/* | *:*/usage_reader_fuzz.cpp) echo "$2" ;; *) echo $((($2 + 2) / 3)) ;; esac
+  case ${GW_FUZZ_SHORT:-}:$1 in :* | *:src/http/* | *:*/usage_reader_fuzz.cpp) echo "$2" ;; *) echo $((($2 + 5) / 6)) ;; esac
 }
 
 fuzz_executions() { awk '/stat::number_of_executed_units/ { n = $2 } END { print n + 0 }' "$1"; }

@@ -88,33 +88,23 @@ build_once() {
 built=" "
 
 # ---- unit tests ------------------------------------------------------------------------------------------------------
-# Under ASan and UBSan, and those of folders with threads under TSan: a third time, in the release build, they find nothing more.
+# Under ASan and UBSan, and those with threads under TSan (cmake/Layers.cmake): a third time, in the release build, they find nothing more.
 
 suite_unit() { unit_tests release; }
 suite_asan() { unit_tests dev; }
 
-# Folders without threads, or whose tests start none, cannot race.
-single_threaded=" model http route auth guard provider proxy capture config cli app "
-suite_tsan() {
-  local file folder folders=()
-  while read -r folder; do
-    case $single_threaded in *" $folder "*) ;; *) folders+=("${folder//\//_}") ;; esac
-  done < <(for file in $(find src -name '*_test.cpp'); do dirname "${file#src/}"; done | sort -u)
-  unit_tests tsan "${folders[@]}"
-}
+suite_tsan() { unit_tests tsan unit_tests; }
 
-# unit_tests PRESET [FOLDER...]: of all folders, or only of these.
+# unit_tests PRESET [TARGET]: all that the preset has.
 unit_tests() {
-  local preset=$1 from log=build/$1/ctest.log only=
-  shift
-  [ $# -eq 0 ] || only="^unit_($(IFS='|'; echo "$*"))(-[0-9]+)?\$"
-  build_once "$preset" "${@/#/test_}" || return 1
+  local preset=$1 from log=build/$1/ctest.log
+  build_once "$@" || return 1
   from=$SECONDS
   say "unit tests, $preset"
   rm -rf "build/$preset/results"
   mkdir -p "build/$preset/results"
   GTEST_OUTPUT="json:$PWD/build/$preset/results/" $(sanitizer_environment) \
-    ctest --test-dir "build/$preset" ${only:+-R "$only"} -j "$JOBS" --output-on-failure --no-tests=error </dev/null 2>&1 | tee "$log" | indent
+    ctest --test-dir "build/$preset" -j "$JOBS" --output-on-failure --no-tests=error </dev/null 2>&1 | tee "$log" | indent
   count_ctest "$preset" "$log" $((SECONDS - from))
 }
 
