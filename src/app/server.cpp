@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "api/router.h"
+#include "app/credential_keeper.h"
 #include "app/demo.h"
 #include "app/key_keeper.h"
 #include "app/limit_recovery.h"
@@ -23,6 +24,7 @@
 #include "app/wiring.h"
 #include "base/clock.h"
 #include "base/strings.h"
+#include "config/credential.h"
 #include "config/effective.h"
 #include "pipeline/worker.h"
 #include "store/sqlite/sqlite_key_store.h"
@@ -78,6 +80,7 @@ struct Server::Impl {
   std::unique_ptr<trace::TracePipeline> traces;
   std::unique_ptr<pipeline::Services> services;
   std::optional<PriceReloader> price_reloader;
+  std::optional<CredentialKeeper> credential_keeper;
   std::optional<KeyKeeper> key_keeper;
   std::unique_ptr<store::KeyStore> keys_of_main, keys_of_api;
   std::int64_t keys_failed_ns = 0;  ///< when it was last said; 0: they do not fail
@@ -96,6 +99,8 @@ struct Server::Impl {
   Result<void> open_keys();
   Result<void> open_traces();
   Result<void> recover_spending();
+  void look_at_prices();
+  void look_at_credentials();
   void look_at_keys();
   void log_loaded_keys();
   api::ApiDeps api_deps(store::TraceReader* reader);
@@ -164,6 +169,27 @@ void Server::Impl::log_loaded_keys() {
   if (view->stored())
     log->info("loaded gateway keys from sqlite config store")
         .field("key_count", static_cast<int>(view->authorizer().key_count()));
+}
+
+void Server::Impl::look_at_prices() {
+  const auto outcome = price_reloader->poll();
+  if (!outcome)
+    log->error("price file not taken; the last good prices stay in force").field("error", outcome.error().message);
+  else if (*outcome == PriceReloader::Outcome::replaced)
+    log->info("price file taken")
+        .field("path", options.config.pricing.file)
+        .field("price_version", services->prices.table()->price_version());
+}
+
+void Server::Impl::look_at_credentials() {
+  for (const CredentialKeeper::Change& c : credential_keeper->poll()) {
+    if (c.error.empty())
+      log->info("provider credential taken").field("provider", c.provider);
+    else
+      log->error("provider credential not taken; the last good one stays in force")
+          .field("provider", c.provider)
+          .field("error", c.error);
+  }
 }
 
 void Server::Impl::look_at_keys() {
@@ -308,6 +334,8 @@ void Server::Impl::banner() {
   if (const std::string warning = auth::startup_warning(services->keys.view()->authorizer(), c.server.host);
       !warning.empty())
     log->warn(warning);
+  for (const config::ProviderConfig* p : config::all_providers(c))
+    if (const std::string warning = config::credential_warning(*p); !warning.empty()) log->warn(warning);
   if (const char* file = std::getenv("SSL_CERT_FILE"); file != nullptr && *file != 0 && ::access(file, R_OK) != 0)
     log->warn("SSL_CERT_FILE cannot be read; certificates of providers are checked without it")
         .field("path", file)
@@ -407,14 +435,8 @@ int Server::port() const { return impl_->port; }
 bool Server::shutdown() { return impl_->shutdown(); }
 
 void Server::look_around() {
-  const auto outcome = impl_->price_reloader->poll();
-  if (!outcome)
-    impl_->log->error("price file not taken; the last good prices stay in force")
-        .field("error", outcome.error().message);
-  else if (*outcome == PriceReloader::Outcome::replaced)
-    impl_->log->info("price file taken")
-        .field("path", impl_->options.config.pricing.file)
-        .field("price_version", impl_->services->prices.table()->price_version());
+  impl_->look_at_prices();
+  impl_->look_at_credentials();
   impl_->look_at_keys();
 }
 
@@ -431,6 +453,8 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
   if (!services) return tl::make_unexpected(services.error());
   impl->services = std::move(*services);
   impl->price_reloader.emplace(impl->options.config.pricing, impl->services->prices);
+  impl->credential_keeper.emplace(config::all_providers(impl->options.config), impl->services->held);
+  if (auto ok = impl->credential_keeper->read(); !ok) return tl::make_unexpected(ok.error());
   impl->resolver = std::make_unique<net::Resolver>();
   impl->services->resolver = impl->resolver.get();
   for (auto step :

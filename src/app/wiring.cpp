@@ -8,6 +8,7 @@
 
 #include "base/sha256.h"
 #include "base/strings.h"
+#include "config/credential.h"
 #include "config/effective.h"
 #include "config/price_file.h"
 #include "route/proxy_settings.h"
@@ -24,20 +25,14 @@ Result<route::RouteTable> make_routes(const config::Config& c) {
   return route::RouteTable::build(providers);
 }
 
-/// The headers that carry the keys of providers.
-bool is_credential(std::string_view header) {
-  for (const std::string_view known : {"Authorization", "X-API-Key", "Api-Key", "X-Goog-Api-Key"})
-    if (iequals(header, known)) return true;
-  return false;
-}
-
 Result<pipeline::ProviderLink> make_link(const route::Route& route, const config::ProviderConfig& options,
                                          const route::ProxySettings& proxies) {
   pipeline::ProviderLink link;
   for (const config::HeaderConfig& h : options.headers) {
     link.added.add(h.name, h.value);
-    link.adds_credential = link.adds_credential || is_credential(h.name);
+    link.adds_credential = link.adds_credential || auth::is_key_header(h.name);
   }
+  link.holds_credential = config::holds_credential(options);
   link.idle_timeout_ns = options.idle_timeout_ms * kMs;
   net::UpstreamTarget& t = link.target;
   t.host = route.upstream.host;

@@ -239,5 +239,40 @@ TEST(CredentialHeaders, AuthorizationAsGatewayHeaderIsNoProviderCredentialWhileA
   EXPECT_EQ(off.use_of("Authorization"), HeaderUse::provider_credential);
 }
 
+bool brings_key(http::Fields fields, std::string_view gateway_header = "X-Gateway") {
+  return CredentialHeaders(true, gateway_header).brings_provider_key(fields);
+}
+
+TEST(CredentialHeaders, AClientBringsAKeyInAnyHeaderThatProvidersReadOneFrom) {
+  for (const char* name : {"authorization", "X-API-Key", "api-key", "X-Goog-Api-Key"}) {
+    EXPECT_TRUE(brings_key({{name, "sk-own"}})) << name;
+    EXPECT_TRUE(brings_key({{"X-Gateway", "k"}, {name, "Bearer sk-own"}})) << name;
+    EXPECT_TRUE(brings_key({{name, ""}, {name, "sk-own"}})) << name;
+  }
+  for (const char* value : {"Basic dTpw", "Bearerish", "Bearer2 x"})
+    EXPECT_TRUE(brings_key({{"Authorization", value}}));
+  for (const char* name : {"X-Team", "Cookie", "Proxy-Authorization"})
+    EXPECT_FALSE(brings_key({{name, "sk-own"}})) << name;
+  EXPECT_FALSE(brings_key({}));
+}
+
+TEST(CredentialHeaders, ABlankKeyAndTheGatewayKeyAreNoKeyOfTheClients) {
+  for (const char* value : {"", "Bearer", "bearer ", "Bearer \t", "ogk-1", "Bearer ogk-1", "BEARER  ogk-1"}) {
+    EXPECT_FALSE(brings_key({{"X-Gateway", "ogk-1"}, {"Authorization", value}})) << value;
+    EXPECT_FALSE(brings_key({{"Authorization", value}, {"x-gateway", "ogk-1"}})) << value;
+  }
+  EXPECT_TRUE(brings_key({{"X-Gateway", "ogk-1"}, {"Authorization", "Bearer ogk-12"}}));
+  EXPECT_TRUE(brings_key({{"X-Gateway", "ogk-1"}, {"Authorization", "Bearer ogk-1"}, {"x-api-key", "sk-own"}}));
+  EXPECT_FALSE(brings_key({{"Authorization", "Bearer ogk-1"}}, "Authorization")) << "it does not go upstream";
+}
+
+TEST(CredentialHeaders, ABrowserBringsItsKeyAmongTheProtocolsOfAWebSocket) {
+  const auto protocols = [](std::string_view value) { return brings_key({{"Sec-WebSocket-Protocol", value}}); };
+  EXPECT_TRUE(protocols("openai-insecure-api-key.sk-own"));
+  EXPECT_TRUE(protocols("realtime , OpenAI-Insecure-API-Key.sk-own,openai-beta.realtime-v1"));
+  for (const char* value : {"", "realtime", "realtime, openai-insecure-api-key.", "x-openai-insecure-api-key.sk", ","})
+    EXPECT_FALSE(protocols(value)) << value;
+}
+
 }  // namespace
 }  // namespace gw::auth

@@ -1,10 +1,17 @@
 #pragma once
 // Which request headers carry credentials, and whose. Asked once per request header on the hot path: no allocation,
 // sizes compared first.
+#include <array>
 #include <string>
 #include <string_view>
 
+#include "http/header.h"
+
 namespace gw::auth {
+
+/// The headers in which providers look for a key.
+inline constexpr std::array<std::string_view, 4> kKeyHeaders{"Authorization", "X-API-Key", "Api-Key", "X-Goog-Api-Key"};
+bool is_key_header(std::string_view name);
 
 enum class HeaderUse : unsigned char {
   ordinary,
@@ -19,6 +26,11 @@ class CredentialHeaders {
   /// The gateway header wins over its other meaning when `auth.header` is `Authorization` or `X-API-Key`, but only
   /// while auth is on: with auth off such a header can only be the provider's.
   HeaderUse use_of(std::string_view name) const;
+
+  /// Whether a request has a provider's key of its own: in one of kKeyHeaders, with or without the scheme Bearer, or as
+  /// browsers send it, among the protocols of a WebSocket. The gateway key is none, wherever it stands: clients that
+  /// insist on a key are given that one. Asked only where the gateway has one to put in its place.
+  bool brings_provider_key(const http::Fields& fields) const;
 
   const std::string& gateway_header() const { return gateway_header_; }
 

@@ -14,6 +14,7 @@
 #include "base/time_format.h"
 #include "cli/json_indent.h"
 #include "cli/table.h"
+#include "config/credential.h"
 #include "config/effective.h"
 #include "config/validate.h"
 #include "route/route_table.h"
@@ -107,7 +108,8 @@ DoctorCheck check_routes(const config::Config& c) {
   DoctorCheck check{"route_wiring", Status::pass, "provider and API route wiring looks valid"};
   for (const config::ProviderConfig* p : providers)
     check.details.push_back(p->name + ": " + config::normalised_prefix(p->prefix) + " -> " +
-                            shown_upstream(p->upstream));
+                            shown_upstream(p->upstream) +
+                            (config::holds_credential(*p) ? " (the gateway holds its key)" : ""));
   check.details.emplace_back("api routes: /api/*");
   return check;
 }
@@ -152,6 +154,19 @@ DoctorCheck check_auth(const Handlers& handlers, const config::Config& c) {
     check.summary = "gateway auth is enabled without any key; everything is denied";
   }
   return check;
+}
+
+/// Keys of providers that lie open are told with the gateway's own.
+void add_credential_warnings(const config::Config& c, DoctorCheck& check) {
+  for (const config::ProviderConfig* p : config::all_providers(c)) {
+    const std::string warning = config::credential_warning(*p);
+    if (warning.empty()) continue;
+    if (check.status == Status::pass) {
+      check.status = Status::warn;
+      check.summary = "a file with a provider's key can be read by others";
+    }
+    check.details.push_back(warning);
+  }
 }
 
 void skip_others(DoctorReport& r, const char* why) {
@@ -232,6 +247,7 @@ DoctorReport examine(const Handlers& handlers, const Result<config::Config>& con
     return config_failed(std::move(r), "config is invalid", servable(handlers, *config).error().message, kInvalid);
   DoctorCheck routes = check_routes(*config);
   DoctorCheck auth = check_auth(handlers, *config);
+  add_credential_warnings(*config, auth);
   // What the checks of routes and auth find is told there as well, in words of their own.
   const bool told = routes.status == Status::fail || auth.status == Status::fail;
   const auto ok = servable(handlers, *config);

@@ -1,6 +1,7 @@
 #include "cli/doctor.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "cli/fixture.h"
 
@@ -195,6 +196,22 @@ TEST_F(DoctorTest, WrongArgumentsAreUsageErrors) {
   EXPECT_EQ(err(), "doctor does not accept positional arguments\n");
   EXPECT_EQ(run({"doctor", "--format", "x"}), kExitUsage);
   EXPECT_EQ(err(), "invalid doctor format \"x\": expected text or json\n");
+}
+
+TEST_F(DoctorTest, KeysOfProvidersAreCheckedAndNeverShown) {
+  const std::string secret = "sk-held-0123456789";
+  const std::string key = file("key", secret + "\n");
+  ASSERT_EQ(::chmod(key.c_str(), 0600), 0);
+  const std::string held = "providers:\n  openai:\n    credential_file: " + key + "\n";
+  ASSERT_EQ(doctor(config(held)), kExitFailure);
+  EXPECT_TRUE(has("providers.openai.credential_file lets everybody who reaches the gateway use your key")) << out();
+  ASSERT_EQ(doctor(config(held + kAuth)), kExitOk) << out();
+  EXPECT_TRUE(has("  openai: /openai -> https://api.openai.com (the gateway holds its key)\n")) << out();
+  EXPECT_TRUE(has("[PASS] auth_posture")) << out();
+  ASSERT_EQ(::chmod(key.c_str(), 0644), 0);
+  ASSERT_EQ(doctor(config(held + kAuth)), kExitOk) << out();
+  EXPECT_TRUE(has("[WARN] auth_posture: a file with a provider's key can be read by others\n")) << out();
+  EXPECT_EQ((out() + err()).find(secret), std::string::npos);
 }
 
 }  // namespace

@@ -61,6 +61,11 @@ struct ProviderConfig {
   std::int64_t pool_idle_timeout_ms = 60'000;  ///< an unused upstream connection, 0 (never kept) .. 24 h
   std::int64_t max_idle_connections = 1'024;   ///< per worker, 0 .. 65,536
   std::vector<HeaderConfig> headers{};         ///< in the place of the client's of the same name; at most 32
+  // The provider's key, for clients that bring none: at most one of the first two. See credential.h.
+  std::string credential_env{};     ///< name of an environment variable
+  std::string credential_file{};    ///< path; read again when it changes
+  std::string credential_header{};  ///< which header carries it; empty: as the kind wants it
+  std::string credential{};         ///< secret: what the variable held when it was loaded. Not a key
 };
 
 struct ProvidersConfig {

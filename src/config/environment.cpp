@@ -180,6 +180,16 @@ void apply_privacy_and_access(Config& c, Applier& a) {
   a.text("ONGOINGAI_AUTH_HEADER", c.auth.header);
 }
 
+/// The keys of providers that stand in variables which the configuration names.
+void take_credentials(ProvidersConfig& providers, const Applier& a) {
+  const auto take = [&a](ProviderConfig& p) {
+    if (!trim(p.credential_env).empty()) a.text(trim(p.credential_env), p.credential);
+  };
+  take(providers.openai);
+  take(providers.anthropic);
+  for (ProviderConfig& p : providers.named) take(p);
+}
+
 }  // namespace
 
 EnvLookup process_environment() {
@@ -195,6 +205,7 @@ Result<void> apply_environment(Config& config, const EnvLookup& env) {
   apply_server_and_storage(config, applier);
   apply_telemetry(config.observability.otel, applier);
   apply_privacy_and_access(config, applier);
+  take_credentials(config.providers, applier);
   note_places(config, applier);
   if (!applier.faults().empty()) return fail(applier.faults());
   return {};

@@ -111,6 +111,9 @@ constexpr std::array kProvider{
     field<&ProviderConfig::pool_idle_timeout_ms>("pool_idle_timeout_ms"),
     field<&ProviderConfig::max_idle_connections>("max_idle_connections"),
     field<&ProviderConfig::headers>("headers"),
+    field<&ProviderConfig::credential_env>("credential_env"),
+    field<&ProviderConfig::credential_file>("credential_file"),
+    field<&ProviderConfig::credential_header>("credential_header"),
 };
 template <>
 constexpr Section kSection<ProviderConfig>{

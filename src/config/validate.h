@@ -16,7 +16,8 @@ Result<void> validate_values(const Config& config);
 Result<void> validate_for_serve(const Config& config);
 
 /// What must lie on the disk: the TLS certificate and key can be read and belong together; storage and ring paths do
-/// not name the wrong kind of file; the price file is whole and right. Reads files, changes nothing.
+/// not name the wrong kind of file; the price file is whole and right; keys of providers can be read and sent. Reads
+/// files, changes nothing.
 Result<void> validate_files(const Config& config);
 
 /// All three, in this order, and then `more`: for `serve` and `config validate`.

@@ -13,6 +13,7 @@
 
 #include "base/strings.h"
 #include "base/unique_fd.h"
+#include "config/credential.h"
 #include "config/effective.h"
 #include "config/faults.h"
 #include "config/price_file.h"
@@ -62,6 +63,13 @@ void check_tls_files(const TlsConfig& tls, Faults& out) {
                    " holds no PEM private key without passphrase for server.tls.cert: " + openssl_reason());
 }
 
+void check_credentials(const Config& c, Faults& out) {
+  for (const ProviderConfig* p : all_providers(c)) {
+    if (!holds_credential(*p) || out.has(credential_setting(*p))) continue;
+    if (const auto read = read_credential(*p); !read) out.add(read.error().message);
+  }
+}
+
 void check_storage_paths(const Config& c, Faults& out) {
   struct stat info{};
   if (c.storage.driver == "sqlite" && ::stat(c.storage.path.c_str(), &info) == 0 && S_ISDIR(info.st_mode))
@@ -90,6 +98,7 @@ void check_prices(const Config& c, Faults& out) {
 void find_in_files(const Config& config, Faults& out) {
   check_tls_files(config.server.tls, out);
   check_storage_paths(config, out);
+  check_credentials(config, out);
   check_prices(config, out);
 }
 

@@ -9,7 +9,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "auth/credential_headers.h"
 #include "base/strings.h"
+#include "config/credential.h"
 #include "config/effective.h"
 #include "config/faults.h"
 #include "config/validate.h"
@@ -205,6 +207,45 @@ void check_provider_headers(const Config& c, Faults& out) {
   for (const ProviderConfig* p : all_providers(c)) check_headers_of(*p, out);
 }
 
+/// Whether only this machine reaches the listener.
+bool listens_on_loopback(const Config& c) {
+  const std::string host = lowercase(listen_host(c));
+  return host == "localhost" || host == "::1" || (host.starts_with("127.") && is_address(AF_INET, host));
+}
+
+bool is_variable_name(std::string_view name) {
+  const auto usable = [](char ch) {
+    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || ch == '_';
+  };
+  return std::all_of(name.begin(), name.end(), usable) && !(name.front() >= '0' && name.front() <= '9');
+}
+
+void check_credential_of(const ProviderConfig& p, const Config& c, Faults& out) {
+  const std::string path = "providers." + p.name;
+  const std::string_view variable = trim(p.credential_env), header = trim(p.credential_header);
+  if (!header.empty() && !auth::is_key_header(header))
+    out.add(path + ".credential_header must be one of Authorization, X-API-Key, api-key, x-goog-api-key");
+  if (!holds_credential(p)) {
+    if (!header.empty()) out.add(path + ".credential_header is for a key that credential_env or credential_file names");
+    return;
+  }
+  const std::string key = credential_setting(p);
+  if (!variable.empty() && !trim(p.credential_file).empty())
+    return out.add(key + " and " + path + ".credential_file must not both be set");
+  if (!variable.empty() && !is_variable_name(variable))
+    return out.add(key + " must be the name of an environment variable, not a key: letters, digits and '_'");
+  for (const HeaderConfig& h : p.headers)
+    if (auth::is_key_header(h.name))
+      return out.add(key + " and " + path + ".headers." + h.name + " must not both be set");
+  if (!c.auth.enabled && !listens_on_loopback(c))
+    out.add(key +
+            " lets everybody who reaches the gateway use your key: set auth.enabled, or server.host to 127.0.0.1");
+}
+
+void check_credentials(const Config& c, Faults& out) {
+  for (const ProviderConfig* p : all_providers(c)) check_credential_of(*p, c, out);
+}
+
 void check_auth_header(const Config& c, Faults& out) {
   const std::string_view header = trim(c.auth.header);
   if (std::all_of(header.begin(), header.end(), http::is_token_char)) return;
@@ -256,8 +297,8 @@ void check_pricing(const Config& c, Faults& out) { out.add(provider::PriceTable:
 }  // namespace
 
 void find_for_serve(const Config& config, Faults& out) {
-  for (const auto check : {check_host, check_driver, check_routes, check_provider_headers, check_auth_header,
-                           check_auth_keys, check_tls, check_bounds, check_limits, check_pricing})
+  for (const auto check : {check_host, check_driver, check_routes, check_provider_headers, check_credentials,
+                           check_auth_header, check_auth_keys, check_tls, check_bounds, check_limits, check_pricing})
     check(config, out);
 }
 

@@ -60,6 +60,7 @@ struct ExchangeRecord {
   std::uint16_t status = 0;
   Outcome outcome = Outcome::complete;
   bool streaming = false;
+  bool held_credential = false;  ///< the provider got the gateway's key, not the caller's
 
   std::string_view provider, model, method;
   std::string_view path;  ///< decoded, without query, with the provider prefix

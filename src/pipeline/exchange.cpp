@@ -107,11 +107,19 @@ void Exchange::begin() {
   route::append_generated_correlation_id(correlation_id_);
 }
 
+/// Whether the caller is given the provider's key that the gateway holds. With auth off that is not for web pages,
+/// which reach this machine's loopback through its user's browser; TRACE would be answered with the key.
+bool Exchange::takes_held_credential(const ProviderLink& link, const auth::AuthRequest& request) const {
+  if (!link.holds_credential || services_.credentials.brings_provider_key(head_.fields)) return false;
+  return (services_.keys.enabled() || !request.has_origin) && head_.method != "TRACE";
+}
+
 auth::Decision Exchange::admit(const route::Match& match, std::int64_t wall_ns, std::int64_t mono_ns) {
   auth::AuthRequest request{.method = head_.method, .path = target_.path()};
-  if (match.route != nullptr) {
+  const ProviderLink* link = match.route != nullptr ? &services_.providers[match.route->index] : nullptr;
+  if (link != nullptr) {
     request.provider = match.route->name;
-    request.has_provider_credential = services_.providers[match.route->index].adds_credential;
+    request.has_provider_credential = link->adds_credential || link->holds_credential;
   }
   bool key_seen = false;
   for (const http::Field& f : head_.fields) {
@@ -128,6 +136,7 @@ auth::Decision Exchange::admit(const route::Match& match, std::int64_t wall_ns, 
         break;
     }
   }
+  held_credential_ = link != nullptr && takes_held_credential(*link, request);
   request.from_loopback = connection_.peer() == "::1" || connection_.peer().starts_with("127.");
   request.keys_verified = services_.keys.trusted(mono_ns);
   request.now_ns = wall_ns;

@@ -44,6 +44,7 @@ class Exchange final : private proxy::RelayObserver {
  private:
   // exchange.cpp: the path.
   void begin();
+  bool takes_held_credential(const ProviderLink& link, const auth::AuthRequest& request) const;
   auth::Decision admit(const route::Match& match, std::int64_t wall_ns, std::int64_t mono_ns);
   net::Task<bool> answer(const LocalAnswer& answer);
   net::Task<bool> send_all(std::string_view data);
@@ -193,9 +194,10 @@ class Exchange final : private proxy::RelayObserver {
   std::array<RedactionCount, 1 + guard::kKinds> redaction_counts_{};
   int status_ = 0;
   int ring_refusals_ = 0;
-  bool generates_text_ = false;  ///< by its method and path
-  bool names_ids_ = false;       ///< a header of the request names a session or a place in a lineage
-  bool repeats_usage_ = false;   ///< the answer states what another exchange spent, or one before this
+  bool held_credential_ = false;  ///< the provider gets the gateway's key
+  bool generates_text_ = false;   ///< by its method and path
+  bool names_ids_ = false;        ///< a header of the request names a session or a place in a lineage
+  bool repeats_usage_ = false;    ///< the answer states what another exchange spent, or one before this
   /// A stream that has not reported its usage: what is needed to count it ourselves is kept.
   bool may_estimate_ = false;
   bool owes_usage_ = false;  ///< the answer is a model's

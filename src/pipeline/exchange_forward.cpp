@@ -30,16 +30,19 @@ bool generates_text(std::string_view path) {
 }  // namespace
 
 void Exchange::write_upstream_head() {
-  proxy::append_upstream_head(buffers_.upstream_head, {.head = head_,
-                                                       .route = *route_,
-                                                       .target = target_,
-                                                       .client_ip = connection_.peer(),
-                                                       .correlation_id = correlation_id_,
-                                                       .gateway_key_header = services_.credentials.gateway_header(),
-                                                       .proxy_authorization = link_->proxy_authorization,
-                                                       .absolute_form = link_->absolute_form,
-                                                       .added = link_->added,
-                                                       .body_replaced = usage_filter_ != nullptr});
+  proxy::append_upstream_head(
+      buffers_.upstream_head,
+      {.head = head_,
+       .route = *route_,
+       .target = target_,
+       .client_ip = connection_.peer(),
+       .correlation_id = correlation_id_,
+       .gateway_key_header = services_.credentials.gateway_header(),
+       .proxy_authorization = link_->proxy_authorization,
+       .absolute_form = link_->absolute_form,
+       .added = link_->added,
+       .credential = held_credential_ ? &worker_.held.of(services_.held, route_->index) : nullptr,
+       .body_replaced = usage_filter_ != nullptr});
 }
 
 /// Comes before the first byte of a body is looked at.

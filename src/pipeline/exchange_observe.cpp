@@ -346,7 +346,10 @@ void Exchange::fill_session(ExchangeRecord& r) {
       buffers_.session.empty() ? std::string_view() : stored_id(connection_.stored_ids().session, buffers_.session);
 }
 
+/// Says who called, so a key that the gateway holds is not in it.
 void Exchange::fill_provider_key(ExchangeRecord& r) {
+  r.held_credential = held_credential_;
+  if (held_credential_) return;
   const std::string_view key = provider_key(head_.fields, services_.credentials);
   if (key.empty()) return;
   KeyHashCache& cache = connection_.key_hash();

@@ -19,6 +19,7 @@
 #include "net/upstream.h"
 #include "pipeline/background_answers.h"
 #include "pipeline/commit_signal.h"
+#include "pipeline/held_credentials.h"
 #include "pipeline/key_book.h"
 #include "pipeline/price_book.h"
 #include "pipeline/query_pool.h"
@@ -45,7 +46,8 @@ struct ProviderLink {
   bool absolute_form = false;       ///< plain HTTP through a forward proxy
   std::string proxy_authorization;  ///< sent with each request then
   proxy::AddedFields added;
-  bool adds_credential = false;  ///< among them is the provider's key, so that the caller need not bring one
+  bool adds_credential = false;   ///< among them is the provider's key, so that the caller need not bring one
+  bool holds_credential = false;  ///< so has Services::held, for callers that bring none
 };
 
 struct CaptureOptions {
@@ -105,6 +107,7 @@ struct Services : Stages {
   std::string cors_allow_headers;
   KeyBook keys;
   PriceBook prices;
+  HeldCredentials held;
   UnpricedModels unpriced;
   BackgroundAnswers background_answers;
   provider::TokenizerSet tokenizers;

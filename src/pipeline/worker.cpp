@@ -21,6 +21,7 @@ Worker::Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd lis
                .prices = {},
                .meters = {},
                .keys = {},
+               .held = {},
                .commits = {services.commits, *loop_},
                .auth_failures = {}},
       listener_(*loop_, std::move(listener),

@@ -55,6 +55,7 @@ struct WorkerContext {
   WorkerPrices prices;
   limits::MeterCache meters;
   WorkerKeys keys;
+  WorkerCredentials held;
   CommitSignal::Listener commits;
   /// Until then a full ring is not waited for: overflow files cannot take more, and tracing must not slow answers.
   std::int64_t ring_saturated_until_ns = 0;

@@ -92,7 +92,7 @@ void append_forwarded_for(std::string& out, const UpstreamHeadInput& in) {
 }  // namespace
 
 void AddedFields::add(std::string_view name, std::string_view value) {
-  names_.emplace_back(name);
+  hide(name);
   append_field(lines_, name, value);
 }
 
@@ -165,12 +165,13 @@ void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {
     }
     if (http::is_hop_by_hop(f.id)) continue;
     if (f.name.size() == in.gateway_key_header.size() && iequals(f.name, in.gateway_key_header)) continue;
-    if (in.added.replaces(f.name)) continue;
+    if (in.added.replaces(f.name) || (in.credential != nullptr && in.credential->replaces(f.name))) continue;
     if (check_names && named_by_connection(in.head.fields, f)) continue;
     run.add(f);
   }
   run.flush();
   out.append(in.added.lines());
+  if (in.credential != nullptr) out.append(in.credential->lines());
   append_forwarded_for(out, in);
   append_field(out, kCorrelationHeader, in.correlation_id);
   if (in.head.body == http::BodyKind::chunked) out.append("Transfer-Encoding: chunked\r\n");

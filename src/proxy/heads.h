@@ -19,6 +19,8 @@ inline constexpr std::string_view kTraceIdHeader = "X-Ongoingai-Trace-Id";
 class AddedFields {
  public:
   void add(std::string_view name, std::string_view value);
+  void add_line(std::string_view line) { lines_.append(line); }    ///< whole, with its end; it replaces nothing
+  void hide(std::string_view name) { names_.emplace_back(name); }  ///< the client's goes nowhere
   bool replaces(std::string_view name) const;
   std::string_view lines() const { return lines_; }  ///< as sent
 
@@ -37,7 +39,8 @@ struct UpstreamHeadInput {
   std::string_view proxy_authorization;  ///< set for plain HTTP through a forward proxy
   bool absolute_form = false;            ///< likewise
   const AddedFields& added;
-  bool body_replaced = false;  ///< its length is head.content_length, whatever the client's fields say
+  const AddedFields* credential = nullptr;  ///< set: likewise, for this request
+  bool body_replaced = false;               ///< its length is head.content_length, whatever the client's fields say
 };
 
 void append_upstream_head(std::string& out, const UpstreamHeadInput& in);

@@ -6,7 +6,7 @@ namespace gw::proxy {
 namespace {
 
 /// The head for the provider of a request with these header lines.
-std::string upstream_head(std::string_view fields, const AddedFields& added) {
+std::string upstream_head(std::string_view fields, const AddedFields& added, const AddedFields* credential = nullptr) {
   const auto table = route::RouteTable::build({{"groq", "/groq", "http://up.test/base"}});
   EXPECT_TRUE(table);
   route::Target target;
@@ -24,7 +24,8 @@ std::string upstream_head(std::string_view fields, const AddedFields& added) {
                              .gateway_key_header = "X-Key",
                              .proxy_authorization = {},
                              .absolute_form = false,
-                             .added = added});
+                             .added = added,
+                             .credential = credential});
   return out;
 }
 
@@ -35,6 +36,18 @@ TEST(UpstreamHead, CarriesAddedFieldsInThePlaceOfTheClientsOfTheSameName) {
   EXPECT_EQ(upstream_head("AUTHORIZATION: Bearer theirs\r\nx-team: red\r\nX-Team: green\r\nX-Teams: kept\r\n", added),
             "POST /base/v1/x HTTP/1.1\r\nHost: up.test\r\nX-Teams: kept\r\nAuthorization: Bearer ours\r\nX-Team: "
             "blue\r\nX-Forwarded-For: 1.2.3.4\r\nX-Ongoingai-Correlation-Id: c-1\r\n\r\n");
+}
+
+TEST(UpstreamHead, CarriesAHeldCredentialInThePlaceOfEveryHeaderThatMayHoldOne) {
+  AddedFields added, credential;
+  added.add("X-Team", "blue");
+  credential.hide("Authorization");
+  credential.hide("X-API-Key");
+  credential.add_line("X-API-Key: ours\r\n");
+  EXPECT_EQ(upstream_head("Connection: x-api-key\r\nauthorization: Bearer\r\nX-Key: gateway\r\nX-Api-Key: gateway\r\n",
+                          added, &credential),
+            "POST /base/v1/x HTTP/1.1\r\nHost: up.test\r\nX-Team: blue\r\nX-API-Key: ours\r\nX-Forwarded-For: "
+            "1.2.3.4\r\nX-Ongoingai-Correlation-Id: c-1\r\n\r\n");
 }
 
 TEST(UpstreamHead, KeepsAddedFieldsThatTheClientsConnectionFieldNames) {

@@ -10,7 +10,7 @@ namespace gw::trace {
 namespace {
 
 constexpr std::uint8_t kStreaming = 1, kRedactionTruncated = 2, kRedactionStorageDrop = 4, kUsageSeen = 8,
-                       kUsageEstimated = 16, kUsageAnomalous = 32;
+                       kUsageEstimated = 16, kUsageAnomalous = 32, kHeldCredential = 64;
 
 /// Copied as it is: no padding inside, fields are only ever added at the end.
 struct Fixed {
@@ -238,10 +238,11 @@ class Writer {
   f.status = r.status;
   f.outcome = static_cast<std::uint8_t>(r.outcome);
   f.cost_source = static_cast<std::uint8_t>(r.cost.source);
-  f.bits = static_cast<std::uint8_t>(
-      (r.streaming ? kStreaming : 0) | (r.redaction_truncated ? kRedactionTruncated : 0) |
-      (r.redaction_storage_drop ? kRedactionStorageDrop : 0) | (r.usage.seen ? kUsageSeen : 0) |
-      (r.usage.estimated ? kUsageEstimated : 0) | (r.usage.anomalous ? kUsageAnomalous : 0));
+  f.bits =
+      static_cast<std::uint8_t>((r.streaming ? kStreaming : 0) | (r.redaction_truncated ? kRedactionTruncated : 0) |
+                                (r.redaction_storage_drop ? kRedactionStorageDrop : 0) |
+                                (r.usage.seen ? kUsageSeen : 0) | (r.usage.estimated ? kUsageEstimated : 0) |
+                                (r.usage.anomalous ? kUsageAnomalous : 0) | (r.held_credential ? kHeldCredential : 0));
   f.text_parts = text_parts(r);
   f.number_parts = number_parts(r);
   return f;
@@ -371,6 +372,7 @@ bool get_fixed(Reader& in, ExchangeRecord& r, Fixed& f) {
   r.status = f.status;
   r.outcome = static_cast<Outcome>(std::min(f.outcome, static_cast<std::uint8_t>(Outcome::refused_by_guard)));
   r.streaming = (f.bits & kStreaming) != 0;
+  r.held_credential = (f.bits & kHeldCredential) != 0;
   r.redaction_truncated = (f.bits & kRedactionTruncated) != 0;
   r.redaction_storage_drop = (f.bits & kRedactionStorageDrop) != 0;
   set_parts({}, r);

@@ -37,6 +37,7 @@ void fill_everything(TestRecord& t) {
   r.stream_chunks = 17;
   r.outcome = Outcome::upstream_aborted;
   r.streaming = true;
+  r.held_credential = true;
   r.identity = {.key_id = "key-1", .org_id = "acme", .workspace_id = "ws", .team = "team", .role = "Admin"};
   r.lineage = {.group_id = "g", .thread_id = "t", .run_id = "r", .parent_checkpoint_id = "p", .checkpoint_seq = 0};
   r.usage = {.input_tokens = 1,
@@ -89,7 +90,7 @@ TEST(RecordCodec, GivesBackEveryField) {
   EXPECT_EQ(g.stream_chunks, 17U);
   EXPECT_EQ(g.status, 200);
   EXPECT_EQ(g.outcome, Outcome::upstream_aborted);
-  EXPECT_TRUE(g.streaming && g.redaction_truncated && g.redaction_storage_drop);
+  EXPECT_TRUE(g.streaming && g.held_credential && g.redaction_truncated && g.redaction_storage_drop);
   EXPECT_EQ(g.usage, r.usage);
   EXPECT_EQ(g.cost.nano_usd, -5);
   EXPECT_EQ(g.cost.computed_nano_usd, -7);

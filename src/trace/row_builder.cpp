@@ -213,6 +213,7 @@ void RowBuilder::metadata(DecodedRecord& d, std::uint16_t flags, const Trace& ro
   }
   o.text_if("\"correlation_id\":", r.correlation_id);
   o.text("\"cost_source\":", to_string(r.cost.source));
+  if (r.held_credential) o.text("\"credential\":", "gateway");
   o.text_if("\"gateway_key_id\":", who.key_id);
   if ((flags & kFrameHeadersDropped) != 0) o.text("\"headers_dropped\":", "too_large");
   o.text_if("\"inference_geo\":", r.inference_geo);

@@ -143,7 +143,7 @@ TEST(RowBuilder, WritesEveryMetadataKeySorted) {
   r.service_tier_asked = "auto";
   r.service_tier = "flex";
   r.inference_geo = "us";
-  r.redaction_truncated = r.redaction_storage_drop = r.streaming = true;
+  r.redaction_truncated = r.redaction_storage_drop = r.streaming = r.held_credential = true;
   r.stream_chunks = 3;
   t.redaction_counts() = {{"phone", 2}, {"email", 1}, {"ssn", 0}, {"email", 3}};
   t.refresh();
@@ -153,7 +153,7 @@ TEST(RowBuilder, WritesEveryMetadataKeySorted) {
       "{\"api_key_last4\":\"cdef\",\"bodies_dropped\":\"too_large\",\"cache_saved_usd\":-0.0000015,\"computed_cost_"
       "usd\":0.999999999,\"correlation_"
       "id\":\"c-1\","
-      "\"cost_source\":\"provider\","
+      "\"cost_source\":\"provider\",\"credential\":\"gateway\","
       "\"gateway_key_id\":\"key-1\",\"headers_dropped\":\"too_large\",\"inference_geo\":\"us\",\"latency_us\":321000,"
       "\"lineage_checkpoint_id\":\"00000000000000000000000000000000\",\"lineage_checkpoint_seq\":0,\"lineage_group_"
       "id\":\"g\","
