@@ -1,6 +1,7 @@
 #include "app/key_keeper.h"
 
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 #include <filesystem>
 
@@ -74,6 +75,7 @@ class Keeping : public ::testing::Test {
   }
 
   std::string folder_;
+  bool away_ = false;  ///< the database, from who opens it with such an on_open
   store::SqliteOptions options_;
   std::unique_ptr<store::KeyStore> ours_, theirs_;
   pipeline::KeyBook book_{*auth::Authorizer::build({.enabled = true, .keys = {}}), 100 * kSecond};
@@ -130,6 +132,35 @@ TEST_F(Keeping, KeysAreTrustedForAMinuteWithoutALookAtTheStore) {
   EXPECT_TRUE(keeper_.poll(*ours_));
   EXPECT_TRUE(book_.trusted(now_mono_ns));
   EXPECT_TRUE(known("a"));
+}
+
+TEST_F(Keeping, ADatabaseThatCannotBeReadLeavesTheKeysTrustedUntilOneIsChanged) {
+  options_.on_open = [this](sqlite3* handle) {
+    sqlite3_set_authorizer(
+        handle,
+        [](void* denies, int, const char*, const char*, const char*, const char*) {
+          return *static_cast<bool*>(denies) ? SQLITE_DENY : SQLITE_OK;
+        },
+        &away_);
+  };
+  ours_ = open();
+  ASSERT_TRUE(keeper_.refresh(*ours_));
+  ASSERT_FALSE(theirs_->load(store::TenantScope::all())->stored) << "only those of the configuration";
+  away_ = true;
+  for (int minute = 0; minute < 10; ++minute) {
+    now_mono_ns += pipeline::KeyBook::kTrustNs;
+    EXPECT_EQ(keeper_.poll(*ours_).value_or(KeyKeeper::Outcome::replaced), KeyKeeper::Outcome::unchanged);
+    EXPECT_TRUE(book_.trusted(now_mono_ns));
+    EXPECT_TRUE(known("yaml"));
+  }
+  ASSERT_EQ(*theirs_->revoke(store::TenantScope::all(), "yaml", kWall), store::KeyOutcome::done);
+  now_mono_ns += pipeline::KeyBook::kTrustNs + 1;
+  EXPECT_FALSE(keeper_.poll(*ours_));
+  EXPECT_FALSE(book_.trusted(now_mono_ns)) << "a key that may be revoked is not trusted";
+  away_ = false;
+  EXPECT_EQ(*keeper_.poll(*ours_), KeyKeeper::Outcome::replaced);
+  EXPECT_TRUE(book_.trusted(now_mono_ns));
+  EXPECT_FALSE(known("yaml"));
 }
 
 TEST_F(Keeping, WithAuthOffNothingIsRead) {

@@ -67,7 +67,8 @@ class KeyStore {
  public:
   virtual ~KeyStore() = default;
   /// Differs from what it was when a key has changed since, whoever changed it; the time of the last use is no change.
-  /// Cheap.
+  /// Cheap. A store that cannot be read gives the number of the last look where it can tell that nobody has changed a
+  /// key since.
   virtual Result<std::int64_t> change_number() = 0;
   virtual Result<KeySet> load(const TenantScope& scope) = 0;
   /// A key outside the scope is an error.

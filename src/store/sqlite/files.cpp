@@ -4,12 +4,33 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <climits>
+#include <cstdlib>
 #include <cstring>
 
 #include "base/strings.h"
 #include "base/unique_fd.h"
 
 namespace gw::store::sqlite {
+namespace {
+
+std::string real_path(const std::string& path) {
+  char* p = ::realpath(path.c_str(), nullptr);
+  if (p == nullptr) return {};
+  std::string out(p);
+  std::free(p);
+  return out;
+}
+
+}  // namespace
+
+std::string canonical_path(const std::string& path) {
+  if (std::string whole = real_path(path); !whole.empty()) return whole;
+  const std::string folder = real_path(parent_folder(path));
+  const std::size_t slash = path.rfind('/');
+  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  return folder.empty() ? path : folder + (folder.ends_with('/') ? "" : "/") + name;
+}
 
 std::string parent_folder(const std::string& path) {
   const std::size_t slash = path.rfind('/');

@@ -6,6 +6,8 @@
 
 namespace gw::store::sqlite {
 
+/// The one true name of a file whose folder exists, also before the file does: symbolic links are followed.
+std::string canonical_path(const std::string& path);
 /// "." when the path names no folder.
 std::string parent_folder(const std::string& path);
 /// Creates the missing folders above `path`, mode 0755.

@@ -3,8 +3,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
-#include <cstdlib>
 #include <cstring>
 
 #include "base/strings.h"
@@ -13,23 +11,6 @@
 
 namespace gw::store {
 namespace {
-
-std::string real_path(const std::string& path) {
-  char* p = ::realpath(path.c_str(), nullptr);
-  if (p == nullptr) return {};
-  std::string out(p);
-  std::free(p);
-  return out;
-}
-
-/// The database's one true name, also before the file exists.
-std::string canonical(const std::string& db_path) {
-  if (std::string whole = real_path(db_path); !whole.empty()) return whole;
-  const std::string folder = real_path(sqlite::parent_folder(db_path));
-  const std::size_t slash = db_path.rfind('/');
-  const std::string name = slash == std::string::npos ? db_path : db_path.substr(slash + 1);
-  return folder.empty() ? db_path : folder + (folder.ends_with('/') ? "" : "/") + name;
-}
 
 std::string holder(int fd) {
   char text[32] = {};
@@ -43,7 +24,7 @@ std::string holder(int fd) {
 Result<FolderLock> lock_data_folder(const std::string& db_path) {
   if (trim(db_path).empty()) return fail("sqlite path cannot be empty");
   if (auto made = sqlite::make_parent_folder(db_path); !made) return tl::make_unexpected(made.error());
-  const std::string path = canonical(db_path) + ".lock";
+  const std::string path = sqlite::canonical_path(db_path) + ".lock";
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return fail("open lock file " + quoted(path) + ": " + std::strerror(errno));
   while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {

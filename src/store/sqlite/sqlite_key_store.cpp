@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "base/time_format.h"
 #include "store/sqlite/connection.h"
+#include "store/sqlite/key_notice.h"
 #include "store/sqlite/key_schema.h"
 #include "store/sqlite/schema.h"
 
@@ -66,7 +67,7 @@ std::string id_to_store(const GatewayKey& key, const std::set<std::string>& take
 class SqliteKeyStore final : public KeyStore {
  public:
   SqliteKeyStore(SqliteOptions options, std::vector<GatewayKey> configured)
-      : options_(std::move(options)), configured_(std::move(configured)) {}
+      : options_(std::move(options)), configured_(std::move(configured)), notice_(options_.path) {}
 
   Result<void> open();
 
@@ -83,6 +84,7 @@ class SqliteKeyStore final : public KeyStore {
   template <class T>
   Result<T> end(bool keep, T done);
   tl::unexpected<Error> failed();
+  Result<std::int64_t> read_change_number();
   bool in_place() const;
   int read(const TenantScope& scope, std::string_view id, std::vector<GatewayKey>& out);
   int stored(bool& any);
@@ -96,6 +98,18 @@ class SqliteKeyStore final : public KeyStore {
   const std::vector<GatewayKey> configured_;
   std::unique_ptr<Connection> connection_;  ///< null: to be opened
   std::optional<FileId> log_;
+
+  /// What there was before a change number was read.
+  struct Look {
+    std::optional<FileId> file;
+    std::optional<KeyNotice::State> noticed;
+    bool proves_no_change_since(const Look& earlier) const {
+      return file && noticed && file == earlier.file && noticed == earlier.noticed;
+    }
+  };
+  Look look() const { return {file_id(options_.path), notice_.state()}; }
+  const KeyNotice notice_;
+  std::optional<std::pair<Look, std::int64_t>> last_;  ///< that succeeded, and the number
 };
 
 Result<void> SqliteKeyStore::open() {
@@ -122,6 +136,7 @@ Result<void> SqliteKeyStore::open() {
   if (db.exec("PRAGMA synchronous=FULL; PRAGMA secure_delete=FAST; PRAGMA cache_size=-256; PRAGMA "
               "wal_autocheckpoint=0") != SQLITE_OK)
     return fail("set sqlite synchronous mode: " + db.message());
+  if (!options_.read_once) notice_.create();
   connection_ = std::move(opened.connection);
   log_ = file_id(options_.path + "-wal");
   return {};
@@ -151,7 +166,16 @@ Result<void> SqliteKeyStore::begin(const char* how) {
 
 template <class T>
 Result<T> SqliteKeyStore::end(bool keep, T done) {
-  if (keep && connection_->exec("COMMIT") != SQLITE_OK) return failed();
+  if (keep) {
+    if (auto noted = notice_.add(); !noted) {
+      connection_->rollback();
+      connection_->clear_deadline();
+      return tl::make_unexpected(noted.error());
+    }
+    if (connection_->exec("COMMIT") != SQLITE_OK) return failed();
+    [[maybe_unused]] const auto noted =
+        notice_.add();  // without it whoever looked before the commit trusts for a minute
+  }
   connection_->rollback();
   connection_->clear_deadline();
   if (!log_) log_ = file_id(options_.path + "-wal");
@@ -190,6 +214,16 @@ int SqliteKeyStore::read(const TenantScope& scope, std::string_view id, std::vec
 }
 
 Result<std::int64_t> SqliteKeyStore::change_number() {
+  const Look now = look();
+  const auto number = read_change_number();
+  if (number)
+    last_.emplace(now, *number);
+  else if (last_ && now.proves_no_change_since(last_->first))
+    return last_->second;
+  return number;
+}
+
+Result<std::int64_t> SqliteKeyStore::read_change_number() {
   if (auto r = begin("BEGIN"); !r) return tl::make_unexpected(r.error());
   std::int64_t now = 0;
   if (change(now) != SQLITE_OK) return failed();
@@ -197,6 +231,7 @@ Result<std::int64_t> SqliteKeyStore::change_number() {
 }
 
 Result<KeySet> SqliteKeyStore::load(const TenantScope& scope) {
+  const Look before = look();
   if (auto r = begin("BEGIN"); !r) return tl::make_unexpected(r.error());
   KeySet set;
   if (change(set.change) != SQLITE_OK || stored(set.stored) != SQLITE_OK) return failed();
@@ -206,6 +241,7 @@ Result<KeySet> SqliteKeyStore::load(const TenantScope& scope) {
     std::copy_if(configured_.begin(), configured_.end(), std::back_inserter(set.keys),
                  [&](const GatewayKey& key) { return in_scope(scope, key); });
   }
+  last_.emplace(before, set.change);
   return end(false, std::move(set));
 }
 

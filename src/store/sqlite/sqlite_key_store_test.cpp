@@ -1,5 +1,8 @@
 #include "store/sqlite/sqlite_key_store.h"
 
+#include <filesystem>
+#include <fstream>
+#include <functional>
 #include <thread>
 
 #include "store/key_store_contract.h"
@@ -120,6 +123,91 @@ TEST(SqliteKeyStore, ADatabaseThatIsLockedFailsTheChangeWhole) {
     EXPECT_TRUE((*store)->load(kAll)) << "reading goes on";
   }
   EXPECT_EQ(*(*store)->insert(kAll, test_key("a", "1")), KeyOutcome::done);
+}
+
+/// A store that does not answer while `away`, and another one on the same database that does.
+class AwayKeys : public testing::Test {
+ protected:
+  AwayKeys() {
+    SqliteOptions o = db_.options();
+    o.on_open = [this](sqlite3* handle) {
+      sqlite3_set_authorizer(
+          handle,
+          [](void* self, int, const char*, const char*, const char*, const char*) {
+            return static_cast<AwayKeys*>(self)->away_ ? SQLITE_DENY : SQLITE_OK;
+          },
+          this);
+    };
+    auto opened = open_sqlite_key_store(o, {test_key("y", "9")});
+    EXPECT_TRUE(opened) << opened.error().message;
+    if (opened) ours_ = std::move(*opened);
+  }
+  bool away_ = false;
+  SqliteKeys db_;
+  std::unique_ptr<KeyStore> ours_, theirs_ = db_.open({test_key("y", "9")});
+};
+
+TEST_F(AwayKeys, WhileNobodyChangesAKeyTheNumberStaysKnown) {
+  const std::int64_t known = *ours_->change_number();
+  away_ = true;
+  for (int look = 0; look < 3; ++look) EXPECT_EQ(ours_->change_number().value_or(-1), known) << look;
+  EXPECT_FALSE(ours_->load(kAll));
+  ASSERT_TRUE(theirs_->touch(kAll, std::vector<KeyUse>{{"y", 5}}));
+  ASSERT_EQ(*theirs_->revoke(kAll, "nobody", 5), KeyOutcome::not_found);
+  EXPECT_EQ(ours_->change_number().value_or(-1), known) << "no change of a key";
+}
+
+TEST_F(AwayKeys, AfterAnyChangeOfAKeyTheNumberIsNotKnownUntilItCanBeRead) {
+  const std::function<void()> changes[] = {
+      [&] { ASSERT_EQ(*theirs_->insert(kAll, test_key("a", "1")), KeyOutcome::done); },
+      [&] { ASSERT_EQ(theirs_->rotate(kAll, "a", {.token_hash = "2", .at_ns = 1})->outcome, KeyOutcome::done); },
+      [&] { ASSERT_EQ(*theirs_->revoke(kAll, "a", 1), KeyOutcome::done); }};
+  for (const auto& change : changes) {
+    away_ = false;
+    const std::int64_t known = *ours_->change_number();
+    away_ = true;
+    change();
+    EXPECT_FALSE(ours_->change_number());
+    EXPECT_FALSE(ours_->change_number());
+    away_ = false;
+    EXPECT_NE(*ours_->change_number(), known);
+    away_ = true;
+    EXPECT_TRUE(ours_->change_number());
+  }
+}
+
+TEST_F(AwayKeys, ADatabaseOrANoticeThatIsNotThereProvesNothing) {
+  ASSERT_TRUE(ours_->load(kAll));
+  away_ = true;
+  EXPECT_TRUE(ours_->change_number()) << "also where only load() has looked before";
+  std::filesystem::rename(db_.path + ".keys", db_.path + ".elsewhere");
+  EXPECT_FALSE(ours_->change_number());
+  std::filesystem::rename(db_.path + ".elsewhere", db_.path + ".keys");
+  EXPECT_TRUE(ours_->change_number());
+  std::filesystem::rename(db_.path, db_.path + ".elsewhere");
+  EXPECT_FALSE(ours_->change_number());
+  std::ofstream(db_.path) << "another file";
+  EXPECT_FALSE(ours_->change_number());
+}
+
+TEST_F(AwayKeys, AChangeThatCannotBeNotedIsNotMade) {
+  std::filesystem::remove(db_.path + ".keys");
+  std::filesystem::create_directory(db_.path + ".keys");
+  const auto refused = theirs_->insert(kAll, test_key("a", "1"));
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find(".keys\": Is a directory"), std::string::npos) << refused.error().message;
+  std::filesystem::remove(db_.path + ".keys");
+  EXPECT_EQ(*theirs_->insert(kAll, test_key("a", "1")), KeyOutcome::done);
+}
+
+TEST_F(AwayKeys, TwoNamesOfOneDatabaseAreOneNotice) {
+  ASSERT_TRUE(ours_->change_number());
+  std::filesystem::create_symlink(db_.path, db_.folder / "alias.db");
+  SqliteOptions o = db_.options();
+  o.path = db_.folder / "alias.db";
+  away_ = true;
+  ASSERT_EQ(*(*open_sqlite_key_store(o, {}))->insert(kAll, test_key("a", "1")), KeyOutcome::done);
+  EXPECT_FALSE(ours_->change_number());
 }
 
 TEST(SqliteKeyStore, ManyProcessesStoringAtOnceImportTheConfiguredKeysOnce) {
