@@ -9,9 +9,12 @@
 namespace gw::config {
 namespace {
 
-std::string parse_fault(std::string_view function, std::string_view value, NumberError error) {
+/// In the contract's words, and what is allowed.
+std::string parse_fault(std::string_view function, std::string_view value, NumberError error,
+                        std::string_view allowed) {
   return "strconv." + std::string(function) + ": parsing " + quoted(value) +
-         (error == NumberError::range ? ": value out of range" : ": invalid syntax");
+         (error == NumberError::range ? ": value out of range" : ": invalid syntax") + " (expected " +
+         std::string(allowed) + ")";
 }
 
 /// Applies variables one by one; one that cannot be read changes nothing.
@@ -40,21 +43,21 @@ class Applier {
     if (const auto parsed = parse_decimal_int(*value))
       target = *parsed;
     else
-      refuse(name, parse_fault("Atoi", *value, parsed.error()));
+      refuse(name, parse_fault("Atoi", *value, parsed.error(), "a whole number such as 8080"));
   }
   void boolean(std::string_view name, const std::optional<std::string>& value, bool& target) {
     if (!value) return;
     if (const auto parsed = parse_bool(*value))
       target = *parsed;
     else
-      refuse(name, parse_fault("ParseBool", *value, NumberError::syntax));
+      refuse(name, parse_fault("ParseBool", *value, NumberError::syntax, "true or false, or 1, t, 0 or f"));
   }
   void number(std::string_view name, const std::optional<std::string>& value, double& target) {
     if (!value) return;
     if (const auto parsed = parse_float(*value))
       target = *parsed;
     else
-      refuse(name, parse_fault("ParseFloat", *value, parsed.error()));
+      refuse(name, parse_fault("ParseFloat", *value, parsed.error(), "a number such as 0.25"));
   }
   void refuse(std::string_view name, const std::string& why) {
     if (!faults_.empty()) faults_ += '\n';

@@ -84,14 +84,22 @@ TEST(EnvironmentIntegers, ReplaceTheirKeyOrNameTheVariable) {
   };
   for (const Case& c : cases) {
     EXPECT_EQ(c.get(with({{c.name, "-12"}})), -12) << c.name;
-    EXPECT_EQ(refusal({{c.name, "a\"b"}}), "invalid " + c.name + ": strconv.Atoi: parsing \"a\\\"b\": invalid syntax");
-    EXPECT_EQ(refusal({{c.name, "0x10"}}), "invalid " + c.name + ": strconv.Atoi: parsing \"0x10\": invalid syntax");
+    EXPECT_EQ(refusal({{c.name, "a\"b"}}),
+              "invalid " + c.name +
+                  ": strconv.Atoi: parsing \"a\\\"b\": invalid syntax (expected a whole number such as 8080)");
+    EXPECT_EQ(refusal({{c.name, "0x10"}}),
+              "invalid " + c.name +
+                  ": strconv.Atoi: parsing \"0x10\": invalid syntax (expected a whole number such as 8080)");
     EXPECT_EQ(refusal({{c.name, "99999999999999999999"}}),
-              "invalid " + c.name + ": strconv.Atoi: parsing \"99999999999999999999\": value out of range");
+              "invalid " + c.name +
+                  ": strconv.Atoi: parsing \"99999999999999999999\": value out of range (expected a whole number such "
+                  "as 8080)");
     if (c.trimmed)
       EXPECT_EQ(c.get(with({{c.name, " 7 "}})), 7) << c.name;
     else
-      EXPECT_EQ(refusal({{c.name, " 7 "}}), "invalid " + c.name + ": strconv.Atoi: parsing \" 7 \": invalid syntax");
+      EXPECT_EQ(refusal({{c.name, " 7 "}}),
+                "invalid " + c.name +
+                    ": strconv.Atoi: parsing \" 7 \": invalid syntax (expected a whole number such as 8080)");
     EXPECT_EQ(with({{c.name, "5"}}).observability.otel.enabled, c.trimmed) << c.name;
   }
 }
@@ -112,21 +120,26 @@ TEST(EnvironmentBooleans, ReplaceTheirKeyOrNameTheVariable) {
   for (const Case& c : cases) {
     EXPECT_TRUE(c.get(with({{c.name, "T"}}))) << c.name;
     EXPECT_FALSE(c.get(with({{c.name, "0"}}))) << c.name;
-    EXPECT_EQ(refusal({{c.name, "yes"}}), "invalid " + c.name + ": strconv.ParseBool: parsing \"yes\": invalid syntax");
+    EXPECT_EQ(refusal({{c.name, "yes"}}),
+              "invalid " + c.name +
+                  ": strconv.ParseBool: parsing \"yes\": invalid syntax (expected true or false, or 1, t, 0 or f)");
     if (c.trimmed)
       EXPECT_TRUE(c.get(with({{c.name, " true "}}))) << c.name;
     else
       EXPECT_EQ(refusal({{c.name, " true"}}),
-                "invalid " + c.name + ": strconv.ParseBool: parsing \" true\": invalid syntax");
+                "invalid " + c.name +
+                    ": strconv.ParseBool: parsing \" true\": invalid syntax (expected true or false, or 1, t, 0 or f)");
   }
 }
 
 TEST(EnvironmentSamplerArg, IsAFloatOrNamesTheVariable) {
   EXPECT_DOUBLE_EQ(with({{"OTEL_TRACES_SAMPLER_ARG", " 0.25 "}}).observability.otel.sampling_ratio, 0.25);
   EXPECT_EQ(refusal({{"OTEL_TRACES_SAMPLER_ARG", "half"}}),
-            "invalid OTEL_TRACES_SAMPLER_ARG: strconv.ParseFloat: parsing \"half\": invalid syntax");
+            "invalid OTEL_TRACES_SAMPLER_ARG: strconv.ParseFloat: parsing \"half\": invalid syntax (expected a number "
+            "such as 0.25)");
   EXPECT_EQ(refusal({{"OTEL_TRACES_SAMPLER_ARG", "1e999"}}),
-            "invalid OTEL_TRACES_SAMPLER_ARG: strconv.ParseFloat: parsing \"1e999\": value out of range");
+            "invalid OTEL_TRACES_SAMPLER_ARG: strconv.ParseFloat: parsing \"1e999\": value out of range (expected a "
+            "number such as 0.25)");
 }
 
 TEST(EnvironmentExporters, SwitchTracesAndMetrics) {

@@ -104,8 +104,9 @@ TEST_F(Load, NamesTheFileInEveryFault) {
 }
 
 TEST_F(Load, StopsAtABadVariable) {
-  EXPECT_EQ(error_of(load(options("", false, {{"ONGOINGAI_PORT", "x"}}))),
-            "invalid ONGOINGAI_PORT: strconv.Atoi: parsing \"x\": invalid syntax");
+  EXPECT_EQ(
+      error_of(load(options("", false, {{"ONGOINGAI_PORT", "x"}}))),
+      "invalid ONGOINGAI_PORT: strconv.Atoi: parsing \"x\": invalid syntax (expected a whole number such as 8080)");
 }
 
 TEST_F(Load, DoesNotValidate) { EXPECT_EQ(load(options("", false, {{"ONGOINGAI_PORT", "0"}}))->server.port, 0); }
