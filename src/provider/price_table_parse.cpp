@@ -103,15 +103,28 @@ class PriceTableParser {
   }
 
   std::shared_ptr<PriceTable> table() const { return table_; }
-  const std::string& error() const { return error_; }
+  /// A line for each fault, at most kMostTold; of more only their number.
+  std::string error() const {
+    return faults_ > kMostTold ? error_ + "\nand " + std::to_string(faults_ - kMostTold) + " more" : error_;
+  }
 
  private:
   using Op = PriceTable::Op;
 
   bool fail(const Place& place, std::string what) {
+    if (++faults_ > kMostTold) return false;
     const std::string at = place.text();
-    error_ = at.empty() ? std::move(what) : at + ": " + what;
+    error_.append(error_.empty() ? "" : "\n").append(at.empty() ? what : at + ": " + what);
     return false;
+  }
+
+  /// Reads each; false: one or more were at fault, and all of them are told.
+  template <class List, class Read>
+  static bool every(const List& list, const Place& place, const Read& read) {
+    bool all = true;
+    std::size_t i = 0;
+    for (const element e : list) all = read(e, place.at(i++)) && all;
+    return all;
   }
 
   /// Members of an object, each of `keys` at most once and no other; those that are missing stay null.
@@ -168,18 +181,17 @@ class PriceTableParser {
     array providers;
     const Place place = top.of(kKeys[2]);
     if (!list(m[2], place, providers)) return false;
-    std::size_t i = 0;
-    for (const element p : providers)
-      if (!provider(p, place.at(i++))) return false;
-    return fallbacks(place);
+    return every(providers, place, [this](element p, const Place& here) { return provider(p, here); }) &&
+           fallbacks(place);
   }
 
   bool fallbacks(const Place& place) {
+    bool all = true;
     for (std::size_t i = 0; i < table_->providers_.size(); ++i)
       for (const std::string& other : table_->providers_[i].fallback)
         if (!table_->has_provider(other))
-          return fail(place.at(i).of("fallback"), gw::quoted(other) + " is no provider of the file");
-    return true;
+          all = fail(place.at(i).of("fallback"), gw::quoted(other) + " is no provider of the file");
+    return all;
   }
 
   bool provider(element value, const Place& place) {
@@ -217,11 +229,9 @@ class PriceTableParser {
     array list_of_models;
     if (!list(m[4], place.of(kKeys[4]), list_of_models)) return false;
     entry.first_model = static_cast<std::uint32_t>(table_->models_.size());
-    std::size_t i = 0;
     const Place models = place.of(kKeys[4]);
-    for (const element e : list_of_models)
-      if (!model(e, models.at(i++), id)) return false;
-    entry.models = static_cast<std::uint32_t>(i);
+    if (!every(list_of_models, models, [&](element e, const Place& here) { return model(e, here, id); })) return false;
+    entry.models = static_cast<std::uint32_t>(list_of_models.size());
     if (!distinct(entry, models)) return false;
     table_->providers_.push_back(std::move(entry));
     return true;
@@ -311,9 +321,7 @@ class PriceTableParser {
     array entries;
     if (!list(value, place, entries)) return false;
     if (entries.size() > 1000) return fail(place, "must have at most 1000 entries");
-    std::size_t i = 0;
-    for (const element e : entries) {
-      const Place here = place.at(i++);
+    return every(entries, place, [&](element e, const Place& here) {
       std::array<element, 4> m;
       std::array<bool, 4> have{};
       if (!members(e, here, kKeys, m, have)) return false;
@@ -327,8 +335,8 @@ class PriceTableParser {
       if (have[1] && (!time(m[1], here.of(kKeys[1]), p.from) || !time(m[2], here.of(kKeys[2]), p.to))) return false;
       if (!prices(m[3], here.of(kKeys[3]), p.card)) return false;
       table_->periods_.push_back(p);
-    }
-    return true;
+      return true;
+    });
   }
 
   bool date(element value, const Place& place, std::int64_t& out) {
@@ -411,17 +419,24 @@ class PriceTableParser {
     card.first_rate = static_cast<std::uint32_t>(table_->rates_.size());
     std::array<const Known*, kPriceUnits> seen{};
     std::array<bool, std::size(kPriceKeys)> keys{};
-    bool uncounted = false;
+    bool uncounted = false, all = true;
     for (const auto& [key, member] : o) {
       const Place here = place.of(key);
       const Known* k = known_price(key);
-      if (k == nullptr) return fail(here, "is not known");
+      if (k == nullptr) {
+        all = fail(here, "is not known");
+        continue;
+      }
       bool& again = keys[static_cast<std::size_t>(k - kPriceKeys)];
-      if (again) return fail(here, "stands there twice");
+      if (again) {
+        all = fail(here, "stands there twice");
+        continue;
+      }
       again = true;
       PriceRate r;
       r.unit = k->unit;
-      if (!rate(member, here, r)) return false;
+      all = rate(member, here, r) && all;
+      if (!all) continue;
       uncounted = uncounted || !k->counted;
       if (!k->counted) continue;
       const Known*& same = seen[static_cast<std::size_t>(r.unit)];
@@ -433,6 +448,7 @@ class PriceTableParser {
       }
       same = k;
     }
+    if (!all) return false;
     card.uncounted = uncounted && card.first_rate == table_->rates_.size();
     derive_cache_writes(card);
     card.rates = static_cast<std::uint16_t>(table_->rates_.size() - card.first_rate);
@@ -468,7 +484,9 @@ class PriceTableParser {
  private:
   friend class PriceOverrideReader;
   std::shared_ptr<PriceTable> table_;
-  std::string error_;
+  static constexpr std::size_t kMostTold = 20;
+  std::size_t faults_ = 0;
+  std::string error_;                  ///< the first kMostTold
   std::string_view provider_, model_;  ///< of the card that is being read
 };
 

@@ -413,6 +413,30 @@ TEST(Accounting, Row25_ABadPriceFileIsRefusedWithItsPlaceAndReason) {
   }
 }
 
+TEST(Accounting, Row25_ABadPriceFileTellsAllItsFaultsUpToABound) {
+  const std::string head = R"({"format":"ongoingai-prices/1","version":"t","providers":[)";
+  const auto error = [&](const std::string& providers) {
+    const auto t = PriceTable::parse(head + providers + "]}");
+    return t ? "(no error)" : t.error().message;
+  };
+  EXPECT_EQ(error(R"({"id":"P","models":[]},{"id":"q","fallback":["P"],"models":[)"
+                  R"({"id":"a","prices":{"input_mtok":"-1","output_mtok":"x","cache":"1"}},{"id":"b"},)"
+                  R"({"id":"c","periods":[{"prices":[]},{"start_date":"1","prices":{}}]}]})"),
+            "providers[0].id: must be lowercase\n"
+            "providers[1].models[0].prices.input_mtok: must not be negative\n"
+            "providers[1].models[0].prices.output_mtok: must be a decimal number\n"
+            "providers[1].models[0].prices.cache: is not known\n"
+            "providers[1].models[1]: must have either prices or periods\n"
+            "providers[1].models[2].periods[0].prices: must be an object\n"
+            "providers[1].models[2].periods[1].start_date: must be a date like 2026-01-31");
+  std::string many;
+  for (int i = 0; i < 30; ++i)
+    many += (many.empty() ? "" : ",") + std::string(R"({"id":"M)") + std::to_string(i) + "\"}";
+  const std::string told = error(R"({"id":"p","models":[)" + many + "]}");
+  EXPECT_EQ(std::count(told.begin(), told.end(), '\n'), 20);
+  EXPECT_TRUE(told.ends_with("\nand 10 more")) << told;
+}
+
 TEST(Accounting, Row25_ATruncatedFileIsRefusedAtEveryByte) {
   const std::string whole =
       one_model(R"({"input_mtok":{"base":"1","tiers":[{"start":5,"price":"2"}]},"output_mtok":"3"})");
