@@ -3,6 +3,7 @@
 
 #include "provider/field_scanner.h"
 #include "provider/session.h"
+#include "provider/text_start.h"
 
 namespace gw::provider {
 
@@ -11,13 +12,21 @@ namespace gw::provider {
 ///
 /// Owner: the exchange's pipeline, one object per connection, reused. Thread: the worker's. Memory: sizeof, about 2.5
 /// KiB, plus the texts, see FieldScanner; the body is never kept. No errors: a body that is no complete JSON object (an
-/// array, cut off, followed by more, compressed) gives nothing. How the body was cut makes no difference.
+/// array, cut off, followed by more, compressed) gives nothing. A byte order mark before it is skipped. How the body
+/// was cut makes no difference.
 class RequestReader {
  public:
   RequestReader() { reset(); }
 
-  void reset() { scanner_.restart(Document::request); }
-  void push(std::string_view bytes) { scanner_.push(bytes); }
+  void reset() {
+    scanner_.restart(Document::request);
+    start_.restart(false);
+  }
+  void push(std::string_view bytes) {
+    if (start_.over() || start_.over_with(bytes)) [[likely]]
+      return scanner_.push(bytes);
+    start_.push(bytes, [this](std::string_view text) { scanner_.push(text); });
+  }
   /// Nothing is held back, so there is nothing to do; here so that every reader is driven alike.
   void finish() {}
 
@@ -52,6 +61,7 @@ class RequestReader {
   std::string_view text(Text t) const { return scanner_.complete() ? scanner_.text(t) : std::string_view(); }
 
   FieldScanner scanner_;
+  TextStart start_;
 };
 
 }  // namespace gw::provider

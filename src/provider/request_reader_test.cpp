@@ -126,7 +126,7 @@ TEST(RequestReader, WhatIsNoCompleteJsonObjectGivesNothing) {
                            "{model:\"m\"}",
                            "{\"model\":\"\\x\"}",
                            "{\"model\":\"\\u12g4\"}",
-                           "\xef\xbb\xbf{\"model\":\"m\"}",
+                           "\xef\xbb\xbf\xef\xbb\xbf{\"model\":\"m\"}",
                            "\x1f\x8b\x08 compressed"})
     EXPECT_EQ(read(body), (Read{"", false})) << body;
 }
@@ -142,7 +142,10 @@ TEST(RequestReader, NothingDependsOnTheCut) {
       R"( { "a" : [ 1 , { "x" : "}" } ] , "mo\u0064el" : "\ud83d\ude00 \\" , "stream":true , "b":-1.5e3 } )",
       R"({"message":{"model":"inner","usage":{}},"stream":false,"model":" "})",
       R"({"model":"m","a":[}})",
+      "\xEF\xBB\xBF{\"model\":\"behind a mark\"}",
   };
+  EXPECT_EQ(model_of(bodies[4]), "behind a mark");
+  EXPECT_EQ(model_of(bodies[4].substr(1)), "");
   for (const std::string& body : bodies) {
     const Read whole = read(body);
     EXPECT_EQ(read(body, test::cuts_every(1, body.size())), whole) << body;

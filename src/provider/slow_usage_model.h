@@ -372,6 +372,27 @@ inline bool is_open(std::string_view text) {
   return text.starts_with('{');
 }
 
+inline std::string_view without_mark(std::string_view body) {
+  if (body.starts_with("\xEF\xBB\xBF")) body.remove_prefix(3);
+  return body;
+}
+
+/// In lines that end in LF or CRLF.
+inline std::string in_lines(std::string_view body) {
+  std::string out(without_mark(body));
+  std::size_t first = 0;
+  for (std::size_t at = 0;;) {
+    first = out.find_first_of("\r\n", at);
+    if (first == std::string::npos) return out;
+    at = out.find_first_not_of('\r', first);
+    if (at == std::string::npos || out[at] == '\n') return out;
+    if (std::string_view("deir").find(out[at]) != std::string_view::npos) break;
+  }
+  for (std::size_t at = first; (at = out.find("\r\n", at)) != std::string::npos;) out.erase(at, 1);
+  std::replace(out.begin() + static_cast<std::ptrdiff_t>(first), out.end(), '\r', '\n');
+  return out;
+}
+
 /// Lines of one event are joined while they make no whole object.
 inline std::vector<std::string> payloads(std::string_view body) {
   std::vector<std::string> out;
@@ -395,13 +416,13 @@ inline std::vector<std::string> payloads(std::string_view body) {
 
 inline Answer read_events(std::string_view body) {
   Model model;
-  for (const std::string& payload : payloads(body)) model.document(payload, false);
+  for (const std::string& payload : payloads(in_lines(body))) model.document(payload, false);
   return model.answer();
 }
 
 inline Answer read_json(std::string_view body) {
   Model model;
-  model.document(trimmed(body), true);
+  model.document(trimmed(without_mark(body)), true);
   return model.answer();
 }
 

@@ -41,7 +41,7 @@ void UsageReader::reset() {
   usage_ = {};
   totals_.reset();
   format_ = Format::document;
-  given_up_ = document_read_ = item_events_ = final_usage_ = joined_ = background_ = false;
+  given_up_ = straight_ = document_read_ = item_events_ = final_usage_ = joined_ = background_ = false;
   line_ = Line::start;
   held_size_ = 0;
   model_.clear();
@@ -60,21 +60,13 @@ void UsageReader::begin(std::string_view content_type, std::string_view content_
   } else if (names(content_type, kJsonLines)) {
     format_ = Format::lines;
   }
+  start_.restart(format_ == Format::events);
   if (!decoder_.open(content_encoding)) give_up();
-}
-
-void UsageReader::push(std::string_view bytes) {
-  if (given_up_ || bytes.empty()) return;
-  if (!decoder_.active()) {
-    decoded(bytes);
-    return;
-  }
-  const auto take = [](void* reader, std::string_view text) { static_cast<UsageReader*>(reader)->decoded(text); };
-  if (!decoder_.push(bytes, {take, this})) give_up();
 }
 
 void UsageReader::give_up() {
   given_up_ = true;
+  straight_ = false;
   usage_.estimated = true;
   decoder_.close();
 }
@@ -89,15 +81,36 @@ void UsageReader::finish() {
   }
 }
 
-void UsageReader::decoded(std::string_view bytes) {
+[[gnu::always_inline]] inline void UsageReader::read(std::string_view text) {
   if (format_ == Format::document) {
-    scanner_.push(bytes);
+    scanner_.push(text);
   } else if (reads_all()) {
-    push_lines(bytes);
+    push_lines(text);
   } else {
-    push_events(bytes);
+    push_events(text);
   }
-  if (tee_.take != nullptr) tee_.take(tee_.to, bytes);
+  if (tee_.take != nullptr) tee_.take(tee_.to, text);
+}
+
+void UsageReader::push(std::string_view bytes) {
+  if (bytes.empty()) return;
+  if (straight_) [[likely]]
+    return read(bytes);
+  if (given_up_) return;
+  if (!decoder_.active()) {
+    decoded(bytes);
+    return;
+  }
+  const auto take = [](void* reader, std::string_view text) { static_cast<UsageReader*>(reader)->decoded(text); };
+  if (!decoder_.push(bytes, {take, this})) give_up();
+}
+
+void UsageReader::decoded(std::string_view bytes) {
+  straight_ = start_.over_with(bytes) && !decoder_.active();
+  if (start_.over())
+    read(bytes);
+  else
+    start_.push(bytes, [this](std::string_view text) { read(text); });
 }
 
 /// Where a line shows that it has to be read, or `end`. Called for every delta.

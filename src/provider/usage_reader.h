@@ -7,6 +7,7 @@
 #include "model/usage.h"
 #include "provider/content_decoder.h"
 #include "provider/field_scanner.h"
+#include "provider/text_start.h"
 #include "provider/usage_totals.h"
 
 namespace gw::provider {
@@ -26,7 +27,8 @@ namespace gw::provider {
 /// JSON object is a payload, and so are the lines of one event that make an object when they are joined (of JSON lines:
 /// each line); what makes no complete object counts nothing; later counts replace earlier ones field by field, see
 /// UsageTotals. In a stream the key `usage` is found only when written without
-/// escapes and on one line with the brace of its object. Which objects and keys count: field_keys.cpp.
+/// escapes and on one line with the brace of its object. Which objects and keys count: field_keys.cpp. A byte order
+/// mark before the body is skipped; lines of events end in LF, CRLF or, all of them, in CR: see TextStart.
 class UsageReader {
  public:
   UsageReader() { scanner_.restart(Document::answer); }
@@ -35,7 +37,8 @@ class UsageReader {
   /// when it contains `application/x-ndjson`, else one JSON document.
   void begin(std::string_view content_type, std::string_view content_encoding);
   void push(std::string_view bytes);
-  /// From here on hands on what it has read, decoded, until reset(); for what else wants to see it.
+  /// From here on hands on what it has read, decoded and in lines that end in LF or CRLF, until reset(); for what else
+  /// wants to see it.
   void tee(ContentDecoder::Sink sink) { tee_ = sink; }
   /// The body has ended, well or not. push() must not follow before begin().
   void finish();
@@ -66,6 +69,7 @@ class UsageReader {
   enum class Line : std::uint8_t { start, prefix, payload, ignored };
 
   void decoded(std::string_view bytes);
+  void read(std::string_view text);
   void push_events(std::string_view bytes);
   void push_lines(std::string_view bytes);
   void hold_line(std::string_view part);
@@ -92,6 +96,7 @@ class UsageReader {
   Format format_ = Format::document;
   bool begun_ = false;  ///< since the last reset()
   bool given_up_ = false;
+  bool straight_ = false;  ///< what is pushed is read as it is: not encoded, and its beginning is known
   bool final_usage_ = false;
   bool document_read_ = false;  ///< the scanner holds the texts of the one document
   bool item_events_ = false;    ///< a stream of the Responses API, which tells of each finished output item
@@ -104,6 +109,7 @@ class UsageReader {
   bool background_ = false;
   std::string model_, service_tier_, inference_geo_, response_id_;
   ContentDecoder decoder_;
+  TextStart start_;
   FieldScanner scanner_;  ///< of the document, or of the payload in the current line and those it is joined to
 };
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "provider/provider_test_util.h"
@@ -283,6 +284,53 @@ TEST(UsageReaderEvents, LinesAreTakenAsTheContractSays) {
         "xdata: " + payload + "\n", "Data: " + payload + "\n", "data: " + payload + payload + "\n",
         "data: x" + payload + "\n", "data: [" + payload + "]\n"})
     EXPECT_EQ(read_usage(kEvents, body), Usage{}) << body;
+}
+
+TEST(UsageReaderEvents, LinesMayAllEndInACarriageReturn) {
+  std::string body =
+      ": hi\nevent: a\ndata: {\"model\":\"m\"}\n\n"
+      "data: {\"choices\":[]}\n\ndata: {\"usage\":{\ndata: \"prompt_tokens\":1}}\n\ndata: [DONE]\n\n";
+  for (char& c : body)
+    if (c == '\n') c = '\r';
+  for (const std::string& text :
+       {body, "\r" + body, "\xEF\xBB\xBF" + body, body + "\n", body.substr(0, body.size() - 1)})
+    for (std::size_t step = 1; step <= text.size(); ++step) {
+      ASSERT_EQ(read_usage(kEvents, text, test::cuts_every(step, text.size())), usage(1, 0, 1)) << text << step;
+      ASSERT_EQ(model_of(kEvents, text, step), "m") << text << step;
+    }
+}
+
+TEST(UsageReaderEvents, ACarriageReturnInsideALineIsWhiteSpace) {
+  const std::string body = "data: {\r\"usage\":\r\r{\"prompt_tokens\":\r1}\r}\n\n";
+  for (std::size_t step = 1; step <= body.size(); ++step)
+    EXPECT_EQ(read_usage(kEvents, body, test::cuts_every(step, body.size())), usage(1, 0, 1)) << step;
+}
+
+TEST(UsageReaderEvents, WhoElseReadsGetsLinesThatEndInALineFeed) {
+  for (const std::size_t step : {1U, 2U, 3U, 100U}) {
+    UsageReader reader;
+    reader.begin(kEvents, "");
+    std::string seen;
+    reader.tee({[](void* to, std::string_view text) { static_cast<std::string*>(to)->append(text); }, &seen});
+    const std::string body =
+        "\xEF\xBB\xBF"
+        "data: a\r\rdata: b\r\n\rdata: " +
+        std::string(3000, 'x') + "\r\r";
+    test::push_cut(reader, body, test::cuts_every(step, body.size()));
+    EXPECT_EQ(seen, "data: a\n\ndata: b\n\ndata: " + std::string(3000, 'x') + "\n\n") << step;
+  }
+}
+
+TEST(UsageReader, AByteOrderMarkBeforeTheBodyIsNoPartOfIt) {
+  const std::string mark = "\xEF\xBB\xBF", document = R"({"model":"m","usage":{"prompt_tokens":1}})";
+  for (const auto& [type, body] : {std::pair(kJson, document), std::pair(kEvents, "data: " + document + "\n\n"),
+                                   std::pair("application/x-ndjson", document + "\n")})
+    for (std::size_t step = 1; step < 8; ++step) {
+      EXPECT_EQ(read_usage(type, mark + body, test::cuts_every(step, body.size() + 3)), usage(1, 0, 1)) << type << step;
+      EXPECT_EQ(model_of(type, mark + body, step), "m") << type << step;
+      EXPECT_EQ(read_usage(type, "\xEF\xBB" + body, test::cuts_every(step, body.size() + 2)), Usage{}) << type << step;
+      EXPECT_EQ(read_usage(type, mark + mark + body, test::cuts_every(step, body.size() + 6)), Usage{}) << type << step;
+    }
 }
 
 /// A first event that names the model, so that from then on lines are searched, and then `event`.
@@ -592,6 +640,8 @@ TEST(UsageReaderProperty, RandomStreamsReadAsTheSlowModelSaysHoweverCut) {
       body += (random.one_in(9) ? " data:" : "data: ") + payload + (random.one_in(5) ? "\r\n\r\n" : "\n\n");
     }
     if (random.one_in(5) && !body.empty()) body.resize(random.below(body.size()));
+    if (random.one_in(3) && body.find('\r') == std::string::npos) std::replace(body.begin(), body.end(), '\n', '\r');
+    if (random.one_in(9)) body.insert(0, "\xEF\xBB\xBF");
     const slow::Answer expected = slow::read_events(body);
     ASSERT_EQ(read_usage(kEvents, body), expected.usage) << body;
     ASSERT_EQ(read_usage(kEvents, body, test::random_cuts(random, body.size())), expected.usage) << body;
