@@ -29,6 +29,9 @@ namespace gw::pipeline {
 
 struct StoredId;
 
+/// Bytes of a text whose tokens are counted before others have their turn; some take a millisecond.
+inline constexpr std::size_t kCountedSlice = 4096;
+
 class Exchange final : private proxy::RelayObserver {
  public:
   /// `buffers` hold the parsed head and what came with it; they belong to the caller and outlive the exchange.

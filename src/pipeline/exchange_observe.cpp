@@ -133,15 +133,14 @@ bool Exchange::repeats_usage() {
 /// Comes before offer(): ends the readers and counts a slice of what a model said without stating its usage. False:
 /// there is more of it; the other connections have their turns first, since some texts take a millisecond a slice.
 bool Exchange::count_tokens() {
-  constexpr std::size_t kSlice = 4096;
   if (!admitted_ || offered_) return true;
   if (websocket_) {
     websocket_->close(mono_now_ns());
-    if (!websocket_->count_cut_off(kSlice)) return false;
+    if (!websocket_->count_unstated(kCountedSlice)) return false;
   }
   counting_ = begin_finish() || counting_;
   if (!counting_) return true;
-  if (!estimator_.step(kSlice)) return false;
+  if (!estimator_.step(kCountedSlice)) return false;
   estimate_ = estimator_.result();
   counting_ = false;
   return true;

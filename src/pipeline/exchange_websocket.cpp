@@ -26,6 +26,10 @@ bool Exchange::on_tunnel_bytes(TunnelSide from, std::string_view bytes) {
 }
 
 bool Exchange::settle_tunnel() {
+  // Most state their usage. Of the others a bounded part is counted now, the rest in the next ticks.
+  constexpr int kSlices = 8;
+  for (int counted = 0; !websocket_->count_unstated(kCountedSlice); ++counted)
+    if (counted == kSlices) return false;
   auto& over = websocket_->over();
   for (; !over.empty(); over.pop_front())
     if (!offer_answer(over.front(), Outcome::complete)) return false;
@@ -65,7 +69,7 @@ bool Exchange::offer_answer(const WebsocketAnswer& answer, Outcome outcome) {
   r.service_tier = w.service_tier;
   r.session_id = w.session;
   r.usage = w.usage;
-  // A response that says nothing of its usage was not free.
+  // A response that says nothing of its usage was not free, also where there was no text to count.
   if (!r.usage.seen && w.end == provider::ResponseEnd::done && w.status != "failed") r.usage.estimated = true;
   price(r);
   fill_bodies(r, answer.request, answer.answered);

@@ -8,6 +8,11 @@ using proxy::TunnelSide;
 
 namespace {
 
+/// A response that failed is not billed.
+bool is_unstated(const provider::WebsocketResponse& r) {
+  return r.end == provider::ResponseEnd::open || (!r.usage.seen && r.status != "failed");
+}
+
 /// A sink for inflated text, without a capturing std::function.
 template <class Take>
 provider::ContentDecoder::Sink sink_of(Take& take) {
@@ -89,8 +94,8 @@ void WebsocketMessages::end_message(TunnelSide from, Direction& side, std::int64
   questions_.push_back({usage_.asks(), std::move(side.message), std::move(side.head), side.size});
 }
 
-/// Keeps a delta for the case that its response is cut off, as an event of a stream, which is what the estimator reads.
-/// One that is too long to be kept is no text.
+/// Keeps a delta for the case that its response is cut off or does not state its usage, as an event of a stream, which
+/// is what the estimator reads. One that is too long to be kept is no text.
 void WebsocketMessages::collect(const Direction& server) {
   const std::uint64_t response = usage_.last_server_message_continued();
   if (response == 0 || server.size > kMaxHeadBytes) return;
@@ -106,7 +111,7 @@ void WebsocketMessages::collect(const Direction& server) {
   at->estimator->answer(server_line_.append("\n"));
 }
 
-bool WebsocketMessages::count_cut_off(std::size_t max_bytes) {
+bool WebsocketMessages::count_unstated(std::size_t max_bytes) {
   for (WebsocketAnswer& answer : over_) {
     if (answer.uncounted == nullptr) continue;
     if (!answer.uncounted->step(max_bytes)) return false;
@@ -130,7 +135,7 @@ void WebsocketMessages::take_finished(Direction* server) {
     finished.pop_front();
     const auto asked = std::find_if(questions_.begin(), questions_.end(),
                                     [&](const Question& q) { return q.number == answer.response.ask; });
-    if (answer.response.end == provider::ResponseEnd::open)
+    if (is_unstated(answer.response))
       answer.uncounted = estimator_of(answer.response, asked != questions_.end() ? &*asked : nullptr);
     else
       std::erase_if(estimates_, [&](const Estimate& e) { return e.response == answer.response.number; });
@@ -143,7 +148,7 @@ void WebsocketMessages::take_finished(Direction* server) {
   }
 }
 
-/// What is known of a response that was cut off: the message that asked for it, and what it said.
+/// What is known of a response that does not state its usage: the message that asked for it, and what it said.
 std::unique_ptr<provider::UsageEstimator> WebsocketMessages::estimator_of(const provider::WebsocketResponse& response,
                                                                           const Question* question) {
   std::unique_ptr<provider::UsageEstimator> estimator;

@@ -23,7 +23,7 @@ struct WebsocketAnswer {
   provider::WebsocketResponse response;
   capture::BodyCapture request;   ///< the message that asked for it; empty when none did
   capture::BodyCapture answered;  ///< the event that ended it
-  /// One that was cut off: what there is to count of it, until count_cut_off() is done.
+  /// One that was cut off or did not state its usage: what there is to count of it, until count_unstated() is done.
   std::unique_ptr<provider::UsageEstimator> uncounted;
 };
 
@@ -33,7 +33,7 @@ struct WebsocketAnswer {
 class WebsocketMessages {
  public:
   static constexpr std::size_t kMaxQuestions = 16;
-  static constexpr std::size_t kMaxEstimates = 4;  ///< responses under way at a time that can be counted when cut off
+  static constexpr std::size_t kMaxEstimates = 4;  ///< responses under way at a time that can be counted
 
   WebsocketMessages(const provider::MessageDeflate& deflate, const provider::TokenizerSet& tokenizers, bool capture,
                     std::size_t body_max_size);
@@ -43,9 +43,9 @@ class WebsocketMessages {
   bool push(proxy::TunnelSide from, std::string_view bytes, std::int64_t now_ns);
   /// The connection is over: what is still open ends unfinished.
   void close(std::int64_t now_ns);
-  /// After close(): counts about `max_bytes` of the text of what was cut off. True when nothing is left to count; then
-  /// the usage of all in over() is final.
-  bool count_cut_off(std::size_t max_bytes);
+  /// Counts about `max_bytes` of the text of what is over without having stated its usage. True when nothing is left to
+  /// count; then the usage of all in over() is final.
+  bool count_unstated(std::size_t max_bytes);
 
   /// Oldest first; the caller takes them off.
   std::deque<WebsocketAnswer>& over() { return over_; }

@@ -47,7 +47,7 @@ struct Socket {
   /// Of the responses that were over before, and were cut off.
   std::vector<Usage> end() {
     messages.close(++now);
-    for (int turns = 0; !messages.count_cut_off(4096); ++turns) {
+    for (int turns = 0; !messages.count_unstated(4096); ++turns) {
       if (turns == 1000) ADD_FAILURE() << "does not end";
       if (turns == 1000) break;
     }
@@ -106,6 +106,35 @@ TEST(WebsocketMessages, WhatAResponseReportsIsNotCountedAgain) {
   const auto all = s.end();
   ASSERT_EQ(all.size(), 1U) << "the second was never begun";
   EXPECT_EQ(all[0], (Usage{.input_tokens = 7, .output_tokens = 9, .total_tokens = 16, .seen = true}));
+}
+
+TEST(WebsocketMessages, Row10_AResponseThatEndsWithoutItsUsageIsCountedAtOnce) {
+  for (const char* status : {"completed", "incomplete", "cancelled"}) {
+    Socket s;
+    s.client(R"({"type":"response.create","model":"gpt-4o","instructions":"Be brief.","input":"Say hello."})");
+    s.server(created("r"));
+    for (const char* text : {"Hello", " there, ", "friend"}) s.server(delta(text));
+    s.server(R"({"type":"response.)" + std::string(status) + R"(","response":{"id":"r","usage":null}})");
+    ASSERT_EQ(s.messages.over().size(), 1U) << status;
+    while (!s.messages.count_unstated(4096)) {
+    }
+    const Usage& usage = s.messages.over().front().response.usage;
+    EXPECT_EQ(usage.input_tokens, 6) << status;
+    EXPECT_EQ(usage.output_tokens, 4) << status;
+    EXPECT_TRUE(usage.estimated) << status;
+    EXPECT_EQ(s.messages.over().front().response.end, ResponseEnd::done) << status;
+  }
+}
+
+TEST(WebsocketMessages, Row10_AResponseThatFailedIsNotCounted) {
+  Socket s;
+  s.client(R"({"type":"response.create","model":"gpt-4o","input":"Say hello."})");
+  s.server(created("r"));
+  s.server(delta("Hello"));
+  s.server(R"({"type":"response.failed","response":{"id":"r","status":"failed","usage":null}})");
+  const auto all = s.end();
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(all[0], Usage{});
 }
 
 TEST(WebsocketMessages, Row10_AnErrorWithoutOutputIsNeverBilled) {

@@ -187,6 +187,25 @@ scenario('a response that is cut short is a trace of who cut it', async (world) 
   }
 });
 
+scenario('a response that ends without its usage is counted before the next one', async (world) => {
+  const provider = await SocketProvider.start(world, (send, message) => {
+    const id = `resp_${message.input}`;
+    send({ type: 'response.created', response: { id, model: message.model } });
+    send({ type: 'response.output_text.delta', response_id: id, delta: 'never finished' });
+    const usage = message.input === 'stated' ? responsesUsage(40, 0, 2, 0) : null;
+    send({ type: 'response.completed', response: { id, status: 'completed', model: message.model, usage } });
+  });
+  const gateway = await world.gateway({ openai: provider.url });
+  const name = group();
+  const client = await SocketClient.open(world, url(gateway), { headers: { 'X-OngoingAI-Trace-Group-ID': name } });
+  for (const input of ['leave', 'stated'])
+    await client.ask({ type: 'response.create', model: 'gpt-5', input }, 'response.completed');
+  const [counted, stated] = await traces(gateway, name, 2);
+  assert.deepEqual([tokens(counted), tokens(stated)], [[1, 2, 3], [40, 2, 42]]);
+  assert.deepEqual([counted, stated].map((t) => t.metadata.cost_source), ['estimated', 'computed']);
+  assert.equal(counted.metadata.outcome, 'complete');
+});
+
 scenario('a WebSocket without a response is one trace of its connection', async (world) => {
   const provider = await SocketProvider.start(world, (send) => send({ type: 'error', error: { message: 'no' } }));
   const gateway = await world.gateway({ openai: provider.url });
