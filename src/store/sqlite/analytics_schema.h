@@ -7,12 +7,7 @@
 //   trace_stale_blocks     up to which sequence a block is to be made anew; its rows are read one by one until then
 //   trace_stale_hours      hours whose pages are to be made anew; they are answered from blocks until then
 //
-// Blobs of blocks and pages end with a checksum of four bytes.
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <string_view>
-
+// Blobs of blocks and pages are sealed (store/sealed.h).
 #include "store/sqlite/connection.h"
 
 namespace gw::store::sqlite {
@@ -22,10 +17,5 @@ namespace gw::store::sqlite {
 int create_analytics_schema(Connection& db);
 /// Forgets blocks, pages and how far they go: they are made again from rows. Inside the caller's transaction.
 int reset_analytics(Connection& db);
-
-/// The blob with its checksum behind it.
-std::string sealed(std::string blob);
-/// What was sealed; nothing when a byte differs.
-std::optional<std::string_view> unsealed(std::string_view blob);
 
 }  // namespace gw::store::sqlite

@@ -3,7 +3,8 @@
 #include <algorithm>
 
 #include "store/block_column.h"
-#include "store/sqlite/analytics_schema.h"
+#include "store/sealed.h"
+#include "store/sqlite/store_meta.h"
 
 namespace gw::store::sqlite {
 namespace {
@@ -57,16 +58,16 @@ Result<std::string_view> StoredColumns::column(BlockColumn c) {
   read_.bind(1, column_id(c, last_seq_));
   const int rc = read_.step();
   if (rc != SQLITE_ROW) {
-    code_ = rc == SQLITE_DONE ? kUnreadableBlob : rc;
+    code_ = rc == SQLITE_DONE ? kUnreadable : rc;
     return fail("a block lacks a column");
   }
   const auto data = unsealed(blob_of(read_, 0));
-  code_ = data ? SQLITE_OK : kUnreadableBlob;
+  code_ = data ? SQLITE_OK : kUnreadable;
   if (!data) return fail("a column of a block is damaged");
   return *data;
 }
 
-int BlockStore::list(std::int64_t after, std::vector<StoredBlock>& out) {
+int BlockStore::list_blocks(std::int64_t after, std::vector<StoredBlock>& out) {
   out.clear();
   if (!list_)
     list_ = db_.prepare("SELECT last_seq, header FROM trace_blocks WHERE last_seq > ? ORDER BY last_seq", true);
@@ -84,7 +85,7 @@ int BlockStore::list(std::int64_t after, std::vector<StoredBlock>& out) {
   return done(rc);
 }
 
-int BlockStore::find(std::int64_t last_seq, std::optional<StoredBlock>& out) {
+int BlockStore::find_block(std::int64_t last_seq, std::optional<StoredBlock>& out) {
   out.reset();
   Statement s = db_.prepare(
       "SELECT header, COALESCE((SELECT max(last_seq) FROM trace_blocks WHERE last_seq < ?1), 0) FROM trace_blocks "
@@ -97,28 +98,12 @@ int BlockStore::find(std::int64_t last_seq, std::optional<StoredBlock>& out) {
   return done(rc);
 }
 
-int BlockStore::read_numbers(std::int64_t last_seq, const BlockHeader& header, BlockColumn c,
-                             std::vector<std::int64_t>& out) {
-  columns_.go_to(last_seq);
-  const auto bytes = columns_.column(c);
-  const auto view = bytes ? NumberView::parse(*bytes, header.rows) : std::nullopt;
-  out.clear();
-  for (std::size_t row = 0; view && row < header.rows; ++row) out.push_back(view->at(row));
-  columns_.release();
-  if (view) return SQLITE_OK;
-  return bytes || columns_.code() == SQLITE_OK ? kUnreadableBlob : columns_.code();
-}
-
-int BlockStore::read(std::int64_t last_seq, const BlockHeader& header, TraceBlock& out) {
-  columns_.go_to(last_seq);
-  auto block = TraceBlock::decode(header, columns_);
-  columns_.release();
-  if (!block) return columns_.code() != SQLITE_OK ? columns_.code() : kUnreadableBlob;
-  out = std::move(*block);
+int BlockStore::block_before(std::int64_t seq, std::int64_t& last_seq) {
+  last_seq = db_.query_int("SELECT max(last_seq) FROM trace_blocks WHERE last_seq < " + std::to_string(seq));
   return SQLITE_OK;
 }
 
-int BlockStore::put(std::int64_t last_seq, const EncodedBlock& block) {
+int BlockStore::put_block(std::int64_t last_seq, const EncodedBlock& block) {
   if (!put_header_) {
     put_header_ = db_.prepare("INSERT OR REPLACE INTO trace_blocks(last_seq, header) VALUES(?, ?)", true);
     put_column_ = db_.prepare("INSERT OR REPLACE INTO trace_block_columns(id, data) VALUES(?, ?)", true);
@@ -139,7 +124,7 @@ int BlockStore::put(std::int64_t last_seq, const EncodedBlock& block) {
   return SQLITE_OK;
 }
 
-int BlockStore::remove(std::int64_t last_seq) {
+int BlockStore::remove_block(std::int64_t last_seq) {
   Statement header = db_.prepare("DELETE FROM trace_blocks WHERE last_seq=?");
   Statement column = db_.prepare("DELETE FROM trace_block_columns WHERE id=?");
   if (!header || !column) return db_.code();
@@ -152,7 +137,7 @@ int BlockStore::remove(std::int64_t last_seq) {
   return SQLITE_OK;
 }
 
-int PageStore::read(const PageKey& key, RollupPage& out) {
+int BlockStore::read_page(const PageKey& key, StoredPage& out) {
   out = {};
   if (!read_)
     read_ = db_.prepare(
@@ -161,21 +146,34 @@ int PageStore::read(const PageKey& key, RollupPage& out) {
         true);
   if (!read_) return db_.code();
   bind_key(read_, key);
-  int rc = read_.step();
+  const int rc = read_.step();
   if (rc == SQLITE_ROW) {
     const auto sums = unsealed(blob_of(read_, 0)), latency = unsealed(blob_of(read_, 1)),
                ttft = unsealed(blob_of(read_, 2));
     auto page = sums && latency && ttft ? RollupPage::decode(*sums, *latency, *ttft) : std::nullopt;
     if (!page)
-      rc = kUnreadableBlob;
+      out.code = kUnreadable;
     else
-      out = std::move(*page);
+      out.page = std::move(*page);
   }
   read_.reset();
   return done(rc);
 }
 
-int PageStore::put(const PageKey& key, const RollupPage& page) {
+int BlockStore::read_pages(std::span<const PageKey> keys, std::vector<StoredPage>& out) {
+  out.resize(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    if (const int rc = read_page(keys[i], out[i]); rc != SQLITE_OK) return rc;
+  return SQLITE_OK;
+}
+
+int BlockStore::put_pages(std::span<const RollupDelta::Entry> pages) {
+  for (const auto& [key, page] : pages)
+    if (const int rc = put_page(key, page); rc != SQLITE_OK) return rc;
+  return SQLITE_OK;
+}
+
+int BlockStore::put_page(const PageKey& key, const RollupPage& page) {
   if (!put_)
     put_ = db_.prepare(
         "INSERT OR REPLACE INTO trace_rollups(level, dimension, org, workspace, start_ns, sums, latency, ttft) "
@@ -194,7 +192,7 @@ int PageStore::put(const PageKey& key, const RollupPage& page) {
   return put_.run();
 }
 
-int PageStore::tenants(std::vector<Tenant>& out) {
+int BlockStore::tenants(std::vector<Tenant>& out) {
   out.clear();
   // Every row is in the pages of its status. One step per tenant, whatever the number of pages.
   Statement next = db_.prepare(
@@ -226,7 +224,7 @@ int PageStore::tenants(std::vector<Tenant>& out) {
   return SQLITE_OK;
 }
 
-int PageStore::remove(RollupLevel level, std::int64_t start_ns) {
+int BlockStore::remove_pages(RollupLevel level, std::int64_t start_ns) {
   std::vector<Tenant> all;
   if (const int rc = tenants(all); rc != SQLITE_OK) return rc;
   Statement s =
@@ -241,7 +239,7 @@ int PageStore::remove(RollupLevel level, std::int64_t start_ns) {
   return SQLITE_OK;
 }
 
-int PageStore::hours(const std::vector<Tenant>& tenants, std::optional<TimeRange>& out) {
+int BlockStore::hours(std::span<const Tenant> tenants, std::optional<TimeRange>& out) {
   out.reset();
   for (const char* end : {"min", "max"}) {
     Statement s = db_.prepare(std::string("SELECT ") + end +
@@ -263,8 +261,8 @@ int PageStore::hours(const std::vector<Tenant>& tenants, std::optional<TimeRange
   return SQLITE_OK;
 }
 
-int PageStore::scan(RollupLevel level, Dimension dimension, const Tenant& tenant, const TimeRange& range,
-                    bool histograms, const std::function<bool(const Row&)>& row) {
+int BlockStore::scan_pages(RollupLevel level, Dimension dimension, std::span<const Tenant> tenants,
+                           const TimeRange& range, bool histograms, const std::function<bool(const PageRow&)>& row) {
   Statement& s = histograms ? scan_all_ : scan_sums_;
   if (!s)
     s = db_.prepare(std::string("SELECT start_ns, sums") + (histograms ? ", latency, ttft" : "") +
@@ -272,19 +270,93 @@ int PageStore::scan(RollupLevel level, Dimension dimension, const Tenant& tenant
                         "start_ns >= ?5 AND start_ns < ?6 ORDER BY start_ns",
                     true);
   if (!s) return db_.code();
-  bind_key(s, level, dimension, tenant.first, tenant.second, range.from_ns);
-  s.bind(6, range.to_ns);
-  int rc = s.step();
-  for (; rc == SQLITE_ROW; rc = s.step()) {
-    Row r{s.integer(0), blob_of(s, 1), {}, {}};
-    if (histograms) {
-      r.latency = blob_of(s, 2);
-      r.ttft = blob_of(s, 3);
+  bool more = true;
+  for (const Tenant& t : tenants) {
+    bind_key(s, level, dimension, t.first, t.second, range.from_ns);
+    s.bind(6, range.to_ns);
+    int rc = s.step();
+    for (; rc == SQLITE_ROW; rc = s.step()) {
+      PageRow r{.tenant = &t, .start_ns = s.integer(0), .sums = blob_of(s, 1), .latency = {}, .ttft = {}};
+      if (histograms) {
+        r.latency = blob_of(s, 2);
+        r.ttft = blob_of(s, 3);
+      }
+      more = row(r);
+      if (!more) break;
     }
-    if (!row(r)) break;
+    s.reset();
+    if (done(rc) != SQLITE_OK || !more) return done(rc);
   }
-  s.reset();
-  return done(rc);
+  return SQLITE_OK;
+}
+
+bool BlockStore::exist() {
+  return db_.query_int(
+             "SELECT count(*) FROM sqlite_master WHERE type='table' AND name IN "
+             "('trace_blocks','trace_block_columns','trace_rollups','trace_stale_blocks','trace_stale_hours')") == 5;
+}
+
+int BlockStore::read_meta(StoreMeta& out) { return sqlite::read_meta(db_, read_meta_, out); }
+
+int BlockStore::set_meta(const char* key, std::int64_t value) {
+  if (!set_meta_) set_meta_ = db_.prepare("INSERT OR REPLACE INTO store_meta(key, value) VALUES(?, ?)", true);
+  if (!set_meta_) return db_.code();
+  set_meta_.bind(1, key);
+  set_meta_.bind(2, value);
+  return set_meta_.run();
+}
+
+int BlockStore::note_changed_blocks() { return db_.exec("UPDATE store_meta SET value=value+1 WHERE key='generation'"); }
+
+int BlockStore::numbers(const std::string& sql, std::vector<std::int64_t>& out) {
+  out.clear();
+  Statement s = db_.prepare(sql);
+  int rc = s ? s.step() : db_.code();
+  for (; rc == SQLITE_ROW; rc = s.step()) out.push_back(s.integer(0));
+  return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+namespace {
+
+std::string limit(std::size_t most) {
+  return most > static_cast<std::size_t>(INT64_MAX) ? std::string() : " LIMIT " + std::to_string(most);
+}
+std::string starts_in(const TimeRange& r) {
+  return "start_ns >= " + std::to_string(r.from_ns) + " AND start_ns < " + std::to_string(r.to_ns);
+}
+
+}  // namespace
+
+int BlockStore::stale_blocks(std::size_t most, std::vector<std::int64_t>& last_seqs) {
+  return numbers("SELECT last_seq FROM trace_stale_blocks ORDER BY last_seq" + limit(most), last_seqs);
+}
+
+int BlockStore::stale_hours(const TimeRange& range, std::size_t most, std::vector<std::int64_t>& starts) {
+  return numbers(
+      "SELECT start_ns FROM trace_stale_hours WHERE " + starts_in(range) + " ORDER BY start_ns" + limit(most), starts);
+}
+
+int BlockStore::mark_block(std::int64_t last_seq) {
+  return db_.exec("INSERT OR IGNORE INTO trace_stale_blocks(last_seq) VALUES(" + std::to_string(last_seq) + ")");
+}
+
+int BlockStore::mark_hour(std::int64_t start_ns) {
+  return db_.exec("INSERT OR IGNORE INTO trace_stale_hours(start_ns) VALUES(" + std::to_string(start_ns) + ")");
+}
+
+int BlockStore::mark_hours_from(std::int64_t from_ns) {
+  return db_.exec(
+      "INSERT OR IGNORE INTO trace_stale_hours(start_ns) SELECT DISTINCT start_ns FROM trace_rollups WHERE level=0 AND "
+      "start_ns >= " +
+      std::to_string(from_ns));
+}
+
+int BlockStore::unmark_block(std::int64_t last_seq) {
+  return db_.exec("DELETE FROM trace_stale_blocks WHERE last_seq=" + std::to_string(last_seq));
+}
+
+int BlockStore::unmark_hours(const TimeRange& range) {
+  return db_.exec("DELETE FROM trace_stale_hours WHERE " + starts_in(range));
 }
 
 }  // namespace gw::store::sqlite

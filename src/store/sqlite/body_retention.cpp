@@ -44,7 +44,7 @@ bool BodyRetention::begin(const StoreMeta& meta, std::int64_t last) {
 /// Of the first block that has any. A block that cannot be read is to be made anew first.
 int BodyRetention::of_blocks(Connection& db, Roller& roller, std::int64_t& emptied, bool& found) {
   BlockStore store(db);
-  if (const int rc = store.list(pass_.up_to, blocks_); rc != SQLITE_OK) return rc;
+  if (const int rc = store.list_blocks(pass_.up_to, blocks_); rc != SQLITE_OK) return rc;
   const StepBudget budget(clock_);
   for (const StoredBlock& b : blocks_) {
     if (b.header && !pass_.may_have_due(b)) {
@@ -53,10 +53,10 @@ int BodyRetention::of_blocks(Connection& db, Roller& roller, std::int64_t& empti
     }
     found = true;
     if (budget.spent()) return SQLITE_OK;
-    int rc = kUnreadableBlob;
+    int rc = kUnreadable;
     if (b.header) rc = store.read_numbers(b.last_seq, *b.header, BlockColumn::seq, seqs_);
     if (b.header && rc == SQLITE_OK) rc = store.read_numbers(b.last_seq, *b.header, BlockColumn::timestamp, times_);
-    if (rc != SQLITE_OK) return rc == kUnreadableBlob ? roller.mark_block(b.last_seq) : rc;
+    if (rc != SQLITE_OK) return rc == kUnreadable ? roller.mark_block(b.last_seq) : rc;
     due_.clear();
     for (std::size_t i = 0; i < seqs_.size() && due_.size() <= kBodiesPerStep; ++i)
       if (pass_.due(seqs_[i], times_[i])) due_.push_back(seqs_[i]);

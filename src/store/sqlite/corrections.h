@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "store/sqlite/drawn_rows.h"
 #include "store/sqlite/erase.h"
-#include "store/sqlite/questions.h"
 
 namespace gw::store::sqlite {
 

@@ -1,8 +1,8 @@
 // Whatever happened to a database, its answers equal a plain scan of its rows. A failure prints the seed;
 // GW_SEED=<seed> runs it again.
-#include "store/sqlite/questions.h"
-
 #include <sstream>
+
+#include "store/sqlite/drawn_rows.h"
 
 namespace gw::store::sqlite {
 namespace {

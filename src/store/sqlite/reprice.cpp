@@ -5,9 +5,10 @@
 
 #include "base/strings.h"
 #include "base/time_format.h"
+#include "store/rolled_view.h"
+#include "store/sqlite/block_store.h"
 #include "store/sqlite/change_connection.h"
 #include "store/sqlite/connection.h"
-#include "store/sqlite/rolled_view.h"
 #include "store/sqlite/schema.h"
 
 namespace gw::store {
@@ -75,10 +76,10 @@ class Repricing {
 
   /// Blocks tell which rows may be of the range.
   bool find_rows() {
-    Connection& db = *connection_;
+    BlockStore tables(*connection_);
     StoreMeta meta;
     RolledView view;
-    if (read_meta(db, meta) != SQLITE_OK || view.load(db, meta) != SQLITE_OK) return false;
+    if (tables.read_meta(meta) != SQLITE_OK || view.load(tables, meta) != SQLITE_OK) return false;
     for (const StoredBlock& b : view.blocks())
       if (b.header->timestamp.least < range_.until_ns && b.header->timestamp.greatest >= range_.from_ns)
         ranges_.push_back({b.after_seq, b.last_seq});

@@ -68,7 +68,7 @@ int Retention::work(Connection& db, Roller& roller, std::int64_t& rolled, bool& 
 int Retention::remove_rows(Connection& db, Roller& roller, std::int64_t& rolled, bool& did) {
   if (meta_.settled_from_ns == meta_.rows_from_ns) return SQLITE_OK;
   BlockStore store(db);
-  if (const int rc = store.list(meta_.removing_up_to, blocks_); rc != SQLITE_OK) return rc;
+  if (const int rc = store.list_blocks(meta_.removing_up_to, blocks_); rc != SQLITE_OK) return rc;
   for (const StoredBlock& b : blocks_) {
     if (b.header && b.header->timestamp.least >= meta_.rows_from_ns) continue;
     did = true;
@@ -84,7 +84,7 @@ int Retention::remove_of_block(Connection& db, Roller& roller, const StoredBlock
   std::vector<std::int64_t> seqs, times, due;
   int rc = store.read_numbers(block.last_seq, *block.header, BlockColumn::seq, seqs);
   if (rc == SQLITE_OK) rc = store.read_numbers(block.last_seq, *block.header, BlockColumn::timestamp, times);
-  if (rc != SQLITE_OK) return rc == kUnreadableBlob ? roller.mark_block(block.last_seq) : rc;
+  if (rc != SQLITE_OK) return rc == kUnreadable ? roller.mark_block(block.last_seq) : rc;
   for (std::size_t i = 0; i < seqs.size() && due.size() <= kRowsPerStep; ++i)
     if (seqs[i] > meta_.removing_up_to && times[i] < meta_.rows_from_ns) due.push_back(seqs[i]);
   const bool more = due.size() > kRowsPerStep;
@@ -99,7 +99,7 @@ int Retention::remove_of_block(Connection& db, Roller& roller, const StoredBlock
 int Retention::forget_removed(Connection& db, Roller& roller, std::int64_t& rolled, bool& did) {
   if (meta_.rows_from_ns == StoreMeta::kNever) return SQLITE_OK;
   BlockStore store(db);
-  if (const int rc = store.list(0, blocks_); rc != SQLITE_OK) return rc;
+  if (const int rc = store.list_blocks(0, blocks_); rc != SQLITE_OK) return rc;
   for (const StoredBlock& b : blocks_) {
     if (b.header && b.header->timestamp.least >= meta_.rows_from_ns) continue;
     did = true;
@@ -113,7 +113,7 @@ int Retention::forget_of_block(Connection& db, Roller& roller, const StoredBlock
   std::vector<std::int64_t> seqs, times, due;
   int rc = store.read_numbers(block.last_seq, *block.header, BlockColumn::seq, seqs);
   if (rc == SQLITE_OK) rc = store.read_numbers(block.last_seq, *block.header, BlockColumn::timestamp, times);
-  if (rc != SQLITE_OK) return rc == kUnreadableBlob ? roller.mark_block(block.last_seq) : rc;
+  if (rc != SQLITE_OK) return rc == kUnreadable ? roller.mark_block(block.last_seq) : rc;
   for (std::size_t i = 0; i < seqs.size(); ++i)
     if (times[i] < meta_.rows_from_ns) due.push_back(seqs[i]);
   if (due.empty()) return roller.mark_block(block.last_seq);  // its header says otherwise
@@ -189,7 +189,7 @@ int Retention::bound_size(Connection& db, std::int64_t rolled, bool& did) {
   const Pages pages = pages_of(db);
   if ((pages.all - pages.free) * pages.bytes <= options_.max_bytes - options_.max_bytes / kRoomShare) return SQLITE_OK;
   BlockStore store(db);
-  if (const int rc = store.list(0, blocks_); rc != SQLITE_OK) return rc;
+  if (const int rc = store.list_blocks(0, blocks_); rc != SQLITE_OK) return rc;
   std::int64_t least = INT64_MAX;
   for (const StoredBlock& b : blocks_)
     if (b.header) least = std::min(least, b.header->timestamp.least);

@@ -30,8 +30,6 @@ Result<bool> ensure_schema(Connection& db, const std::string& path, const Progre
 /// On (created_at, id), while more than kLongTail rows are in no block yet: an older database's. A row would cost a
 /// fifth more with it.
 inline constexpr const char* kTimeIndex = "idx_traces_created_at_id";
-/// Rows in no block, up to which looking at each beats an index.
-inline constexpr std::int64_t kLongTail = 65'536;
 bool has_index(Connection& db, const char* name);
 
 /// A migration that this binary does not know: a newer one wrote the database.

@@ -5,14 +5,26 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "store/row_export.h"
 #include "store/sqlite/schema.h"
 
 namespace gw::store {
 namespace sqlite {
+namespace {
+
+// Of the deadline, for one export that finds little: others wait for their turn meanwhile.
+constexpr int kExportShare = 10;
+
+}  // namespace
+
+void SqliteReader::close() {
+  rows_.reset();
+  blocks_.reset();
+  connection_.reset();
+}
 
 Result<bool> SqliteReader::open() {
-  connection_.reset();
-  tail_ = {};
+  close();
   if (trim(options_.path).empty()) return fail("sqlite path cannot be empty");
   const std::string open_error = "open sqlite database " + quoted(options_.path) + ": ";
   const bool alone = options_.read_once && !file_id(options_.path + "-wal") && !file_id(options_.path + "-journal");
@@ -35,15 +47,17 @@ Result<bool> SqliteReader::open() {
   const auto has = [&](std::string_view name) {
     return std::find(present.begin(), present.end(), name) != present.end();
   };
-  seq_expression_ = has("seq") ? "seq" : "rowid";
-  expressions_.clear();
-  for (const Column& c : kColumns) {
-    if (!has(c.name) && c.when_missing == nullptr) return fail(open_error + "its table traces has no column " + c.name);
-    expressions_.emplace_back(has(c.name) ? c.name : c.when_missing);
+  RowExpressions expressions;
+  expressions.seq = has("seq") ? "seq" : "rowid";
+  for (const Column& column : kColumns) {
+    if (!has(column.name) && column.when_missing == nullptr)
+      return fail(open_error + "its table traces has no column " + column.name);
+    expressions.columns.emplace_back(has(column.name) ? column.name : column.when_missing);
   }
   connection_ = std::move(opened.connection);
-  tail_ = {};
-  view_ = {};
+  blocks_ = std::make_unique<BlockStore>(*connection_);
+  rows_ = std::make_unique<RowTable>(*connection_, std::move(expressions), options_.read_deadline_ms);
+  answers_ = {};
   log_ = file_id(options_.path + "-wal");
   return true;
 }
@@ -69,7 +83,7 @@ tl::unexpected<Error> SqliteReader::failed() {
   db.rollback();
   db.clear_deadline();
   // Locks and deadlines pass; after anything else a new connection has the better chance.
-  if (code != SQLITE_BUSY && code != SQLITE_LOCKED && code != SQLITE_INTERRUPT) connection_.reset();
+  if (code != SQLITE_BUSY && code != SQLITE_LOCKED && code != SQLITE_INTERRUPT) close();
   return fail(std::move(why));
 }
 
@@ -79,11 +93,7 @@ Result<Connection*> SqliteReader::begin_snapshot() {
   Connection& db = **ready;
   if (db.exec("BEGIN") != SQLITE_OK) return failed();
   meta_ = {};
-  Statement once;
-  if (has_meta_ && read_meta(db, once, meta_) != SQLITE_OK) {
-    once = Statement();
-    return failed();
-  }
+  if (has_meta_ && blocks_->read_meta(meta_) != SQLITE_OK) return failed();
   return ready;
 }
 
@@ -95,10 +105,10 @@ void SqliteReader::end_snapshot() {
 Result<std::optional<Trace>> SqliteReader::find(const TenantScope& scope, std::string_view id) {
   auto ready = begin();
   if (!ready) return tl::make_unexpected(ready.error());
-  Conditions where(expressions_);
+  Conditions where(rows_->expressions().columns);
   where.text(Col::id, " = ", std::string(id));
   where.scope(scope);
-  TraceColumns all = columns(TraceColumns::all());
+  TraceColumns all = rows_->columns(TraceColumns::all());
   Statement s = (*ready)->prepare(all.select() + where.sql());
   if (!s) return failed();
   where.bind(s);
@@ -115,9 +125,10 @@ Result<SequenceState> SqliteReader::sequence() {
   auto ready = begin_snapshot();
   if (!ready) return tl::make_unexpected(ready.error());
   Connection& db = **ready;
+  const std::string& seq = rows_->expressions().seq;
   SequenceState out;
-  Statement s = db.prepare("SELECT COALESCE(min(" + seq_expression_ + "), 0) FROM traces");
-  Statement last = db.prepare("SELECT COALESCE(max(" + seq_expression_ + "), 0) FROM traces");
+  Statement s = db.prepare("SELECT COALESCE(min(" + seq + "), 0) FROM traces");
+  Statement last = db.prepare("SELECT COALESCE(max(" + seq + "), 0) FROM traces");
   if (!s || !last || s.step() != SQLITE_ROW || last.step() != SQLITE_ROW) {
     s = Statement();
     last = Statement();
@@ -132,6 +143,41 @@ Result<SequenceState> SqliteReader::sequence() {
   out.removed_up_to = meta_.removed_up_to;
   out.kept_from_ns = meta_.rows_from_ns;
   out.epoch = meta_.epoch;
+  end_snapshot();
+  return out;
+}
+
+Result<ExportEnd> SqliteReader::export_rows(const TenantScope& scope, const TraceFilter& filter, std::int64_t after,
+                                            std::int64_t limit, const ExportColumns& columns,
+                                            const std::function<bool(const Trace&)>& row) {
+  auto ready = begin_snapshot();
+  if (!ready) return tl::make_unexpected(ready.error());
+  ExportEnd end;
+  if (store::export_rows(snapshot(), answers_, {scope, filter, columns, limit}, after, row, options_.clock,
+                         share_of_deadline(kExportShare), end) != SQLITE_OK)
+    return failed();
+  end_snapshot();
+  return end;
+}
+
+Result<std::vector<AnalyticsGroup>> SqliteReader::analyze(const TenantScope& scope, const AnalyticsQuery& query) {
+  if (query.edges.size() < 2) return std::vector<AnalyticsGroup>();
+  auto ready = begin_snapshot();
+  if (!ready) return tl::make_unexpected(ready.error());
+  std::vector<AnalyticsGroup> out;
+  const int rc = answers_.analyze(snapshot(), scope, query, out);
+  if (rc != SQLITE_OK && rc != kUnreadable) return failed();
+  end_snapshot();
+  if (rc == kUnreadable)
+    return fail("sqlite database " + options_.path + ": a roll-up of hours whose traces are gone is damaged");
+  return out;
+}
+
+Result<TimeSpan> SqliteReader::span(const TenantScope& scope) {
+  auto ready = begin_snapshot();
+  if (!ready) return tl::make_unexpected(ready.error());
+  TimeSpan out;
+  if (answers_.span(snapshot(), scope, out) != SQLITE_OK) return failed();
   end_snapshot();
   return out;
 }

@@ -1,14 +1,12 @@
 #pragma once
-#include <deque>
 #include <memory>
 #include <string>
 
-#include "store/group_sink.h"
+#include "store/rolled_answers.h"
+#include "store/sqlite/block_store.h"
 #include "store/sqlite/connection.h"
-#include "store/sqlite/rolled_view.h"
+#include "store/sqlite/row_table.h"
 #include "store/sqlite/sqlite_store.h"
-#include "store/sqlite/store_meta.h"
-#include "store/sqlite/trace_rows.h"
 
 namespace gw::store::sqlite {
 
@@ -33,6 +31,7 @@ class SqliteReader final : public TraceReader {
   bool gave_up() const override { return gave_up_; }
 
  private:
+  void close();
   /// Both the database and its log are still the files that are open.
   bool in_place() const;
   /// A usable connection with a running deadline, or why there is none.
@@ -45,7 +44,7 @@ class SqliteReader final : public TraceReader {
   /// The same inside a read transaction, with what the database says about itself.
   Result<Connection*> begin_snapshot();
   void end_snapshot();
-  TraceColumns columns(const std::vector<Col>& which) const { return {seq_expression_, expressions_, which}; }
+  Snapshot snapshot() { return {.tables = *blocks_, .rows = *rows_, .meta = meta_}; }
 
   // sqlite_list.cpp
   Result<TracePage> list_by_index(const TenantScope& scope, const TraceFilter& filter,
@@ -53,37 +52,16 @@ class SqliteReader final : public TraceReader {
   int read_by_index(const TenantScope& scope, const TraceFilter& filter, const std::optional<TraceCursor>& after,
                     int limit, TracePage& page);
   Result<bool> answers_by_index();
-  friend class BlockList;
-
-  friend class RowExport;  // sqlite_export.cpp
-
-  // sqlite_analyze.cpp
-  int gather(const TenantScope& scope, const AnalyticsQuery& query, GroupSink& sink, bool& again);
-  int gather_pages(const TenantScope& scope, const AnalyticsQuery& query, AnalyticsPlan& plan, GroupSink& sink,
-                   bool& again);
-  int gather_blocks(const AnalyticsPlan& plan, GroupSink& sink, bool& again);
-  int gather_rows(const TenantScope& scope, const AnalyticsQuery& query, const SeqRange& range,
-                  const std::function<bool(std::int64_t)>& wanted, GroupSink& sink);
-  int gather_tail(const TenantScope& scope, const AnalyticsQuery& query, GroupSink& sink);
-  int coverage(Coverage& out);
-  int span_of_rows(const TenantScope& scope, const SeqRange& range, TimeSpan& out);
-  int span_of_blocks(const TenantScope& scope, TimeSpan& out);
 
   const SqliteOptions options_;
   std::unique_ptr<Connection> connection_;
   std::optional<FileId> log_;  ///< of the write-ahead log in use
-  std::string seq_expression_;
-  std::vector<std::string> expressions_;  ///< one per column
+  std::unique_ptr<BlockStore> blocks_;
+  std::unique_ptr<RowTable> rows_;
   bool has_meta_ = false;
   bool gave_up_ = false;
   StoreMeta meta_;  ///< of the snapshot
-  /// Rows that are in no block yet, without their metadata: most questions read them, and they change at the end only.
-  struct Tail {
-    std::int64_t rolled_seq = -1, generation = 0, epoch = 0;
-    std::int64_t last_seq = 0;
-    std::deque<Trace> rows;
-  } tail_;
-  RolledView view_;  ///< of the snapshot, where it is loaded
+  RolledAnswers answers_;
 };
 
 }  // namespace gw::store::sqlite

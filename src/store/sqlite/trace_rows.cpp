@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "base/time_format.h"
+#include "store/facts.h"
 #include "store/trace_defaults.h"
 
 namespace gw::store::sqlite {
@@ -23,25 +24,6 @@ std::string_view value_text(sqlite3_value* v) {
 /// SQL: gw_contains(body, text)
 void sql_contains(sqlite3_context* context, int, sqlite3_value** args) {
   sqlite3_result_int(context, contains_text(value_text(args[0]), value_text(args[1])) ? 1 : 0);
-}
-
-/// What the metadata call an outcome; empty: any.
-std::string_view outcome_text(TraceFacts::Outcome outcome) {
-  switch (outcome) {
-    case TraceFacts::Outcome::unknown:
-      return {};
-    case TraceFacts::Outcome::complete:
-      return "complete";
-    case TraceFacts::Outcome::client_aborted:
-      return "client_aborted";
-    case TraceFacts::Outcome::upstream_aborted:
-      return "upstream_aborted";
-    case TraceFacts::Outcome::upstream_error:
-      return "upstream_error";
-    case TraceFacts::Outcome::refused_by_guard:
-      return "refused_by_guard";
-  }
-  return {};
 }
 
 /// Where the text of a column goes; null: it is no text.
@@ -262,7 +244,7 @@ void Conditions::filter(const TraceFilter& f) {
   if (f.min_latency_ms > 0) number(Col::latency_ms, " >= ", f.min_latency_ms);
   metadata_if("lineage_thread_id", f.thread_id);
   metadata_if("lineage_run_id", f.run_id);
-  metadata_if("outcome", outcome_text(f.outcome));
+  metadata_if("outcome", to_string(f.outcome));
   bodies_if(f.text);
 }
 
@@ -305,11 +287,6 @@ bool contains_text(std::string_view body, std::string_view text) {
     if (at == b) b = end ? last + 1 : find(at + 1, first[1]);
   }
   return false;
-}
-
-std::int64_t shifted(std::int64_t ns, std::int64_t by) {
-  std::int64_t out = 0;
-  return __builtin_add_overflow(ns, by, &out) ? (by < 0 ? INT64_MIN : INT64_MAX) : out;
 }
 
 }  // namespace gw::store::sqlite

@@ -85,7 +85,4 @@ int add_row_functions(Connection& db);
 /// Whether `text` is somewhere in `body`, ASCII letters of either case.
 bool contains_text(std::string_view body, std::string_view text);
 
-/// A sum that stays in the range of times.
-std::int64_t shifted(std::int64_t ns, std::int64_t by);
-
 }  // namespace gw::store::sqlite

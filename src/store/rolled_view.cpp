@@ -1,11 +1,13 @@
-#include "store/sqlite/rolled_view.h"
+#include "store/rolled_view.h"
 
 #include <algorithm>
 
-namespace gw::store::sqlite {
+namespace gw::store {
 namespace {
 
 using Ranges = std::vector<TimeRange>;
+
+constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
 
 /// Sorted, disjoint.
 void normalise(Ranges& r) {
@@ -54,48 +56,44 @@ bool overlaps(const BlockHeader& header, const std::vector<TimeRange>& ranges) {
   });
 }
 
-int RolledView::load(Connection& db, const StoreMeta& meta) {
+int RolledView::load(BlockTables& tables, const StoreMeta& meta) {
   Listed listed = std::move(listed_);
   *this = {};
   listed_ = std::move(listed);
-  any_ = meta.rolled_seq && db.query_int(
-                                "SELECT count(*) FROM sqlite_master WHERE type='table' AND name IN "
-                                "('trace_blocks','trace_block_columns','trace_rollups','trace_stale_blocks',"
-                                "'trace_stale_hours')") == 5;
+  any_ = meta.rolled_seq && tables.exist();
   if (!any_) {
     rolled_ = std::numeric_limits<std::int64_t>::min();
-    return SQLITE_OK;
+    return kOk;
   }
   rolled_ = *meta.rolled_seq;
   rows_from_ns_ = meta.rows_from_ns;
-  if (const int rc = list(db, meta); rc != SQLITE_OK) return rc;
+  if (const int rc = list(tables, meta); rc != kOk) return rc;
   blocks_ = listed_.blocks;
-  if (const int rc = load_stale(db); rc != SQLITE_OK) return rc;
+  if (const int rc = load_stale(tables); rc != kOk) return rc;
   for (const StoredBlock& b : blocks_)
     if (!b.header) unreadable_.push_back({b.after_seq, b.last_seq});
   std::erase_if(blocks_, [](const StoredBlock& b) { return !b.header; });
-  return SQLITE_OK;
+  return kOk;
 }
 
-int RolledView::list(Connection& db, const StoreMeta& meta) {
+int RolledView::list(BlockTables& tables, const StoreMeta& meta) {
   const bool same = listed_.epoch == meta.epoch && listed_.generation == meta.generation && rolled_ >= listed_.rolled;
-  if (same && rolled_ == listed_.rolled) return SQLITE_OK;
+  if (same && rolled_ == listed_.rolled) return kOk;
   Listed now{.epoch = meta.epoch, .generation = meta.generation, .rolled = rolled_, .blocks = {}};
   if (same) now.blocks = std::move(listed_.blocks);
   listed_ = {};
   std::vector<StoredBlock> added;
-  BlockStore store(db);
-  if (const int rc = store.list(now.blocks.empty() ? 0 : now.blocks.back().last_seq, added); rc != SQLITE_OK) return rc;
+  if (const int rc = tables.list_blocks(now.blocks.empty() ? 0 : now.blocks.back().last_seq, added); rc != kOk)
+    return rc;
   now.blocks.insert(now.blocks.end(), added.begin(), added.end());
   listed_ = std::move(now);
-  return SQLITE_OK;
+  return kOk;
 }
 
-int RolledView::load_stale(Connection& db) {
-  Statement s = db.prepare("SELECT last_seq FROM trace_stale_blocks ORDER BY last_seq");
-  int rc = s ? s.step() : db.code();
-  for (; rc == SQLITE_ROW; rc = s.step()) {
-    const std::int64_t key = s.integer(0);
+int RolledView::load_stale(BlockTables& tables) {
+  std::vector<std::int64_t> keys;
+  if (const int rc = tables.stale_blocks(kAll, keys); rc != kOk) return rc;
+  for (const std::int64_t key : keys) {
     const auto at = std::lower_bound(blocks_.begin(), blocks_.end(), key,
                                      [](const StoredBlock& b, std::int64_t seq) { return b.last_seq < seq; });
     if (at != blocks_.end() && at->last_seq == key) {
@@ -111,11 +109,9 @@ int RolledView::load_stale(Connection& db) {
       stale_.push_back({at == blocks_.begin() ? 0 : std::prev(at)->last_seq, key});
     }
   }
-  if (rc != SQLITE_DONE) return rc;
-  s = db.prepare("SELECT start_ns FROM trace_stale_hours");
-  rc = s ? s.step() : db.code();
-  for (; rc == SQLITE_ROW; rc = s.step()) no_pages_.push_back({s.integer(0), s.integer(0) + kHourNs});
-  return rc == SQLITE_DONE ? SQLITE_OK : rc;
+  if (const int rc = tables.stale_hours({}, kAll, keys); rc != kOk) return rc;
+  for (const std::int64_t start : keys) no_pages_.push_back({start, start + kHourNs});
+  return kOk;
 }
 
 void RolledView::give_up_block(std::int64_t last_seq) {
@@ -141,4 +137,4 @@ void RolledView::adjust(AnalyticsPlan& plan) const {
   plan.hours = std::move(hours);
 }
 
-}  // namespace gw::store::sqlite
+}  // namespace gw::store

@@ -2,22 +2,19 @@
 // What blocks and roll-ups can answer in one read transaction, and which rows have to be read one by one beside them.
 #include <cstdint>
 #include <limits>
-#include <set>
 #include <vector>
 
 #include "store/analytics_plan.h"
+#include "store/block_tables.h"
 #include "store/rollup.h"
-#include "store/sqlite/block_store.h"
-#include "store/sqlite/connection.h"
-#include "store/sqlite/store_meta.h"
 
-namespace gw::store::sqlite {
+namespace gw::store {
 
 class RolledView {
  public:
-  /// SQLITE_OK or the failure. Without tables of blocks everything is in the tail. Headers that were read before are
+  /// kOk or the failure. Without tables of blocks everything is in the tail. Headers that were read before are
   /// kept: a view belongs to one open database.
-  int load(Connection& db, const StoreMeta& meta);
+  int load(BlockTables& tables, const StoreMeta& meta);
 
   bool any() const { return any_; }
   SeqRange tail() const { return {rolled_, std::numeric_limits<std::int64_t>::max()}; }
@@ -42,8 +39,8 @@ class RolledView {
     std::int64_t epoch = 0, generation = 0, rolled = -1;
     std::vector<StoredBlock> blocks;
   };
-  int list(Connection& db, const StoreMeta& meta);
-  int load_stale(Connection& db);
+  int list(BlockTables& tables, const StoreMeta& meta);
+  int load_stale(BlockTables& tables);
 
   Listed listed_;
 
@@ -57,4 +54,4 @@ class RolledView {
 
 bool overlaps(const BlockHeader& header, const std::vector<TimeRange>& ranges);
 
-}  // namespace gw::store::sqlite
+}  // namespace gw::store
