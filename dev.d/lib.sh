@@ -91,15 +91,24 @@ need_packages() {
   [ -n "$missing" ] || return 0
   [ -z "${GW_NO_INSTALL:-}" ] || die "packages are missing: $missing"
   say "installing Debian packages: $missing"
-  # The servers among them (nginx, haproxy) are for tests and benchmarks: their services must not start here.
+  # The servers among them (nginx, haproxy, pgbouncer) are for tests and benchmarks: their services must not start here.
   if [ ! -e /usr/sbin/policy-rc.d ]; then
     printf '#!/bin/sh\nexit 101\n' | as_root tee /usr/sbin/policy-rc.d >/dev/null
     as_root chmod 755 /usr/sbin/policy-rc.d
     blocked=yes
     trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
   fi
+  # PostgreSQL's package makes a cluster of its own for whoever has asked for nothing else; the tests make theirs.
+  local no_cluster=/etc/postgresql-common/createcluster.d/no_cluster_for_tests.conf
+  case " $missing " in
+    *" postgresql-15 "*)
+      as_root mkdir -p "${no_cluster%/*}"
+      echo 'create_main_cluster = false' | as_root tee "$no_cluster" >/dev/null
+      ;;
+  esac
   local status=0
   apt_install $missing || status=$?
+  as_root rm -f "$no_cluster"
   if [ -n "$blocked" ]; then
     as_root rm -f /usr/sbin/policy-rc.d
     trap - EXIT
@@ -109,6 +118,7 @@ need_packages() {
   if [ -d /run/systemd/system ]; then
     case " $missing " in *" nginx-light "*) as_root systemctl disable nginx >/dev/null 2>&1 || true ;; esac
     case " $missing " in *" haproxy "*) as_root systemctl disable haproxy >/dev/null 2>&1 || true ;; esac
+    case " $missing " in *" pgbouncer "*) as_root systemctl disable pgbouncer >/dev/null 2>&1 || true ;; esac
   fi
   missing=$(missing_packages "$@" | paste -sd' ')
   [ -z "$missing" ] || die "this system's packages are older than dev.d/packages.txt asks for (Debian 12 has them): $missing"

@@ -1,0 +1,125 @@
+#pragma once
+// One connection to Postgres, in plain blocking code with deadlines. Used by one thread at a time.
+//
+// Works behind pgbouncer in transaction mode: statements have no names, nothing is set outside a transaction, and
+// nothing is expected of the session between two of them. (LISTEN is the exception: it needs a connection to the server
+// itself.)
+//
+// Deadlines are kept on both sides. Every transaction sets `statement_timeout` to what is left of the caller's time, so
+// that a slow statement is ended by the server and the connection stays. Where the server itself does not answer, the
+// connection is dropped; no cancel request is sent then, since libpq 15 sends it without any bound of time, and the
+// server ends the statement at the same moment. Looking up a host's name is bounded by the resolver's own settings
+// only.
+#include <libpq-fe.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "store/postgres/pg_error.h"
+#include "store/postgres/pg_values.h"
+
+namespace gw::store::postgres {
+
+struct PgConnectOptions {
+  std::string dsn;                      ///< URL or key=value pairs; secret
+  std::string setting = "storage.dsn";  ///< where it came from, for error texts
+  int connect_timeout_ms = 5'000;
+  /// Of a call for which set_deadline() said nothing.
+  int call_timeout_ms = 10'000;
+};
+
+class PgConnection {
+ public:
+  /// Opens nothing yet.
+  explicit PgConnection(PgConnectOptions options);
+  PgConnection(const PgConnection&) = delete;
+  PgConnection& operator=(const PgConnection&) = delete;
+
+  /// Opens unless open. A server that went away is noticed by the first call that fails, which drops the connection;
+  /// PgTransaction::begin() then opens another by itself, once.
+  PgExpected<void> connect();
+  bool connected() const { return connection_ != nullptr; }
+  void drop();
+
+  /// All calls until clear_deadline() share this time.
+  void set_deadline(int ms_from_now);
+  void clear_deadline() { deadline_ns_ = 0; }
+  /// Of the deadline; of a single call where there is none.
+  int ms_left() const;
+
+  /// One statement in the extended protocol, unnamed; binary results.
+  PgExpected<PgResult> query(const std::string& sql, const PgParams& params = {});
+  /// The same, each row as it comes in (a result of one row, valid during the call). After false the others are read
+  /// and thrown away.
+  PgExpected<void> each(const std::string& sql, const PgParams& params,
+                        const std::function<bool(const PgResult&)>& row);
+  /// Any number of statements without parameters; the last one's result, as text.
+  PgExpected<PgResult> run(const std::string& statements);
+  /// `COPY … FROM STDIN`. `source` puts the next piece (64 KiB, say) into the empty string, false: there is no more.
+  /// Rows copied.
+  using CopySource = std::function<bool(std::string& piece)>;
+  PgExpected<std::int64_t> copy_in(const std::string& sql, const CopySource& source);
+
+  /// For a connection that has run LISTEN: waits for a notification. True: one or more came, all are taken.
+  PgExpected<bool> wait_for_notification(int ms);
+  /// To be polled for reading with the caller's other descriptors before wait_for_notification(0); -1: not connected.
+  int fd() const { return connection_ ? PQsocket(connection_.get()) : -1; }
+
+  /// A literal in quotes, whatever is in it.
+  std::string literal(std::string_view s) const;
+  const std::string& setting() const { return options_.setting; }
+  /// Of the server's process; behind pgbouncer, pgbouncer's.
+  int backend_pid() const { return connection_ ? PQbackendPID(connection_.get()) : 0; }
+
+ private:
+  struct Finish {
+    void operator()(PGconn* c) const { PQfinish(c); }
+  };
+
+  std::int64_t call_deadline() const;
+  PgExpected<void> start(const std::string& what, int sent);
+  PgExpected<void> flush(std::int64_t deadline_ns);
+  PgExpected<void> wait(bool write, std::int64_t deadline_ns);
+  PgExpected<PgResult> next(std::int64_t deadline_ns);
+  PgExpected<PgResult> last(std::int64_t deadline_ns);
+  PgError failed(PgError e);
+  PgError lost();
+  void discard_rest(std::int64_t deadline_ns);
+
+  const PgConnectOptions options_;
+  std::unique_ptr<PGconn, Finish> connection_;
+  std::int64_t deadline_ns_ = 0;
+};
+
+/// Whose rows a transaction sees under row-level security, and how it runs.
+struct PgTransactionOptions {
+  /// A tenant's rows, or all of them. Null: none, as any other session.
+  const TenantScope* scope = nullptr;
+  bool read_only = false;
+  bool snapshot = false;  ///< all statements see the database as the first one did
+};
+
+/// Rolled back unless committed.
+class PgTransaction {
+ public:
+  /// Begins and sets what the transaction needs, in one round trip. On a connection that turns out to be dead, once
+  /// more on another.
+  static PgExpected<PgTransaction> begin(PgConnection& connection, const PgTransactionOptions& options);
+  PgTransaction(PgTransaction&& o) noexcept : connection_(std::exchange(o.connection_, nullptr)) {}
+  PgTransaction& operator=(PgTransaction&&) = delete;
+  ~PgTransaction();
+
+  PgConnection& connection() const { return *connection_; }
+  /// Lost in the middle of it, nobody knows whether it was committed: what is done must be harmless to do again.
+  PgExpected<void> commit();
+
+ private:
+  explicit PgTransaction(PgConnection& c) : connection_(&c) {}
+
+  PgConnection* connection_;
+};
+
+}  // namespace gw::store::postgres
