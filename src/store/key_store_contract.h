@@ -122,11 +122,11 @@ TEST_P(KeyStoreContract, RevokedKeysAreGoneForGood) {
 
 TEST_P(KeyStoreContract, ARotatedKeyKeepsTheTokenBeforeForItsGracePeriodOnly) {
   insert(test_key("a", "1"));
-  EXPECT_EQ(rotate("a", "2", kNow + 5), KeyOutcome::done);
+  EXPECT_EQ(rotate("a", "2", kNow + 5'000), KeyOutcome::done);
   GatewayKey key = load().keys.at(0);
   EXPECT_EQ(key.token_hash, test_digest("2"));
   EXPECT_EQ(key.previous_token_hash, test_digest("1"));
-  EXPECT_EQ(key.previous_until_ns, kNow + 5);
+  EXPECT_EQ(key.previous_until_ns, kNow + 5'000);
   EXPECT_EQ(rotate("a", "3"), KeyOutcome::done);
   key = load().keys.at(0);
   EXPECT_EQ(key.token_hash, test_digest("3"));
@@ -137,7 +137,7 @@ TEST_P(KeyStoreContract, ARotatedKeyKeepsTheTokenBeforeForItsGracePeriodOnly) {
 
 TEST_P(KeyStoreContract, AChangeAnswersWithTheKeyAsItThenIs) {
   insert(test_key("a", "1"));
-  const auto done = keys_->rotate(all_, "a", {test_digest("2"), kNow, kNow + 5});
+  const auto done = keys_->rotate(all_, "a", {test_digest("2"), kNow, kNow + 5'000});
   ASSERT_TRUE(done) << done.error().message;
   EXPECT_EQ(done->key, load().keys.at(0));
 }

@@ -8,7 +8,6 @@
 namespace gw::store::postgres {
 namespace {
 
-constexpr const char* kLock = "SELECT pg_advisory_xact_lock(8067396491)";
 constexpr const char* kCreate =
     "CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL DEFAULT "
     "now())";
@@ -29,7 +28,7 @@ PgExpected<void> apply(PgConnection& c, const Migration& m, const char*& doing) 
   auto t = PgTransaction::begin(c, {.scope = &all});
   if (!t) return tl::make_unexpected(t.error());
   doing = "acquire migration advisory lock: ";
-  if (auto ok = c.run(kLock); !ok) return tl::make_unexpected(ok.error());
+  if (auto ok = lock_schema(c); !ok) return ok;
   doing = "";
   if (auto ok = c.run(kCreate); !ok) return tl::make_unexpected(ok.error());
   const auto noted =
@@ -41,6 +40,12 @@ PgExpected<void> apply(PgConnection& c, const Migration& m, const char*& doing) 
 }
 
 }  // namespace
+
+PgExpected<void> lock_schema(PgConnection& c) {
+  const auto locked = c.run("SELECT pg_advisory_xact_lock(8067396491)");
+  if (!locked) return tl::make_unexpected(locked.error());
+  return {};
+}
 
 PgExpected<SchemaCheck> check_schema(PgConnection& c, std::span<const Migration> migrations) {
   const auto names = applied(c);

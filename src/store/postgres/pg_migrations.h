@@ -25,6 +25,9 @@ using Progress = std::function<void(std::string_view)>;
 Result<void> migrate(PgConnection& connection, std::span<const Migration> migrations, int timeout_ms,
                      const Progress& progress);
 
+/// Keeps other gateways from changing the schema until the transaction ends.
+PgExpected<void> lock_schema(PgConnection& connection);
+
 enum class SchemaState { current, older, newer };
 struct SchemaCheck {
   SchemaState state = SchemaState::current;

@@ -1,5 +1,7 @@
 #include "store/postgres/row_security.h"
 
+#include "store/postgres/pg_migrations.h"
+
 namespace gw::store::postgres {
 namespace {
 
@@ -26,22 +28,38 @@ std::string policy_sql(const TenantTable& t) {
          " FORCE ROW LEVEL SECURITY;";
 }
 
-PgExpected<void> ensure_policies(PgConnection& c, std::span<const TenantTable> tables) {
-  std::string to_do;
+namespace {
+
+/// The statements that put right what is not as it should be.
+PgExpected<std::string> to_do(PgConnection& c, std::span<const TenantTable> tables) {
+  std::string sql;
   for (const TenantTable& t : tables) {
     const auto state = c.query(
         "SELECT c.relrowsecurity AND c.relforcerowsecurity AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = "
-        "c.oid AND p.polname = $2 AND obj_description(p.oid, "
-        "'pg_policy') = $3) FROM pg_class c WHERE c.oid = to_regclass($1)",
+        "c.oid "
+        "AND p.polname = $2 AND obj_description(p.oid, 'pg_policy') = $3) FROM pg_class c WHERE c.oid = "
+        "to_regclass($1)",
         PgParams().text(t.table).text(t.policy).text(kMark));
     if (!state) return tl::make_unexpected(state.error());
-    if (state->rows() == 1 && !state->boolean(0, 0)) to_do += policy_sql(t);
+    if (state->rows() == 1 && !state->boolean(0, 0)) sql += policy_sql(t);
   }
-  if (to_do.empty()) return {};
+  return sql;
+}
+
+}  // namespace
+
+PgExpected<void> ensure_policies(PgConnection& c, std::span<const TenantTable> tables) {
+  const auto seen = to_do(c, tables);
+  if (!seen) return tl::make_unexpected(seen.error());
+  if (seen->empty()) return {};
   const TenantScope all = TenantScope::all();
   auto t = PgTransaction::begin(c, {.scope = &all});
   if (!t) return tl::make_unexpected(t.error());
-  if (auto ok = c.run(to_do); !ok) return tl::make_unexpected(ok.error());
+  if (auto ok = lock_schema(c); !ok) return ok;
+  const auto left = to_do(c, tables);  // another gateway may have been first
+  if (!left) return tl::make_unexpected(left.error());
+  if (left->empty()) return {};
+  if (auto ok = c.run(*left); !ok) return tl::make_unexpected(ok.error());
   return t->commit();
 }
 

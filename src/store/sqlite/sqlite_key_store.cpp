@@ -1,11 +1,11 @@
 #include "store/sqlite/sqlite_key_store.h"
 
 #include <algorithm>
-#include <set>
 
 #include "base/json_writer.h"
 #include "base/strings.h"
 #include "base/time_format.h"
+#include "store/configured_keys.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/key_notice.h"
 #include "store/sqlite/key_schema.h"
@@ -50,18 +50,6 @@ GatewayKey key_of(const Statement& row) {
     list.remove_prefix(std::min(end + 1, list.size()));
   }
   return key;
-}
-
-bool in_scope(const TenantScope& scope, const GatewayKey& key) {
-  return scope.everything || (key.org_id == scope.org_id && key.workspace_id == scope.workspace_id);
-}
-
-/// Made up where the configuration has none, and where it has one twice.
-std::string id_to_store(const GatewayKey& key, const std::set<std::string>& taken) {
-  const std::string base = key.id.empty() ? "yaml_" + key.token_hash.substr(0, 8) : key.id;
-  std::string id = base;
-  for (int n = 2; taken.contains(id); ++n) id = base + "_" + std::to_string(n);
-  return id;
 }
 
 class SqliteKeyStore final : public KeyStore {
@@ -266,17 +254,8 @@ int SqliteKeyStore::insert_row(const GatewayKey& key) {
 int SqliteKeyStore::import_configured(std::int64_t at_ns) {
   bool any = false;
   if (const int rc = stored(any); rc != SQLITE_OK || any) return rc;
-  std::set<std::string> ids, hashes;
-  // An id that is given stays; only then are others made up.
-  for (const bool given : {true, false})
-    for (const GatewayKey& key : configured_) {
-      if (key.token_hash.empty() || key.id.empty() == given || !hashes.insert(key.token_hash).second) continue;
-      GatewayKey row = key;
-      row.id = id_to_store(key, ids);
-      ids.insert(row.id);
-      row.created_at_ns = at_ns;
-      if (const int rc = insert_row(row); rc != SQLITE_OK) return rc;
-    }
+  for (const GatewayKey& key : keys_to_import(configured_, at_ns))
+    if (const int rc = insert_row(key); rc != SQLITE_OK) return rc;
   return SQLITE_OK;
 }
 
