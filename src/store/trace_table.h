@@ -43,6 +43,7 @@ class TraceTable {
   /// is asked for.
   virtual int analytic_rows(const TenantScope& scope, const SeqRange& range, const std::optional<Extent>& created_at,
                             const std::function<void(const Trace&)>& row) = 0;
+  /// Those of a scope, or at least the least and the greatest of them.
   virtual int timestamps(const TenantScope& scope, const SeqRange& range,
                          const std::function<void(std::int64_t ns)>& row) = 0;
 

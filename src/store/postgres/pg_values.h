@@ -40,6 +40,8 @@ class PgParams {
   PgParams& texts(std::span<const std::string> list);
   PgParams& texts(std::span<const std::string_view> list);
   PgParams& integers(std::span<const std::int64_t> list);
+  /// A value in the binary format of a type, for what has no function here.
+  PgParams& raw(Oid type, std::string_view bytes) { return view(type, bytes); }
   void clear();
 
   int size() const { return static_cast<int>(types_.size()); }

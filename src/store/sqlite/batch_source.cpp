@@ -6,7 +6,6 @@
 
 #include "base/time_format.h"
 #include "store/sqlite/columns.h"
-#include "store/trace_defaults.h"
 
 namespace gw::store::sqlite {
 namespace {
@@ -141,63 +140,28 @@ AnalyticRow BatchSource::analytic(std::int64_t seq) {
 
 void BatchSource::value(int column_index, sqlite3_context* out) {
   const Trace& t = *row_;
-  switch (static_cast<Col>(column_index)) {
-    case Col::id:
-      return text(out, t.id);
+  const Col c = static_cast<Col>(column_index);
+  switch (c) {
     case Col::timestamp:
       return text(out, started_.format(started_ns_));
     case Col::created_at:
       return text(out, ended_.format(ended_ns_));
-    case Col::org_id:
-      return text(out, or_default(t.org_id, "default"));
-    case Col::workspace_id:
-      return text(out, or_default(t.workspace_id, "default"));
-    case Col::trace_group_id:
-      return text(out, t.trace_group_id);
-    case Col::provider:
-      return text(out, or_default(t.provider, "unknown"));
-    case Col::model:
-      return text(out, or_default(t.model, "unknown"));
-    case Col::request_method:
-      return text(out, or_default(t.request_method, "UNKNOWN"));
-    case Col::request_path:
-      return text(out, or_default(t.request_path, "/"));
-    case Col::response_status:
-      return sqlite3_result_int(out, t.response_status);
-    case Col::input_tokens:
-      return sqlite3_result_int64(out, t.input_tokens);
-    case Col::output_tokens:
-      return sqlite3_result_int64(out, t.output_tokens);
-    case Col::total_tokens:
-      return sqlite3_result_int64(out, effective_total_tokens(t));
-    case Col::latency_ms:
-      return sqlite3_result_int64(out, t.latency_ms);
-    case Col::latency_us:
-      return sqlite3_result_int64(out, t.latency_us);
-    case Col::time_to_first_token_ms:
-      return sqlite3_result_int64(out, effective_ttft_ms(t.time_to_first_token_ms, t.time_to_first_token_us));
-    case Col::time_to_first_token_us:
-      return sqlite3_result_int64(out, effective_ttft_us(t.time_to_first_token_ms, t.time_to_first_token_us));
     case Col::estimated_cost_usd:
       return sqlite3_result_double(out, t.estimated_cost_usd);
-    case Col::cost_nano_usd:
-      return sqlite3_result_int64(out, t.cost_nano_usd);
-    case Col::api_key_hash:
-      return text(out, t.api_key_hash);
-    case Col::gateway_key_id:
-      return text(out, t.gateway_key_id);
     case Col::session_id:  // NULL stays out of the index
       return t.session_id.empty() ? sqlite3_result_null(out) : text(out, t.session_id);
-    case Col::metadata:
-      return text(out, t.metadata);
-    case Col::request_headers:
-      return text(out, t.request_headers);
-    case Col::response_headers:
-      return text(out, t.response_headers);
-    case Col::request_body:
-      return text(out, t.request_body);
-    case Col::response_body:
-      return text(out, t.response_body);
+    case Col::response_status:
+    case Col::input_tokens:
+    case Col::output_tokens:
+    case Col::total_tokens:
+    case Col::latency_ms:
+    case Col::latency_us:
+    case Col::time_to_first_token_ms:
+    case Col::time_to_first_token_us:
+    case Col::cost_nano_usd:
+      return sqlite3_result_int64(out, stored_number(c, t));
+    default:
+      return text(out, stored_text(c, t));
   }
 }
 

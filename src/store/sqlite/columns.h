@@ -1,43 +1,13 @@
 #pragma once
-// The columns of `traces`, in table order: what every query needs first, what is big last, so that a list never touches
-// the overflow pages of bodies. Names, types and textual formats are the contract's (storage-schema §2); latency_us,
-// cost_nano_usd, session_id and seq are ours. A database that got a column later has it last.
+// The columns of `traces` (store/trace_columns.h) in table order: what is big is last, so that a list never touches the
+// overflow pages of bodies. Types and textual formats are the contract's (storage-schema §2). A database that got a
+// column later has it last.
 #include <array>
-#include <cstddef>
 #include <string>
 
-namespace gw::store::sqlite {
+#include "store/trace_columns.h"
 
-enum class Col : int {
-  id,
-  timestamp,
-  created_at,
-  org_id,
-  workspace_id,
-  trace_group_id,
-  provider,
-  model,
-  request_method,
-  request_path,
-  response_status,
-  input_tokens,
-  output_tokens,
-  total_tokens,
-  latency_ms,
-  latency_us,
-  time_to_first_token_ms,
-  time_to_first_token_us,
-  estimated_cost_usd,
-  cost_nano_usd,
-  api_key_hash,
-  gateway_key_id,
-  session_id,
-  metadata,
-  request_headers,
-  response_headers,
-  request_body,
-  response_body,
-};
+namespace gw::store::sqlite {
 
 struct Column {
   const char* name;
@@ -78,9 +48,6 @@ inline constexpr std::array<Column, 28> kColumns = {{
     {"request_body", "TEXT", "''"},
     {"response_body", "TEXT", "''"},
 }};
-
-/// List items need the columns before this one.
-inline constexpr std::size_t kListColumns = static_cast<std::size_t>(Col::session_id) + 1;
 
 /// All names, separated by commas.
 inline std::string column_list() {

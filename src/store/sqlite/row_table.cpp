@@ -102,7 +102,7 @@ RowTable::RowTable(Connection& db, RowExpressions expressions, int deadline_ms)
     : db_(db),
       expressions_(std::move(expressions)),
       deadline_ms_(deadline_ms),
-      analytic_(columns(TraceColumns::of_analytics())) {}
+      analytic_(columns(columns_of_analytics())) {}
 
 int RowTable::first_seq(std::int64_t& out) {
   out = db_.query_int("SELECT min(" + expressions_.seq + ") FROM traces");
@@ -190,7 +190,7 @@ int RowTable::timestamps(const TenantScope& scope, const SeqRange& range,
 
 std::unique_ptr<MatchingRows> RowTable::matching(const TenantScope& scope, const TraceFilter& filter,
                                                  const ExportColumns& more) {
-  return std::make_unique<Matching>(db_, expressions_, scope, filter, columns(TraceColumns::of_export(more)));
+  return std::make_unique<Matching>(db_, expressions_, scope, filter, columns(columns_of_export(more)));
 }
 
 void RowTable::restart_deadline() {

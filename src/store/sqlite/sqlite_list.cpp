@@ -79,7 +79,7 @@ int SqliteReader::read_by_index(const TenantScope& scope, const TraceFilter& fil
   if (filter.to_ns && meta_.max_span_ns)
     where.text(Col::created_at, " <= ", format_db_time(shifted(*filter.to_ns, *meta_.max_span_ns)));
   if (after) where.before(*after);
-  TraceColumns columns = rows_->columns(TraceColumns::of_list());
+  TraceColumns columns = rows_->columns(columns_of_list());
   const int most = search ? kMostSearched : limit + 1 + kSkippable;
   // It dies last, so that its failure is the connection's.
   Statement look =

@@ -108,7 +108,7 @@ Result<std::optional<Trace>> SqliteReader::find(const TenantScope& scope, std::s
   Conditions where(rows_->expressions().columns);
   where.text(Col::id, " = ", std::string(id));
   where.scope(scope);
-  TraceColumns all = rows_->columns(TraceColumns::all());
+  TraceColumns all = rows_->columns(all_columns());
   Statement s = (*ready)->prepare(all.select() + where.sql());
   if (!s) return failed();
   where.bind(s);

@@ -26,70 +26,6 @@ void sql_contains(sqlite3_context* context, int, sqlite3_value** args) {
   sqlite3_result_int(context, contains_text(value_text(args[0]), value_text(args[1])) ? 1 : 0);
 }
 
-/// Where the text of a column goes; null: it is no text.
-std::string* text_of(Col c, Trace& t) {
-  switch (c) {
-    case Col::id:
-      return &t.id;
-    case Col::org_id:
-      return &t.org_id;
-    case Col::workspace_id:
-      return &t.workspace_id;
-    case Col::trace_group_id:
-      return &t.trace_group_id;
-    case Col::provider:
-      return &t.provider;
-    case Col::model:
-      return &t.model;
-    case Col::request_method:
-      return &t.request_method;
-    case Col::request_path:
-      return &t.request_path;
-    case Col::api_key_hash:
-      return &t.api_key_hash;
-    case Col::gateway_key_id:
-      return &t.gateway_key_id;
-    case Col::session_id:
-      return &t.session_id;
-    case Col::metadata:
-      return &t.metadata;
-    case Col::request_headers:
-      return &t.request_headers;
-    case Col::response_headers:
-      return &t.response_headers;
-    case Col::request_body:
-      return &t.request_body;
-    case Col::response_body:
-      return &t.response_body;
-    default:
-      return nullptr;
-  }
-}
-
-/// Where the number of a column goes.
-std::int64_t* number_of(Col c, Trace& t) {
-  switch (c) {
-    case Col::input_tokens:
-      return &t.input_tokens;
-    case Col::output_tokens:
-      return &t.output_tokens;
-    case Col::total_tokens:
-      return &t.total_tokens;
-    case Col::latency_ms:
-      return &t.latency_ms;
-    case Col::latency_us:
-      return &t.latency_us;
-    case Col::time_to_first_token_ms:
-      return &t.time_to_first_token_ms;
-    case Col::time_to_first_token_us:
-      return &t.time_to_first_token_us;
-    case Col::cost_nano_usd:
-      return &t.cost_nano_usd;
-    default:
-      return nullptr;
-  }
-}
-
 }  // namespace
 
 std::int64_t DbTimeReader::read(std::string_view text) {
@@ -128,50 +64,6 @@ TraceColumns::TraceColumns(const std::string& seq, const std::vector<std::string
   select_ = "SELECT " + seq;
   for (const Col c : columns_) select_ += "," + expressions[static_cast<std::size_t>(c)];
   select_ += " FROM traces";
-}
-
-std::vector<Col> TraceColumns::of_list() {
-  std::vector<Col> out = all();
-  out.resize(kListColumns);
-  return out;
-}
-
-std::vector<Col> TraceColumns::of_export(const ExportColumns& more) {
-  std::vector<Col> out = of_list();
-  if (more.metadata) out.push_back(Col::metadata);
-  if (more.headers) out.insert(out.end(), {Col::request_headers, Col::response_headers});
-  if (more.bodies) out.insert(out.end(), {Col::request_body, Col::response_body});
-  return out;
-}
-
-std::vector<Col> TraceColumns::all() {
-  std::vector<Col> out;
-  out.reserve(kColumns.size());
-  for (std::size_t i = 0; i < kColumns.size(); ++i) out.push_back(static_cast<Col>(i));
-  return out;
-}
-
-std::vector<Col> TraceColumns::of_analytics() {
-  return {Col::timestamp,
-          Col::created_at,
-          Col::org_id,
-          Col::workspace_id,
-          Col::trace_group_id,
-          Col::provider,
-          Col::model,
-          Col::request_path,
-          Col::response_status,
-          Col::input_tokens,
-          Col::output_tokens,
-          Col::total_tokens,
-          Col::latency_ms,
-          Col::time_to_first_token_ms,
-          Col::time_to_first_token_us,
-          Col::cost_nano_usd,
-          Col::api_key_hash,
-          Col::gateway_key_id,
-          Col::session_id,
-          Col::metadata};
 }
 
 void TraceColumns::read(const Statement& s, Trace& t) {

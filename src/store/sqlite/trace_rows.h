@@ -28,20 +28,12 @@ class TraceColumns {
   /// `expressions`: one SQL expression for each of kColumns.
   TraceColumns(const std::string& seq, const std::vector<std::string>& expressions, const std::vector<Col>& columns);
 
-  static std::vector<Col> of_list();
-  static std::vector<Col> of_export(const ExportColumns& more);
-  static std::vector<Col> all();
-  /// What analytics are made from.
-  static std::vector<Col> of_analytics();
-
   /// `SELECT … FROM traces`
   const std::string& select() const { return select_; }
   /// Columns that are not selected stay as they are.
   void read(const Statement& s, Trace& t);
 
  private:
-  void read_text(Col c, std::string_view text, Trace& t);
-
   std::vector<Col> columns_;
   std::string select_;
   DbTimeReader times_;
