@@ -92,7 +92,7 @@ ALTER TABLE trace_block_columns FORCE ROW LEVEL SECURITY;
 // The lock is the roller's (roller_lock.h): a block is not made of rows that somebody is just changing.
 constexpr std::string_view kForeign = R"sql(
 CREATE FUNCTION traces_foreign() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
-  SET ongoingai.scope = 'all' AS $$ BEGIN
+AS $$ DECLARE scope TEXT := coalesce(current_setting('ongoingai.scope', true), ''); BEGIN
   IF TG_OP = 'INSERT' AND TG_WHEN = 'BEFORE' THEN
     UPDATE trace_counter SET last_seq = last_seq + 1 RETURNING last_seq INTO NEW.seq;
     RETURN NEW;
@@ -102,6 +102,7 @@ CREATE FUNCTION traces_foreign() RETURNS trigger LANGUAGE plpgsql SECURITY DEFIN
     UPDATE store_meta SET value = NULL WHERE key IN ('min_span_ns', 'max_span_ns') AND value IS NOT NULL;
   END IF;
   UPDATE store_meta SET value = value + 1 WHERE key = 'generation';
+  PERFORM set_config('ongoingai.scope', 'all', true);  -- for the tables of blocks
   IF TG_OP = 'TRUNCATE' THEN
     UPDATE trace_counter SET traces = 0;
     DELETE FROM trace_blocks;
@@ -109,6 +110,7 @@ CREATE FUNCTION traces_foreign() RETURNS trigger LANGUAGE plpgsql SECURITY DEFIN
     DELETE FROM trace_rollups;
     DELETE FROM trace_stale_blocks;
     DELETE FROM trace_stale_hours;
+    PERFORM set_config('ongoingai.scope', scope, true);
     RETURN NULL;
   END IF;
   IF TG_OP = 'INSERT' THEN UPDATE trace_counter SET traces = traces + 1; END IF;
@@ -123,6 +125,7 @@ CREATE FUNCTION traces_foreign() RETURNS trigger LANGUAGE plpgsql SECURITY DEFIN
       (SELECT b.last_seq FROM trace_blocks b WHERE b.last_seq >= NEW.seq ORDER BY b.last_seq LIMIT 1), NEW.seq)
       WHERE NEW.seq <= (SELECT value FROM store_meta WHERE key = 'rolled_seq') ON CONFLICT DO NOTHING;
   END IF;
+  PERFORM set_config('ongoingai.scope', scope, true);
   RETURN NULL;
 END $$;
 CREATE TRIGGER traces_foreign_number BEFORE INSERT ON traces FOR EACH ROW WHEN (NEW.seq IS NULL)

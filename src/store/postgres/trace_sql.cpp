@@ -28,8 +28,7 @@ std::string ascii_lower(std::string s) {
 }  // namespace
 
 std::string expression_of(Col c) {
-  if (c == Col::cost_nano_usd)
-    return "coalesce(cost_nano_usd, round(coalesce(estimated_cost_usd, 0) * 1e9)::bigint)";
+  if (c == Col::cost_nano_usd) return "coalesce(cost_nano_usd, round(coalesce(estimated_cost_usd, 0) * 1e9)::bigint)";
   if (c == Col::latency_us) return "coalesce(latency_us, coalesce(latency_ms, 0) * 1000)";
   return name_of(c);
 }
@@ -78,7 +77,7 @@ void Conditions::add(const std::string& before, const std::string& value, const 
 
 void Conditions::time(const std::string& before, std::int64_t ns) {
   const std::string begin = next();
-  sql_ += begin + before + place({.ns = ns, .is_time = true});
+  sql_ += begin + before + place({.text = {}, .ns = ns, .is_time = true});
 }
 
 PgParams Conditions::params() const {
@@ -107,7 +106,7 @@ void Conditions::before(const TraceCursor& after) {
   time("created_at <= ", after.created_at_ns);  // by itself, for the index
   if (after.created_at_ns % kMicro != 0) return;
   const std::string begin = next();
-  const std::string time = place({.ns = after.created_at_ns, .is_time = true});
+  const std::string time = place({.text = {}, .ns = after.created_at_ns, .is_time = true});
   const std::string id = place({.text = is_storable_text(after.id) ? after.id : storable_text(after.id)});
   sql_ += begin + "(created_at < " + time + " OR id COLLATE \"C\" < " + id + ")";
 }

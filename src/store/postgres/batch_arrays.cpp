@@ -1,0 +1,107 @@
+#include <algorithm>
+
+#include "base/strings.h"
+#include "store/postgres/pg_json.h"
+#include "store/postgres/trace_writer.h"
+#include "store/trace_columns.h"
+
+namespace gw::store::postgres {
+namespace {
+
+struct Kind {
+  const char* array;
+  PgArray (*make)();
+  const char* cast = "";
+};
+
+Kind kind_of(Col c) {
+  switch (c) {
+    case Col::timestamp:
+    case Col::created_at:
+      return {"timestamptz[]", PgArray::times};
+    case Col::estimated_cost_usd:
+      return {"float8[]", PgArray::reals};
+    case Col::metadata:
+    case Col::request_headers:
+    case Col::response_headers:
+      return {"text[]", PgArray::texts, "::jsonb"};
+    case Col::response_status:
+      return {"bigint[]", PgArray::integers, "::integer"};
+    default: {
+      Trace any;
+      return text_of(c, any) != nullptr ? Kind{"text[]", PgArray::texts} : Kind{"bigint[]", PgArray::integers};
+    }
+  }
+}
+
+bool null_when_empty(Col c) { return c == Col::trace_group_id || c == Col::session_id; }
+
+}  // namespace
+
+void BatchArrays::clear() {
+  if (arrays_.empty())
+    for (const Col c : all_columns()) arrays_.push_back(kind_of(c).make());
+  for (PgArray& a : arrays_) a.clear();
+  rows_ = bytes_ = 0;
+}
+
+void BatchArrays::add(const Trace& t) {
+  constexpr std::int64_t kMicro = 1'000;
+  const std::int64_t now = t.timestamp_ns == 0 || t.created_at_ns == 0 ? clock_.wall_ns() : 0;
+  const std::int64_t started = t.timestamp_ns != 0 ? t.timestamp_ns : now;
+  const std::int64_t ended = t.created_at_ns != 0 ? t.created_at_ns : now;
+  least_span_ns_ = std::min(least_span_ns_, ended - started - kMicro);  // both are rounded down
+  most_span_ns_ = std::max(most_span_ns_, ended - started + kMicro);
+  for (std::size_t i = 0; i < arrays_.size(); ++i) {
+    const Col c = static_cast<Col>(i);
+    PgArray& to = arrays_[i];
+    const std::size_t before = to.size();
+    const Kind kind = kind_of(c);
+    if (c == Col::timestamp || c == Col::created_at) {
+      to.add_time(c == Col::timestamp ? started : ended);
+    } else if (c == Col::estimated_cost_usd) {
+      to.add(t.estimated_cost_usd);
+    } else if (kind.make == PgArray::integers) {
+      to.add(stored_number(c, t));
+    } else {
+      std::string_view text = stored_text(c, t);
+      if (!is_storable_text(text)) text = scratch_ = storable_text(text);
+      const bool json = *kind.cast != 0;
+      if (text.empty() && (json || null_when_empty(c)))
+        to.add_null();
+      else
+        to.add(json ? stored_json(text, json_) : text);
+    }
+    bytes_ += to.size() - before;
+  }
+  ++rows_;
+}
+
+void BatchArrays::put(PgParams& params) {
+  for (PgArray& a : arrays_) a.put(params);
+}
+
+std::string BatchArrays::insert_sql() {
+  std::string names, values, arrays, aliases;
+  int n = 0;
+  for (const Col c : all_columns()) {
+    const Kind kind = kind_of(c);
+    const std::string alias = "c" + std::to_string(++n);
+    names += std::string(", ") + name_of(c);
+    values += ", " + alias + kind.cast;
+    arrays += (n > 1 ? ", $" : "$") + std::to_string(n) + "::" + kind.array;
+    aliases += (n > 1 ? ", " : "") + alias;
+  }
+  return "WITH i AS (INSERT INTO traces(seq" + names + ") SELECT $" + std::to_string(n + 1) + " + n" + values +
+         " FROM unnest(" + arrays + ") WITH ORDINALITY t(" + aliases +
+         ", n) ON CONFLICT (id) DO NOTHING RETURNING seq) SELECT count(*), coalesce(max(seq), 0) FROM i";
+}
+
+std::pair<std::int64_t, std::int64_t> BatchArrays::take_spans() {
+  const std::pair out{least_span_ns_, most_span_ns_};
+  least_span_ns_ = INT64_MAX;
+  most_span_ns_ = INT64_MIN;
+  return out;
+}
+
+}  // namespace gw::store::postgres

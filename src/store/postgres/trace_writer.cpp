@@ -1,0 +1,232 @@
+#include "store/postgres/trace_writer.h"
+
+#include <algorithm>
+
+#include "base/strings.h"
+#include "store/postgres/pg_schema.h"
+#include "store/postgres/roller_lock.h"
+#include "store/trace_columns.h"
+
+namespace gw::store::postgres {
+namespace {
+
+// House-keeping beside writes takes at most a fifth of the time; with nothing to do it is looked for at intervals.
+constexpr std::int64_t kStepShare = 4;
+constexpr std::int64_t kLookInterval = 10'000'000'000;
+constexpr std::size_t kMostTenants = 10'000;
+// A tenant's row was deleted since we made it.
+constexpr std::string_view kForeignKey = "23503";
+
+PgConnectOptions connect_options(const PgOptions& o) {
+  return {.dsn = o.dsn,
+          .setting = o.setting,
+          .connect_timeout_ms = o.connect_timeout_ms,
+          .call_timeout_ms = o.write_deadline_ms};
+}
+
+const TenantScope& everything() {
+  static const TenantScope all = TenantScope::all();
+  return all;
+}
+
+}  // namespace
+
+PostgresWriter::PostgresWriter(const PgOptions& options)
+    : options_(options),
+      db_(connect_options(options)),
+      blocks_(db_, failure_),
+      rows_(db_, failure_, options.write_deadline_ms),
+      roller_(blocks_, rows_),
+      arrays_(options.clock) {}
+
+Result<void> PostgresWriter::open() { return prepare_database(db_, options_.migration_timeout_ms, options_.progress); }
+
+WriteError PostgresWriter::failed(const PgError& e) const {
+  WriteError out = e.write_error();
+  out.message = "postgres database of " + options_.setting + ": " + e.message;
+  if (e.cls == ErrorClass::timeout)
+    out.message += ", the write took longer than " + std::to_string(options_.write_deadline_ms) + " ms";
+  return out;
+}
+
+tl::expected<WriteReport, WriteError> PostgresWriter::write(TraceRows& batch) {
+  if (batch.size() == 0) return WriteReport{};
+  db_.set_deadline(options_.write_deadline_ms);
+  auto done = write_once(batch);
+  if (!done && done.error().sqlstate == kForeignKey) {
+    tenants_.clear();
+    done = write_once(batch);
+  }
+  db_.clear_deadline();
+  if (!done) return tl::make_unexpected(failed(done.error()));
+  housekeep_when_due();
+  return *done;
+}
+
+PostgresWriter::Tenants PostgresWriter::fresh_tenants(TraceRows& batch) const {
+  Tenants fresh;
+  std::pair<std::string, std::string> last;  // most rows have the same
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const Trace* t = batch.row(i);
+    if (t == nullptr) continue;
+    const std::string_view org = stored_text(Col::org_id, *t), workspace = stored_text(Col::workspace_id, *t);
+    if (last.first == org && last.second == workspace) continue;
+    last = {std::string(org), std::string(workspace)};
+    if (!tenants_.contains(last)) fresh.emplace(storable_text(org), storable_text(workspace));
+  }
+  return fresh;
+}
+
+PgExpected<void> PostgresWriter::make_tenants(const Tenants& fresh) {
+  if (fresh.empty()) return {};
+  PgArray orgs = PgArray::texts(), workspaces = PgArray::texts();
+  for (const auto& [org, workspace] : fresh) {
+    orgs.add(std::string_view(org));
+    workspaces.add(std::string_view(workspace));
+  }
+  PgParams both, org_only;
+  orgs.put(both);
+  workspaces.put(both);
+  orgs.put(org_only);
+  const auto made = db_.query(
+      "INSERT INTO organizations(id, name) SELECT DISTINCT o, o FROM unnest($1::text[]) o ORDER BY o ON CONFLICT (id) "
+      "DO "
+      "NOTHING",
+      org_only);
+  if (!made) return tl::make_unexpected(made.error());
+  const auto done = db_.query(
+      "INSERT INTO workspaces(id, org_id, name) SELECT w, o, w FROM unnest($1::text[], $2::text[]) t(o, w) ORDER BY o, "
+      "w "
+      "ON CONFLICT (org_id, id) DO NOTHING",
+      both);
+  if (!done) return tl::make_unexpected(done.error());
+  return {};
+}
+
+PgExpected<WriteReport> PostgresWriter::write_once(TraceRows& batch) {
+  const Tenants fresh = fresh_tenants(batch);
+  auto t = PgTransaction::begin(db_, {.scope = &everything()});
+  if (!t) return tl::make_unexpected(t.error());
+  if (auto ok = make_tenants(fresh); !ok) return tl::make_unexpected(ok.error());
+  // Locked until the commit: whoever numbers rows next does so when ours are in sight, so that a reader who has seen a
+  // number has seen all before it.
+  const auto counter =
+      db_.query("SELECT last_seq, set_config('ongoingai.writer', 'on', true) FROM trace_counter FOR UPDATE");
+  if (!counter) return tl::make_unexpected(counter.error());
+  if (counter->rows() != 1)
+    return tl::make_unexpected(PgError{.message = "the table trace_counter has no row: restore it from a backup"});
+  std::int64_t last = counter->integer(0, 0), inserted = 0;
+  if (auto ok = insert(batch, last, inserted); !ok) return tl::make_unexpected(ok.error());
+  if (auto ok = note(last, inserted); !ok) return tl::make_unexpected(ok.error());
+  if (auto ok = t->commit(); !ok) return tl::make_unexpected(ok.error());
+  if (tenants_.size() + fresh.size() > kMostTenants) tenants_.clear();
+  tenants_.insert(fresh.begin(), fresh.end());
+  written_seq_ = last;
+  return WriteReport{static_cast<std::size_t>(inserted)};
+}
+
+PgExpected<void> PostgresWriter::insert(TraceRows& batch, std::int64_t& last, std::int64_t& inserted) {
+  arrays_.clear();
+  arrays_.take_spans();
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const Trace* row = batch.row(i);
+    if (row != nullptr) arrays_.add(*row);
+    if (!arrays_.full()) continue;
+    if (auto ok = insert_arrays(last, inserted); !ok) return ok;
+  }
+  return insert_arrays(last, inserted);
+}
+
+PgExpected<void> PostgresWriter::insert_arrays(std::int64_t& last, std::int64_t& inserted) {
+  static const std::string sql = BatchArrays::insert_sql();
+  if (arrays_.rows() == 0) return {};
+  PgParams params;
+  arrays_.put(params);
+  params.integer(last);
+  const auto done = db_.query(sql, params);
+  if (!done) return tl::make_unexpected(done.error());
+  inserted += done->integer(0, 0);
+  last = std::max(last, done->integer(0, 1));
+  arrays_.clear();
+  return {};
+}
+
+/// What the database says about itself.
+PgExpected<void> PostgresWriter::note(std::int64_t last, std::int64_t inserted) {
+  const auto [least, most] = arrays_.take_spans();
+  const bool wider = least < least_span_ns_ || most > most_span_ns_;
+  const auto counted = db_.query(
+      "UPDATE trace_counter SET last_seq = $1, traces = traces + $2 RETURNING (SELECT value FROM store_meta "
+      "WHERE key = 'rolled_seq')",
+      PgParams().integer(last).integer(inserted));
+  if (!counted) return tl::make_unexpected(counted.error());
+  rolled_seq_ = counted->rows() == 1 ? counted->integer(0, 0) : last;
+  if (!wider) return {};
+  // NULL, unknown, stays so.
+  const auto noted = db_.query(
+      "UPDATE store_meta SET value = CASE key WHEN 'min_span_ns' THEN least(value, $1) ELSE greatest(value, $2) END "
+      "WHERE key IN ('min_span_ns', 'max_span_ns') AND value IS NOT NULL",
+      PgParams().integer(least).integer(most));
+  if (!noted) return tl::make_unexpected(noted.error());
+  least_span_ns_ = std::min(least, least_span_ns_);
+  most_span_ns_ = std::max(most, most_span_ns_);
+  return {};
+}
+
+bool PostgresWriter::probe() {
+  // Always a new connection: whatever was wrong with the old one is found out now.
+  db_.drop();
+  tenants_.clear();
+  least_span_ns_ = most_span_ns_ = 0;
+  db_.set_deadline(options_.write_deadline_ms);
+  const auto answers = [this] {
+    auto t = PgTransaction::begin(db_, {.scope = &everything()});
+    // A changed row makes the answer honest on a standby or a full disk.
+    return t && db_.run("UPDATE trace_counter SET last_seq = last_seq") && t->commit();
+  };
+  const bool ok = answers();
+  db_.clear_deadline();
+  return ok;
+}
+
+bool PostgresWriter::idle() { return housekeep(); }
+
+void PostgresWriter::tidy() { housekeep_when_due(); }
+
+void PostgresWriter::housekeep_when_due() {
+  const bool block_is_full = written_seq_ - rolled_seq_ >= static_cast<std::int64_t>(kBlockRows);
+  const std::int64_t now = options_.clock.mono_ns();
+  if (!block_is_full && now < next_housekeeping_ns_) return;
+  const bool more = housekeep();
+  const std::int64_t end = options_.clock.mono_ns();
+  next_housekeeping_ns_ = end + (more ? kStepShare * (end - now) : kLookInterval);
+}
+
+bool PostgresWriter::housekeep() {
+  if (!db_.connected()) return false;
+  db_.set_deadline(options_.write_deadline_ms);
+  blocks_.forget();
+  bool did = false;
+  auto t = PgTransaction::begin(db_, {.scope = &everything()});
+  const bool ok = t && step(did) == kOk && t->commit();
+  db_.clear_deadline();
+  return ok && did;
+}
+
+/// Whoever has the lock does it for all.
+int PostgresWriter::step(bool& did) {
+  const auto lock = db_.query(kTryRollerLock);
+  if (!lock) return failure_(lock.error());
+  if (!lock->boolean(0, 0)) return kOk;
+  const auto writer = db_.query("SELECT last_seq, set_config('ongoingai.writer', 'on', true) FROM trace_counter");
+  if (!writer) return failure_(writer.error());
+  written_seq_ = writer->rows() == 1 ? writer->integer(0, 0) : 0;
+  if (const int rc = roller_.repair(did); rc != kOk || did) return rc;
+  StoreMeta meta;
+  if (const int rc = blocks_.read_meta(meta); rc != kOk) return rc;
+  rolled_seq_ = meta.rolled_seq.value_or(0);
+  did = written_seq_ - rolled_seq_ >= static_cast<std::int64_t>(kBlockRows);
+  return did ? roller_.add_stored(rolled_seq_, written_seq_, rolled_seq_) : kOk;
+}
+
+}  // namespace gw::store::postgres

@@ -1,0 +1,88 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "store/block_roller.h"
+#include "store/postgres/block_store.h"
+#include "store/postgres/pg_array.h"
+#include "store/postgres/pg_connection.h"
+#include "store/postgres/postgres_store.h"
+#include "store/postgres/row_table.h"
+
+namespace gw::store::postgres {
+
+/// Rows of a batch as one array a column: the parameters of one INSERT. Bounded by kBytes and a row.
+class BatchArrays {
+ public:
+  explicit BatchArrays(Clock clock) : clock_(clock) { clear(); }
+
+  void clear();
+  void add(const Trace& t);
+  std::size_t rows() const { return rows_; }
+  bool full() const { return rows_ >= kRows || bytes_ >= kBytes; }
+  /// The parameters from the first on; they point into this.
+  void put(PgParams& params);
+  /// `INSERT …`, whose next parameter is the number before that of the first row. Yields how many rows were inserted,
+  /// and the greatest number.
+  static std::string insert_sql();
+
+  /// Bounds of created_at - timestamp, as stored, over all rows since they were read.
+  std::pair<std::int64_t, std::int64_t> take_spans();
+
+ private:
+  static constexpr std::size_t kRows = 2'000;
+  static constexpr std::size_t kBytes = std::size_t{2} << 20;
+
+  Clock clock_;
+  std::vector<PgArray> arrays_;  ///< by Col
+  std::size_t rows_ = 0, bytes_ = 0;
+  std::int64_t least_span_ns_ = INT64_MAX, most_span_ns_ = INT64_MIN;
+  std::string scratch_, json_;
+};
+
+/// The connection that writes. Used by the storage thread only. Any number of gateways write the same database.
+class PostgresWriter final : public TraceWriter {
+ public:
+  explicit PostgresWriter(const PgOptions& options);
+  /// Creates or migrates the schema.
+  Result<void> open();
+
+  using TraceWriter::write;
+  tl::expected<WriteReport, WriteError> write(TraceRows& batch) override;
+  bool probe() override;
+  bool idle() override;
+  void tidy() override;
+
+ private:
+  using Tenants = std::set<std::pair<std::string, std::string>, std::less<>>;
+
+  PgExpected<WriteReport> write_once(TraceRows& batch);
+  PgExpected<void> make_tenants(const Tenants& fresh);
+  PgExpected<void> insert(TraceRows& batch, std::int64_t& last, std::int64_t& inserted);
+  PgExpected<void> insert_arrays(std::int64_t& last, std::int64_t& inserted);
+  PgExpected<void> note(std::int64_t last, std::int64_t inserted);
+  Tenants fresh_tenants(TraceRows& batch) const;
+  WriteError failed(const PgError& e) const;
+  /// One step in a transaction of its own; true: there is more to do.
+  bool housekeep();
+  int step(bool& did);
+  void housekeep_when_due();
+
+  const PgOptions options_;
+  PgConnection db_;
+  PgFailure failure_;
+  BlockStore blocks_;
+  RowTable rows_;
+  BlockRoller roller_;
+  BatchArrays arrays_;
+  Tenants tenants_;                                    ///< that are known to have their rows; at most kMostTenants
+  std::int64_t written_seq_ = 0, rolled_seq_ = 0;      ///< as they were when we last looked
+  std::int64_t least_span_ns_ = 0, most_span_ns_ = 0;  ///< what store_meta holds at least
+  std::int64_t next_housekeeping_ns_ = 0;
+};
+
+}  // namespace gw::store::postgres
