@@ -1,0 +1,170 @@
+// Whatever happened to a database, its answers equal a plain scan of its rows. A failure prints the seed;
+// GW_SEED=<seed> runs it again.
+#include <sstream>
+
+#include "base/time_format.h"
+#include "store/postgres/scratch.h"
+
+namespace gw::store::postgres {
+namespace {
+
+class PostgresQuestions : public PostgresTraces {
+ protected:
+  /// Some rows' ids, as an SQL list.
+  std::string some_ids(int n, std::vector<std::string>& ids) {
+    std::string out;
+    for (int i = 0; i < n; ++i) {
+      auto at = expected_.rows().begin();
+      std::advance(at, draw_.number(0, static_cast<std::int64_t>(expected_.rows().size()) - 1));
+      ids.push_back(at->first);
+      out += (out.empty() ? "('" : ",'") + at->first + "'";
+    }
+    return out + ")";
+  }
+  std::int64_t covered() { return std::stoll(ask("SELECT coalesce(max(last_seq), 0) FROM trace_blocks")); }
+};
+
+TEST_F(PostgresQuestions, AnswersEqualAFullScanWhateverTheBatchesAre) {
+  open();
+  check(2);
+  auto stays_open = reader();
+  for (int round = 0; round < 6 && !HasFailure(); ++round) {
+    fill(static_cast<std::size_t>(draw_.number(1, 3'000)), draw_.chance(50) ? 9'000 : 700);
+    const int what = static_cast<int>(draw_.number(0, 4));
+    if (what == 0) open();
+    if (what == 1) settle();
+    if (what == 2) {
+      ASSERT_TRUE(writer_->probe());
+    }
+    if (what == 3) {  // the same rows again, among others
+      std::vector<Trace> batch = rows(300);
+      const std::vector<Trace> old = expected_.all();
+      for (int i = 0; i < 300; ++i)
+        batch.push_back(old[static_cast<std::size_t>(draw_.number(0, static_cast<std::int64_t>(old.size()) - 1))]);
+      std::reverse(batch.begin(), batch.end());
+      write(*writer_, batch);
+    }
+    check(3);
+    check(*stays_open, 2);
+  }
+  fill(5'000);
+  EXPECT_NE(ask("SELECT count(*) FROM trace_blocks"), "0");
+  check();
+}
+
+TEST_F(PostgresQuestions, BlocksAreMadeWhileItServesAndCoverAllButTheLastRows) {
+  open();
+  fill(13'000, 900);
+  settle();
+  EXPECT_LT(std::stoll(ask("SELECT last_seq FROM trace_counter")) - covered(), 4'096);
+  EXPECT_GT(covered(), 8'000);
+  check();
+}
+
+TEST_F(PostgresQuestions, ReplayingABatchChangesNothing) {
+  open();
+  const std::vector<Trace> batch = rows(5'000);
+  write(*writer_, batch);
+  settle();
+  const std::string sums = "SELECT count(*), sum(length(sums)), sum(length(latency)) FROM trace_rollups";
+  const std::string counter = "SELECT last_seq, traces FROM trace_counter";
+  const std::string before = ask(sums) + ask(counter);
+  const auto again = writer_->write(batch);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->inserted, 0U);
+  settle();
+  EXPECT_EQ(ask(sums) + ask(counter), before);
+  check();
+}
+
+TEST_F(PostgresQuestions, WhatOthersChangeIsAnsweredAtOnceAndMadeAnew) {
+  open();
+  fill(9'000);
+  auto stays_open = reader();
+  check(*stays_open, 2);
+  for (int round = 0; round < 3 && !HasFailure(); ++round) {
+    std::vector<std::string> gone, dearer, moved;
+    ask("DELETE FROM traces WHERE id IN " + some_ids(20, gone));
+    for (const std::string& id : gone) expected_.rows().erase(id);
+    ask("UPDATE traces SET cost_nano_usd = cost_nano_usd + 7, model = 'm6' WHERE id IN " + some_ids(5, dearer));
+    for (const std::string& id : std::set<std::string>(dearer.begin(), dearer.end())) {
+      expected_.rows().at(id).cost_nano_usd += 7;
+      expected_.rows().at(id).model = "m6";
+    }
+    const std::int64_t to = draw_.time(kHours) / 1000 * 1000;
+    ask("UPDATE traces SET timestamp = '" + format_rfc3339(to) + "' WHERE id IN " + some_ids(3, moved));
+    for (const std::string& id : moved) expected_.rows().at(id).timestamp_ns = to;
+    Trace theirs = rows(1)[0];
+    ask("INSERT INTO traces(id, timestamp, created_at, org_id, workspace_id, provider, model, request_method, "
+        "request_path, response_status, input_tokens, output_tokens, total_tokens, latency_ms) VALUES('" +
+        theirs.id + "','" + format_rfc3339(theirs.timestamp_ns) + "','" + format_rfc3339(theirs.created_at_ns) +
+        "','org1','ws1','p1','m1','POST','/r1',200,5,6,11,17)");
+    Trace row;
+    row.id = theirs.id;
+    row.timestamp_ns = theirs.timestamp_ns;
+    row.created_at_ns = theirs.created_at_ns;
+    row.org_id = "org1";
+    row.workspace_id = "ws1";
+    row.provider = "p1";
+    row.model = "m1";
+    row.request_path = "/r1";
+    row.response_status = 200;
+    row.input_tokens = 5;
+    row.output_tokens = 6;
+    row.total_tokens = 11;
+    row.latency_ms = 17;
+    expected_.add(row);
+    check(*stays_open, 3);
+    if (draw_.chance(50)) settle();
+    check(2);
+    fill(static_cast<std::size_t>(draw_.number(1, 3'000)));
+    check(*stays_open, 2);
+  }
+  settle();
+  EXPECT_EQ(ask("SELECT (SELECT count(*) FROM trace_stale_blocks), (SELECT count(*) FROM trace_stale_hours)"), "0|0");
+  EXPECT_EQ(ask("SELECT traces FROM trace_counter"), ask("SELECT count(*) FROM traces"));
+  check();
+}
+
+TEST_F(PostgresQuestions, AnEmptiedTableIsAnEmptyStore) {
+  open();
+  fill(5'000);
+  settle();
+  ask("TRUNCATE traces");
+  expected_.rows().clear();
+  check(3);
+  EXPECT_EQ(*reader()->count(), 0);
+  fill(5'000);
+  check(3);
+}
+
+TEST_F(PostgresQuestions, DamagedBlocksAndPagesAreNeverAnsweredFrom) {
+  open();
+  fill(9'000);
+  settle();
+  for (int round = 0; round < 5 && !HasFailure(); ++round) {
+    const auto damaged = [&](const std::string& column) {
+      return "set_byte(" + column + ", 2, (get_byte(" + column + ", 2) + 1) % 256)";
+    };
+    if (round == 0)
+      ask("UPDATE trace_blocks SET header = " + damaged("header") +
+          " WHERE last_seq = (SELECT min(last_seq) FROM "
+          "trace_blocks)");
+    if (round == 1) ask("UPDATE trace_block_columns SET data = " + damaged("data") + " WHERE col % 3 = 0");
+    if (round == 2) ask("DELETE FROM trace_block_columns WHERE col % 5 = 1");
+    if (round == 3)
+      ask("UPDATE trace_rollups SET sums = " + damaged("sums") + " WHERE start_ns / 3600000000000 % 2 = 0");
+    if (round == 4) ask("UPDATE trace_rollups SET latency = '', ttft = '\\x00'");
+    check(3);
+  }
+  fill(5'000);
+  ask("UPDATE traces SET cost_nano_usd = 1 WHERE seq % 100 = 0");
+  std::istringstream changed(ask("SELECT id FROM traces WHERE seq % 100 = 0"));
+  for (std::string id; changed >> id;) expected_.rows().at(id).cost_nano_usd = 1;
+  check(3);
+  settle();
+  check();
+}
+
+}  // namespace
+}  // namespace gw::store::postgres
