@@ -44,6 +44,21 @@ int BlockRoller::add_stored(std::int64_t after, std::int64_t up_to, std::int64_t
   return add(block);
 }
 
+int BlockRoller::add_collected(Collector& rows, std::int64_t& rolled) {
+  rows.settle();
+  const std::int64_t before = rows.from() - rolled;  // rows from before this writer started to collect
+  if (before > 0 && before <= static_cast<std::int64_t>(kBlockRows))
+    if (const int rc = add_stored(rolled, rows.from(), rolled); rc != kOk) return rc;
+  if (rows.from() == rolled) {
+    for (const TraceBlock& block : rows.full()) {
+      if (const int rc = add(block); rc != kOk) return rc;
+      rolled = block.numbers(BlockColumn::seq).back();
+    }
+  }
+  rows.drop_full();  // an older database's rows are behind: these are read again when it is their turn
+  return kOk;
+}
+
 int BlockRoller::merge_pages(const RollupDelta& delta) {
   std::vector<PageKey> keys;
   std::vector<StoredPage> stored;

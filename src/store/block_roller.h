@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "store/block_tables.h"
+#include "store/collector.h"
 #include "store/rollup.h"
 #include "store/trace_block.h"
 #include "store/trace_table.h"
@@ -22,6 +23,10 @@ class BlockRoller {
   /// A block of the stored rows in (after, up_to], at most kBlockRows. `rolled` is how far blocks go then: up_to when
   /// there are no more.
   int add_stored(std::int64_t after, std::int64_t up_to, std::int64_t& rolled);
+
+  /// The full blocks of a writer's rows, where they are the next behind `rolled`, and the few stored rows before them.
+  /// Others are read when it is their turn. The collector has no full blocks then.
+  int add_collected(Collector& rows, std::int64_t& rolled);
 
   /// Makes one stale block or hour anew. `did` false: nothing is stale.
   int repair(bool& did);

@@ -43,29 +43,32 @@ void BatchArrays::clear() {
     for (const Col c : all_columns()) arrays_.push_back(kind_of(c).make());
   for (PgArray& a : arrays_) a.clear();
   rows_ = bytes_ = 0;
+  as_is_ = true;
 }
 
 void BatchArrays::add(const Trace& t) {
-  constexpr std::int64_t kMicro = 1'000;
   const std::int64_t now = t.timestamp_ns == 0 || t.created_at_ns == 0 ? clock_.wall_ns() : 0;
-  const std::int64_t started = t.timestamp_ns != 0 ? t.timestamp_ns : now;
-  const std::int64_t ended = t.created_at_ns != 0 ? t.created_at_ns : now;
-  least_span_ns_ = std::min(least_span_ns_, ended - started - kMicro);  // both are rounded down
-  most_span_ns_ = std::max(most_span_ns_, ended - started + kMicro);
+  started_ns_ = unix_ns_of(pg_micros(t.timestamp_ns != 0 ? t.timestamp_ns : now));
+  ended_ns_ = unix_ns_of(pg_micros(t.created_at_ns != 0 ? t.created_at_ns : now));
+  least_span_ns_ = std::min(least_span_ns_, ended_ns_ - started_ns_);
+  most_span_ns_ = std::max(most_span_ns_, ended_ns_ - started_ns_);
   for (std::size_t i = 0; i < arrays_.size(); ++i) {
     const Col c = static_cast<Col>(i);
     PgArray& to = arrays_[i];
     const std::size_t before = to.size();
     const Kind kind = kind_of(c);
     if (c == Col::timestamp || c == Col::created_at) {
-      to.add_time(c == Col::timestamp ? started : ended);
+      to.add_time(c == Col::timestamp ? started_ns_ : ended_ns_);
     } else if (c == Col::estimated_cost_usd) {
       to.add(t.estimated_cost_usd);
     } else if (kind.make == PgArray::integers) {
       to.add(stored_number(c, t));
     } else {
       std::string_view text = stored_text(c, t);
-      if (!is_storable_text(text)) text = scratch_ = storable_text(text);
+      if (!is_storable_text(text)) {
+        text = scratch_ = storable_text(text);
+        as_is_ = false;
+      }
       const bool json = *kind.cast != 0;
       if (text.empty() && (json || null_when_empty(c)))
         to.add_null();
@@ -77,24 +80,38 @@ void BatchArrays::add(const Trace& t) {
   ++rows_;
 }
 
+AnalyticRow BatchArrays::analytic(const Trace& t, std::int64_t seq) {
+  AnalyticRow row = analytic_row(t, facts_);
+  row.seq = seq;
+  row.timestamp_ns = started_ns_;
+  row.numbers.created_at_ns = ended_ns_;
+  return row;
+}
+
 void BatchArrays::put(PgParams& params) {
   for (PgArray& a : arrays_) a.put(params);
 }
 
 std::string BatchArrays::insert_sql() {
-  std::string names, values, arrays, aliases;
+  std::string names, values, selected, arrays, aliases;
   int n = 0;
   for (const Col c : all_columns()) {
     const Kind kind = kind_of(c);
     const std::string alias = "c" + std::to_string(++n);
     names += std::string(", ") + name_of(c);
-    values += ", " + alias + kind.cast;
+    values += ", " + alias + kind.cast + " AS " + alias;
+    selected += ", t." + alias;
     arrays += (n > 1 ? ", $" : "$") + std::to_string(n) + "::" + kind.array;
     aliases += (n > 1 ? ", " : "") + alias;
   }
-  return "WITH i AS (INSERT INTO traces(seq" + names + ") SELECT $" + std::to_string(n + 1) + " + n" + values +
-         " FROM unnest(" + arrays + ") WITH ORDINALITY t(" + aliases +
-         ", n) ON CONFLICT (id) DO NOTHING RETURNING seq) SELECT count(*), coalesce(max(seq), 0) FROM i";
+  // `c` is evaluated when `t` is complete: what is parsed before holds nobody up.
+  return "WITH t AS MATERIALIZED (SELECT n" + values + " FROM unnest(" + arrays + ") WITH ORDINALITY t(" + aliases +
+         ", n)), c AS MATERIALIZED (SELECT last_seq FROM trace_counter WHERE (SELECT count(*) FROM t) >= 0 FOR "
+         "UPDATE), "
+         "i AS (INSERT INTO traces(seq" +
+         names + ") SELECT c.last_seq + t.n" + selected +
+         " FROM c, t ON CONFLICT (id) DO NOTHING RETURNING seq) SELECT (SELECT count(*) FROM i), (SELECT last_seq FROM "
+         "c), (SELECT max(seq) FROM i)";
 }
 
 std::pair<std::int64_t, std::int64_t> BatchArrays::take_spans() {

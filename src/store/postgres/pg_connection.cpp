@@ -289,7 +289,7 @@ PgExpected<PgTransaction> PgTransaction::begin(PgConnection& c, const PgTransact
   if (o.snapshot) sql += " ISOLATION LEVEL REPEATABLE READ";
   if (o.read_only) sql += " READ ONLY";
   const bool all = o.scope != nullptr && o.scope->everything, one = o.scope != nullptr && !all;
-  // All three each time: a role may have defaults of its own.
+  // All three each time: a role may have defaults of its own. Compiling a statement costs more than any of ours takes.
   for (int attempt = 0;; ++attempt) {
     const bool fresh = !c.connected();
     if (auto ok = c.connect(); !ok) return tl::make_unexpected(ok.error());
@@ -297,8 +297,9 @@ PgExpected<PgTransaction> PgTransaction::begin(PgConnection& c, const PgTransact
     const std::string timeout =
         std::to_string(std::max(kLeastStatementMs, left_ms - std::min(left_ms / 10, kEarlierMs)));
     const auto begun =
-        c.run(sql + "; SELECT set_config('statement_timeout','" + timeout + "',true), set_config('ongoingai.scope','" +
-              (all ? "all" : "") + "',true), set_config('ongoingai.org_id'," + c.literal(one ? o.scope->org_id : "") +
+        c.run(sql + "; SELECT set_config('statement_timeout','" + timeout +
+              "',true), set_config('jit','off',true), set_config('ongoingai.scope','" + (all ? "all" : "") +
+              "',true), set_config('ongoingai.org_id'," + c.literal(one ? o.scope->org_id : "") +
               ",true), set_config('ongoingai.workspace_id'," + c.literal(one ? o.scope->workspace_id : "") + ",true)");
     if (begun) return PgTransaction(c);
     if (c.connected()) (void)c.run("ROLLBACK");

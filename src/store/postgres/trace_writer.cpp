@@ -14,6 +14,8 @@ namespace {
 constexpr std::int64_t kStepShare = 4;
 constexpr std::int64_t kLookInterval = 10'000'000'000;
 constexpr std::size_t kMostTenants = 10'000;
+// Full blocks that wait for the roller's lock; beyond, rows are read back.
+constexpr std::size_t kMostCollected = 4;
 // A tenant's row was deleted since we made it.
 constexpr std::string_view kForeignKey = "23503";
 
@@ -108,59 +110,69 @@ PgExpected<WriteReport> PostgresWriter::write_once(TraceRows& batch) {
   auto t = PgTransaction::begin(db_, {.scope = &everything()});
   if (!t) return tl::make_unexpected(t.error());
   if (auto ok = make_tenants(fresh); !ok) return tl::make_unexpected(ok.error());
-  // Locked until the commit: whoever numbers rows next does so when ours are in sight, so that a reader who has seen a
-  // number has seen all before it.
-  const auto counter =
-      db_.query("SELECT last_seq, set_config('ongoingai.writer', 'on', true) FROM trace_counter FOR UPDATE");
-  if (!counter) return tl::make_unexpected(counter.error());
-  if (counter->rows() != 1)
-    return tl::make_unexpected(PgError{.message = "the table trace_counter has no row: restore it from a backup"});
-  std::int64_t last = counter->integer(0, 0), inserted = 0;
-  if (auto ok = insert(batch, last, inserted); !ok) return tl::make_unexpected(ok.error());
-  if (auto ok = note(last, inserted); !ok) return tl::make_unexpected(ok.error());
-  if (auto ok = t->commit(); !ok) return tl::make_unexpected(ok.error());
+  if (auto ok = db_.run("SET LOCAL ongoingai.writer = 'on'"); !ok) return tl::make_unexpected(ok.error());
+  Inserted done;
+  auto ok = insert(batch, done);
+  if (ok) ok = note(done);
+  if (ok) ok = t->commit();
+  if (!ok || !done.as_guessed) collector_.restart(ok ? done.last : written_seq_);
+  if (!ok) return tl::make_unexpected(ok.error());
   if (tenants_.size() + fresh.size() > kMostTenants) tenants_.clear();
   tenants_.insert(fresh.begin(), fresh.end());
-  written_seq_ = last;
-  return WriteReport{static_cast<std::size_t>(inserted)};
+  written_seq_ = done.last;
+  return WriteReport{static_cast<std::size_t>(done.rows)};
 }
 
-PgExpected<void> PostgresWriter::insert(TraceRows& batch, std::int64_t& last, std::int64_t& inserted) {
+PgExpected<void> PostgresWriter::insert(TraceRows& batch, Inserted& out) {
   arrays_.clear();
   arrays_.take_spans();
+  if (collector_.last() != written_seq_ || collector_.full().size() > kMostCollected) collector_.restart(written_seq_);
+  out.last = written_seq_;
+  std::int64_t guess = written_seq_;
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    const Trace* row = batch.row(i);
-    if (row != nullptr) arrays_.add(*row);
+    if (const Trace* row = batch.row(i); row != nullptr) {
+      arrays_.add(*row);
+      collector_.add(arrays_.analytic(*row, ++guess));
+    }
     if (!arrays_.full()) continue;
-    if (auto ok = insert_arrays(last, inserted); !ok) return ok;
+    if (auto ok = insert_arrays(out); !ok) return ok;
   }
-  return insert_arrays(last, inserted);
+  return insert_arrays(out);
 }
 
-PgExpected<void> PostgresWriter::insert_arrays(std::int64_t& last, std::int64_t& inserted) {
+/// The counter is locked until the commit: whoever numbers rows next does so when ours are in sight, so that a reader
+/// who has seen a number has seen all before it.
+PgExpected<void> PostgresWriter::insert_arrays(Inserted& out) {
   static const std::string sql = BatchArrays::insert_sql();
   if (arrays_.rows() == 0) return {};
   PgParams params;
   arrays_.put(params);
-  params.integer(last);
   const auto done = db_.query(sql, params);
   if (!done) return tl::make_unexpected(done.error());
-  inserted += done->integer(0, 0);
-  last = std::max(last, done->integer(0, 1));
+  if (done->is_null(0, 1))
+    return tl::make_unexpected(PgError{.message = "the table trace_counter has no row: restore it from a backup"});
+  const std::int64_t rows = done->integer(0, 0), before = done->integer(0, 1);
+  out.as_guessed =
+      out.as_guessed && arrays_.as_is() && before == out.last && rows == static_cast<std::int64_t>(arrays_.rows());
+  out.rows += rows;
+  out.last = rows > 0 ? done->integer(0, 2) : before;
+  const auto counted = db_.query("UPDATE trace_counter SET last_seq = $1, traces = traces + $2",
+                                 PgParams().integer(out.last).integer(rows));
+  if (!counted) return tl::make_unexpected(counted.error());
   arrays_.clear();
   return {};
 }
 
 /// What the database says about itself.
-PgExpected<void> PostgresWriter::note(std::int64_t last, std::int64_t inserted) {
+PgExpected<void> PostgresWriter::note(const Inserted& done) {
   const auto [least, most] = arrays_.take_spans();
   const bool wider = least < least_span_ns_ || most > most_span_ns_;
-  const auto counted = db_.query(
-      "UPDATE trace_counter SET last_seq = $1, traces = traces + $2 RETURNING (SELECT value FROM store_meta "
-      "WHERE key = 'rolled_seq')",
-      PgParams().integer(last).integer(inserted));
-  if (!counted) return tl::make_unexpected(counted.error());
-  rolled_seq_ = counted->rows() == 1 ? counted->integer(0, 0) : last;
+  const auto meta = db_.query(
+      "SELECT (SELECT value FROM store_meta WHERE key = 'rolled_seq'), (SELECT value FROM store_meta WHERE key = "
+      "'generation')");
+  if (!meta) return tl::make_unexpected(meta.error());
+  rolled_seq_ = meta->is_null(0, 0) ? done.last : meta->integer(0, 0);
+  if (collector_.from() >= written_seq_) generation_ = meta->integer(0, 1);
   if (!wider) return {};
   // NULL, unknown, stays so.
   const auto noted = db_.query(
@@ -224,8 +236,16 @@ int PostgresWriter::step(bool& did) {
   if (const int rc = roller_.repair(did); rc != kOk || did) return rc;
   StoreMeta meta;
   if (const int rc = blocks_.read_meta(meta); rc != kOk) return rc;
+  return add_blocks(meta, did);
+}
+
+int PostgresWriter::add_blocks(const StoreMeta& meta, bool& did) {
   rolled_seq_ = meta.rolled_seq.value_or(0);
+  // What was collected is not the database's any more where others have changed rows or have made the blocks.
+  if (meta.generation != generation_ || rolled_seq_ > collector_.from()) collector_.restart(collector_.last());
   did = written_seq_ - rolled_seq_ >= static_cast<std::int64_t>(kBlockRows);
+  if (did && collector_.has_full() && collector_.from() - rolled_seq_ <= static_cast<std::int64_t>(kBlockRows))
+    return roller_.add_collected(collector_, rolled_seq_);
   return did ? roller_.add_stored(rolled_seq_, written_seq_, rolled_seq_) : kOk;
 }
 

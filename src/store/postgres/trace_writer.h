@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "store/block_roller.h"
+#include "store/collector.h"
 #include "store/postgres/block_store.h"
 #include "store/postgres/pg_array.h"
 #include "store/postgres/pg_connection.h"
@@ -26,9 +27,13 @@ class BatchArrays {
   bool full() const { return rows_ >= kRows || bytes_ >= kBytes; }
   /// The parameters from the first on; they point into this.
   void put(PgParams& params);
-  /// `INSERT …`, whose next parameter is the number before that of the first row. Yields how many rows were inserted,
-  /// and the greatest number.
+  /// `INSERT …`. Locks the counter until the commit, once the rows are unpacked and parsed. Yields how many rows were
+  /// inserted, the number before that of the first row, and the greatest number; nothing without the counter.
   static std::string insert_sql();
+  /// The row that was added last, as blocks see it. Valid as long as `t`.
+  AnalyticRow analytic(const Trace& t, std::int64_t seq);
+  /// Every text was stored as it came, since clear().
+  bool as_is() const { return as_is_; }
 
   /// Bounds of created_at - timestamp, as stored, over all rows since they were read.
   std::pair<std::int64_t, std::int64_t> take_spans();
@@ -42,6 +47,9 @@ class BatchArrays {
   std::size_t rows_ = 0, bytes_ = 0;
   std::int64_t least_span_ns_ = INT64_MAX, most_span_ns_ = INT64_MIN;
   std::string scratch_, json_;
+  std::int64_t started_ns_ = 0, ended_ns_ = 0;  ///< of the row that was added last
+  TraceFacts facts_;
+  bool as_is_ = true;
 };
 
 /// The connection that writes. Used by the storage thread only. Any number of gateways write the same database.
@@ -62,14 +70,19 @@ class PostgresWriter final : public TraceWriter {
 
   PgExpected<WriteReport> write_once(TraceRows& batch);
   PgExpected<void> make_tenants(const Tenants& fresh);
-  PgExpected<void> insert(TraceRows& batch, std::int64_t& last, std::int64_t& inserted);
-  PgExpected<void> insert_arrays(std::int64_t& last, std::int64_t& inserted);
-  PgExpected<void> note(std::int64_t last, std::int64_t inserted);
+  struct Inserted {
+    std::int64_t rows = 0, last = 0;
+    bool as_guessed = true;  ///< the rows have the numbers that the collector was told
+  };
+  PgExpected<void> insert(TraceRows& batch, Inserted& out);
+  PgExpected<void> insert_arrays(Inserted& so_far);
+  PgExpected<void> note(const Inserted& done);
   Tenants fresh_tenants(TraceRows& batch) const;
   WriteError failed(const PgError& e) const;
   /// One step in a transaction of its own; true: there is more to do.
   bool housekeep();
   int step(bool& did);
+  int add_blocks(const StoreMeta& meta, bool& did);
   void housekeep_when_due();
 
   const PgOptions options_;
@@ -79,6 +92,9 @@ class PostgresWriter final : public TraceWriter {
   RowTable rows_;
   BlockRoller roller_;
   BatchArrays arrays_;
+  /// Rows since it was restarted, if nobody else wrote in between: where the numbers are as we guessed.
+  Collector collector_;
+  std::int64_t generation_ = 0;                        ///< of what is collected
   Tenants tenants_;                                    ///< that are known to have their rows; at most kMostTenants
   std::int64_t written_seq_ = 0, rolled_seq_ = 0;      ///< as they were when we last looked
   std::int64_t least_span_ns_ = 0, most_span_ns_ = 0;  ///< what store_meta holds at least

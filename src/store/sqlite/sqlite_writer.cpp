@@ -222,19 +222,7 @@ void SqliteWriter::on_row(void* self, int operation, const char*, const char*, s
 }
 
 int SqliteWriter::roll(std::int64_t& rolled) {
-  if (!collector_.has_full()) return SQLITE_OK;
-  collector_.settle();
-  const std::int64_t before = collector_.from() - rolled;  // rows from before this writer started to collect
-  if (before > 0 && before <= static_cast<std::int64_t>(kBlockRows))
-    if (const int rc = roller_->add_stored(rolled, collector_.from(), rolled); rc != SQLITE_OK) return rc;
-  if (collector_.from() == rolled) {
-    for (const TraceBlock& block : collector_.full()) {
-      if (const int rc = roller_->add(block); rc != SQLITE_OK) return rc;
-      rolled = block.numbers(BlockColumn::seq).back();
-    }
-  }
-  collector_.drop_full();  // an older database's rows are behind: these are read again when it is their turn
-  return SQLITE_OK;
+  return collector_.has_full() ? roller_->add_collected(collector_, rolled) : SQLITE_OK;
 }
 
 bool SqliteWriter::housekeep() {

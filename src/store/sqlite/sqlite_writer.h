@@ -2,8 +2,8 @@
 #include <memory>
 #include <string>
 
+#include "store/collector.h"
 #include "store/sqlite/batch_source.h"
-#include "store/sqlite/collector.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/retention.h"
 #include "store/sqlite/roller.h"

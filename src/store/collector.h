@@ -6,7 +6,7 @@
 
 #include "store/trace_block.h"
 
-namespace gw::store::sqlite {
+namespace gw::store {
 
 class Collector {
  public:
@@ -49,4 +49,4 @@ class Collector {
   std::int64_t from_ = 0, last_ = 0;
 };
 
-}  // namespace gw::store::sqlite
+}  // namespace gw::store

@@ -1,0 +1,162 @@
+// Cost of storing and reading typical rows, with the server beside it. Look at the wall time: most of the work is the
+// server's. GW_BENCH_PG is the DSN of an empty database of a server of yours; without it a scratch server is started,
+// which has fsync off: a real one commits at the pace of its disk, for a batch at a time.
+#include <benchmark/benchmark.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/random.h"
+#include "base/strings.h"
+#include "store/postgres/postgres_store.h"
+#include "store/postgres/test_server.h"
+
+namespace gw::store {
+namespace {
+
+using postgres::TestServer;
+
+PgOptions bench_options() {
+  const char* const given = std::getenv("GW_BENCH_PG");
+  PgOptions o;
+  o.dsn = given != nullptr ? given : TestServer::get().dsn(TestServer::get().fresh_database());
+  return o;
+}
+
+/// Headers of 400 bytes each side, metadata of 350, no bodies: what a chat completion leaves by default.
+std::vector<Trace> typical_rows(std::size_t n) {
+  const std::string pad = R"(":[")" + std::string(380, 'q') + R"("]})";
+  std::vector<Trace> rows(n);
+  for (Trace& t : rows) {
+    t.org_id = t.workspace_id = "default";
+    t.provider = "openai";
+    t.model = "gpt-4o-mini-2024-07-18";
+    t.request_method = "POST";
+    t.request_path = "/openai/v1/chat/completions";
+    t.request_headers = R"({"X-Request)" + pad;
+    t.response_headers = R"({"X-Response)" + pad;
+    t.metadata = R"({"cost_source":"computed","gateway_key_id":"team-a","outcome":"complete","padding":")" +
+                 std::string(180, 'm') + R"(","streaming":false,"usage":{"cache_read_tokens":100,"input_tokens":312}})";
+    t.response_status = 200;
+    t.input_tokens = 312;
+    t.output_tokens = 97;
+    t.total_tokens = 409;
+    t.latency_ms = 843;
+    t.latency_us = 843'211;
+    t.api_key_hash.assign(64, 'a');
+    t.cost_nano_usd = 1'234'500;
+    t.estimated_cost_usd = 0.0012345;
+    t.gateway_key_id = "team-a";
+  }
+  return rows;
+}
+
+/// New ids and times, as if the rows came in at 3,000 a second.
+void advance(std::vector<Trace>& rows, std::int64_t& now_ns) {
+  for (Trace& t : rows) {
+    now_ns += 333'333;
+    const TraceId id = make_trace_id(now_ns);
+    t.id = to_hex({reinterpret_cast<const char*>(id.data()), id.size()});
+    t.timestamp_ns = now_ns;
+    t.created_at_ns = now_ns + 843'211'000;
+  }
+}
+
+void rate(benchmark::State& state, std::int64_t rows) {
+  const auto n = static_cast<double>(rows);
+  state.counters["rows/s"] = benchmark::Counter(n, benchmark::Counter::kIsRate);
+  state.counters["s/row"] = benchmark::Counter(n, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+
+/// With blocks and roll-ups, as a gateway writes.
+void write_batches(benchmark::State& state) {
+  const auto writer = open_postgres_writer(bench_options());
+  if (!writer) return state.SkipWithError(writer.error().message.c_str());
+  std::vector<Trace> rows = typical_rows(static_cast<std::size_t>(state.range(0)));
+  std::int64_t now_ns = 1'770'000'000'000'000'000;
+  for (auto _ : state) {
+    state.PauseTiming();
+    advance(rows, now_ns);
+    state.ResumeTiming();
+    if (!(*writer)->write(rows)) state.SkipWithError("write failed");
+  }
+  rate(state, state.iterations() * state.range(0));
+}
+BENCHMARK(write_batches)->Arg(1000)->Iterations(200)->UseRealTime();
+BENCHMARK(write_batches)->Arg(100)->Iterations(500)->UseRealTime();
+BENCHMARK(write_batches)->Arg(1)->Iterations(1000)->UseRealTime();
+
+/// Several gateways at one database.
+void write_together(benchmark::State& state) {
+  const PgOptions options = bench_options();
+  constexpr int kBatches = 100;
+  constexpr std::size_t kRows = 1000;
+  std::vector<std::unique_ptr<TraceWriter>> writers;
+  for (int i = 0; i < state.range(0); ++i) {
+    auto w = open_postgres_writer(options);
+    if (!w) return state.SkipWithError(w.error().message.c_str());
+    writers.push_back(std::move(*w));
+  }
+  for (auto _ : state) {
+    std::vector<std::jthread> threads;
+    for (auto& w : writers)
+      threads.emplace_back([&w] {
+        std::vector<Trace> rows = typical_rows(kRows);
+        std::int64_t now_ns = 1'770'000'000'000'000'000;
+        for (int b = 0; b < kBatches; ++b) {
+          advance(rows, now_ns);
+          (void)w->write(rows);
+        }
+      });
+  }
+  rate(state, state.iterations() * state.range(0) * kBatches * static_cast<std::int64_t>(kRows));
+}
+BENCHMARK(write_together)->Arg(2)->Arg(4)->Iterations(1)->UseRealTime();
+
+void questions(benchmark::State& state, const std::function<bool(TraceReader&, std::int64_t)>& ask) {
+  const PgOptions options = bench_options();
+  const auto writer = open_postgres_writer(options);
+  if (!writer) return state.SkipWithError(writer.error().message.c_str());
+  std::vector<Trace> rows = typical_rows(1000);
+  std::int64_t now_ns = 1'770'000'000'000'000'000;
+  for (int i = 0; i < 50; ++i) {
+    advance(rows, now_ns);
+    if (!(*writer)->write(rows)) return state.SkipWithError("write failed");
+  }
+  while ((*writer)->idle()) {
+  }
+  const auto reader = open_postgres_reader(options);
+  for (auto _ : state)
+    if (!ask(**reader, now_ns)) state.SkipWithError("the question failed");
+}
+
+void read_pages(benchmark::State& state) {
+  questions(state, [](TraceReader& r, std::int64_t) {
+    return r.list(TenantScope::of("default", "default"), {}, {}, 50).has_value();
+  });
+}
+BENCHMARK(read_pages)->Unit(benchmark::kMicrosecond)->UseRealTime();
+
+void read_filtered_pages(benchmark::State& state) {
+  questions(state, [](TraceReader& r, std::int64_t) {
+    return r.list(TenantScope::of("default", "default"), {.min_latency_ms = 900}, {}, 50).has_value();
+  });
+}
+BENCHMARK(read_filtered_pages)->Unit(benchmark::kMicrosecond)->UseRealTime();
+
+void read_a_day(benchmark::State& state) {
+  questions(state, [](TraceReader& r, std::int64_t now_ns) {
+    AnalyticsQuery q;
+    q.group_by = GroupBy::model;
+    q.latency = true;
+    q.edges = {now_ns - 86'400'000'000'000, now_ns};
+    return r.analyze(TenantScope::of("default", "default"), q).has_value();
+  });
+}
+BENCHMARK(read_a_day)->Unit(benchmark::kMicrosecond)->UseRealTime();
+
+}  // namespace
+}  // namespace gw::store
