@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "app/stores.h"
 #include "app/wiring.h"
 #include "config/effective.h"
 #include "config/price_file.h"
@@ -50,6 +51,7 @@ class StoredPrices {
 
 Result<store::RepriceReport> reprice(const config::Config& config, const store::RepriceRange& range, bool dry_run) {
   if (auto servable = check_servable(config); !servable) return tl::make_unexpected(servable.error());
+  if (is_postgres(config)) return fail("reprice is not available with storage.driver postgres in this version");
   auto table = config::load_prices(config.pricing);
   if (!table) return tl::make_unexpected(table.error());
   StoredPrices prices(config, std::move(*table));

@@ -21,12 +21,15 @@
 #include "app/limit_recovery.h"
 #include "app/pipeline_events.h"
 #include "app/price_reloader.h"
+#include "app/stores.h"
 #include "app/wiring.h"
 #include "base/clock.h"
 #include "base/strings.h"
 #include "config/credential.h"
 #include "config/effective.h"
 #include "pipeline/worker.h"
+#include "store/postgres/key_watcher.h"
+#include "store/postgres/postgres_key_store.h"
 #include "store/sqlite/sqlite_key_store.h"
 #include "store/sqlite/sqlite_store.h"
 #include "telemetry/log.h"
@@ -84,6 +87,8 @@ struct Server::Impl {
   std::optional<KeyKeeper> key_keeper;
   std::unique_ptr<store::KeyStore> keys_of_main, keys_of_api;
   std::int64_t keys_failed_ns = 0;  ///< when it was last said; 0: they do not fail
+  std::optional<store::PgKeyListener> key_listener;
+  std::optional<store::KeyWatcher> key_watcher;  ///< of Postgres; else main looks
   std::unique_ptr<net::Resolver> resolver;
   std::vector<std::unique_ptr<api::Router>> routers;
   std::unique_ptr<pipeline::QueryPool> queries;
@@ -96,6 +101,9 @@ struct Server::Impl {
   const std::int64_t started_mono_ns = mono_now_ns();
 
   Result<void> open_store();
+  Result<void> open_sqlite();
+  Result<void> open_postgres();
+  Result<std::unique_ptr<store::KeyStore>> open_key_store(int busy_ms);
   Result<void> open_keys();
   Result<void> open_traces();
   Result<void> recover_spending();
@@ -114,10 +122,37 @@ struct Server::Impl {
 
 Result<void> Server::Impl::open_store() {
   const config::Config& c = options.config;
-  if (c.storage.driver == "postgres")
-    return fail(
-        "failed to initialize postgres storage: storage.driver postgres is not available in this version: use sqlite");
-  if (c.storage.driver != "sqlite") return fail("unsupported storage.driver " + gw::quoted(c.storage.driver));
+  if (c.storage.driver == "postgres") return open_postgres();
+  if (c.storage.driver == "sqlite") return open_sqlite();
+  return fail("unsupported storage.driver " + gw::quoted(c.storage.driver));
+}
+
+Result<void> Server::Impl::open_postgres() {
+  const config::Config& c = options.config;
+  // The database is for any number of gateways, the rings of one are not.
+  auto lock = store::lock_data_folder(
+      config::effective_lock_path(c),
+      {.what = "the place of the trace ring", .instead = "set trace.ring_path to a folder of this gateway's own"});
+  if (!lock) return fail("failed to initialize trace ring: " + lock.error().message);
+  folder_lock.emplace(std::move(*lock));
+  const std::string prefix = "failed to initialize postgres storage: ";
+  store::PgOptions o = postgres_options(c);
+  o.retention_days = static_cast<int>(c.storage.retention_days);
+  o.bodies_retention_days = static_cast<int>(c.storage.bodies_retention_days);
+  o.progress = [this](std::string_view what) { log->info("database maintenance").field("progress", what); };
+  auto w = store::open_postgres_writer(o);
+  if (!w) return fail(prefix + w.error().message);
+  writer = std::move(*w);
+  for (int i = 0; i < kQueryThreads + 1; ++i) {  // the last one is for health and readiness
+    auto r = store::open_postgres_reader(o);
+    if (!r) return fail(prefix + r.error().message);
+    readers.push_back(std::move(*r));
+  }
+  return {};
+}
+
+Result<void> Server::Impl::open_sqlite() {
+  const config::Config& c = options.config;
   const std::string prefix = "failed to initialize sqlite storage: ";
   std::error_code ignored;
   const auto parent = std::filesystem::path(c.storage.path).parent_path();
@@ -147,13 +182,20 @@ Result<void> Server::Impl::open_store() {
   return {};
 }
 
+Result<std::unique_ptr<store::KeyStore>> Server::Impl::open_key_store(int busy_ms) {
+  std::vector<store::GatewayKey> configured = configured_keys(options.config);
+  if (is_postgres(options.config))
+    return store::open_postgres_key_store(postgres_options(options.config), std::move(configured), true);
+  store::SqliteOptions o;
+  o.path = options.config.storage.path;
+  o.busy_timeout_ms = busy_ms;
+  return store::open_sqlite_key_store(o, std::move(configured));
+}
+
 Result<void> Server::Impl::open_keys() {
   // What main waits for the store delays its answer to a signal; a change of a key is worth waiting for.
   for (const auto& [store, busy_ms] : {std::pair{&keys_of_main, 250}, std::pair{&keys_of_api, 5'000}}) {
-    store::SqliteOptions o;
-    o.path = options.config.storage.path;
-    o.busy_timeout_ms = busy_ms;
-    auto opened = store::open_sqlite_key_store(o, configured_keys(options.config));
+    auto opened = open_key_store(busy_ms);
     if (!opened) return fail("failed to initialize gateway key store: " + opened.error().message);
     *store = std::move(*opened);
   }
@@ -167,7 +209,7 @@ Result<void> Server::Impl::open_keys() {
 void Server::Impl::log_loaded_keys() {
   const auto view = services->keys.view();
   if (view->stored())
-    log->info("loaded gateway keys from sqlite config store")
+    log->info("loaded gateway keys from " + options.config.storage.driver + " config store")
         .field("key_count", static_cast<int>(view->authorizer().key_count()));
 }
 
@@ -363,6 +405,10 @@ void Server::Impl::banner() {
 
 void Server::Impl::run_threads() {
   if (!traces_started) traces->start();
+  if (is_postgres(options.config)) {
+    key_listener.emplace(listen_options(options.config));
+    key_watcher.emplace([this](int ms, int wake_fd) { key_listener->wait(ms, wake_fd); }, [this] { look_at_keys(); });
+  }
   running = static_cast<int>(workers.size());
   for (std::size_t i = 0; i < workers.size(); ++i) {
     threads.emplace_back([this, i] {
@@ -403,6 +449,7 @@ bool Server::Impl::shutdown() {
     ::_exit(1);
   }
   for (std::thread& t : threads) t.join();
+  if (key_watcher) key_watcher->stop();
   if (auto written = key_keeper->write_uses(*keys_of_main, true); !written)
     log->warn("failed to update gateway key last_used_at").field("error", written.error().message);
   const trace::DrainReport report = traces->drain_and_stop(mono_now_ns() + kTraceDrainNs);
@@ -437,7 +484,7 @@ bool Server::shutdown() { return impl_->shutdown(); }
 void Server::look_around() {
   impl_->look_at_prices();
   impl_->look_at_credentials();
-  impl_->look_at_keys();
+  if (!impl_->key_watcher) impl_->look_at_keys();
 }
 
 Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {

@@ -6,6 +6,7 @@
 
 #include "app/wiring.h"
 #include "base/strings.h"
+#include "store/postgres/postgres_key_store.h"
 #include "store/sqlite/backup.h"
 #include "store/sqlite/erase.h"
 #include "store/sqlite/sqlite_key_store.h"
@@ -17,10 +18,12 @@ namespace {
 constexpr int kBusyTimeoutMs = 30'000;  // a gateway under load comes first
 constexpr int kSourceDeadlineMs = 600'000;
 
-Result<void> check_driver(const config::Config& c) {
-  if (trim(c.storage.driver) == "sqlite") return {};
-  return fail("storage.driver postgres is not available in this version: use sqlite");
+Result<void> sqlite_only(const config::Config& c, std::string_view what) {
+  if (!is_postgres(c)) return {};
+  return fail(std::string(what));
 }
+
+void say_progress(std::string_view what) { std::cerr << "database migration: " << what << '\n'; }
 
 store::SqliteOptions options_of(const std::string& path) {
   store::SqliteOptions o;
@@ -31,8 +34,29 @@ store::SqliteOptions options_of(const std::string& path) {
 
 }  // namespace
 
+bool is_postgres(const config::Config& c) { return trim(c.storage.driver) == "postgres"; }
+
+store::PgOptions postgres_options(const config::Config& c) {
+  store::PgOptions o;
+  o.dsn = c.storage.dsn;
+  return o;
+}
+
+store::PgOptions listen_options(const config::Config& c) {
+  store::PgOptions o = postgres_options(c);
+  if (trim(c.storage.listen_dsn).empty()) return o;
+  o.dsn = c.storage.listen_dsn;
+  o.setting = "storage.listen_dsn";
+  return o;
+}
+
 cli::Handlers::Reader open_store(const config::Config& config, int deadline_ms) {
-  if (auto ok = check_driver(config); !ok) return tl::make_unexpected(ok.error());
+  if (is_postgres(config)) {
+    store::PgOptions o = postgres_options(config);
+    o.connect_timeout_ms = std::min(o.connect_timeout_ms, deadline_ms);
+    o.read_deadline_ms = deadline_ms;
+    return store::open_postgres_reader(o);
+  }
   store::SqliteOptions o = options_of(config.storage.path);
   o.busy_timeout_ms = std::min(kBusyTimeoutMs, deadline_ms);
   o.read_deadline_ms = deadline_ms;
@@ -48,7 +72,15 @@ cli::Handlers::Reader open_source(const std::string& path) {
 }
 
 Result<cli::WritableStore> open_target(const config::Config& config, const std::string& source) {
-  if (auto ok = check_driver(config); !ok) return tl::make_unexpected(ok.error());
+  if (is_postgres(config)) {
+    // Gateways may write beside it: rows are told apart by their ids.
+    store::PgOptions to = postgres_options(config);
+    to.write_deadline_ms = kBusyTimeoutMs;
+    to.progress = say_progress;
+    auto into = store::open_postgres_writer(to);
+    if (!into) return tl::make_unexpected(into.error());
+    return cli::WritableStore{.lock = nullptr, .writer = std::move(*into)};
+  }
   std::error_code missing;
   if (std::filesystem::equivalent(source, config.storage.path, missing))
     return fail("the source " + gw::quoted(source) + " is the configured database itself");
@@ -56,7 +88,7 @@ Result<cli::WritableStore> open_target(const config::Config& config, const std::
   if (!lock) return tl::make_unexpected(lock.error());
   store::SqliteOptions o = options_of(config.storage.path);
   o.write_deadline_ms = kBusyTimeoutMs;
-  o.progress = [](std::string_view what) { std::cerr << "database migration: " << what << '\n'; };
+  o.progress = say_progress;
   auto writer = store::open_sqlite_writer(o);
   if (!writer) return tl::make_unexpected(writer.error());
   return cli::WritableStore{.lock = std::make_shared<store::FolderLock>(std::move(*lock)),
@@ -64,7 +96,8 @@ Result<cli::WritableStore> open_target(const config::Config& config, const std::
 }
 
 Result<std::unique_ptr<store::KeyStore>> open_keys(const config::Config& config, bool change) {
-  if (auto ok = check_driver(config); !ok) return tl::make_unexpected(ok.error());
+  if (is_postgres(config))
+    return store::open_postgres_key_store(postgres_options(config), configured_keys(config), change);
   store::SqliteOptions o = options_of(config.storage.path);
   o.read_once = !change;
   auto keys = store::open_sqlite_key_store(o, configured_keys(config));
@@ -78,12 +111,14 @@ Result<std::unique_ptr<store::KeyStore>> open_keys(const config::Config& config,
 }
 
 Result<store::BackupReport> backup(const config::Config& config, const store::BackupJob& job) {
-  if (auto ok = check_driver(config); !ok) return tl::make_unexpected(ok.error());
+  if (auto ok = sqlite_only(config, "backup copies a SQLite database; use pg_dump for the one of storage.dsn"); !ok)
+    return tl::make_unexpected(ok.error());
   return store::backup_sqlite(options_of(config.storage.path), job);
 }
 
 Result<store::EraseReport> erase(const config::Config& config, const store::EraseSelector& selector, bool dry_run) {
-  if (auto ok = check_driver(config); !ok) return tl::make_unexpected(ok.error());
+  if (auto ok = sqlite_only(config, "erase is not available with storage.driver postgres in this version"); !ok)
+    return tl::make_unexpected(ok.error());
   // Given as the client sent it, an id with an address in it is stored as something else.
   store::EraseSelector both = selector;
   both.stored_form = [&](const std::string& id) {

@@ -9,8 +9,15 @@
 #include "store/backup.h"
 #include "store/erase.h"
 #include "store/key_store.h"
+#include "store/postgres/postgres_store.h"
 
 namespace gw::app {
+
+bool is_postgres(const config::Config& config);
+/// Of the database of `storage.dsn`.
+store::PgOptions postgres_options(const config::Config& config);
+/// Where changes of keys are heard: `storage.listen_dsn`, or the same.
+store::PgOptions listen_options(const config::Config& config);
 
 /// Read-only; nothing is created or migrated.
 cli::Handlers::Reader open_store(const config::Config& config, int deadline_ms);

@@ -161,8 +161,6 @@ Result<route::ProxySettings> proxies_from_environment() {
 }
 
 Result<void> check_servable(const config::Config& c) {
-  if (trim(c.storage.driver) != "sqlite")
-    return fail("storage.driver postgres is not available in this version: use sqlite");
   if (auto proxies = proxies_from_environment(); !proxies) return tl::make_unexpected(proxies.error());
   return refuse_unsupported(c);
 }

@@ -13,7 +13,7 @@ namespace gw::app {
 
 /// What this build cannot enforce is refused rather than left out silently.
 Result<void> refuse_unsupported(const config::Config& config);
-/// The same and the storage driver, whose refusal has a text of its own in `serve`.
+/// The same and what the environment says of proxies.
 Result<void> check_servable(const config::Config& config);
 
 /// Everything but the resolver and the query pool.

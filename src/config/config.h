@@ -37,7 +37,8 @@ struct ServerConfig {
 struct StorageConfig {
   std::string driver = "sqlite";  ///< sqlite or postgres
   std::string path = "./data/ongoingai.db";
-  std::string dsn;  ///< secret: may hold a password
+  std::string dsn;         ///< secret: may hold a password
+  std::string listen_dsn;  ///< of the Postgres server itself where `dsn` names a pooler; empty: `dsn`. Secret
   // How long what is kept; 0: for ever, without a bound.
   std::int64_t retention_days = 0;         ///< of traces
   std::int64_t bodies_retention_days = 0;  ///< of their bodies

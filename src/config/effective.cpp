@@ -34,6 +34,12 @@ std::vector<const ProviderConfig*> all_providers(const Config& config) {
   return out;
 }
 
+std::string effective_lock_path(const Config& config) {
+  const bool postgres = config.storage.driver == "postgres";
+  if (postgres && !config.trace.ring_path.empty()) return config.trace.ring_path;
+  return trim(config.storage.path).empty() && postgres ? StorageConfig{}.path : config.storage.path;
+}
+
 std::string effective_ring_folder(const Config& config) {
   if (!config.trace.ring_path.empty()) return config.trace.ring_path;
   // A folder of its own: two databases side by side must not take over each other's rings.

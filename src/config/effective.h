@@ -24,6 +24,9 @@ std::int64_t effective_body_max_size(const Config& config);
 /// Every provider in the order of their routes: openai, anthropic, then the named ones. Points into `config`.
 std::vector<const ProviderConfig*> all_providers(const Config& config);
 
+/// What a gateway locks, so that no other one takes over its rings: the database's path, or `trace.ring_path`, with
+/// Postgres.
+std::string effective_lock_path(const Config& config);
 /// Folder of the trace rings: `trace.ring_path`, or `<storage.path>.rings`, with every driver.
 std::string effective_ring_folder(const Config& config);
 

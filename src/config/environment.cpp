@@ -82,6 +82,7 @@ constexpr Variable kVariables[] = {
     {"ONGOINGAI_STORAGE_DRIVER", "storage.driver"},
     {"ONGOINGAI_STORAGE_PATH", "storage.path"},
     {"ONGOINGAI_STORAGE_DSN", "storage.dsn"},
+    {"ONGOINGAI_STORAGE_LISTEN_DSN", "storage.listen_dsn"},
     {"ONGOINGAI_OPENAI_UPSTREAM", "providers.openai.upstream"},
     {"ONGOINGAI_ANTHROPIC_UPSTREAM", "providers.anthropic.upstream"},
     {"OTEL_EXPORTER_OTLP_ENDPOINT", "observability.otel.endpoint"},
@@ -106,6 +107,7 @@ void apply_server_and_storage(Config& c, Applier& a) {
   a.text("ONGOINGAI_STORAGE_DRIVER", c.storage.driver);
   a.text("ONGOINGAI_STORAGE_PATH", c.storage.path);
   a.text("ONGOINGAI_STORAGE_DSN", c.storage.dsn);
+  a.text("ONGOINGAI_STORAGE_LISTEN_DSN", c.storage.listen_dsn);
   a.text("ONGOINGAI_OPENAI_UPSTREAM", c.providers.openai.upstream);
   a.text("ONGOINGAI_ANTHROPIC_UPSTREAM", c.providers.anthropic.upstream);
   a.boolean("ONGOINGAI_CAPTURE_BODIES", a.raw("ONGOINGAI_CAPTURE_BODIES"), c.tracing.capture_bodies);

@@ -34,6 +34,7 @@ TEST(EnvironmentTexts, ReplaceTheirKeyVerbatim) {
       {"ONGOINGAI_STORAGE_DRIVER", [](const Config& c) { return c.storage.driver; }},
       {"ONGOINGAI_STORAGE_PATH", [](const Config& c) { return c.storage.path; }},
       {"ONGOINGAI_STORAGE_DSN", [](const Config& c) { return c.storage.dsn; }},
+      {"ONGOINGAI_STORAGE_LISTEN_DSN", [](const Config& c) { return c.storage.listen_dsn; }},
       {"ONGOINGAI_OPENAI_UPSTREAM", [](const Config& c) { return c.providers.openai.upstream; }},
       {"ONGOINGAI_ANTHROPIC_UPSTREAM", [](const Config& c) { return c.providers.anthropic.upstream; }},
       {"ONGOINGAI_PII_MODE", [](const Config& c) { return c.pii.mode; }},

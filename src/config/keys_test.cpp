@@ -63,6 +63,7 @@ std::vector<KeyCase> server_cases() {
       GW_KEY("storage.driver", "postgres", "postgres", "sqlite", storage.driver),
       GW_KEY("storage.path", "x.db", "x.db", "./data/ongoingai.db", storage.path),
       GW_KEY("storage.dsn", "postgres://h/d", "postgres://h/d", "", storage.dsn),
+      GW_KEY("storage.listen_dsn", "postgres://h/e", "postgres://h/e", "", storage.listen_dsn),
       GW_KEY("storage.retention_days", "30", "30", "0", storage.retention_days),
       GW_KEY("storage.bodies_retention_days", "7", "7", "0", storage.bodies_retention_days),
       GW_KEY("storage.max_bytes", "11", "11", "0", storage.max_bytes),

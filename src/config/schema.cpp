@@ -95,6 +95,7 @@ constexpr std::array kStorage{
     field<&StorageConfig::driver>("driver"),
     field<&StorageConfig::path>("path"),
     field<&StorageConfig::dsn>("dsn"),
+    field<&StorageConfig::listen_dsn>("listen_dsn"),
     field<&StorageConfig::retention_days>("retention_days"),
     field<&StorageConfig::bodies_retention_days>("bodies_retention_days"),
     field<&StorageConfig::max_bytes>("max_bytes"),

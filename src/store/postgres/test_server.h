@@ -192,7 +192,9 @@ class TestServer {
     stop();
     start();
   }
+  /// Unless it runs.
   void start() {
+    if (pid_ > 0) return;
     const std::int64_t give_up = mono_now_ns() + std::int64_t{60'000'000'000};
     for (;;) {
       pid_ = start_as_server_user(

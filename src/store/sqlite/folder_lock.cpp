@@ -21,7 +21,7 @@ std::string holder(int fd) {
 
 }  // namespace
 
-Result<FolderLock> lock_data_folder(const std::string& db_path) {
+Result<FolderLock> lock_data_folder(const std::string& db_path, const LockWords& words) {
   if (trim(db_path).empty()) return fail("sqlite path cannot be empty");
   if (auto made = sqlite::make_parent_folder(db_path); !made) return tl::make_unexpected(made.error());
   const std::string path = sqlite::canonical_path(db_path) + ".lock";
@@ -30,8 +30,8 @@ Result<FolderLock> lock_data_folder(const std::string& db_path) {
   while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EINTR) continue;
     if (errno != EWOULDBLOCK) return fail("lock " + quoted(path) + ": " + std::strerror(errno));
-    return fail("the database " + quoted(db_path) + " is in use by " + holder(fd.get()) + " (it holds " + quoted(path) +
-                "); stop that process or set storage.path to another file");
+    return fail(std::string(words.what) + " " + quoted(db_path) + " is in use by " + holder(fd.get()) + " (it holds " +
+                quoted(path) + "); stop that process or " + words.instead);
   }
   // The pid is for people; the lock does not depend on it, so a full disk does not keep us from starting.
   const std::string pid = std::to_string(::getpid()) + "\n";

@@ -80,8 +80,13 @@ class FolderLock {
   UniqueFd fd_;
 };
 
+/// What a lock's refusal calls the thing, and what else could be used.
+struct LockWords {
+  const char* what = "the database";
+  const char* instead = "set storage.path to another file";
+};
 /// Locks `<database>.lock` (created 0600, its text is our pid). Symbolic links are followed, so that two names of one
 /// database are one lock. Fails when another process holds it, naming the path and that process.
-Result<FolderLock> lock_data_folder(const std::string& db_path);
+Result<FolderLock> lock_data_folder(const std::string& db_path, const LockWords& words = {});
 
 }  // namespace gw::store
