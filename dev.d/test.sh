@@ -99,6 +99,7 @@ suite_tsan() { unit_tests tsan unit_tests; }
 unit_tests() {
   local preset=$1 from log=build/$1/ctest.log
   build_once "$@" || return 1
+  packages_here   # a database's server is among them
   from=$SECONDS
   say "unit tests, $preset"
   rm -rf "build/$preset/results"

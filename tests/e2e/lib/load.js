@@ -106,14 +106,15 @@ export class Load {
   }
 }
 
+/** Correlation ids (c) of the rows of a SQLite database, and how many have each (n). */
+const storedCounts = (gateway) =>
+  gateway.rows(`SELECT json_extract(metadata, '$.correlation_id') AS c, count(*) AS n FROM traces GROUP BY c`);
+
 /**
  * Compares answered ids with the rows of the database: {missing, doubled, strangers}; strangers carry the load's
  * prefix but were never sent.
  */
-export function account(gateway, load) {
-  const rows = gateway.rows(
-    `SELECT json_extract(metadata, '$.correlation_id') AS c, count(*) AS n FROM traces GROUP BY c`,
-  );
+export function account(gateway, load, rows = storedCounts(gateway)) {
   const stored = new Map(rows.map((row) => [row.c, Number(row.n)]));
   const missing = load.answered.filter((id) => !stored.has(id));
   const doubled = [...stored].filter(([, n]) => n > 1).map(([id]) => id);

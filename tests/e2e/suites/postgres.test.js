@@ -1,0 +1,248 @@
+// The gateway on a real PostgreSQL server: traces, keys, several gateways, pgbouncer, outages, and what is said when something is wrong.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { merge, run } from '../lib/gateway.js';
+import { chatAnswer, chatRequest, kCompletions, reply, unique } from '../lib/http.js';
+import { Load, account, loadUpstream } from '../lib/load.js';
+import { Postgres, kPassword } from '../lib/postgres.js';
+import { until } from '../lib/wait.js';
+import { scenario } from '../lib/world.js';
+
+const kHeader = 'X-OngoingAI-Gateway-Key';
+const owner = { id: 'owner', token: 'token-of-the-owner-0', org_id: 'acme', workspace_id: 'core', role: 'owner' };
+const kLong = { timeout: 180000 };
+
+async function setUp(world) {
+  const server = await Postgres.start(world);
+  const { upstream, routes } = await world.routed();
+  routes.on('/v1/chat/completions', (request, peer) =>
+    peer.write(reply(chatAnswer(), [['Content-Type', 'application/json']])),
+  );
+  const database = server.database();
+  const gateway = (config = {}, dsn = server.dsn(database)) =>
+    world.gateway({
+      openai: upstream.url,
+      config: merge({ storage: { driver: 'postgres' } }, config),
+      env: { ONGOINGAI_STORAGE_DSN: dsn },
+    });
+  return { server, database, upstream, gateway };
+}
+const withKeys = (keys = [owner]) => ({ auth: { enabled: true, keys, failure_delay_ms: 0 } });
+
+function as(gateway, token, target, { method = 'GET', body } = {}) {
+  return gateway.api(target, {
+    method,
+    headers: token ? { [kHeader]: token } : {},
+    body: body && JSON.stringify(body),
+  });
+}
+const chat = (gateway, token, id = unique('pg')) =>
+  gateway.api(kCompletions, {
+    method: 'POST',
+    headers: {
+      ...(token && { [kHeader]: token }),
+      Authorization: 'Bearer sk-provider',
+      'X-OngoingAI-Correlation-ID': id,
+    },
+    body: chatRequest(),
+  });
+const status = async (gateway, token) => (await chat(gateway, token)).status;
+
+scenario('exchanges are traced in Postgres, and the API answers from there', async (world) => {
+  const { server, database, gateway: start } = await setUp(world);
+  const gateway = await start();
+  const ids = [];
+  for (let i = 0; i < 3; i++) ids.push((await chat(gateway)).headers['x-ongoingai-trace-id']);
+  for (const id of ids) assert.equal((await gateway.trace(id)).model, 'gpt-4o-mini');
+  assert.deepEqual((await gateway.list()).map((t) => t.id).sort(), [...ids].sort());
+  const health = (await gateway.api('/api/health')).json;
+  assert.equal(health.storage_driver, 'postgres');
+  assert.equal(health.trace_count, 3);
+  const usage = (await gateway.api('/api/analytics/usage')).json;
+  assert.equal(usage.total_tokens, 15, JSON.stringify(usage));
+  assert.equal(server.ask(database, 'SELECT count(*), sum(total_tokens) FROM traces'), '3|15');
+  assert.equal(await gateway.stop().then(({ code }) => code), 0);
+  const again = await world.restart(gateway);
+  assert.equal((await again.list()).length, 3, 'after a restart');
+});
+
+scenario('a raw SELECT without WHERE sees the rows of its tenant only', async (world) => {
+  const { server, database, gateway: start } = await setUp(world);
+  const other = { ...owner, id: 'other', token: 'token-of-another-owner', org_id: 'umbrella' };
+  const gateway = await start(withKeys([owner, other]));
+  for (const key of [owner, owner, other]) await chat(gateway, key.token);
+  await until(() => server.ask(database, 'SELECT count(*) FROM traces') === '3', 'three traces are stored');
+  assert.equal((await as(gateway, other.token, '/api/traces')).json.items.length, 1);
+  server.ask(database, 'GRANT SELECT ON traces, organizations, workspaces, gateway_keys TO reporter');
+  for (const role of ['gateway', 'reporter']) {
+    const count = (settings) => server.ask(database, `BEGIN; ${settings}; SELECT count(*) FROM traces`, role);
+    assert.equal(count('SELECT'), '0', role);
+    const acme = "SET LOCAL ongoingai.org_id = 'acme'";
+    assert.equal(count(acme), '2', role);
+    assert.equal(count(`${acme}; SET LOCAL ongoingai.workspace_id = 'core'`), '2', role);
+    assert.equal(count(`${acme}; SET LOCAL ongoingai.workspace_id = 'elsewhere'`), '0', role);
+  }
+});
+
+scenario('two gateways on one database: a key that one makes, rotates or revokes is so on the other', async (world) => {
+  const { gateway: start } = await setUp(world);
+  const [a, b] = [await start(withKeys()), await start(withKeys())];
+  const reaches = async (token, wanted, what) => {
+    const began = performance.now();
+    await until(async () => (await status(b, token)) === wanted, `${what} reaches the other gateway`, 5000);
+    world.t.diagnostic(`${what} reached the other gateway after ${Math.round(performance.now() - began)} ms`);
+  };
+  const made = await as(a, owner.token, '/api/gateway-keys', { method: 'POST', body: { id: 'ci' } });
+  assert.equal(made.status, 201, made.text);
+  assert.equal(await status(a, made.json.token), 200, 'at once where it was made');
+  await reaches(made.json.token, 200, 'a new key');
+  const rotated = await as(a, owner.token, '/api/gateway-keys/ci/rotate', { method: 'POST', body: {} });
+  assert.equal(rotated.status, 200, rotated.text);
+  assert.equal(await status(a, made.json.token), 401);
+  await reaches(made.json.token, 401, 'the end of a token');
+  assert.equal(await status(b, rotated.json.token), 200);
+  assert.equal((await as(b, owner.token, '/api/gateway-keys/ci', { method: 'DELETE' })).status, 204);
+  assert.equal(await status(b, rotated.json.token), 401);
+  await until(async () => (await status(a, rotated.json.token)) === 401, 'the first gateway hears of it', 5000);
+  const listed = await as(a, owner.token, '/api/gateway-keys');
+  assert.deepEqual(listed.json.items.map((key) => key.id), ['owner']);
+});
+
+scenario('the first key comes from the shell, before the first start', async (world) => {
+  const { server, database, gateway: start } = await setUp(world);
+  const env = { ONGOINGAI_STORAGE_DRIVER: 'postgres', ONGOINGAI_STORAGE_DSN: server.dsn(database) };
+  const cwd = world.folder('shell');
+  const keys = (...args) => run(['keys', ...args, '--config', '', '--format', 'json'], { cwd, env });
+  const early = await keys('list');
+  assert.equal(early.code, 1);
+  assert.match(early.stderr, /start the gateway on it once/, 'reading changes nothing');
+  const made = await keys('create', '--id', 'me', '--role', 'owner');
+  assert.equal(made.code, 0, made.stderr);
+  const { token } = JSON.parse(made.stdout);
+  const gateway = await start(withKeys([]));
+  assert.equal(await status(gateway, token), 200);
+  assert.equal((await keys('revoke', 'me')).code, 0);
+  await until(async () => (await status(gateway, token)) === 401, 'the running gateway hears of it', 5000);
+  assert.equal(server.ask(database, 'SELECT count(*) FROM gateway_keys WHERE token <> \'redacted:\' || id'), '0');
+});
+
+scenario('through pgbouncer in transaction mode', async (world) => {
+  const { server, database, gateway: start } = await setUp(world);
+  const port = await server.pooled(world);
+  const direct = server.dsn(database);
+  const pooled = server.dsn(database, { port });
+  const heard = await start(merge(withKeys(), { storage: { listen_dsn: direct } }), pooled);
+  const deaf = await start(withKeys(), pooled);
+  const made = await as(heard, owner.token, '/api/gateway-keys', { method: 'POST', body: { id: 'ci' } });
+  assert.equal(made.status, 201, made.text);
+  for (const gateway of [heard, deaf]) {
+    await until(async () => (await status(gateway, made.json.token)) === 200, 'the key is known', 5000);
+    for (let i = 0; i < 20; i++) assert.equal(await status(gateway, made.json.token), 200);
+  }
+  await heard.stop();
+  await deaf.stop();
+  assert.equal(server.ask(database, 'SELECT count(*) >= 40 FROM traces'), 't');
+});
+
+scenario('Postgres restarted and stopped under load: nothing is lost, and it recovers by itself', kLong, async (world) => {
+  const server = await Postgres.start(world);
+  const database = server.database();
+  const upstream = await loadUpstream(world);
+  const gateway = await world.gateway({
+    openai: upstream.url,
+    config: { storage: { driver: 'postgres', dsn: server.dsn(database) } },
+  });
+  const load = new Load(world, { port: gateway.port, clients: 16, rate: 500 }).start();
+  const answers = (n) =>
+    until(
+      () => load.answered.length >= n,
+      () => `${n} answers; ${load.answered.length} so far`,
+      60000,
+    );
+  await answers(500);
+  await server.stop();
+  await server.run();
+  await answers(1000);
+  await server.stop('SIGKILL');
+  await answers(2000);
+  assert.equal((await gateway.api('/api/ready')).status, 503);
+  await server.run();
+  await until(async () => (await gateway.api('/api/ready')).status === 200, 'ready again', 60000);
+  await answers(2500);
+  await load.stop();
+  await gateway.settled(60000);
+  const rows = server
+    .ask(database, "SELECT metadata->>'correlation_id', count(*) FROM traces GROUP BY 1")
+    .split('\n')
+    .map((line) => line.split('|'))
+    .map(([c, n]) => ({ c, n: Number(n) }));
+  const { missing, doubled, strangers } = account(gateway, load, rows);
+  assert.deepEqual({ missing: missing.slice(0, 5), doubled: doubled.slice(0, 5), strangers }, { missing: [], doubled: [], strangers: [] });
+  assert.deepEqual([...load.failed], [], 'no client noticed');
+  assert.equal((await gateway.diagnostics()).total_dropped_total, 0);
+});
+
+scenario('keys stay in force for a minute without the database, are refused then, and come back with it', kLong, async (world) => {
+  const { server, gateway: start } = await setUp(world);
+  const gateway = await start(withKeys());
+  assert.equal(await status(gateway, owner.token), 200);
+  await server.stop();
+  const began = performance.now();
+  let answer;
+  await until(
+    async () => {
+      answer = await chat(gateway, owner.token);
+      return answer.status !== 200;
+    },
+    'keys are stale',
+    100000,
+  );
+  assert.equal(answer.status, 503);
+  assert.equal(answer.json.error, 'gateway key verification unavailable');
+  assert.ok(performance.now() - began > 50000, `after ${performance.now() - began} ms`);
+  await server.run();
+  await until(async () => (await status(gateway, owner.token)) === 200, 'keys are in force again', 30000);
+});
+
+scenario('two gateways on one ring folder: the second says what to set', async (world) => {
+  const { server, database, gateway: start } = await setUp(world);
+  const rings = path.join(world.folder('shared'), 'rings');
+  await start({ trace: { ring_path: rings } });
+  const cwd = world.folder('second');
+  fs.writeFileSync(path.join(cwd, 'c.yaml'), JSON.stringify({ trace: { ring_path: rings } }));
+  const env = { ONGOINGAI_STORAGE_DRIVER: 'postgres', ONGOINGAI_STORAGE_DSN: server.dsn(database) };
+  const second = await run(['serve', '--config', 'c.yaml'], { cwd, env });
+  assert.equal(second.code, 1);
+  assert.match(second.stderr, /set trace\.ring_path to a folder of this gateway's own/);
+});
+
+scenario('what is wrong with the database is said with the setting and what to do, and without the password', async (world) => {
+  const { server, database } = await setUp(world);
+  const cwd = world.folder('wrong');
+  const newer = server.database();
+  server.ask(
+    newer,
+    `CREATE TABLE schema_migrations(name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL DEFAULT now());
+     INSERT INTO schema_migrations VALUES('postgres/999_future.sql'); GRANT ALL ON schema_migrations TO gateway`,
+  );
+  const cases = [
+    [server.dsn(database, { port: 1 }), /127\.0\.0\.1, port 1 cannot be reached.*storage\.dsn/],
+    [server.dsn(database, { password: `${kPassword}nis` }), /28P01/],
+    [server.dsn('nowhere'), /database of storage\.dsn does not exist.*3D000/],
+    [server.dsn(database, { user: 'reporter' }), /role of storage\.dsn lacks a privilege.*42501/],
+    [server.dsn(newer), /newer version.*999_future/],
+    [`postgres://gateway:${kPassword}@[::1/x`, /storage\.dsn is neither/],
+  ];
+  for (const [dsn, expected] of cases) {
+    const env = { ONGOINGAI_STORAGE_DRIVER: 'postgres', ONGOINGAI_STORAGE_DSN: dsn };
+    const served = await run(['serve', '--config', ''], { cwd, env });
+    assert.equal(served.code, 1, `${expected}`);
+    assert.match(served.stderr, /^failed to initialize postgres storage: /);
+    assert.match(served.stderr, expected);
+    const examined = await run(['doctor', '--config', ''], { cwd, env });
+    assert.equal(examined.code, 1, `doctor: ${expected}\n${examined.stdout}`);
+    for (const text of [served.stderr, served.stdout, examined.stdout, examined.stderr])
+      assert.doesNotMatch(text, new RegExp(kPassword));
+  }
+});
