@@ -88,6 +88,7 @@ struct Server::Impl {
   std::unique_ptr<store::KeyStore> keys_of_main, keys_of_api;
   std::int64_t keys_failed_ns = 0;  ///< when it was last said; 0: they do not fail
   std::optional<store::PgKeyListener> key_listener;
+  bool keys_unheard = false;                     ///< and that was said
   std::optional<store::KeyWatcher> key_watcher;  ///< of Postgres; else main looks
   std::unique_ptr<net::Resolver> resolver;
   std::vector<std::unique_ptr<api::Router>> routers;
@@ -110,6 +111,7 @@ struct Server::Impl {
   void look_at_prices();
   void look_at_credentials();
   void look_at_keys();
+  void say_what_is_heard();
   void log_loaded_keys();
   api::ApiDeps api_deps(store::TraceReader* reader);
   Result<void> open_api();
@@ -136,6 +138,7 @@ Result<void> Server::Impl::open_postgres() {
   if (!lock) return fail("failed to initialize trace ring: " + lock.error().message);
   folder_lock.emplace(std::move(*lock));
   const std::string prefix = "failed to initialize postgres storage: ";
+  if (auto ok = check_dsns(c); !ok) return fail(prefix + ok.error().message);
   store::PgOptions o = postgres_options(c);
   o.retention_days = static_cast<int>(c.storage.retention_days);
   o.bodies_retention_days = static_cast<int>(c.storage.bodies_retention_days);
@@ -184,8 +187,12 @@ Result<void> Server::Impl::open_sqlite() {
 
 Result<std::unique_ptr<store::KeyStore>> Server::Impl::open_key_store(int busy_ms) {
   std::vector<store::GatewayKey> configured = configured_keys(options.config);
-  if (is_postgres(options.config))
-    return store::open_postgres_key_store(postgres_options(options.config), std::move(configured), true);
+  if (is_postgres(options.config)) {
+    constexpr int kLeastMs = 2'000;  // a server elsewhere may be slow without being away
+    store::PgOptions o = postgres_options(options.config);
+    o.connect_timeout_ms = o.write_deadline_ms = std::max(busy_ms, kLeastMs);
+    return store::open_postgres_key_store(o, std::move(configured), true);
+  }
   store::SqliteOptions o;
   o.path = options.config.storage.path;
   o.busy_timeout_ms = busy_ms;
@@ -248,6 +255,14 @@ void Server::Impl::look_at_keys() {
   if (*polled == KeyKeeper::Outcome::replaced) log_loaded_keys();
   if (auto written = key_keeper->write_uses(*keys_of_main); !written)
     log->warn("failed to update gateway key last_used_at").field("error", written.error().message);
+}
+
+void Server::Impl::say_what_is_heard() {
+  const bool unheard = !key_listener->problem().empty();
+  if (unheard && !keys_unheard)
+    log->warn("changes of gateway keys are not heard of; they are looked for twice a second")
+        .field("error", key_listener->problem());
+  keys_unheard = unheard;
 }
 
 Result<void> Server::Impl::open_traces() {
@@ -407,7 +422,11 @@ void Server::Impl::run_threads() {
   if (!traces_started) traces->start();
   if (is_postgres(options.config)) {
     key_listener.emplace(listen_options(options.config));
-    key_watcher.emplace([this](int ms, int wake_fd) { key_listener->wait(ms, wake_fd); }, [this] { look_at_keys(); });
+    key_watcher.emplace([this](int ms, int wake_fd) { key_listener->wait(ms, wake_fd); },
+                        [this] {
+                          say_what_is_heard();
+                          look_at_keys();
+                        });
   }
   running = static_cast<int>(workers.size());
   for (std::size_t i = 0; i < workers.size(); ++i) {

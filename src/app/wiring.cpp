@@ -12,6 +12,7 @@
 #include "config/effective.h"
 #include "config/price_file.h"
 #include "route/proxy_settings.h"
+#include "store/postgres/pg_connection.h"
 
 namespace gw::app {
 namespace {
@@ -160,8 +161,16 @@ Result<route::ProxySettings> proxies_from_environment() {
   });
 }
 
+Result<void> check_dsns(const config::Config& c) {
+  if (trim(c.storage.driver) != "postgres") return {};
+  if (auto ok = store::postgres::check_dsn(c.storage.dsn, "storage.dsn"); !ok) return ok;
+  if (trim(c.storage.listen_dsn).empty()) return {};
+  return store::postgres::check_dsn(c.storage.listen_dsn, "storage.listen_dsn");
+}
+
 Result<void> check_servable(const config::Config& c) {
   if (auto proxies = proxies_from_environment(); !proxies) return tl::make_unexpected(proxies.error());
+  if (auto readable = check_dsns(c); !readable) return readable;
   return refuse_unsupported(c);
 }
 

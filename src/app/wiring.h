@@ -13,8 +13,11 @@ namespace gw::app {
 
 /// What this build cannot enforce is refused rather than left out silently.
 Result<void> refuse_unsupported(const config::Config& config);
-/// The same and what the environment says of proxies.
+/// The same and what the environment and the DSNs say.
 Result<void> check_servable(const config::Config& config);
+
+/// The DSNs of the storage can be read.
+Result<void> check_dsns(const config::Config& config);
 
 /// Everything but the resolver and the query pool.
 Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& config);

@@ -29,14 +29,6 @@ bool ready(int fd, short events, std::int64_t deadline_ns) {
   }
 }
 
-bool readable_dsn(const std::string& dsn) {
-  char* ignored = nullptr;  // names parts of the DSN
-  const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> parsed(PQconninfoParse(dsn.c_str(), &ignored),
-                                                                            PQconninfoFree);
-  if (ignored != nullptr) PQfreemem(ignored);
-  return parsed != nullptr;
-}
-
 PGconn* begin_connecting(const std::string& dsn) {
   // What stands before the DSN is a default that it may change.
   const std::array<const char*, 9> names = {"fallback_application_name",
@@ -65,6 +57,19 @@ bool is_error(const PGresult* r) {
 
 }  // namespace
 
+Result<void> check_dsn(const std::string& dsn, std::string_view setting) {
+  if (trim(dsn).empty()) return fail("postgres dsn cannot be empty");
+  char* names_parts_of_it = nullptr;
+  PQconninfoOption* const parsed = PQconninfoParse(dsn.c_str(), &names_parts_of_it);
+  if (names_parts_of_it != nullptr) PQfreemem(names_parts_of_it);
+  if (parsed == nullptr)
+    return fail(std::string(setting) +
+                " is neither a postgres:// URL nor key=value pairs (in a URL, special characters of the password are "
+                "written as %XX)");
+  PQconninfoFree(parsed);
+  return {};
+}
+
 PgConnection::PgConnection(PgConnectOptions options) : options_(std::move(options)) {}
 
 void PgConnection::drop() { connection_.reset(); }
@@ -81,15 +86,9 @@ std::int64_t PgConnection::call_deadline() const {
 
 PgExpected<void> PgConnection::connect() {
   if (connection_) return {};
-  const auto refused = [](std::string why) {
-    return tl::make_unexpected(PgError{.cls = ErrorClass::connection, .lost = true, .message = std::move(why)});
-  };
-  if (trim(options_.dsn).empty()) return refused("postgres dsn cannot be empty");
-  if (!readable_dsn(options_.dsn))
-    return refused(
-        options_.setting +
-        " is neither a postgres:// URL nor key=value pairs (in a URL, special characters of the password are "
-        "written as %XX)");
+  if (auto readable = check_dsn(options_.dsn, options_.setting); !readable)
+    return tl::make_unexpected(
+        PgError{.cls = ErrorClass::connection, .lost = true, .message = std::move(readable.error().message)});
   std::int64_t deadline_ns = mono_now_ns() + options_.connect_timeout_ms * kMs;
   if (deadline_ns_ != 0) deadline_ns = std::min(deadline_ns, deadline_ns_);
   std::unique_ptr<PGconn, Finish> c(begin_connecting(options_.dsn));

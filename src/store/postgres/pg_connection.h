@@ -31,6 +31,9 @@ struct PgConnectOptions {
   int call_timeout_ms = 10'000;
 };
 
+/// The DSN can be read; nothing is connected. An error names the setting and shows nothing of it.
+Result<void> check_dsn(const std::string& dsn, std::string_view setting);
+
 class PgConnection {
  public:
   /// Opens nothing yet.

@@ -341,13 +341,15 @@ struct PgKeyListener::Impl {
     if (connection.connected()) return true;
     if (mono_now_ns() < next_try_ns) return false;
     next_try_ns = mono_now_ns() + kConnectAgainNs;
-    if (connection.run(std::string("LISTEN ") + postgres::kKeysChannel)) return true;
-    connection.drop();
-    return false;
+    const auto done = connection.run(std::string("LISTEN ") + postgres::kKeysChannel);
+    problem = done ? "" : done.error().message;
+    if (!done) connection.drop();
+    return done.has_value();
   }
 
   postgres::PgConnection connection;
   std::int64_t next_try_ns = 0;
+  std::string problem;
 };
 
 PgKeyListener::PgKeyListener(const PgOptions& options) : impl_(std::make_unique<Impl>(options)) {}
@@ -356,13 +358,15 @@ PgKeyListener::PgKeyListener(PgKeyListener&&) noexcept = default;
 
 bool PgKeyListener::listening() const { return impl_->connection.connected(); }
 
+const std::string& PgKeyListener::problem() const { return impl_->problem; }
+
 void PgKeyListener::wait(int ms, int wake_fd) {
   const bool before = impl_->connection.connected();
   if (impl_->listen() && !before) return;  // what happened until now was not heard
   pollfd fds[2] = {{.fd = wake_fd, .events = POLLIN, .revents = 0},
                    {.fd = impl_->connection.fd(), .events = POLLIN, .revents = 0}};
   if (::poll(fds, 2, ms) <= 0 || fds[1].revents == 0) return;
-  (void)impl_->connection.wait_for_notification(0);  // that it is lost is found out the next time
+  if (const auto heard = impl_->connection.wait_for_notification(0); !heard) impl_->problem = heard.error().message;
 }
 
 }  // namespace gw::store

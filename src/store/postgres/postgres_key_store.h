@@ -29,6 +29,8 @@ class PgKeyListener {
   void wait(int ms, int wake_fd);
   /// Notifications arrive; else the caller has to look by itself.
   bool listening() const;
+  /// Why not, as far as it was tried; empty while listening.
+  const std::string& problem() const;
 
  private:
   struct Impl;

@@ -285,6 +285,28 @@ TEST(PostgresKeySecurity, ARawSelectSeesItsTenantOnly) {
   }
 }
 
+TEST(PostgresKeySecurity, WhatIsDoneForATenantIsDoneWithItsSettings) {
+  PostgresKeys db;
+  const auto store = db.open({});
+  // Noted by the database itself, so that a forgotten setting is seen though the statement has its own condition.
+  db.ask(
+      "CREATE TABLE noted(what text); GRANT ALL ON noted TO gateway; CREATE FUNCTION note() RETURNS trigger LANGUAGE "
+      "plpgsql AS $$ BEGIN INSERT INTO noted VALUES(concat_ws('|', lower(TG_OP), current_setting('ongoingai.scope'), "
+      "current_setting('ongoingai.org_id'), current_setting('ongoingai.workspace_id'))); RETURN NULL; END $$; CREATE "
+      "TRIGGER note AFTER INSERT OR UPDATE ON gateway_keys FOR EACH ROW EXECUTE FUNCTION note()");
+  const TenantScope tenant = TenantScope::of("acme", "core");
+  GatewayKey key = test_key("a", "1");
+  key.org_id = "acme";
+  key.workspace_id = "core";
+  const std::vector<KeyUse> used = {{"a", 2'000'000'000}};
+  ASSERT_TRUE(store->insert(tenant, key));
+  ASSERT_TRUE(store->rotate(tenant, "a", {test_digest("2"), 1, 0}));
+  ASSERT_TRUE(store->touch(tenant, used));
+  ASSERT_TRUE(store->revoke(tenant, "a", 1));
+  EXPECT_EQ(db.ask("SELECT string_agg(what, ' ') FROM noted"),
+            "insert||acme|core update||acme|core update||acme|core update||acme|core");
+}
+
 TEST(PostgresKeySecurity, TheGatewaysRoleIsBoundItself) {
   PostgresKeys db;
   db.open({});
@@ -326,7 +348,9 @@ TEST_F(KeyListener, ComesBackAfterARestartAndThenMissesNothing) {
   TestServer::get().restart();
   wait(kLong);  // the end of the connection
   EXPECT_FALSE(listener_.listening());
+  EXPECT_NE(listener_.problem(), "");
   connect();
+  EXPECT_EQ(listener_.problem(), "");
 }
 
 TEST_F(KeyListener, IsWokenWhileTheServerIsAway) {
@@ -335,6 +359,7 @@ TEST_F(KeyListener, IsWokenWhileTheServerIsAway) {
   ASSERT_EQ(::write(wake_, &one, sizeof one), 8);
   nowhere.wait(kLong, wake_);
   EXPECT_FALSE(nowhere.listening());
+  EXPECT_NE(nowhere.problem().find("Connection refused"), std::string::npos) << nowhere.problem();
 }
 
 }  // namespace

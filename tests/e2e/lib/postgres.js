@@ -3,6 +3,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { smallDisk } from './disk.js';
 import { freePort } from './gateway.js';
 import { until, within } from './wait.js';
 
@@ -85,11 +86,21 @@ export class Postgres {
     return fs.readFileSync(path.join(this.dir, 'log'), 'utf8').slice(-3000);
   }
 
-  /** An empty database of the role gateway. */
-  database() {
+  /** An empty database of the role gateway; its tables on a disk of their own, if one is given. */
+  database(disk) {
     const name = `e${++this.databases}`;
-    this.ask('postgres', `CREATE DATABASE ${name} OWNER gateway`);
+    if (disk) this.ask('postgres', `CREATE TABLESPACE ${name} LOCATION '${disk.folder}'`);
+    this.ask('postgres', `CREATE DATABASE ${name} OWNER gateway ${disk ? `TABLESPACE ${name}` : ''}`);
     return name;
+  }
+  /** Null where mounting is not allowed. */
+  disk(world, size) {
+    const folder = path.join(this.dir, 'disk');
+    fs.mkdirSync(folder);
+    const owner = root ? `,uid=${identity.uid},gid=${identity.gid},mode=700` : '';
+    const disk = smallDisk(world, folder, size, owner);
+    if (disk) world.later(() => this.stop()); // before it is unmounted
+    return disk;
   }
   dsn(database, { user = 'gateway', password = kPassword, port = this.port } = {}) {
     return `postgres://${user}:${password}@127.0.0.1:${port}/${database}`;

@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { get, random } from '../lib/http.js';
+import { smallDisk } from '../lib/disk.js';
 import { Load, account, loadUpstream } from '../lib/load.js';
 import { scenario } from '../lib/world.js';
 import { patience, until, within } from '../lib/wait.js';
@@ -167,7 +168,7 @@ scenario('a database that turns read-only: proxying goes on, nothing is lost', k
 });
 
 scenario('a disk that is full: proxying goes on, nothing is lost', kLong, async (world) => {
-  const disk = smallDisk(world, '2m');
+  const disk = smallDisk(world, world.folder('disk'), '2m');
   if (!disk) return;
   const upstream = await loadUpstream(world);
   const gateway = await world.gateway({
@@ -177,36 +178,6 @@ scenario('a disk that is full: proxying goes on, nothing is lost', kLong, async 
   // The store fills the disk by itself; the outage begins when it does.
   await throughOutage(world, gateway, { begin: () => disk.fill(), end: () => disk.empty() });
 });
-
-/** A mounted file system of this size, or null with a printed line where mounting is not allowed. */
-function smallDisk(world, size) {
-  const folder = world.folder('disk');
-  if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder]).status !== 0) {
-    console.log('mounting a small tmpfs is not allowed here: the full-disk case is left out');
-    return null;
-  }
-  const mounted = () => fs.readFileSync('/proc/mounts', 'utf8').includes(` ${folder} `);
-  world.later(() => until(() => !mounted() || spawnSync('umount', [folder]).status === 0, 'the disk is unmounted'));
-  const ballast = path.join(folder, 'ballast');
-  return {
-    folder,
-    fill() {
-      const descriptor = fs.openSync(ballast, 'w');
-      const block = Buffer.alloc(4096);
-      try {
-        for (;;) fs.writeSync(descriptor, block);
-      } catch (error) {
-        assert.equal(error.code, 'ENOSPC');
-      } finally {
-        fs.closeSync(descriptor);
-      }
-    },
-    empty() {
-      fs.rmSync(ballast);
-      assert.equal(spawnSync('mount', ['-o', 'remount,size=400m', folder]).status, 0);
-    },
-  };
-}
 
 scenario('a ring that is full spills, and what spilled is stored', kLong, async (world) => {
   const upstream = await loadUpstream(world);

@@ -183,6 +183,30 @@ scenario('Postgres restarted and stopped under load: nothing is lost, and it rec
   assert.equal((await gateway.diagnostics()).total_dropped_total, 0);
 });
 
+scenario('a full disk of the server is named, and nothing is lost', kLong, async (world) => {
+  const server = await Postgres.start(world);
+  const disk = server.disk(world, '64m');
+  if (!disk) return;
+  const database = server.database(disk);
+  const upstream = await loadUpstream(world);
+  const gateway = await world.gateway({
+    openai: upstream.url,
+    config: { storage: { driver: 'postgres', dsn: server.dsn(database) } },
+  });
+  disk.fill();
+  const load = new Load(world, { port: gateway.port, clients: 16, rate: 1000 }).start();
+  const told = await until(async () => {
+    const d = await gateway.diagnostics();
+    return d.store_available === false && d.store_error;
+  }, 'the store is full', 60000);
+  assert.match(told, /the disk of the server is full: make room there.*53100/);
+  await load.stop();
+  disk.empty();
+  await until(async () => (await gateway.diagnostics()).store_available !== false, 'there is room again', 60000);
+  await gateway.settled(60000);
+  assert.equal(Number(server.ask(database, 'SELECT count(*) FROM traces')), load.answered.length);
+});
+
 scenario('keys stay in force for a minute without the database, are refused then, and come back with it', kLong, async (world) => {
   const { server, gateway: start } = await setUp(world);
   const gateway = await start(withKeys());
@@ -233,16 +257,19 @@ scenario('what is wrong with the database is said with the setting and what to d
     [server.dsn(database, { user: 'reporter' }), /role of storage\.dsn lacks a privilege.*42501/],
     [server.dsn(newer), /newer version.*999_future/],
     [`postgres://gateway:${kPassword}@[::1/x`, /storage\.dsn is neither/],
+    [server.dsn(database), /storage\.listen_dsn is neither/, { ONGOINGAI_STORAGE_LISTEN_DSN: `host=h ${kPassword}` }],
   ];
-  for (const [dsn, expected] of cases) {
-    const env = { ONGOINGAI_STORAGE_DRIVER: 'postgres', ONGOINGAI_STORAGE_DSN: dsn };
+  for (const [dsn, expected, more] of cases) {
+    const env = { ONGOINGAI_STORAGE_DRIVER: 'postgres', ONGOINGAI_STORAGE_DSN: dsn, ...more };
     const served = await run(['serve', '--config', ''], { cwd, env });
     assert.equal(served.code, 1, `${expected}`);
     assert.match(served.stderr, /^failed to initialize postgres storage: /);
     assert.match(served.stderr, expected);
     const examined = await run(['doctor', '--config', ''], { cwd, env });
     assert.equal(examined.code, 1, `doctor: ${expected}\n${examined.stdout}`);
-    for (const text of [served.stderr, served.stdout, examined.stdout, examined.stderr])
+    const validated = await run(['config', 'validate', '--config', ''], { cwd, env });
+    assert.equal(validated.code, /neither/.test(expected) ? 1 : 0, validated.stderr);
+    for (const text of [served, examined, validated].flatMap(({ stdout, stderr }) => [stdout, stderr]))
       assert.doesNotMatch(text, new RegExp(kPassword));
   }
 });
