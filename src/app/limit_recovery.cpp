@@ -13,12 +13,26 @@ namespace {
 
 constexpr std::int64_t kDayNs = 86'400'000'000'000;
 
-void seed(const limits::Limiter& limiter, const limits::Meters& meters, Subject subject, const store::Figures& f,
-          bool today, std::int64_t wall_ns) {
-  limiter.seed(meters, subject, Measure::month_cost, f.cost_nano_usd, wall_ns);
+/// `to` is called with a measure and what was spent of it.
+template <class To>
+void seed(const store::Figures& f, bool today, To to) {
+  to(Measure::month_cost, f.cost_nano_usd);
   if (!today) return;
-  limiter.seed(meters, subject, Measure::day_cost, f.cost_nano_usd, wall_ns);
-  limiter.seed(meters, subject, Measure::day_tokens, f.total_tokens, wall_ns);
+  to(Measure::day_cost, f.cost_nano_usd);
+  to(Measure::day_tokens, f.total_tokens);
+}
+
+/// Whoever asked for them.
+Result<void> recover_models(limits::Limiter& limiter, store::TraceReader& reader, store::AnalyticsQuery query,
+                            std::int64_t wall_ns) {
+  query.group_by = store::GroupBy::model;
+  const auto groups = reader.analyze(store::TenantScope::all(), query);
+  if (!groups) return tl::make_unexpected(groups.error());
+  for (const store::AnalyticsGroup& g : *groups)
+    if (const limits::ModelMeters* model = limiter.model(g.group))
+      seed(g.figures, g.bucket + 2 == query.edges.size(),
+           [&](Measure measure, std::int64_t spent) { limits::Limiter::seed(*model, measure, spent, wall_ns); });
+  return {};
 }
 
 }  // namespace
@@ -46,10 +60,12 @@ Result<void> recover_limits(limits::Limiter& limiter, store::TraceReader& reader
       if (meters == nullptr) return fail("there are too many keys");
       const bool today = g.bucket + 2 == query.edges.size();
       for (const Subject s : {Subject::key, Subject::workspace, Subject::org})
-        seed(limiter, *meters, s, g.figures, today, now.wall_ns);
+        seed(g.figures, today, [&](Measure measure, std::int64_t spent) {
+          limits::Limiter::seed(*meters, s, measure, spent, now.wall_ns);
+        });
     }
   }
-  return {};
+  return limiter.knows_models() ? recover_models(limiter, reader, query, now.wall_ns) : Result<void>();
 }
 
 }  // namespace gw::app

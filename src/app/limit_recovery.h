@@ -20,7 +20,8 @@ struct Tenant {
 /// Those that the keys in force belong to, once each.
 std::vector<Tenant> tenants_of(const auth::Authorizer& authorizer);
 
-/// Before the first request, with every trace stored. One question a tenant, about the current month. Stops with an
+/// Before the first request, with every trace stored. One question a tenant, and one about models where they are
+/// limited, about the current month. Stops with an
 /// error when the store does not answer or at `deadline_ns` (monotonic): the tenants before that are counted.
 Result<void> recover_limits(limits::Limiter& limiter, store::TraceReader& reader, const std::vector<Tenant>& tenants,
                             const limits::Moment& now, std::int64_t deadline_ns);

@@ -32,6 +32,12 @@ Trace spent(const char* time, const char* workspace, const char* key, std::int64
   return t;
 }
 
+Trace on_model(const char* model, Trace t) {
+  t.model = model;
+  t.id += model;
+  return t;
+}
+
 class LimitRecovery : public testing::Test {
  protected:
   void SetUp() override { ASSERT_NE(::mkdtemp(dir_.data()), nullptr); }
@@ -58,6 +64,10 @@ class LimitRecovery : public testing::Test {
   limits::Limiter limiter_{[] {
     limits::Options o;
     o.of(Subject::key).of(Measure::day_tokens) = 1'000;
+    for (const char* pattern : {"gpt-*", "o1"}) {
+      o.models.push_back({.pattern = pattern, .thresholds = {}});
+      o.models.back().thresholds.of(Measure::day_tokens) = 1'000;
+    }
     return o;
   }()};
   std::string dir_ = (std::filesystem::temp_directory_path() / "gwlimitsXXXXXX").string();
@@ -78,6 +88,23 @@ TEST_F(LimitRecovery, CountsTheDayAndTheMonthOfEachKeyWorkspaceAndOrg) {
   EXPECT_EQ(known("a", "k", Subject::org, Measure::day_tokens), 111'000);
   EXPECT_EQ(known("b", "x", Subject::org, Measure::month_cost), 222'220);
   EXPECT_EQ(known("b", "k", Subject::key, Measure::day_tokens), 100'000);
+}
+
+TEST_F(LimitRecovery, CountsModelsOfEverybodyByTheirPattern) {
+  store({on_model("gpt-4o", spent("2026-11-02T00:00:00Z", "a", "k", 1, 1)),
+         on_model("gpt-4o", spent("2026-11-26T01:00:00Z", "a", "k", 10, 20)),
+         on_model("gpt-5", spent("2026-11-26T01:00:00Z", "elsewhere", "k", 100, 200)),
+         on_model("o1", spent("2026-11-26T01:00:00Z", "a", "k", 1'000, 2'000)),
+         on_model("other", spent("2026-11-26T01:00:00Z", "a", "k", 10'000, 20'000))});
+  ASSERT_TRUE(recover());
+  const auto known_of = [&](const char* model, Measure measure) {
+    return limiter_.model(model)->meter->with(
+        measure, [&](auto& account) { return account.spent.read(limits::Periods::at(now_.wall_ns).of(measure)); });
+  };
+  EXPECT_EQ(known_of("gpt-4o", Measure::day_tokens), 110);
+  EXPECT_EQ(known_of("gpt-4o", Measure::day_cost), 220);
+  EXPECT_EQ(known_of("gpt-4o", Measure::month_cost), 221);
+  EXPECT_EQ(known_of("o1", Measure::month_cost), 2'000);
 }
 
 TEST_F(LimitRecovery, WorksOnTheFirstOfAMonth) {

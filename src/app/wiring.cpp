@@ -135,7 +135,9 @@ std::unique_ptr<limits::Limiter> make_limiter(const config::Config& c) {
   o.of(Subject::workspace) = make_thresholds(c.limits.per_workspace);
   o.of(Subject::org) = make_thresholds(c.limits.per_org);
   for (const config::GatewayKeyConfig& k : c.auth.keys) o.keys_without_id = o.keys_without_id || trim(k.id).empty();
-  auto limiter = std::make_unique<limits::Limiter>(o);
+  for (const config::ModelLimitConfig& m : c.limits.per_model.list)
+    o.models.push_back({.pattern = m.model, .thresholds = make_thresholds(m.limits)});
+  auto limiter = std::make_unique<limits::Limiter>(std::move(o));
   return limiter->on() ? std::move(limiter) : nullptr;
 }
 

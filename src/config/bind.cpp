@@ -126,7 +126,8 @@ class Binder {
         const std::string key = path.empty() ? entry.key : path + "." + entry.key;
         note(key, entry.line);
         value(*entry.value, *at, at->member(target), key);
-      } else if (section.named != nullptr && holds_key(*entry.value, section.named->required)) {
+      } else if (section.named != nullptr &&
+                 (section.named->required.empty() || holds_key(*entry.value, section.named->required))) {
         named(entry, *section.named, target, path);
       } else {
         unknown(entry, section, path);

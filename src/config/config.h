@@ -209,10 +209,19 @@ struct UsageLimitConfig {
   std::int64_t concurrent_requests = 0;
 };
 
+struct ModelLimitConfig {
+  std::string model;  ///< a name, `*` for any run of characters
+  UsageLimitConfig limits;
+};
+struct ModelLimitsConfig {
+  std::vector<ModelLimitConfig> list;  ///< in the file's order; at most 256
+};
+
 struct LimitsConfig {
   UsageLimitConfig per_key;
   UsageLimitConfig per_workspace;
   UsageLimitConfig per_org;
+  ModelLimitsConfig per_model;
   std::int64_t default_output_reserve = 1'024;  ///< tokens, for a request that bounds its answer not; 0 .. 10 million
   /// A longer request body is not read before it is sent on, 1 KiB .. 64 MiB; held in memory while it comes.
   std::int64_t hold_max_bytes = 8'388'608;

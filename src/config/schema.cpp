@@ -329,10 +329,29 @@ constexpr std::array kUsageLimit{
 template <>
 constexpr Section kSection<UsageLimitConfig>{"config.UsageLimitConfig", kUsageLimit};
 
+bool is_model_pattern(std::string_view name) {
+  return !name.empty() && name.size() <= 256 &&
+         std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+constexpr NamedPart kModelLimits{
+    .child = &kSection<UsageLimitConfig>,
+    .required = "",
+    .hint = "",
+    .accepts = is_model_pattern,
+    .expected = "the name of a model, with * for any run of characters, in 1 to 256 visible ASCII characters",
+    .append = [](void* section, std::string_view name) -> void* {
+      return &static_cast<ModelLimitsConfig*>(section)->list.emplace_back(std::string(name), UsageLimitConfig{}).limits;
+    }};
+template <>
+constexpr Section kSection<ModelLimitsConfig>{
+    .label = "config.ModelLimitsConfig", .fields = {}, .named = &kModelLimits};
+
 constexpr std::array kLimits{
     field<&LimitsConfig::per_key>("per_key"),
     field<&LimitsConfig::per_workspace>("per_workspace"),
     field<&LimitsConfig::per_org>("per_org"),
+    field<&LimitsConfig::per_model>("per_model"),
     field<&LimitsConfig::default_output_reserve>("default_output_reserve"),
     field<&LimitsConfig::hold_max_bytes>("hold_max_bytes"),
 };

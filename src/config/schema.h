@@ -28,8 +28,10 @@ struct Field {
 /// What a section holds under keys that the user chooses: each adds an element.
 struct NamedPart {
   const Section* child;
-  std::string_view required;  ///< an entry without this key is taken for a mistyped key of the section,
-  std::string_view hint;      ///< and this is said then
+  /// An entry without this key is taken for a mistyped key of the section, and the hint is said then. Empty: every
+  /// entry is one.
+  std::string_view required;
+  std::string_view hint;
   bool (*accepts)(std::string_view name);
   std::string_view expected;  ///< what accepts() takes, as messages say it
   void* (*append)(void* section, std::string_view name);

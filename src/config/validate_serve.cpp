@@ -290,6 +290,12 @@ void check_limits(const Config& c, Faults& out) {
   check_limit(c.limits.per_key, "limits.per_key", out);
   check_limit(c.limits.per_workspace, "limits.per_workspace", out);
   check_limit(c.limits.per_org, "limits.per_org", out);
+  constexpr std::size_t kMostModels = 256;  // they are tried one after the other
+  if (c.limits.per_model.list.size() > kMostModels)
+    out.add(fmt::format("limits.per_model must have at most {} entries (got {})", kMostModels,
+                        c.limits.per_model.list.size()));
+  for (const ModelLimitConfig& m : c.limits.per_model.list)
+    check_limit(m.limits, fmt::format("limits.per_model.{}", m.model), out);
 }
 
 void check_pricing(const Config& c, Faults& out) { out.add(provider::PriceTable::check(c.pricing.overrides)); }

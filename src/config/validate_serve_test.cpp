@@ -247,6 +247,33 @@ TEST_F(Files, OfStorageMustBeOfTheRightKind) {
   EXPECT_EQ(error_of(validate(config)), kNone);
 }
 
+TEST(ModelLimits, AreEntriesUnderAModelsNameInTheFilesOrder) {
+  const Config c = testing::parsed(
+      "limits:\n  per_model:\n    gpt-4o*: {requests_per_minute: 5}\n    \"*\": {max_cost_usd_per_day: 1.5}\n    "
+      "o1:\n");
+  const auto& list = c.limits.per_model.list;
+  ASSERT_EQ(list.size(), 3U);
+  EXPECT_EQ(list[0].model + " " + list[1].model + " " + list[2].model, "gpt-4o* * o1");
+  EXPECT_EQ(list[0].limits.requests_per_minute, 5);
+  EXPECT_EQ(list[1].limits.max_cost_usd_per_day, 1.5);
+  EXPECT_EQ(list[2].limits.requests_per_minute, 0);
+  EXPECT_TRUE(testing::contains(testing::refused("{limits: {per_model: {'a b': {}}}}"),
+                                "name \"a b\" cannot be used (limits.per_model.a b: expected the name of a model"));
+  EXPECT_TRUE(
+      testing::contains(testing::refused("{limits: {per_model: {o1: {max_cost: 1}}}}"),
+                        "field max_cost not found in type config.UsageLimitConfig (limits.per_model.o1.max_cost"));
+}
+
+TEST(ModelLimits, HaveTheBoundsOfTheOthersAndAreAtMost256) {
+  EXPECT_EQ(verdict([](Config& c) {
+              c.limits.per_model.list.push_back({.model = "o1", .limits = {.requests_per_minute = 1'048'577}});
+            }),
+            "limits.per_model.o1.requests_per_minute must be at most 1048576, or 0 for no limit (got 1048577)");
+  EXPECT_EQ(verdict([](Config& c) { c.limits.per_model.list.resize(256); }), "(no error)");
+  EXPECT_EQ(verdict([](Config& c) { c.limits.per_model.list.resize(257); }),
+            "limits.per_model must have at most 256 entries (got 257)");
+}
+
 TEST(Limits, AreRefusedAboveWhatCanBeCountedAndOffAtZeroOrLess) {
   EXPECT_EQ(verdict([](Config& c) {
               c.limits.per_key = {

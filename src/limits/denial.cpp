@@ -15,22 +15,28 @@ using BySubject = std::array<Text, kSubjects>;
 constexpr std::array<BySubject, kMeasures> kTexts = {
     BySubject{Text{"KEY_TOKEN_RATE_LIMIT_EXCEEDED", "token rate limit exceeded for key"},
               Text{"WORKSPACE_TOKEN_RATE_LIMIT_EXCEEDED", "token rate limit exceeded for workspace"},
-              Text{"ORG_TOKEN_RATE_LIMIT_EXCEEDED", "token rate limit exceeded for org"}},
+              Text{"ORG_TOKEN_RATE_LIMIT_EXCEEDED", "token rate limit exceeded for org"},
+              Text{"MODEL_TOKEN_RATE_LIMIT_EXCEEDED", "token rate limit exceeded for model"}},
     BySubject{Text{"KEY_DAILY_TOKENS_EXCEEDED", "daily token limit exceeded for key"},
               Text{"WORKSPACE_DAILY_TOKENS_EXCEEDED", "daily token limit exceeded for workspace"},
-              Text{"ORG_DAILY_TOKENS_EXCEEDED", "daily token limit exceeded for org"}},
+              Text{"ORG_DAILY_TOKENS_EXCEEDED", "daily token limit exceeded for org"},
+              Text{"MODEL_DAILY_TOKENS_EXCEEDED", "daily token limit exceeded for model"}},
     BySubject{Text{"KEY_DAILY_COST_EXCEEDED", "daily cost limit exceeded for key"},
               Text{"WORKSPACE_DAILY_COST_EXCEEDED", "daily cost limit exceeded for workspace"},
-              Text{"ORG_DAILY_COST_EXCEEDED", "daily cost limit exceeded for org"}},
+              Text{"ORG_DAILY_COST_EXCEEDED", "daily cost limit exceeded for org"},
+              Text{"MODEL_DAILY_COST_EXCEEDED", "daily cost limit exceeded for model"}},
     BySubject{Text{"KEY_MONTHLY_COST_EXCEEDED", "monthly cost limit exceeded for key"},
               Text{"WORKSPACE_MONTHLY_COST_EXCEEDED", "monthly cost limit exceeded for workspace"},
-              Text{"ORG_MONTHLY_COST_EXCEEDED", "monthly cost limit exceeded for org"}},
+              Text{"ORG_MONTHLY_COST_EXCEEDED", "monthly cost limit exceeded for org"},
+              Text{"MODEL_MONTHLY_COST_EXCEEDED", "monthly cost limit exceeded for model"}},
     BySubject{Text{"KEY_RATE_LIMIT_EXCEEDED", "request rate limit exceeded for key"},
               Text{"WORKSPACE_RATE_LIMIT_EXCEEDED", "request rate limit exceeded for workspace"},
-              Text{"ORG_RATE_LIMIT_EXCEEDED", "request rate limit exceeded for org"}},
+              Text{"ORG_RATE_LIMIT_EXCEEDED", "request rate limit exceeded for org"},
+              Text{"MODEL_RATE_LIMIT_EXCEEDED", "request rate limit exceeded for model"}},
     BySubject{Text{"KEY_CONCURRENT_REQUESTS_EXCEEDED", "concurrent request limit exceeded for key"},
               Text{"WORKSPACE_CONCURRENT_REQUESTS_EXCEEDED", "concurrent request limit exceeded for workspace"},
-              Text{"ORG_CONCURRENT_REQUESTS_EXCEEDED", "concurrent request limit exceeded for org"}}};
+              Text{"ORG_CONCURRENT_REQUESTS_EXCEEDED", "concurrent request limit exceeded for org"},
+              Text{"MODEL_CONCURRENT_REQUESTS_EXCEEDED", "concurrent request limit exceeded for model"}}};
 
 const Text& text_of(const Denial& d) {
   return kTexts[static_cast<std::size_t>(d.measure)][static_cast<std::size_t>(d.subject)];
@@ -56,7 +62,7 @@ std::string_view to_string(Measure m) {
 }
 
 std::string_view to_string(Subject s) {
-  constexpr std::array<std::string_view, kSubjects> kNames = {"key", "workspace", "org"};
+  constexpr std::array<std::string_view, kSubjects> kNames = {"key", "workspace", "org", "model"};
   return kNames[static_cast<std::size_t>(s)];
 }
 

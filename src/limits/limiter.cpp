@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <functional>
-#include <span>
+
+#include "base/glob.h"
 
 namespace gw::limits {
 namespace {
@@ -20,7 +21,10 @@ constexpr std::pair<S, M> kOrder[] = {{S::key, M::day_tokens},       {S::key, M:
                                       {S::key, M::minute_tokens},    {S::workspace, M::minute_tokens},
                                       {S::org, M::minute_tokens},    {S::key, M::concurrent},
                                       {S::workspace, M::concurrent}, {S::org, M::concurrent}};
-static_assert(std::size(kOrder) == kSubjects * kMeasures);
+static_assert(std::size(kOrder) == kTenants * kMeasures);
+/// Behind them.
+constexpr M kModelOrder[] = {M::day_tokens, M::day_cost, M::month_cost, M::requests, M::minute_tokens, M::concurrent};
+static_assert(std::size(kModelOrder) == kMeasures);
 
 constexpr std::int64_t kMinuteNs = 60'000'000'000;
 constexpr std::int64_t kSweepNs = 2 * kMinuteNs;
@@ -48,10 +52,158 @@ int percent_reached(std::int64_t before, std::int64_t after, std::int64_t thresh
 std::int64_t whole_seconds(std::int64_t ns) { return std::max<std::int64_t>(1, (ns + 999'999'999) / 1'000'000'000); }
 std::int64_t until_next_minute_s(std::int64_t wall_ns) { return whole_seconds(kMinuteNs - wall_ns % kMinuteNs); }
 
-Denial spend_denial(S subject, M measure, bool lasting, const Moment& now) {
-  if (measure == M::minute_tokens)
-    return {.subject = subject, .measure = measure, .retry_after_s = until_next_minute_s(now.wall_ns)};
-  return {.subject = subject, .measure = measure, .lasting = lasting};
+std::int64_t part_of(M m, const Spend& spend) {
+  return m == M::day_cost || m == M::month_cost ? spend.cost_nano_usd : spend.tokens;
+}
+
+Denial denial_of(const Step& step, std::int64_t retry_after_s, bool lasting = false) {
+  return {.subject = step.subject, .measure = step.measure, .retry_after_s = retry_after_s, .lasting = lasting};
+}
+
+Denial spend_denial(const Step& step, bool lasting, const Moment& now) {
+  if (step.measure == M::minute_tokens) return denial_of(step, until_next_minute_s(now.wall_ns));
+  return denial_of(step, 0, lasting);
+}
+
+std::optional<Denial> look_at(const Step& step, const Periods& at, const Moment& now) {
+  if (step.measure == M::requests) {
+    const auto answer = step.meter->requests().peek(step.threshold, now.mono_ns);
+    return answer.accepted ? std::nullopt : std::optional(denial_of(step, answer.retry_after_s));
+  }
+  if (step.measure == M::concurrent) {
+    if (step.meter->concurrent().load(std::memory_order_relaxed) < step.threshold) return std::nullopt;
+    return denial_of(step, 1);
+  }
+  return step.meter->with(step.measure, [&](auto& account) -> std::optional<Denial> {
+    const std::int64_t period = at.of(step.measure);
+    if (account.committed.read(period) < step.threshold) return std::nullopt;
+    return spend_denial(step, account.spent.read(period) >= step.threshold, now);
+  });
+}
+
+enum class Reserved : std::uint8_t { yes, no, period_over };
+
+/// Of `at`, where that is over, the period that has begun.
+Reserved reserve(const Step& step, const Spend& amounts, Periods& at, const Moment& now,
+                 std::optional<Denial>& denial) {
+  if (step.measure == M::requests) {  // recorded when everything else has agreed
+    denial = look_at(step, at, now);
+    return denial ? Reserved::no : Reserved::yes;
+  }
+  if (step.measure == M::concurrent) {
+    if (step.meter->concurrent().fetch_add(1, std::memory_order_relaxed) < step.threshold) return Reserved::yes;
+    step.meter->concurrent().fetch_sub(1, std::memory_order_relaxed);
+    denial = denial_of(step, 1);
+    return Reserved::no;
+  }
+  std::int64_t& period = at.of(step.measure);
+  const std::int64_t amount = part_of(step.measure, amounts);
+  const bool taken = step.meter->with(step.measure, [&](auto& account) {
+    const auto done = account.committed.add_below(period, amount, step.threshold);
+    if (done.taken) return true;
+    if (done.period == period)
+      denial = spend_denial(step, account.spent.read(period) >= step.threshold, now);
+    else
+      period = done.period;
+    return false;
+  });
+  if (!taken) return denial ? Reserved::no : Reserved::period_over;
+  if (step.whole != nullptr) step.whole->with(step.measure, [&](auto& whole) { whole.committed.add(period, amount); });
+  return Reserved::yes;
+}
+
+void give_back(const Step& step, const Spend& amounts, const Periods& at) {
+  if (step.measure == M::concurrent) step.meter->concurrent().fetch_sub(1, std::memory_order_relaxed);
+  if (!is_spend(step.measure)) return;
+  const auto take_away = [&](auto& account) {
+    account.committed.add(at.of(step.measure), -part_of(step.measure, amounts));
+  };
+  step.meter->with(step.measure, take_away);
+  if (step.whole != nullptr) step.whole->with(step.measure, take_away);
+}
+
+/// Checks of two kinds, one behind the other.
+struct AllSteps {
+  std::span<const Step> tenant, model;
+
+  std::size_t size() const { return tenant.size() + model.size(); }
+  const Step& operator[](std::size_t i) const { return i < tenant.size() ? tenant[i] : model[i - tenant.size()]; }
+};
+
+/// All steps or none.
+std::optional<Denial> reserve_all(const AllSteps& steps, const Spend& amounts, Periods& at, const Moment& now) {
+  std::optional<Denial> denial;
+  for (std::size_t done = 0; done < steps.size();) {
+    Periods next = at;
+    const Reserved r = reserve(steps[done], amounts, next, now, denial);
+    if (r == Reserved::yes) {
+      ++done;
+      continue;
+    }
+    while (done > 0) give_back(steps[--done], amounts, at);
+    if (r == Reserved::no) return denial;
+    at = next;  // once a measure, since periods are longer than this takes
+  }
+  return std::nullopt;
+}
+
+/// A key's event stays also when its workspace is then refused, as the contract has it.
+std::optional<Denial> record_requests(const AllSteps& steps, const Moment& now, std::optional<Subject> only) {
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const Step& step = steps[i];
+    if (step.measure != M::requests || (only && step.subject != *only)) continue;
+    const auto answer = step.meter->requests().accept(step.threshold, now.mono_ns);
+    if (!answer.accepted) return denial_of(step, answer.retry_after_s);
+  }
+  return std::nullopt;
+}
+
+/// In place of what was reserved.
+void book(std::span<const Step> steps, const Spend& reserved, const Spend& spent, const Periods& at,
+          std::string_view pattern, Crossings& out) {
+  for (const Step& step : steps) {
+    if (!is_spend(step.measure)) continue;
+    const std::int64_t amount = part_of(step.measure, spent);
+    const std::int64_t period = at.of(step.measure);
+    const auto add = [&](auto& account) {
+      account.committed.add(period, amount - part_of(step.measure, reserved));
+      const auto done = account.spent.add(period, amount);
+      return std::pair(done.before, done.after);
+    };
+    const auto [before, after] = step.meter->with(step.measure, add);
+    if (step.whole != nullptr) step.whole->with(step.measure, add);
+    if (step.measure == M::minute_tokens) continue;
+    if (const int percent = percent_reached(before, after, step.threshold); percent > 0)
+      out.list[out.count++] = {step.subject, step.measure, percent, after, step.threshold, pattern};
+  }
+}
+
+void book(const ModelMeters* model, const Spend& reserved, const Spend& spent, const Periods& at, Crossings& out) {
+  if (model != nullptr) book(model->steps.list, reserved, spent, at, model->pattern, out);
+}
+
+void seed_meter(Meter& meter, M measure, std::int64_t spent, std::int64_t wall_ns) {
+  const std::int64_t period = Periods::at(wall_ns).of(measure);
+  meter.with(measure, [&](auto& account) {
+    account.committed.add(period, spent);
+    account.spent.add(period, spent);
+  });
+}
+
+Standing standing_of(const Step& step, const Moment& now) {
+  Standing s{.limit = step.threshold};
+  if (step.measure == M::requests) {
+    const RateWindow::View view = step.meter->requests().view(step.threshold, now.mono_ns);
+    s.remaining = step.threshold - view.count;
+    if (view.count > 0) s.reset_s = whole_seconds(view.oldest_ns + RateWindow::kWindowNs - now.mono_ns);
+  } else {
+    const std::int64_t committed = step.meter->with(
+        step.measure, [&](auto& account) { return account.committed.read(Periods::at(now.wall_ns).of(step.measure)); });
+    s.remaining = step.threshold - committed;
+    if (committed > 0) s.reset_s = until_next_minute_s(now.wall_ns);
+  }
+  s.remaining = std::max<std::int64_t>(0, s.remaining);
+  return s;
 }
 
 }  // namespace
@@ -73,196 +225,102 @@ class Limiter::Lock {
   std::atomic_flag& flag_;
 };
 
+void Steps::add(const Step& step) {
+  if (step.threshold <= 0) return;
+  list.push_back(step);
+  if (step.measure == M::requests) list.back().threshold = std::min(step.threshold, kMaxRequestsPerMinute);
+  tokens = tokens || is_spend(step.measure);
+  money = money || step.measure == M::day_cost || step.measure == M::month_cost;
+}
+
 void Permit::end() {
   if (limiter_ == nullptr) return;
   settle(reserved_);
-  for (const Limiter::Step& step : limiter_->steps_)
-    if (step.measure == M::concurrent) meters_->of(step.subject).concurrent().fetch_sub(1, std::memory_order_relaxed);
+  for (const auto& steps : {tenant_steps(), model_steps()})
+    for (const Step& step : steps)
+      if (step.measure == M::concurrent) step.meter->concurrent().fetch_sub(1, std::memory_order_relaxed);
   limiter_ = nullptr;
   meters_.reset();
 }
 
-Crossings Permit::settle(const Spend& spent) {
-  if (limiter_ == nullptr || std::exchange(settled_, true)) return {};
-  return limiter_->settle(*this, reserved_, spent, periods_);
+Crossings Permit::settle(const Spend& spent, const ModelMeters* found) {
+  Crossings out;
+  if (limiter_ == nullptr || std::exchange(settled_, true)) return out;
+  book(tenant_steps(), reserved_, spent, periods_, {}, out);
+  if (model_ != nullptr)
+    book(model_, reserved_, spent, periods_, out);
+  else
+    book(found, {}, spent, periods_, out);
+  return out;
 }
 
-Crossings Permit::charge(const Spend& spent, std::int64_t wall_ns) {
-  if (limiter_ == nullptr) return {};
-  return limiter_->settle(*this, {}, spent, Periods::at(wall_ns));
+Crossings Permit::charge(const Spend& spent, const ModelMeters* model, std::int64_t wall_ns) {
+  Crossings out;
+  if (limiter_ == nullptr) return out;
+  const Periods at = Periods::at(wall_ns);
+  book(tenant_steps(), {}, spent, at, {}, out);
+  book(model, {}, spent, at, out);
+  return out;
 }
 
-Limiter::Limiter(Options options) : options_(options) {
-  for (const auto& [subject, measure] : kOrder) {
-    std::int64_t threshold = options_.of(subject).of(measure);
-    if (threshold <= 0) continue;
-    if (measure == M::requests) threshold = std::min(threshold, kMaxRequestsPerMinute);
-    steps_.push_back({subject, measure, threshold});
-    estimates_ = estimates_ || is_spend(measure);
-    prices_ = prices_ || measure == M::day_cost || measure == M::month_cost;
-  }
+Limiter::Limiter(Options options) : options_(std::move(options)) {
+  for (const bool exact : {true, false})
+    for (const ModelLimit& limit : options_.models) {
+      if ((limit.pattern.find('*') == std::string::npos) != exact) continue;
+      auto made = std::make_unique<ModelMeters>();
+      made->pattern = limit.pattern;
+      made->meter = std::make_unique<Meter>();
+      for (const M measure : kModelOrder)
+        made->steps.add({S::model, measure, limit.thresholds.of(measure), made->meter.get()});
+      models_.push_back(std::move(made));
+    }
+  for (const Thresholds& t : options_.thresholds)
+    on_ = on_ || std::any_of(t.most.begin(), t.most.end(), [](std::int64_t most) { return most > 0; });
+  on_ = on_ || std::any_of(models_.begin(), models_.end(), [](const auto& m) { return !m->steps.list.empty(); });
 }
 
-std::optional<Denial> Limiter::look_at(const Step& step, const Meters& meters, const Periods& at,
-                                       const Moment& now) const {
-  Meter& meter = meters.of(step.subject);
-  if (step.measure == M::requests) {
-    const auto answer = meter.requests().peek(step.threshold, now.mono_ns);
-    if (answer.accepted) return std::nullopt;
-    return Denial{.subject = step.subject, .measure = step.measure, .retry_after_s = answer.retry_after_s};
-  }
-  if (step.measure == M::concurrent) {
-    if (meter.concurrent().load(std::memory_order_relaxed) < step.threshold) return std::nullopt;
-    return Denial{.subject = step.subject, .measure = step.measure, .retry_after_s = 1};
-  }
-  return meter.with(step.measure, [&](auto& account) -> std::optional<Denial> {
-    const std::int64_t period = at.of(step.measure);
-    if (account.committed.read(period) < step.threshold) return std::nullopt;
-    return spend_denial(step.subject, step.measure, account.spent.read(period) >= step.threshold, now);
-  });
+const ModelMeters* Limiter::model(std::string_view name) const {
+  for (const auto& m : models_)
+    if (glob_matches(m->pattern, name)) return m->steps.list.empty() ? nullptr : m.get();
+  return nullptr;
 }
 
 std::optional<Denial> Limiter::look(const Meters& meters, const Moment& now) const {
   const Periods at = Periods::at(now.wall_ns);
-  for (const Step& step : steps_)
-    if (auto denial = look_at(step, meters, at, now)) return denial;
+  for (const Step& step : meters.steps.list)
+    if (auto denial = look_at(step, at, now)) return denial;
   return std::nullopt;
 }
 
-std::optional<Standing> Limiter::standing(const Meters& meters, Measure measure, const Moment& now) const {
+std::optional<Standing> Limiter::standing(const Meters& meters, const ModelMeters* model, Measure measure,
+                                          const Moment& now) const {
   std::optional<Standing> least;
-  for (const Step& step : steps_) {
-    if (step.measure != measure) continue;
-    Standing s{.limit = step.threshold};
-    Meter& meter = meters.of(step.subject);
-    if (measure == M::requests) {
-      const RateWindow::View view = meter.requests().view(step.threshold, now.mono_ns);
-      s.remaining = step.threshold - view.count;
-      if (view.count > 0) s.reset_s = whole_seconds(view.oldest_ns + RateWindow::kWindowNs - now.mono_ns);
-    } else {
-      const std::int64_t committed = meter.with(
-          measure, [&](auto& account) { return account.committed.read(Periods::at(now.wall_ns).of(measure)); });
-      s.remaining = step.threshold - committed;
-      if (committed > 0) s.reset_s = until_next_minute_s(now.wall_ns);
-    }
-    s.remaining = std::max<std::int64_t>(0, s.remaining);
+  const AllSteps steps{meters.steps.list, model != nullptr ? std::span(model->steps.list) : std::span<const Step>()};
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (steps[i].measure != measure) continue;
+    const Standing s = standing_of(steps[i], now);
     if (!least || s.remaining < least->remaining) least = s;
   }
   return least;
 }
 
-Limiter::Reserved Limiter::reserve(const Step& step, Permit& permit, const Moment& now,
-                                   std::optional<Denial>& denial) const {
-  const Meters& meters = *permit.meters_;
-  if (step.measure == M::requests) {  // recorded when everything else has agreed
-    denial = look_at(step, meters, permit.periods_, now);
-    return denial ? Reserved::no : Reserved::yes;
-  }
-  Meter& meter = meters.of(step.subject);
-  if (step.measure == M::concurrent) {
-    if (meter.concurrent().fetch_add(1, std::memory_order_relaxed) < step.threshold) return Reserved::yes;
-    meter.concurrent().fetch_sub(1, std::memory_order_relaxed);
-    denial = Denial{.subject = step.subject, .measure = step.measure, .retry_after_s = 1};
-    return Reserved::no;
-  }
-  std::int64_t& period = permit.periods_.of(step.measure);
-  const std::int64_t amount = part_of(step.measure, permit.reserved_);
-  const bool taken = meter.with(step.measure, [&](auto& account) {
-    const auto done = account.committed.add_below(period, amount, step.threshold);
-    if (done.taken) return true;
-    if (done.period == period)
-      denial = spend_denial(step.subject, step.measure, account.spent.read(period) >= step.threshold, now);
-    else
-      period = done.period;
-    return false;
-  });
-  if (!taken) return denial ? Reserved::no : Reserved::period_over;
-  if (step.subject == S::key && meters.whole != nullptr)
-    meters.whole->with(step.measure, [&](auto& whole) { whole.committed.add(period, amount); });
-  return Reserved::yes;
-}
-
-/// All steps or none.
-std::optional<Denial> Limiter::reserve_all(Permit& permit, const Moment& now) const {
-  std::optional<Denial> denial;
-  for (std::size_t done = 0; done < steps_.size();) {
-    const Periods at = permit.periods_;
-    const Reserved r = reserve(steps_[done], permit, now, denial);
-    if (r == Reserved::yes) {
-      ++done;
-      continue;
-    }
-    const Periods next = std::exchange(permit.periods_, at);
-    give_back(permit, done);
-    if (r == Reserved::no) return denial;
-    permit.periods_ = next;  // once a measure, since periods are longer than this takes
-    done = 0;
-  }
-  return std::nullopt;
-}
-
-/// A key's event stays also when its workspace is then refused, as the contract has it.
-std::optional<Denial> Limiter::record_requests(const Meters& meters, const Moment& now,
-                                               std::optional<Subject> only) const {
-  for (const Step& step : steps_) {
-    if (step.measure != M::requests || (only && step.subject != *only)) continue;
-    const auto answer = meters.of(step.subject).requests().accept(step.threshold, now.mono_ns);
-    if (!answer.accepted)
-      return Denial{.subject = step.subject, .measure = step.measure, .retry_after_s = answer.retry_after_s};
-  }
-  return std::nullopt;
-}
-
-tl::expected<Permit, Denial> Limiter::take(MetersPtr meters, const Spend& estimate, const Moment& now) const {
+tl::expected<Permit, Denial> Limiter::take(MetersPtr meters, const ModelMeters* model, const Spend& estimate,
+                                           const Moment& now) const {
   Permit permit;
   permit.meters_ = std::move(meters);
+  permit.model_ = model;
   permit.reserved_ = {std::max<std::int64_t>(0, estimate.tokens), std::max<std::int64_t>(0, estimate.cost_nano_usd)};
   permit.periods_ = Periods::at(now.wall_ns);
-  std::optional<Denial> denial = reserve_all(permit, now);
+  const AllSteps steps{permit.tenant_steps(), permit.model_steps()};
+  std::optional<Denial> denial = reserve_all(steps, permit.reserved_, permit.periods_, now);
   if (denial) {
-    if (denial->measure == M::requests && denial->subject == S::workspace)
-      record_requests(*permit.meters_, now, S::key);
-  } else if ((denial = record_requests(*permit.meters_, now, std::nullopt))) {
-    give_back(permit, steps_.size());
+    if (denial->measure == M::requests && denial->subject == S::workspace) record_requests(steps, now, S::key);
+  } else if ((denial = record_requests(steps, now, std::nullopt))) {
+    for (std::size_t i = 0; i < steps.size(); ++i) give_back(steps[i], permit.reserved_, permit.periods_);
   }
   if (denial) return tl::make_unexpected(*denial);
   permit.limiter_ = this;
   return permit;
-}
-
-/// What the first `steps` of them reserved.
-void Limiter::give_back(const Permit& permit, std::size_t steps) const {
-  for (const Step& step : std::span(steps_).first(steps)) {
-    Meter& meter = permit.meters_->of(step.subject);
-    if (step.measure == M::concurrent) meter.concurrent().fetch_sub(1, std::memory_order_relaxed);
-    if (!is_spend(step.measure)) continue;
-    const auto take_away = [&](auto& account) {
-      account.committed.add(permit.periods_.of(step.measure), -part_of(step.measure, permit.reserved_));
-    };
-    meter.with(step.measure, take_away);
-    if (step.subject == S::key && permit.meters_->whole != nullptr)
-      permit.meters_->whole->with(step.measure, take_away);
-  }
-}
-
-Crossings Limiter::settle(const Permit& permit, const Spend& reserved, const Spend& spent, const Periods& at) const {
-  Crossings out;
-  for (const Step& step : steps_) {
-    if (!is_spend(step.measure)) continue;
-    const std::int64_t amount = part_of(step.measure, spent);
-    const std::int64_t period = at.of(step.measure);
-    const auto book = [&](auto& account) {
-      account.committed.add(period, amount - part_of(step.measure, reserved));
-      const auto done = account.spent.add(period, amount);
-      return std::pair(done.before, done.after);
-    };
-    const auto [before, after] = permit.meters_->of(step.subject).with(step.measure, book);
-    if (step.subject == S::key && permit.meters_->whole != nullptr) permit.meters_->whole->with(step.measure, book);
-    if (step.measure == M::minute_tokens) continue;
-    if (const int percent = percent_reached(before, after, step.threshold); percent > 0)
-      out.list[out.count++] = {step.subject, step.measure, percent, after, step.threshold};
-  }
-  return out;
 }
 
 std::shared_ptr<Meter> Limiter::shared_meter(std::string_view kind, std::string_view org, std::string_view workspace) {
@@ -302,19 +360,26 @@ MetersPtr Limiter::find(std::string_view org, std::string_view workspace, std::s
   made->subjects[0] = key.empty() && made->whole != nullptr ? std::move(made->whole) : std::make_shared<Meter>();
   made->subjects[1] = shared_meter("workspace", org, workspace);
   made->subjects[2] = shared_meter("org", org, {});
+  add_steps(*made);
   keys_.emplace(std::move(name), made);
   return made;
 }
 
-void Limiter::seed(const Meters& meters, Subject subject, Measure measure, std::int64_t spent,
-                   std::int64_t wall_ns) const {
-  const std::int64_t period = Periods::at(wall_ns).of(measure);
-  const auto add = [&](auto& account) {
-    account.committed.add(period, spent);
-    account.spent.add(period, spent);
-  };
-  meters.of(subject).with(measure, add);
-  if (subject == S::key && meters.whole != nullptr) meters.whole->with(measure, add);
+void Limiter::add_steps(Meters& meters) const {
+  for (const auto& [subject, measure] : kOrder) {
+    const bool both = subject == S::key && meters.whole != nullptr;
+    meters.steps.add(
+        {subject, measure, options_.of(subject).of(measure), &meters.of(subject), both ? meters.whole.get() : nullptr});
+  }
+}
+
+void Limiter::seed(const Meters& meters, Subject subject, Measure measure, std::int64_t spent, std::int64_t wall_ns) {
+  seed_meter(meters.of(subject), measure, spent, wall_ns);
+  if (subject == S::key && meters.whole != nullptr) seed_meter(*meters.whole, measure, spent, wall_ns);
+}
+
+void Limiter::seed(const ModelMeters& model, Measure measure, std::int64_t spent, std::int64_t wall_ns) {
+  seed_meter(*model.meter, measure, spent, wall_ns);
 }
 
 const MetersPtr& MeterCache::find(Limiter& limiter, std::string_view org, std::string_view workspace,

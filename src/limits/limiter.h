@@ -2,7 +2,8 @@
 // Who may send how much. A request takes a Permit, which reserves what it may spend, and settles it with what it spent.
 //
 //   limiter.find(...) -> Meters of a key, its workspace and its org
-//   limiter.take(meters, estimate, moment) -> Permit or Denial
+//   limiter.model(name) -> ModelMeters, where the model is limited
+//   limiter.take(meters, model, estimate, moment) -> Permit or Denial
 //
 // A request is admitted while what is spent and reserved is below the threshold, so the last one admitted may cross it,
 // as it does when requests come one by one. What all of them together spend is therefore over a threshold by no more
@@ -14,6 +15,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -27,16 +29,41 @@
 
 namespace gw::limits {
 
+/// One check: a threshold of somebody, and what counts for it.
+struct Step {
+  Subject subject = Subject::key;
+  Measure measure = Measure::requests;
+  std::int64_t threshold = 0;
+  Meter* meter = nullptr;
+  Meter* whole = nullptr;  ///< is told what the meter is told; null: none
+};
+
+/// Checks in the order in which they are made, and what a request has to say for them of what it may spend.
+struct Steps {
+  std::vector<Step> list;
+  bool tokens = false, money = false;
+
+  void add(const Step& step);
+};
+
 /// Of one key. Shared by all that use it.
 struct Meters {
   std::string org, workspace, key;
-  std::shared_ptr<Meter> subjects[kSubjects];
+  std::shared_ptr<Meter> subjects[kTenants];
   /// What the whole workspace spends, where keys without an id are measured by it; else null.
   std::shared_ptr<Meter> whole;
+  Steps steps;
 
   Meter& of(Subject s) const { return *subjects[static_cast<std::size_t>(s)]; }
 };
 using MetersPtr = std::shared_ptr<Meters>;
+
+/// Of all models that one entry of Options::models matches. Lives as long as the limiter.
+struct ModelMeters {
+  std::string pattern;
+  std::unique_ptr<Meter> meter;
+  Steps steps;
+};
 
 /// A share of a threshold that a request's spending reached: 80, 90 or 100 %.
 struct Crossing {
@@ -44,6 +71,7 @@ struct Crossing {
   Measure measure = Measure::day_tokens;
   int percent = 0;
   std::int64_t spent = 0, threshold = 0;
+  std::string_view pattern{};  ///< of a model's
 };
 struct Crossings {
   std::array<Crossing, kSubjects * kSpends> list{};
@@ -71,6 +99,7 @@ class Permit {
     end();
     limiter_ = std::exchange(from.limiter_, nullptr);
     meters_ = std::move(from.meters_);
+    model_ = from.model_;
     reserved_ = from.reserved_;
     periods_ = from.periods_;
     settled_ = from.settled_;
@@ -80,20 +109,24 @@ class Permit {
 
   /// Something is counted for this request.
   bool held() const { return limiter_ != nullptr; }
-  /// The first call replaces the reservation by what was spent; later ones do nothing.
-  Crossings settle(const Spend& spent);
-  Crossings settle_as_reserved() { return settle(reserved_); }
-  /// Spent beside that, at a time: by the responses of a WebSocket.
-  Crossings charge(const Spend& spent, std::int64_t wall_ns);
+  /// The first call replaces the reservation by what was spent; later ones do nothing. `found` counts it too when the
+  /// model was not known before.
+  Crossings settle(const Spend& spent, const ModelMeters* found = nullptr);
+  /// Spent beside that, at a time, on a model: by the responses of a WebSocket.
+  Crossings charge(const Spend& spent, const ModelMeters* model, std::int64_t wall_ns);
   const Spend& reserved() const { return reserved_; }
-  const MetersPtr& meters() const { return meters_; }
 
  private:
   friend class Limiter;
   void end();
+  std::span<const Step> tenant_steps() const { return meters_->steps.list; }
+  std::span<const Step> model_steps() const {
+    return model_ != nullptr ? std::span<const Step>(model_->steps.list) : std::span<const Step>();
+  }
 
   const Limiter* limiter_ = nullptr;
   MetersPtr meters_;
+  const ModelMeters* model_ = nullptr;
   Spend reserved_;
   Periods periods_;
   bool settled_ = false;
@@ -108,51 +141,42 @@ class Limiter {
   explicit Limiter(Options options);
 
   /// False: every threshold is off, and nothing else need be called.
-  bool on() const { return !steps_.empty(); }
-  /// A request has to say what it may spend, in tokens or in money too.
-  bool estimates() const { return estimates_; }
-  bool prices() const { return prices_; }
+  bool on() const { return on_; }
 
   /// Null: max_keys are in use.
   MetersPtr find(std::string_view org, std::string_view workspace, std::string_view key, const Moment& now);
 
-  /// Whether take() would give a permit to a request that spends nothing. Changes nothing.
+  /// Models are limited: a request has to say which one it is for.
+  bool knows_models() const { return !models_.empty(); }
+  /// Of a model's name, which may be empty; null: nothing limits it.
+  const ModelMeters* model(std::string_view name) const;
+
+  /// Whether take() would give a permit to a request that spends nothing, the model aside. Changes nothing.
   std::optional<Denial> look(const Meters& meters, const Moment& now) const;
-  tl::expected<Permit, Denial> take(MetersPtr meters, const Spend& estimate, const Moment& now) const;
+  tl::expected<Permit, Denial> take(MetersPtr meters, const ModelMeters* model, const Spend& estimate,
+                                    const Moment& now) const;
 
   /// Of `requests` or `minute_tokens`, of the subject that has the least left. Nothing where that is not limited.
-  std::optional<Standing> standing(const Meters& meters, Measure measure, const Moment& now) const;
+  std::optional<Standing> standing(const Meters& meters, const ModelMeters* model, Measure measure,
+                                   const Moment& now) const;
 
   /// What the store says was spent, before the first take().
-  void seed(const Meters& meters, Subject subject, Measure measure, std::int64_t spent, std::int64_t wall_ns) const;
+  static void seed(const Meters& meters, Subject subject, Measure measure, std::int64_t spent, std::int64_t wall_ns);
+  static void seed(const ModelMeters& model, Measure measure, std::int64_t spent, std::int64_t wall_ns);
 
   const Options& options() const { return options_; }
 
  private:
   friend class Permit;
-  struct Step {
-    Subject subject;
-    Measure measure;
-    std::int64_t threshold;
-  };
   class Lock;
 
-  std::optional<Denial> look_at(const Step& step, const Meters& meters, const Periods& at, const Moment& now) const;
-  enum class Reserved : std::uint8_t { yes, no, period_over };
-  Reserved reserve(const Step& step, Permit& permit, const Moment& now, std::optional<Denial>& denial) const;
-  std::optional<Denial> reserve_all(Permit& permit, const Moment& now) const;
-  std::optional<Denial> record_requests(const Meters& meters, const Moment& now, std::optional<Subject> only) const;
-  void give_back(const Permit& permit, std::size_t steps) const;
-  Crossings settle(const Permit& permit, const Spend& reserved, const Spend& spent, const Periods& at) const;
-  static std::int64_t part_of(Measure m, const Spend& spend) {
-    return m == Measure::day_cost || m == Measure::month_cost ? spend.cost_nano_usd : spend.tokens;
-  }
   std::shared_ptr<Meter> shared_meter(std::string_view kind, std::string_view org, std::string_view workspace);
+  void add_steps(Meters& meters) const;
   void forget_idle(const Moment& now);
 
   Options options_;
-  std::vector<Step> steps_;  ///< those that are on, in the order of the contract
-  bool estimates_ = false, prices_ = false;
+  std::vector<std::unique_ptr<ModelMeters>> models_;  ///< in the order in which they are tried
+  bool on_ = false;
 
   std::atomic_flag busy_;
   std::unordered_map<std::string, MetersPtr> keys_;

@@ -35,7 +35,7 @@ struct Fixture {
   }
   /// What a request that spends this meets, one after the other.
   std::string_view spend(const MetersPtr& meters, Spend spend, Moment now = kNoon) {
-    auto permit = limiter.take(meters, {}, now);
+    auto permit = limiter.take(meters, nullptr, {}, now);
     if (!permit) return permit.error().code();
     permit->settle(spend);
     return "";
@@ -49,11 +49,11 @@ TEST(Limiter, IsOffWhenEveryThresholdIs) {
 }
 
 TEST(Limiter, AsksForAnEstimateOnlyWhereSpendingIsLimited) {
-  EXPECT_FALSE(Limiter(limit(Subject::key, Measure::requests, 1)).estimates());
-  const Limiter tokens(limit(Subject::key, Measure::day_tokens, 1));
-  EXPECT_TRUE(tokens.estimates());
-  EXPECT_FALSE(tokens.prices());
-  EXPECT_TRUE(Limiter(limit(Subject::workspace, Measure::month_cost, 1)).prices());
+  EXPECT_FALSE(Fixture(limit(Subject::key, Measure::requests, 1)).meters()->steps.tokens);
+  const auto tokens = Fixture(limit(Subject::key, Measure::day_tokens, 1)).meters();
+  EXPECT_TRUE(tokens->steps.tokens);
+  EXPECT_FALSE(tokens->steps.money);
+  EXPECT_TRUE(Fixture(limit(Subject::workspace, Measure::month_cost, 1)).meters()->steps.money);
 }
 
 TEST(Limiter, RefusesOnceTheSumHasReachedTheThreshold) {
@@ -93,7 +93,7 @@ TEST(Limiter, AnswersEachLimitInTheContractsWords) {
     Fixture f(limit(l.subject, l.measure, 1));
     const auto k = f.meters();
     EXPECT_EQ(f.spend(k, {1, 1}), "") << l.code;
-    const auto refused = f.limiter.take(k, {}, kNoon);
+    const auto refused = f.limiter.take(k, nullptr, {}, kNoon);
     ASSERT_FALSE(refused) << l.code;
     const std::string wait = l.retries ? ",\"retry_after_seconds\":60" : "";
     EXPECT_EQ(refused.error().body(),
@@ -133,6 +133,79 @@ TEST(Limiter, LetsSeveralKeysShareTheirWorkspaceAndOrg) {
   EXPECT_EQ(g.spend(g.meters("b", "w2", "o2"), {0, 1}), "");
 }
 
+Options limit_models(std::vector<ModelLimit> models) {
+  Options o;
+  o.models = std::move(models);
+  return o;
+}
+ModelLimit model_limit(const char* pattern, Measure measure, std::int64_t most) {
+  ModelLimit l{.pattern = pattern, .thresholds = {}};
+  l.thresholds.of(measure) = most;
+  return l;
+}
+
+TEST(Limiter, MeasuresAModelByItsOwnNameElseByTheFirstPatternThatMatches) {
+  const Limiter limiter(
+      limit_models({model_limit("gpt-*", Measure::requests, 1), model_limit("*", Measure::requests, 1),
+                    model_limit("gpt-4o", Measure::requests, 1), model_limit("free", Measure::requests, 0)}));
+  EXPECT_TRUE(limiter.on());
+  EXPECT_EQ(limiter.model("gpt-4o")->pattern, "gpt-4o");
+  EXPECT_EQ(limiter.model("gpt-4o-mini")->pattern, "gpt-*");
+  EXPECT_EQ(limiter.model("claude")->pattern, "*");
+  EXPECT_EQ(limiter.model("")->pattern, "*");
+  EXPECT_EQ(limiter.model("free"), nullptr) << "its own entry limits nothing";
+  EXPECT_EQ(Limiter(limit_models({model_limit("gpt-*", Measure::requests, 1)})).model("claude"), nullptr);
+}
+
+TEST(Limiter, CountsAModelOfEverybodyTogetherAndLast) {
+  Options o = limit_models({model_limit("m*", Measure::day_tokens, 10)});
+  o.of(Subject::org).of(Measure::concurrent) = 1;
+  Fixture f(o);
+  const ModelMeters* model = f.limiter.model("m1");
+  auto first = f.limiter.take(f.meters("a"), model, {}, kNoon);
+  ASSERT_TRUE(first);
+  first->settle({10, 0});
+  EXPECT_EQ(f.limiter.take(f.meters("a"), f.limiter.model("m2"), {}, kNoon).error().code(),
+            "ORG_CONCURRENT_REQUESTS_EXCEEDED");
+  *first = Permit();
+  const auto refused = f.limiter.take(f.meters("b", "w2", "o2"), f.limiter.model("m2"), {}, kNoon);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), "MODEL_DAILY_TOKENS_EXCEEDED");
+  EXPECT_EQ(refused.error().message(), "daily token limit exceeded for model");
+  EXPECT_TRUE(refused.error().lasting);
+  EXPECT_TRUE(f.limiter.take(f.meters("a"), nullptr, {}, kNoon)) << "nothing of the refused one is kept";
+}
+
+TEST(Limiter, ChecksAModelInTheSameOrder) {
+  ModelLimit l{.pattern = "m", .thresholds = {}};
+  l.thresholds.most.fill(1);
+  for (const auto& [code, off] : {std::pair{"MODEL_DAILY_TOKENS_EXCEEDED", Measure::day_tokens},
+                                  {"MODEL_DAILY_COST_EXCEEDED", Measure::day_cost},
+                                  {"MODEL_MONTHLY_COST_EXCEEDED", Measure::month_cost},
+                                  {"MODEL_RATE_LIMIT_EXCEEDED", Measure::requests},
+                                  {"MODEL_TOKEN_RATE_LIMIT_EXCEEDED", Measure::minute_tokens},
+                                  {"MODEL_CONCURRENT_REQUESTS_EXCEEDED", Measure::concurrent}}) {
+    Fixture f(limit_models({l}));
+    auto held = f.limiter.take(f.meters(), f.limiter.model("m"), {1, 1}, kNoon);
+    ASSERT_TRUE(held) << code;
+    EXPECT_EQ(f.limiter.take(f.meters(), f.limiter.model("m"), {1, 1}, kNoon).error().code(), code);
+    l.thresholds.of(off) = 0;
+  }
+}
+
+TEST(Permit, CountsForAModelThatIsKnownOnlyByTheAnswer) {
+  Fixture f(limit_models({model_limit("m", Measure::day_tokens, 10)}));
+  const ModelMeters* model = f.limiter.model("m");
+  auto late = f.limiter.take(f.meters(), nullptr, {500, 0}, kNoon);
+  const Crossings crossings = late->settle({9, 0}, model);
+  ASSERT_EQ(crossings.count, 1U);
+  EXPECT_EQ(crossings.begin()->pattern, "m");
+  auto known = f.limiter.take(f.meters(), model, {}, kNoon);
+  ASSERT_TRUE(known) << "9 are spent";
+  known->settle({1, 0}, model);  // once, not twice
+  EXPECT_EQ(f.limiter.take(f.meters(), model, {}, kNoon).error().code(), "MODEL_DAILY_TOKENS_EXCEEDED");
+}
+
 TEST(Limiter, KeepsNamesApartThatReadAlikeTogether) {
   Fixture f(limit(Subject::key, Measure::day_tokens, 1));
   EXPECT_EQ(f.spend(f.meters("b|c", "a"), {1, 0}), "");
@@ -158,23 +231,23 @@ TEST(Limiter, TakesNothingFromOthersWhenALaterCheckRefuses) {
   o.of(Subject::org).of(Measure::concurrent) = 1;
   Fixture f(o);
   const auto k = f.meters();
-  auto first = f.limiter.take(k, {60, 0}, kNoon);
+  auto first = f.limiter.take(k, nullptr, {60, 0}, kNoon);
   ASSERT_TRUE(first);
   for (int i = 0; i < 3; ++i) {
-    const auto refused = f.limiter.take(k, {39, 0}, kNoon);
+    const auto refused = f.limiter.take(k, nullptr, {39, 0}, kNoon);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code(), "ORG_CONCURRENT_REQUESTS_EXCEEDED") << "not tokens or rate: nothing was kept";
   }
   *first = Permit();
-  EXPECT_TRUE(f.limiter.take(k, {39, 0}, kNoon));
+  EXPECT_TRUE(f.limiter.take(k, nullptr, {39, 0}, kNoon));
 }
 
 TEST(Limiter, ReservesBeforeItIsSpentAndSettlesWithWhatWas) {
   Fixture f(limit(Subject::key, Measure::day_tokens, 100));
   const auto k = f.meters();
-  auto permit = f.limiter.take(k, {100, 0}, kNoon);
+  auto permit = f.limiter.take(k, nullptr, {100, 0}, kNoon);
   ASSERT_TRUE(permit);
-  const auto refused = f.limiter.take(k, {1, 0}, kNoon);
+  const auto refused = f.limiter.take(k, nullptr, {1, 0}, kNoon);
   ASSERT_FALSE(refused);
   EXPECT_FALSE(refused.error().lasting) << "it is only reserved: asking again is worth while";
   permit->settle({10, 0});
@@ -188,9 +261,9 @@ TEST(Permit, SettlesWithItsEstimateWhenNobodySawTheEnd) {
   Fixture f(limit(Subject::key, Measure::day_tokens, 100));
   const auto k = f.meters();
   {
-    auto permit = f.limiter.take(k, {100, 0}, kNoon);
+    auto permit = f.limiter.take(k, nullptr, {100, 0}, kNoon);
   }
-  const auto refused = f.limiter.take(k, {}, kNoon);
+  const auto refused = f.limiter.take(k, nullptr, {}, kNoon);
   ASSERT_FALSE(refused);
   EXPECT_TRUE(refused.error().lasting);
 }
@@ -200,12 +273,12 @@ TEST(Permit, MovesWithoutCountingTwice) {
   const auto k = f.meters();
   Permit kept;
   {
-    auto permit = f.limiter.take(k, {}, kNoon);
+    auto permit = f.limiter.take(k, nullptr, {}, kNoon);
     kept = std::move(*permit);
   }
-  EXPECT_EQ(f.limiter.take(k, {}, kNoon).error().code(), "KEY_CONCURRENT_REQUESTS_EXCEEDED");
+  EXPECT_EQ(f.limiter.take(k, nullptr, {}, kNoon).error().code(), "KEY_CONCURRENT_REQUESTS_EXCEEDED");
   kept = Permit();
-  EXPECT_TRUE(f.limiter.take(k, {}, kNoon));
+  EXPECT_TRUE(f.limiter.take(k, nullptr, {}, kNoon));
 }
 
 TEST(Limiter, BeginsEachUtcDayAndMonthAnew) {
@@ -224,8 +297,8 @@ TEST(Limiter, CountsARequestForTheDayThatAdmittedIt) {
   Fixture f(limit(Subject::key, Measure::day_tokens, 10));
   const auto k = f.meters();
   const Moment before = at("2026-11-26T23:59:59Z"), after = at("2026-11-27T00:00:01Z");
-  auto over_midnight = f.limiter.take(k, {8, 0}, before);
-  auto next_day = f.limiter.take(k, {6, 0}, after);
+  auto over_midnight = f.limiter.take(k, nullptr, {8, 0}, before);
+  auto next_day = f.limiter.take(k, nullptr, {6, 0}, after);
   ASSERT_TRUE(next_day) << "yesterday's reservation is yesterday's";
   over_midnight->settle({1'000, 0});
   next_day->settle({9, 0});
@@ -248,7 +321,7 @@ TEST(Limiter, GivesBackInEveryMeterWhenThePeriodTurnsWhileItReserves) {
   Fixture f(o);
   const Moment before = at("2026-11-26T23:59:59.999999999Z"), after = at("2026-11-27T00:00:00Z");
   EXPECT_EQ(f.spend(f.meters("a"), {1, 0}, after), "");  // the workspace has begun the new day, b has not
-  auto permit = f.limiter.take(f.meters("b"), {9, 0}, before);
+  auto permit = f.limiter.take(f.meters("b"), nullptr, {9, 0}, before);
   ASSERT_TRUE(permit);
   permit->settle({9, 0});
   EXPECT_EQ(f.spend(f.meters("c"), {1, 0}, after), "WORKSPACE_DAILY_TOKENS_EXCEEDED");
@@ -260,7 +333,7 @@ TEST(Limiter, ForgetsAMinutesTokensWithTheMinute) {
   const auto k = f.meters();
   const Moment now = at("2026-11-26T12:00:45.5Z");
   EXPECT_EQ(f.spend(k, {10, 0}, now), "");
-  EXPECT_EQ(f.limiter.take(k, {}, now).error().retry_after_s, 15);
+  EXPECT_EQ(f.limiter.take(k, nullptr, {}, now).error().retry_after_s, 15);
   EXPECT_EQ(f.spend(k, {10, 0}, at("2026-11-26T12:01:00Z")), "");
 }
 
@@ -292,7 +365,7 @@ TEST(Limiter, TellsEachShareOnceWhenItIsReached) {
   const auto k = f.meters();
   std::vector<int> told;
   for (int i = 0; i < 12; ++i) {
-    auto permit = f.limiter.take(k, {}, kNoon);
+    auto permit = f.limiter.take(k, nullptr, {}, kNoon);
     if (!permit) break;
     for (const Crossing& c : permit->settle({95, 0})) told.push_back(c.percent);
   }
@@ -306,7 +379,7 @@ TEST(Limiter, SaysWhatIsLeftOfARateToWhoeverHasLeast) {
   Fixture f(o);
   const auto a = f.meters("a"), b = f.meters("b");
   const auto left = [&](const MetersPtr& m, Measure measure, Moment now) {
-    const auto s = f.limiter.standing(*m, measure, now);
+    const auto s = f.limiter.standing(*m, nullptr, measure, now);
     return s ? std::vector{s->limit, s->remaining, s->reset_s} : std::vector<std::int64_t>{};
   };
   EXPECT_EQ(left(a, Measure::requests, kNoon), (std::vector<std::int64_t>{3, 3, 0}));
@@ -314,15 +387,15 @@ TEST(Limiter, SaysWhatIsLeftOfARateToWhoeverHasLeast) {
   EXPECT_EQ(left(b, Measure::requests, at("2026-11-26T12:00:30Z")), (std::vector<std::int64_t>{3, 2, 40}));
   EXPECT_EQ(left(a, Measure::minute_tokens, at("2026-11-26T12:00:30Z")), (std::vector<std::int64_t>{100, 0, 30}));
   EXPECT_EQ(left(b, Measure::minute_tokens, at("2026-11-26T12:00:30Z")), (std::vector<std::int64_t>{100, 100, 0}));
-  EXPECT_FALSE(f.limiter.standing(*a, Measure::day_tokens, kNoon));
+  EXPECT_FALSE(f.limiter.standing(*a, nullptr, Measure::day_tokens, kNoon));
 }
 
 TEST(Permit, ChargesWhatAConnectionSpendsLater) {
   Fixture f(limit(Subject::key, Measure::day_tokens, 100));
   const auto k = f.meters();
-  auto permit = f.limiter.take(k, {}, kNoon);
+  auto permit = f.limiter.take(k, nullptr, {}, kNoon);
   permit->settle({40, 0});
-  permit->charge({60, 0}, kNoon.wall_ns);
+  permit->charge({60, 0}, nullptr, kNoon.wall_ns);
   EXPECT_EQ(f.spend(k, {1, 0}), "KEY_DAILY_TOKENS_EXCEEDED");
   EXPECT_EQ(f.spend(k, {1, 0}, {kNoon.wall_ns + kDay, kNoon.mono_ns + kDay}), "");
 }
@@ -366,7 +439,7 @@ TEST(Limiter, KeepsABudgetWhateverTheConcurrency) {
         for (int i = 0; i < 4'000; ++i) {
           const auto below = [&](std::int64_t most) { return static_cast<std::int64_t>(random() % most); };
           const Spend estimate{1 + below(kMostReserved), 1 + below(kMostReserved)};
-          auto permit = limiter.take(meters, estimate, kNoon);
+          auto permit = limiter.take(meters, nullptr, estimate, kNoon);
           if (!permit) {
             ++refused;
             continue;

@@ -26,7 +26,7 @@ void run(benchmark::State& state, const Options& options) {
     now += 100'000;
     const Moment moment{.wall_ns = now, .mono_ns = now};
     const MetersPtr& meters = cache.find(*limiter, "default", "default", "ogk_0123456789abcdef", moment);
-    auto permit = limiter->take(meters, {1000, 2000}, moment);
+    auto permit = limiter->take(meters, nullptr, {1000, 2000}, moment);
     if (permit) permit->settle({800, 1500});
     benchmark::DoNotOptimize(permit);
   }

@@ -3,12 +3,15 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace gw::limits {
 
 /// Whose traffic is counted.
-enum class Subject : std::uint8_t { key, workspace, org };
-inline constexpr std::size_t kSubjects = 3;
+enum class Subject : std::uint8_t { key, workspace, org, model };
+inline constexpr std::size_t kTenants = 3;  ///< the first ones: known by the key that a request comes with
+inline constexpr std::size_t kSubjects = 4;
 
 enum class Measure : std::uint8_t { minute_tokens, day_tokens, day_cost, month_cost, requests, concurrent };
 inline constexpr std::size_t kSpends = 4;  ///< the first ones: what a request spends, as against that it is there
@@ -23,9 +26,17 @@ struct Thresholds {
   std::int64_t& of(Measure m) { return most[static_cast<std::size_t>(m)]; }
 };
 
+/// Of all models together that one pattern matches, over the whole gateway.
+struct ModelLimit {
+  std::string pattern;  ///< a model's name, `*` for any run of characters
+  Thresholds thresholds;
+};
+
 /// By subject: the same for each of its kind.
 struct Options {
-  std::array<Thresholds, kSubjects> thresholds{};
+  std::array<Thresholds, kTenants> thresholds{};
+  /// A model is measured by the entry of its very name, else by the first one that matches.
+  std::vector<ModelLimit> models{};
   /// Some keys have no id: such a one is measured against all that its workspace spends.
   bool keys_without_id = false;
   /// Keys that are known at a time; see Limiter.

@@ -58,7 +58,7 @@ net::Task<bool> Exchange::run() {
   if (services_.limiter != nullptr && identity_ != nullptr) {
     Limited limited;
     held_end_ = co_await take_permit(limited);
-    if (limited.denial || limited.unavailable) co_return co_await refuse_limited(decision, limited);
+    if (limited.refused()) co_return co_await refuse_limited(decision, limited);
   }
 
   // From here on the exchange owes a trace.

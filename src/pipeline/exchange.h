@@ -85,12 +85,17 @@ class Exchange final : private proxy::RelayObserver {
   // exchange_limits.cpp: what the request may spend, and what it did.
   struct Limited {
     std::optional<limits::Denial> denial;
-    bool unavailable = false;  ///< nothing can be said about this key
+    bool unavailable = false;   ///< nothing can be said about this key
+    bool model_unseen = false;  ///< nor about its model: the body is too long to be looked at first
+    bool refused() const { return denial || unavailable || model_unseen; }
   };
   net::Task<proxy::RelayEnd> take_permit(Limited& limited);
   bool spends_tokens() const;
-  limits::Spend estimate_spend();
-  void write_standing(const limits::Meters& meters, const limits::Moment& now);
+  bool names_model() const;
+  net::Task<proxy::RelayEnd> hold_for_limits(Limited& limited, const limits::Meters& meters);
+  const limits::ModelMeters* limited_model() const;
+  limits::Spend estimate_spend(bool money);
+  void write_standing(const limits::Meters& meters, const limits::ModelMeters* model, const limits::Moment& now);
   net::Task<bool> refuse_limited(const auth::Decision& admitted, const Limited& limited);
   void settle_permit(const ExchangeRecord& record);
   void charge_permit(const ExchangeRecord& record);

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "base/clock.h"
+#include "base/strings.h"
 #include "base/usd.h"
 #include "pipeline/connection.h"
 #include "pipeline/exchange.h"
@@ -21,6 +22,13 @@ constexpr std::int64_t kBytesPerToken = 4;
 /// What a request says of its answer is not believed beyond this: it would shut out everybody else until it ends.
 constexpr std::int64_t kMostOutput = 1'000'000;
 constexpr std::int64_t kMostChoices = 128;
+
+std::string limit_name(const limits::Crossing& c) {
+  std::string out = "limits.per_";
+  out.append(to_string(c.subject)).append(".");
+  if (c.subject == Subject::model) out.append(c.pattern).append(".");
+  return out.append(to_string(c.measure));
+}
 
 void count(std::atomic<std::int64_t>& counter) { counter.fetch_add(1, std::memory_order_relaxed); }
 
@@ -40,11 +48,42 @@ std::map<std::string, std::int64_t> limit_figures(const Services& s) {
   out.emplace("refused_total", all);
   out.emplace("unavailable_total", s.limit_counters.unavailable);
   out.emplace("over_max_bytes_total", s.limit_counters.over_max_bytes);
+  if (s.limiter->knows_models()) out.emplace("MODEL_LIMIT_BODY_TOO_LARGE", s.limit_counters.model_unseen);
   return out;
 }
 
 bool Exchange::spends_tokens() const {
   return generates_text_ || (head_.method == "POST" && target_.path().ends_with("/embeddings"));
+}
+
+/// A request whose body may say which model it is for. Those of forms, which files come in, are not looked at.
+bool Exchange::names_model() const {
+  if (head_.method != "POST" || head_.body == http::BodyKind::none) return false;
+  const http::Field* type = http::find(head_.fields, http::FieldId::content_type);
+  return type == nullptr || !iequals(trim(type->value).substr(0, 10), "multipart/");
+}
+
+/// What is returned other than `complete`: the client did not send its request.
+net::Task<RelayEnd> Exchange::hold_for_limits(Limited& limited, const limits::Meters& meters) {
+  // A body that is refused anyway is not read.
+  limited.denial = services_.limiter->look(meters, {.wall_ns = started_wall_ns_, .mono_ns = started_mono_ns_});
+  if (limited.denial) co_return RelayEnd::complete;
+  const std::size_t most = services_.limit_options.hold_max_bytes;
+  const RelayEnd end = co_await hold_body(most);
+  if (end != RelayEnd::complete) co_return end;
+  if (const auto content = held_content(most)) {
+    observe_held(*content);
+  } else if (services_.limiter->knows_models() && names_model() &&
+             (!held_ || held_->state != HeldBody::State::malformed)) {  // of which the relay says so
+    limited.model_unseen = true;
+  }
+  co_return RelayEnd::complete;
+}
+
+const limits::ModelMeters* Exchange::limited_model() const {
+  if (!services_.limiter->knows_models()) return nullptr;
+  if (head_.upgrade) return services_.limiter->model(route::query_value(target_.raw_query, "model"));
+  return names_model() ? services_.limiter->model(request_reader_.model()) : nullptr;
 }
 
 /// What is returned other than `complete`: the client did not send its request, and nothing was taken.
@@ -57,22 +96,22 @@ net::Task<RelayEnd> Exchange::take_permit(Limited& limited) {
     limited.unavailable = true;
     co_return RelayEnd::complete;
   }
-  limits::Spend estimate;
-  if (limiter.estimates() && spends_tokens()) {
-    if (head_.body != http::BodyKind::none) {
-      limited.denial = limiter.look(*meters, now);  // a body that is refused anyway is not read
-      if (limited.denial) {
-        write_standing(*meters, now);
-        co_return RelayEnd::complete;
-      }
-      const RelayEnd end = co_await hold_body(services_.limit_options.hold_max_bytes);
-      if (end != RelayEnd::complete) co_return end;
-      now = {.wall_ns = wall_now_ns(), .mono_ns = mono_now_ns()};
+  const bool has_body = head_.body != http::BodyKind::none;
+  if ((meters->steps.tokens && has_body && spends_tokens()) || (limiter.knows_models() && names_model())) {
+    const RelayEnd end = co_await hold_for_limits(limited, *meters);
+    if (end != RelayEnd::complete || limited.model_unseen) co_return end;
+    if (limited.denial) {
+      write_standing(*meters, nullptr, now);
+      co_return RelayEnd::complete;
     }
-    estimate = estimate_spend();
+    now = {.wall_ns = wall_now_ns(), .mono_ns = mono_now_ns()};
   }
-  auto permit = limiter.take(meters, estimate, now);
-  write_standing(*meters, now);
+  const limits::ModelMeters* const model = limited_model();
+  limits::Spend estimate;
+  if (spends_tokens() && (meters->steps.tokens || (model != nullptr && model->steps.tokens)))
+    estimate = estimate_spend(meters->steps.money || (model != nullptr && model->steps.money));
+  auto permit = limiter.take(meters, model, estimate, now);
+  write_standing(*meters, model, now);
   if (permit)
     permit_ = std::move(*permit);
   else
@@ -81,12 +120,13 @@ net::Task<RelayEnd> Exchange::take_permit(Limited& limited) {
 }
 
 /// The names are those that OpenAI's clients know.
-void Exchange::write_standing(const limits::Meters& meters, const limits::Moment& now) {
+void Exchange::write_standing(const limits::Meters& meters, const limits::ModelMeters* model,
+                              const limits::Moment& now) {
   std::string& out = buffers_.rate_limit_lines;
   out.clear();
   for (const auto& [measure, name] :
        {std::pair(Measure::requests, "requests"), std::pair(Measure::minute_tokens, "tokens")}) {
-    const auto standing = services_.limiter->standing(meters, measure, now);
+    const auto standing = services_.limiter->standing(meters, model, measure, now);
     if (!standing) continue;
     fmt::format_to(std::back_inserter(out),
                    "x-ratelimit-limit-{0}: {1}\r\nx-ratelimit-remaining-{0}: {2}\r\nx-ratelimit-reset-{0}: {3}s\r\n",
@@ -95,12 +135,11 @@ void Exchange::write_standing(const limits::Meters& meters, const limits::Moment
 }
 
 /// Of a body that is not held only the length is known, and not the price.
-limits::Spend Exchange::estimate_spend() {
+limits::Spend Exchange::estimate_spend(bool money) {
   const LimitOptions& options = services_.limit_options;
   std::size_t bytes = head_.body == http::BodyKind::length ? static_cast<std::size_t>(head_.content_length) : 0;
   const auto content = held_content(options.hold_max_bytes);
   if (content) {
-    observe_held(*content);
     bytes = content->size();
   } else if (head_.body != http::BodyKind::none) {
     if (head_.body == http::BodyKind::chunked) bytes = options.hold_max_bytes;
@@ -118,7 +157,7 @@ limits::Spend Exchange::estimate_spend() {
   usage.total_tokens = usage.input_tokens + usage.output_tokens;
   usage.seen = true;
   limits::Spend estimate{.tokens = usage.total_tokens};
-  if (services_.limiter->prices() && !request_reader_.model().empty())
+  if (money && !request_reader_.model().empty())
     estimate.cost_nano_usd = worker_.prices
                                  .price(services_.prices, route_->index,
                                         {.route = route_->name,
@@ -134,7 +173,12 @@ net::Task<bool> Exchange::refuse_limited(const auth::Decision& admitted, const L
   auth::Decision decision = admitted;
   LocalAnswer a;
   a.headers.emplace_back("Content-Type", "application/json");
-  if (!limited.denial) {
+  if (limited.model_unseen) {
+    count(services_.limit_counters.model_unseen);
+    a.status = 413;
+    a.body = "{\"code\":\"MODEL_LIMIT_BODY_TOO_LARGE\",\"error\":\"request body too large for a limit on models\"}\n";
+    decision.reason = "usage_limit_check_unavailable";
+  } else if (!limited.denial) {
     count(services_.limit_counters.unavailable);
     a.status = 503;
     a.body = "{\"error\":\"gateway usage limit check unavailable\"}\n";
@@ -151,7 +195,9 @@ net::Task<bool> Exchange::refuse_limited(const auth::Decision& admitted, const L
     decision.reason = "usage_limit_exceeded";
   }
   decision.status = static_cast<std::uint16_t>(a.status);
-  log_denial(decision, limited.denial ? limited.denial->code() : std::string_view());
+  log_denial(decision, limited.model_unseen ? std::string_view("MODEL_LIMIT_BODY_TOO_LARGE")
+                       : limited.denial     ? limited.denial->code()
+                                            : std::string_view());
   co_return co_await answer(a);
 }
 
@@ -159,15 +205,16 @@ net::Task<bool> Exchange::refuse_limited(const auth::Decision& admitted, const L
 void Exchange::settle_permit(const ExchangeRecord& r) {
   if (!permit_.held()) return;
   const bool unknown = r.usage.estimated && r.usage.total_tokens == 0;
-  log_crossings(unknown ? permit_.settle_as_reserved()
-                        : permit_.settle({.tokens = r.usage.total_tokens, .cost_nano_usd = r.cost.nano_usd}));
+  const limits::Spend spent{.tokens = r.usage.total_tokens, .cost_nano_usd = r.cost.nano_usd};
+  log_crossings(permit_.settle(unknown ? permit_.reserved() : spent, services_.limiter->model(r.model)));
   permit_ = limits::Permit();
 }
 
 /// Of a WebSocket, which holds its permit until it ends.
 void Exchange::charge_permit(const ExchangeRecord& r) {
   if (!permit_.held()) return;
-  log_crossings(permit_.charge({.tokens = r.usage.total_tokens, .cost_nano_usd = r.cost.nano_usd}, r.started_at_ns));
+  log_crossings(permit_.charge({.tokens = r.usage.total_tokens, .cost_nano_usd = r.cost.nano_usd},
+                               services_.limiter->model(r.model), r.started_at_ns));
 }
 
 void Exchange::log_crossings(const limits::Crossings& crossings) {
@@ -179,12 +226,11 @@ void Exchange::log_crossings(const limits::Crossings& crossings) {
     std::array<char, kUsdTextBytes> spent, threshold;
     worker_.log.warn("usage limit threshold reached")
         .field("percent", c.percent)
-        .field("limit",
-               std::string("limits.per_").append(to_string(c.subject)).append(".").append(to_string(c.measure)))
+        .field("limit", limit_name(c))
         .field("spent", text(c.spent, spent))
         .field("threshold", text(c.threshold, threshold))
-        .field("org_id", identity_->org_id)
-        .field("workspace_id", c.subject == Subject::org ? std::string_view() : identity_->workspace_id)
+        .field("org_id", c.subject == Subject::model ? std::string_view() : identity_->org_id)
+        .field("workspace_id", c.subject >= Subject::org ? std::string_view() : identity_->workspace_id)
         .field("key_id", c.subject == Subject::key ? std::string_view(identity_->key_id) : std::string_view())
         .field("correlation_id", correlation_id_);
   }

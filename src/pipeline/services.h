@@ -81,9 +81,9 @@ struct LimitOptions {
 /// Since the start, of all workers.
 struct LimitCounters {
   std::array<std::array<std::atomic<std::int64_t>, limits::kSubjects>, limits::kMeasures> refused{};
-  std::atomic<std::int64_t> unavailable{0};  ///< requests refused because too many keys are in use
-  std::atomic<std::int64_t> over_max_bytes{
-      0};  ///< requests whose body was too long to be held: their model is not known
+  std::atomic<std::int64_t> unavailable{0};     ///< requests refused because too many keys are in use
+  std::atomic<std::int64_t> over_max_bytes{0};  ///< requests that went on though their body was too long to be held
+  std::atomic<std::int64_t> model_unseen{0};    ///< requests that were refused for that, since models are limited
 };
 
 /// The deciding stages.

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/glob.h"
 #include "base/result.h"
 #include "provider/price_money.h"
 #include "provider/price_override.h"
@@ -175,9 +176,6 @@ class PriceTable {
   std::string version_;
   std::uint64_t serial_;
 };
-
-/// `*` stands for any run of characters; everything else for itself. Linear but for patterns with many stars.
-bool glob_matches(std::string_view pattern, std::string_view text);
 
 /// YYYY-MM-DD as Unix seconds at midnight UTC.
 Result<std::int64_t> parse_price_date(std::string_view text);

@@ -92,6 +92,41 @@ for (const [name, limits, answer] of [
     assert.equal((await env.ask('b')).status, limits.per_key ? 200 : 429);
   });
 
+const kMini = { per_model: { 'gpt-4o*': { max_tokens_per_day: 10 } } };
+
+scenario('a model is limited for everybody together, by its name in the request, and others are not', async (world) => {
+  const env = await setUp(world, kMini);
+  assert.equal((await env.ask('a')).status, 200);
+  assert.equal((await env.ask('b', { model: 'gpt-4o' })).status, 200);
+  for (const key of ['a', 'b']) {
+    const refused = await env.ask(key, { model: 'gpt-4o' });
+    assert.equal(refused.status, 429);
+    assert.equal(refused.text, day('MODEL_DAILY_TOKENS_EXCEEDED', 'daily token limit exceeded for model'));
+    assert.equal(refused.headers.get('x-should-retry'), 'false');
+  }
+  assert.equal((await env.ask('a', { model: 'o1' })).status, 200);
+  const line = await env.gateway.waitLog((l) => l.msg === 'usage limit threshold reached', 'it is told');
+  assert.deepEqual([line.limit, line.org_id, line.key_id], ['limits.per_model.gpt-4o*.max_tokens_per_day', '', '']);
+  await env.gateway.kill();
+  const again = await world.restart(env.gateway);
+  const ask = (model) =>
+    fetch(again.url + kCompletions, { method: 'POST', headers: credentials('b'), body: chatRequest({ model }) });
+  assert.equal((await ask('gpt-4o-mini')).status, 429, 'it is known after a restart');
+  assert.equal((await ask('o1')).status, 200);
+});
+
+scenario('where models are limited a body too long to be looked at is refused by name', async (world) => {
+  const env = await setUp(world, { ...kMini, hold_max_bytes: 4096 });
+  const refused = await env.ask('a', { user: 'x'.repeat(10_000) });
+  assert.equal(refused.status, 413);
+  assert.equal(
+    refused.text,
+    '{"code":"MODEL_LIMIT_BODY_TOO_LARGE","error":"request body too large for a limit on models"}\n',
+  );
+  assert.equal((await env.diagnostics()).limits.MODEL_LIMIT_BODY_TOO_LARGE, 1);
+  assert.equal((await env.ask('a', { user: 'x'.repeat(3_000) })).status, 200);
+});
+
 scenario('money of a day and a month is counted as the traces have it', async (world) => {
   const config = { pricing: { overrides: [{ provider: 'openai', model: 'gpt-4o-mini', input: 1000, output: 2000 }] } };
   for (const [limit, code] of [
