@@ -34,10 +34,27 @@ bool take_list(KeyBody& to, const JsonValue& value) {
   return true;
 }
 
+bool take_limit(KeyBody& to, std::string_view name, const JsonValue& value) {
+  if (value.kind == JsonValue::Kind::null) return true;
+  if (value.kind != JsonValue::Kind::number) return false;
+  if (std::string fault = store::set_key_limit(to.limits, lowercase(name), value.number); !fault.empty())
+    to.limits_fault = std::move(fault);
+  return true;
+}
+
+bool take_limits(KeyBody& to, const JsonValue& value) {
+  if (value.kind != JsonValue::Kind::object) return false;
+  for (std::size_t i = 0; i < value.keys.size(); ++i)
+    if (!take_limit(to, value.keys[i], value.items[i])) return false;
+  return true;
+}
+
 bool take(KeyBody& to, KeyBodyOf of, std::string_view name, const JsonValue& value) {
+  if (of == KeyBodyOf::limits) return take_limit(to, name, value);
   const bool rotate = of == KeyBodyOf::rotate;
   const bool null = value.kind == JsonValue::Kind::null;
   if (!rotate && iequals(name, "permissions")) return null || take_list(to, value);
+  if (!rotate && iequals(name, "limits")) return null || take_limits(to, value);
   if (rotate && iequals(name, "grace_seconds")) {
     if (value.kind == JsonValue::Kind::number) to.grace_seconds = value.number;
     return null || value.kind == JsonValue::Kind::number;
@@ -72,6 +89,7 @@ void append_key(JsonWriter& w, const store::GatewayKey& key, std::string_view to
   time_field(w, "created_at", key.created_at_ns);
   time_field(w, "expires_at", key.expires_at_ns);
   time_field(w, "previous_token_until", key.previous_until_ns);
+  if (const std::string limits = store::key_limits_json(key.limits); !limits.empty()) w.key("limits").raw(limits);
   w.field_if("token", token).end_object();
 }
 

@@ -15,9 +15,11 @@ struct KeyBody {
   std::string id, token, org_id, workspace_id, name, description, role, expires_at;
   std::vector<std::string> permissions;
   std::optional<double> grace_seconds;
+  store::KeyLimits limits{};
+  std::string limits_fault{};  ///< why they cannot be so; empty: they can
 };
 
-enum class KeyBodyOf : std::uint8_t { create, rotate };
+enum class KeyBodyOf : std::uint8_t { create, rotate, limits };
 /// An object with fields of that request, names in any case, null for none; or nothing at all. Nothing is returned for
 /// any other body.
 std::optional<KeyBody> parse_key_body(std::string_view body, KeyBodyOf of);

@@ -124,6 +124,7 @@ ApiResponse create_key(const Call& call) {
   key.description = body.description;
   key.role = body.role;
   key.permissions = body.permissions;
+  key.limits = body.limits;
   key.created_by = call.request.caller ? call.request.caller->key_id : "system";
   key.created_at_ns = call.deps.clock.wall_ns();
   if (key.id.empty()) {
@@ -145,6 +146,7 @@ ApiResponse create_key(const Call& call) {
   }
   if (const std::string fault = auth::fault_of_key(key, key.created_at_ns); !fault.empty())
     return invalid(change, fault);
+  if (!body.limits_fault.empty()) return invalid(change, body.limits_fault);
   if (const std::string fault = auth::fault_of_token(body.token); !fault.empty()) return invalid(change, fault);
   if (!may_grant(call, key)) return change.refused(403, "permission_not_held", kNotHeld);
   key.token_hash = sha256_hex(body.token);
@@ -199,6 +201,19 @@ ApiResponse rotate_key(const Call& call) {
   if (rotated->outcome == store::KeyOutcome::conflict)
     return change.refused(409, "conflict", "gateway key token already exists");
   return change.done(200, key_json(rotated->key, body.token));
+}
+
+ApiResponse limit_key(const Call& call) {
+  Change change(call, "limit");
+  KeyBody body;
+  if (auto answer = read_body(call, change, KeyBodyOf::limits, body)) return std::move(*answer);
+  if (!body.limits_fault.empty()) return invalid(change, body.limits_fault);
+  const auto changed =
+      call.deps.keys.store->set_limits(call.scope(), trim(call.id), body.limits, call.deps.clock.wall_ns());
+  if (!changed) return change.failed("limit_failed", "failed to limit gateway key", changed.error());
+  if (changed->outcome != store::KeyOutcome::done) return change.refused(404, "not_found", "gateway key not found");
+  change.concerns(changed->key);
+  return change.done(200, key_json(changed->key));
 }
 
 }  // namespace gw::api

@@ -49,6 +49,16 @@ class MemoryKeys final : public store::KeyStore {
     found->token_hash = r.token_hash;
     return store::KeyChange{.outcome = store::KeyOutcome::done, .key = *found};
   }
+  Result<store::KeyChange> set_limits(const store::TenantScope& scope, std::string_view id,
+                                      const store::KeyLimits& limits, std::int64_t) override {
+    if (broken) return fail("disk on fire at /secret/path");
+    for (auto& k : keys) {
+      if (k.id != id || !in(scope, k) || k.revoked_at_ns != 0) continue;
+      k.limits = limits;
+      return store::KeyChange{.outcome = store::KeyOutcome::done, .key = k};
+    }
+    return store::KeyChange{.outcome = store::KeyOutcome::not_found};
+  }
   Result<void> touch(const store::TenantScope&, std::span<const store::KeyUse>) override { return {}; }
 
   static bool in(const store::TenantScope& s, const store::GatewayKey& k) {
@@ -226,12 +236,13 @@ TEST_F(GatewayKeys, OfOtherTenantsAreNotThere) {
   EXPECT_EQ(ask("GET", "/api/gateway-keys").body.find("theirs"), std::string::npos);
   for (const auto& [method, path] : {std::pair{"DELETE", "/api/gateway-keys/theirs"},
                                      {"DELETE", "/api/gateway-keys/nobody"},
-                                     {"POST", "/api/gateway-keys/theirs/rotate"}}) {
+                                     {"POST", "/api/gateway-keys/theirs/rotate"},
+                                     {"PUT", "/api/gateway-keys/theirs/limits"}}) {
     const ApiResponse r = ask(method, path);
     EXPECT_EQ(r.status, 404) << path;
     EXPECT_EQ(r.body, "{\"error\":\"gateway key not found\"}\n");
   }
-  EXPECT_EQ(audit_, "rotate not_found 404 admin-1 acme/core theirs c-1");
+  EXPECT_EQ(audit_, "limit not_found 404 admin-1 acme/core theirs c-1");
   EXPECT_EQ(create(R"({"id":"theirs"})").status, 409) << "ids are unique across tenants";
   EXPECT_EQ(ask("DELETE", "/api/gateway-keys/theirs", {}, std::nullopt).status, 204) << "auth off: everything";
 }
@@ -266,17 +277,56 @@ TEST_F(GatewayKeys, FailuresOfTheStoreAreToldToTheLogOnly) {
   EXPECT_EQ(error_of(ask("DELETE", "/api/gateway-keys/admin-1")), "failed to revoke gateway key");
   EXPECT_EQ(audit_, "revoke revoke_failed 500 admin-1 acme/core admin-1 c-1");
   EXPECT_EQ(error_of(ask("POST", "/api/gateway-keys/admin-1/rotate")), "failed to rotate gateway key");
+  EXPECT_EQ(error_of(ask("PUT", "/api/gateway-keys/admin-1/limits")), "failed to limit gateway key");
   EXPECT_NE(logged_.find("/secret/path"), std::string::npos);
   EXPECT_EQ(changes_, 0);
   no_store_ = true;
   for (const auto& [method, path] : {std::pair{"GET", "/api/gateway-keys"},
                                      {"POST", "/api/gateway-keys"},
                                      {"DELETE", "/api/gateway-keys/k"},
-                                     {"POST", "/api/gateway-keys/k/rotate"}}) {
+                                     {"POST", "/api/gateway-keys/k/rotate"},
+                                     {"PUT", "/api/gateway-keys/k/limits"}}) {
     const ApiResponse r = ask(method, path);
     EXPECT_EQ(r.status, 503) << method << path;
     EXPECT_EQ(error_of(r), "gateway key store is not configured");
   }
+}
+
+TEST_F(GatewayKeys, GetLimitsOfTheirOwnWhichArePutWhole) {
+  const ApiResponse made =
+      create(R"({"id":"k","token":"a-token-of-twenty-chars","limits":{"max_tokens_per_day":100}})");
+  ASSERT_EQ(made.status, 201) << made.body;
+  EXPECT_NE(made.body.find(R"("limits":{"max_tokens_per_day":100},"token")"), std::string::npos) << made.body;
+  const std::string path = "/api/gateway-keys/k/limits";
+  ApiResponse r =
+      ask("PUT", path, R"({"Requests_per_minute":0,"max_cost_usd_per_day":2.5,"concurrent_requests":null})");
+  EXPECT_EQ(r.status, 200);
+  EXPECT_NE(r.body.find(R"("limits":{"requests_per_minute":0,"max_cost_usd_per_day":2.5}})"), std::string::npos)
+      << r.body;
+  EXPECT_EQ(r.body.find("token"), std::string::npos) << r.body;
+  EXPECT_EQ(audit_, "limit  200 admin-1 acme/core k c-1");
+  EXPECT_EQ(changes_, 2);
+  EXPECT_NE(ask("GET", "/api/gateway-keys").body.find(R"("limits":{"requests_per_minute":0)"), std::string::npos);
+  r = ask("PUT", path, "{}");
+  EXPECT_EQ(r.status, 200);
+  EXPECT_EQ(r.body.find("limits"), std::string::npos) << r.body;
+}
+
+TEST_F(GatewayKeys, RefuseLimitsThatNoKeyMayHave) {
+  add("k", "developer", "core");
+  for (const char* limits : {R"({"max_tokens":1})", R"({"max_tokens_per_day":-1})", R"({"requests_per_minute":1.5})"}) {
+    const ApiResponse put = ask("PUT", "/api/gateway-keys/k/limits", limits);
+    EXPECT_EQ(put.status, 400) << limits;
+    EXPECT_TRUE(error_of(put).starts_with("invalid gateway key: ")) << put.body;
+    EXPECT_EQ(audit_, "limit invalid_request 400 admin-1 acme/core k c-1");
+    EXPECT_EQ(create(std::string(R"({"limits":)") + limits + "}").status, 400) << limits;
+  }
+  for (const char* limits : {"[]", "5", R"({"max_tokens_per_day":"1"})", R"({"limits":{}})"}) {
+    const ApiResponse put = ask("PUT", "/api/gateway-keys/k/limits", limits);
+    EXPECT_EQ(put.status, 400) << limits;
+    EXPECT_EQ(create(std::string(R"({"limits":)") + (limits == std::string_view("5") ? "5" : "[]") + "}").status, 400);
+  }
+  EXPECT_EQ(changes_, 0);
 }
 
 TEST(KeyJson, LeavesOutWhatNeverHappened) {

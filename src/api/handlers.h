@@ -33,5 +33,6 @@ ApiResponse list_keys(const Call& call);
 ApiResponse create_key(const Call& call);
 ApiResponse revoke_key(const Call& call);
 ApiResponse rotate_key(const Call& call);
+ApiResponse limit_key(const Call& call);
 
 }  // namespace gw::api

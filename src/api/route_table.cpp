@@ -42,6 +42,12 @@ constexpr Route kRoutes[] = {
      .needs_store = false,
      .slash_at_end_too = true,
      .keys = true},
+    {.method = "PUT",
+     .path = "/api/gateway-keys/{id}/limits",
+     .handler = limit_key,
+     .needs_store = false,
+     .slash_at_end_too = true,
+     .keys = true},
 };
 
 bool fits(const Route& route, std::string_view path, std::string_view& id) {

@@ -73,7 +73,7 @@ void append_cors_headers(Headers& headers, std::string_view auth_header) {
   }
   if (!known) allowed.append(", ").append(extra);
   headers.emplace_back("Access-Control-Allow-Origin", "*");
-  headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS");
+  headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS");
   headers.emplace_back("Access-Control-Allow-Headers", std::move(allowed));
 }
 

@@ -69,7 +69,7 @@ TEST_F(ApiRouter, AnswersEachPathAndMethodAsInTheContract) {
     EXPECT_EQ(r.status, c.status) << c.method << " " << c.path << "\n" << r.body;
     EXPECT_EQ(header(r, "Allow"), c.allow) << c.method << " " << c.path;
     EXPECT_EQ(header(r, "Access-Control-Allow-Origin"), "*") << c.method << " " << c.path;
-    EXPECT_EQ(header(r, "Access-Control-Allow-Methods"), "GET, POST, DELETE, OPTIONS");
+    EXPECT_EQ(header(r, "Access-Control-Allow-Methods"), "GET, POST, PUT, DELETE, OPTIONS");
     EXPECT_EQ(header(r, "Content-Type"), c.status == 204 ? "(absent)" : "application/json")
         << c.method << " " << c.path;
     EXPECT_EQ(r.body.empty(), c.status == 204) << c.method << " " << c.path;

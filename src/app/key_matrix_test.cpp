@@ -57,6 +57,7 @@ constexpr Row kRows[] = {{"POST", "/openai/v1/chat/completions", 's'},
                          {"POST", "/api/gateway-keys", 'm'},
                          {"DELETE", "/api/gateway-keys/1", 'm'},
                          {"POST", "/api/gateway-keys/1/rotate", 'm'},
+                         {"PUT", "/api/gateway-keys/1/limits", 'm'},
                          {"DELETE", "/api/traces/1", 'x'},
                          {"PUT", "/api/gateway-keys", 'x'},
                          {"GET", "/api/nowhere", 'x'}};

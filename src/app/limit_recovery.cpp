@@ -56,7 +56,7 @@ Result<void> recover_limits(limits::Limiter& limiter, store::TraceReader& reader
     const auto groups = reader.analyze(store::TenantScope::of(tenant.org, tenant.workspace), query);
     if (!groups) return tl::make_unexpected(groups.error());
     for (const store::AnalyticsGroup& g : *groups) {
-      const limits::MetersPtr meters = limiter.find(tenant.org, tenant.workspace, g.group, now);
+      const limits::MetersPtr meters = limiter.find(tenant.org, tenant.workspace, g.group, {}, now);
       if (meters == nullptr) return fail("there are too many keys");
       const bool today = g.bucket + 2 == query.edges.size();
       for (const Subject s : {Subject::key, Subject::workspace, Subject::org})

@@ -54,7 +54,7 @@ class LimitRecovery : public testing::Test {
     reader_ = std::move(*reader);
   }
   std::int64_t known(const char* workspace, const char* key, Subject subject, Measure measure) {
-    const auto meters = limiter_.find("o", workspace, key, now_);
+    const auto meters = limiter_.find("o", workspace, key, {}, now_);
     return meters->of(subject).with(
         measure, [&](auto& account) { return account.spent.read(limits::Periods::at(now_.wall_ns).of(measure)); });
   }

@@ -327,6 +327,9 @@ inline std::map<std::string, TenantIsolation::Case> TenantIsolation::cases() {
   const Case any_key{.fill = [](Draw& d, Request& r) {
     if (r.method == "POST" && d.chance(50)) r.body = R"({"grace_seconds":60})";
   }};
+  const Case limits{.fill = [](Draw& d, Request& r) {
+    r.body = d.chance(80) ? R"({"requests_per_minute":7,"max_cost_usd_per_day":0.5})" : R"({"requests_per_minute":-1})";
+  }};
   const Case new_key{.fill = [this](Draw& d, Request& r) {
     const TenantName& other = d.pick(kTenants);
     const std::string n = std::to_string(++made_);
@@ -349,6 +352,7 @@ inline std::map<std::string, TenantIsolation::Case> TenantIsolation::cases() {
       {"POST /api/gateway-keys", new_key},
       {"DELETE /api/gateway-keys/{id}", any_key},
       {"POST /api/gateway-keys/{id}/rotate", any_key},
+      {"PUT /api/gateway-keys/{id}/limits", limits},
   };
   for (const char* name : {"usage", "cost", "models", "keys", "latency", "errors", "summary"})
     out["GET /api/analytics/" + std::string(name)] = analytics;

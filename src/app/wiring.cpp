@@ -126,7 +126,7 @@ limits::Thresholds make_thresholds(const config::UsageLimitConfig& l) {
   return out;
 }
 
-/// Null: nothing is limited. Without keys nobody is known whom a limit could be for.
+/// Null: nothing can be limited. Without keys nobody is known whom a limit could be for.
 std::unique_ptr<limits::Limiter> make_limiter(const config::Config& c) {
   using limits::Subject;
   if (!c.auth.enabled) return nullptr;
@@ -137,8 +137,7 @@ std::unique_ptr<limits::Limiter> make_limiter(const config::Config& c) {
   for (const config::GatewayKeyConfig& k : c.auth.keys) o.keys_without_id = o.keys_without_id || trim(k.id).empty();
   for (const config::ModelLimitConfig& m : c.limits.per_model.list)
     o.models.push_back({.pattern = m.model, .thresholds = make_thresholds(m.limits)});
-  auto limiter = std::make_unique<limits::Limiter>(std::move(o));
-  return limiter->on() ? std::move(limiter) : nullptr;
+  return std::make_unique<limits::Limiter>(std::move(o));
 }
 
 }  // namespace

@@ -66,7 +66,9 @@ Identity identity_of(const KeyOptions& key) {
 }
 
 Identity identity_of(const store::GatewayKey& key) {
-  return identity_of(KeyOptions{key.id, {}, key.org_id, key.workspace_id, key.team, key.role, key.permissions});
+  Identity out = identity_of(KeyOptions{key.id, {}, key.org_id, key.workspace_id, key.team, key.role, key.permissions});
+  out.limits = key.limits;
+  return out;
 }
 
 constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();

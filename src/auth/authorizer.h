@@ -36,6 +36,7 @@ struct Identity {
   std::string team;
   std::string role;  ///< lowercase
   PermissionSet permissions = 0;
+  store::KeyLimits limits{};
 
   IdentityView view() const { return {key_id, org_id, workspace_id, team, role}; }
 };

@@ -5,7 +5,7 @@
 namespace gw::auth {
 namespace {
 
-enum Method : std::uint8_t { kGet = 1, kHead = 2, kPost = 4, kDelete = 8, kOther = 0 };
+enum Method : std::uint8_t { kGet = 1, kHead = 2, kPost = 4, kDelete = 8, kPut = 16, kOther = 0 };
 constexpr std::uint8_t kRead = kGet | kHead;
 
 enum class Shape : std::uint8_t {
@@ -45,6 +45,7 @@ constexpr Row kRows[] = {
     {kRead | kPost, Shape::exact, "/api/gateway-keys", "", Permission::keys_manage, "gateway_keys", "manage"},
     {kDelete, Shape::item, "/api/gateway-keys", "", Permission::keys_manage, "gateway_keys", "manage"},
     {kPost, Shape::item_verb, "/api/gateway-keys", "rotate", Permission::keys_manage, "gateway_keys", "manage"},
+    {kPut, Shape::item_verb, "/api/gateway-keys", "limits", Permission::keys_manage, "gateway_keys", "manage"},
 };
 
 constexpr std::string_view kScope = "workspace";
@@ -53,6 +54,7 @@ std::uint8_t method_bit(std::string_view method) {
   if (iequals(method, "GET")) return kGet;
   if (iequals(method, "HEAD")) return kHead;
   if (iequals(method, "POST")) return kPost;
+  if (iequals(method, "PUT")) return kPut;
   if (iequals(method, "DELETE")) return kDelete;
   return kOther;
 }

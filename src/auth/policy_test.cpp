@@ -104,6 +104,12 @@ TEST(Policy, CoversEveryRowOfTheTable) {
   for (const Case& c : cases) EXPECT_EQ(describe(c.method, c.path), c.want) << c.method << " " << c.path;
 }
 
+TEST(Policy, LimitsOfAKeyArePut) {
+  EXPECT_EQ(describe("PUT", "/api/gateway-keys/k1/limits"), "keys:manage gateway_keys manage workspace");
+  EXPECT_EQ(describe("POST", "/api/gateway-keys/k1/limits"), "refused");
+  EXPECT_EQ(describe("PUT", "/api/gateway-keys/k1/rotate"), "refused");
+}
+
 TEST(Policy, HealthReadinessAndTheApisDescriptionArePublicAlsoToHead) {
   for (const char* path : {"/api/health", "/api/ready", "/api/openapi.json"})
     for (const char* method : {"GET", "HEAD"}) EXPECT_EQ(describe(method, path), "open") << method << " " << path;

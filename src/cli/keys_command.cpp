@@ -1,4 +1,6 @@
 // `ongoingai keys`: gateway keys on the store itself, beside a running gateway or before there is one.
+#include <charconv>
+
 #include "api/gateway_key_body.h"
 #include "auth/key_rules.h"
 #include "base/secret.h"
@@ -14,12 +16,13 @@ namespace gw::cli {
 namespace {
 
 constexpr std::string_view kUsage =
-    "keys list|create|revoke ID|rotate ID [--config path/to/ongoingai.yaml] [--org ID] [--workspace ID] [--id ID] "
-    "[--name TEXT] [--description TEXT] [--role ROLE] [--permissions LIST] [--expires-at RFC3339|YYYY-MM-DD] [--grace "
-    "DURATION] [--format text|json]";
+    "keys list|create|revoke ID|rotate ID|limit ID [--config path/to/ongoingai.yaml] [--org ID] [--workspace ID] [--id "
+    "ID] "
+    "[--name TEXT] [--description TEXT] [--role ROLE] [--permissions LIST] [--limits LIST] [--expires-at "
+    "RFC3339|YYYY-MM-DD] [--grace DURATION] [--format text|json]";
 
 struct KeysFlags : CommandFlags {
-  std::string org, workspace, id, name, description, role, permissions, expires_at, format = "text";
+  std::string org, workspace, id, name, description, role, permissions, limits, expires_at, format = "text";
   std::int64_t grace_ns = 0;
 
   KeysFlags() : CommandFlags("keys") {
@@ -31,6 +34,9 @@ struct KeysFlags : CommandFlags {
     flags.add("role", role, "create: owner, admin, developer, member or viewer; developer without one");
     flags.offer_words("role", "owner admin developer member viewer");
     flags.add("permissions", permissions, "create: beside those of the role, separated by commas");
+    flags.add("limits", limits,
+              "create, limit: what the key may use, like max_cost_usd_per_day=5,requests_per_minute=0; for the rest "
+              "limits.per_key holds, and 0 is no limit");
     flags.add("expires-at", expires_at, "create: the key is refused from then on, RFC3339 or YYYY-MM-DD");
     flags.add_duration("grace", grace_ns, "rotate: how long the token before is still accepted, at most 720h");
     flags.add("format", format, "text or json");
@@ -38,7 +44,7 @@ struct KeysFlags : CommandFlags {
   }
 };
 
-enum class Action : std::uint8_t { list, create, revoke, rotate };
+enum class Action : std::uint8_t { list, create, revoke, rotate, limit };
 
 struct ActionName {
   std::string_view name;
@@ -48,7 +54,8 @@ struct ActionName {
 constexpr ActionName kActions[] = {{"list", Action::list, false},
                                    {"create", Action::create, false},
                                    {"revoke", Action::revoke, true},
-                                   {"rotate", Action::rotate, true}};
+                                   {"rotate", Action::rotate, true},
+                                   {"limit", Action::limit, true}};
 
 /// Null when the words are no action with what it takes.
 const ActionName* action_of(const std::vector<std::string>& words) {
@@ -61,6 +68,7 @@ const ActionName* action_of(const std::vector<std::string>& words) {
 std::string_view stray_flag(const KeysFlags& f, Action action) {
   for (const std::string_view name : {"id", "name", "description", "role", "permissions", "expires-at"})
     if (action != Action::create && f.flags.given(name)) return name;
+  if (action != Action::create && action != Action::limit && f.flags.given("limits")) return "limits";
   return action != Action::rotate && f.flags.given("grace") ? "grace" : "";
 }
 
@@ -72,21 +80,58 @@ std::string joined(const std::vector<std::string>& words) {
   return out.empty() ? "-" : out;
 }
 
+/// What is between commas.
+std::vector<std::string> parts_of(std::string_view list) {
+  std::vector<std::string> out;
+  while (!list.empty()) {
+    const std::size_t end = std::min(list.find(','), list.size());
+    out.emplace_back(trim(list.substr(0, end)));
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  return out;
+}
+
+Result<store::KeyLimits> limits_of(std::string_view list) {
+  store::KeyLimits out;
+  for (const std::string& part : parts_of(list)) {
+    const std::size_t sign = part.find('=');
+    const std::string_view text =
+        sign == std::string::npos ? std::string_view() : trim(std::string_view(part).substr(sign + 1));
+    double value = 0;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (text.empty() || read.ec != std::errc() || read.ptr != text.data() + text.size())
+      return gw::fail("invalid keys --limits " + quoted(part) + ": expected NAME=NUMBER");
+    if (const std::string fault = store::set_key_limit(out, trim(std::string_view(part).substr(0, sign)), value);
+        !fault.empty())
+      return gw::fail("invalid keys --limits: " + fault);
+  }
+  return out;
+}
+
+/// As the flag takes them.
+std::string limits_text(const store::KeyLimits& limits) {
+  std::string out;
+  for (const char c : store::key_limits_json(limits))
+    if (c != '{' && c != '}' && c != '"') out += c == ':' ? '=' : c;
+  return out.empty() ? "-" : out;
+}
+
 std::string list_text(const std::vector<store::GatewayKey>& keys, const Terminal& terminal) {
   if (keys.empty()) return "no gateway keys\n";
   using enum Table::Column;
-  Table table({text, text, text, text, text, text, figure, figure, figure}, {6, 5, 3});
-  table.row({"ID", "ORG", "WORKSPACE", "NAME", "ROLE", "PERMISSIONS", "CREATED", "LAST USED", "EXPIRES"});
+  Table table({text, text, text, text, text, text, figure, figure, figure, text}, {6, 5, 3});
+  table.row({"ID", "ORG", "WORKSPACE", "NAME", "ROLE", "PERMISSIONS", "CREATED", "LAST USED", "EXPIRES", "LIMITS"});
   for (const store::GatewayKey& k : keys)
     table.row({k.id.empty() ? "-" : k.id, k.org_id, k.workspace_id, k.name.empty() ? "-" : k.name,
                k.role.empty() ? "developer" : k.role, joined(k.permissions), time_or_dash(k.created_at_ns),
-               time_or_dash(k.last_used_at_ns), time_or_dash(k.expires_at_ns)});
+               time_or_dash(k.last_used_at_ns), time_or_dash(k.expires_at_ns), limits_text(k.limits)});
   return table.text(terminal);
 }
 
 std::string made_text(const store::GatewayKey& key, const std::string& token) {
   Block block;
   block.row("id", key.id).row("token", token).row("tenant", key.org_id + "/" + key.workspace_id).row("role", key.role);
+  if (key.limits.any()) block.row("limits", limits_text(key.limits));
   if (key.expires_at_ns != 0) block.row("expires", format_rfc3339(key.expires_at_ns));
   if (key.previous_until_ns != 0) block.row("token before until", format_rfc3339(key.previous_until_ns));
   return block.text() + "the token is not shown again\n";
@@ -103,11 +148,10 @@ Result<store::GatewayKey> key_of(const KeysFlags& f, std::int64_t now_ns) {
   key.role = f.role;
   key.created_by = "cli";
   key.created_at_ns = now_ns;
-  for (std::string_view rest = f.permissions; !rest.empty();) {
-    const std::size_t end = std::min(rest.find(','), rest.size());
-    key.permissions.emplace_back(rest.substr(0, end));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
+  key.permissions = parts_of(f.permissions);
+  auto limits = limits_of(f.limits);
+  if (!limits) return tl::make_unexpected(limits.error());
+  key.limits = *limits;
   if (!trim(f.expires_at).empty()) {
     const auto at = parse_time(f.expires_at, false);
     if (!at) return gw::fail("invalid keys --expires-at " + quoted(f.expires_at) + ": expected RFC3339 or YYYY-MM-DD");
@@ -171,6 +215,15 @@ class Keys {
     return made(rotated->key, *token);
   }
 
+  int limit(const std::string& id, const store::KeyLimits& limits) {
+    const auto changed = store_.set_limits(scope_, id, limits, now());
+    if (!changed) return c_.fail("failed to limit gateway key: " + changed.error().message);
+    if (changed->outcome != store::KeyOutcome::done) return c_.fail("gateway key not found: " + quoted(id));
+    return c_.print(json_ ? indented_json(trim(api::key_json(changed->key)))
+                          : "limits of " + printable(id) + ": " + limits_text(changed->key.limits) + "\n",
+                    "gateway key");
+  }
+
  private:
   std::int64_t now() const { return c_.handlers.clock.wall_ns(); }
   static Result<std::string> new_token() {
@@ -202,6 +255,12 @@ int keys(const Context& c, Args args) {
   constexpr std::int64_t kMaxGraceNs = auth::kMaxGraceSeconds * 1'000'000'000;
   if (f.grace_ns < 0 || f.grace_ns > kMaxGraceNs) return c.wrong_usage("--grace must be between 0s and 720h");
   store::GatewayKey key;
+  if (action->action == Action::limit) {
+    if (!f.flags.given("limits")) return c.wrong_usage("keys limit needs --limits, empty for none of its own");
+    const auto limits = limits_of(f.limits);
+    if (!limits) return c.wrong_usage(limits.error().message);
+    key.limits = *limits;
+  }
   if (action->action == Action::create) {
     auto described = key_of(f, c.handlers.clock.wall_ns());
     if (!described) return c.wrong_usage(described.error().message);
@@ -223,6 +282,8 @@ int keys(const Context& c, Args args) {
       return run.revoke(words[1]);
     case Action::rotate:
       return run.rotate(words[1]);
+    case Action::limit:
+      return run.limit(words[1], key.limits);
   }
   return kExitUsage;
 }
@@ -232,10 +293,10 @@ int keys(const Context& c, Args args) {
 Command keys_command() {
   return {"keys",
           kUsage,
-          "list, make, revoke and rotate gateway keys",
+          "list, make, revoke, rotate and limit gateway keys",
           keys,
           described<KeysFlags>,
-          "list create revoke rotate"};
+          "list create revoke rotate limit"};
 }
 
 }  // namespace gw::cli

@@ -15,7 +15,7 @@ class NotedKeys final : public store::KeyStore {
     std::vector<store::GatewayKey> keys;
     store::KeyOutcome outcome = store::KeyOutcome::done;
     store::TenantScope scope;
-    std::string revoked, rotated, failure;
+    std::string revoked, rotated, limited, failure;
     store::KeyRotation rotation;
   };
   explicit NotedKeys(Notes& notes) : notes_(notes) {}
@@ -48,6 +48,16 @@ class NotedKeys final : public store::KeyStore {
     key.id = id;
     key.role = "admin";
     key.previous_until_ns = rotation.grace_until_ns;
+    return store::KeyChange{.outcome = notes_.outcome, .key = key};
+  }
+  Result<store::KeyChange> set_limits(const store::TenantScope& scope, std::string_view id,
+                                      const store::KeyLimits& limits, std::int64_t) override {
+    notes_.scope = scope;
+    notes_.limited = id;
+    if (!notes_.failure.empty()) return gw::fail(notes_.failure);
+    store::GatewayKey key;
+    key.id = id;
+    key.limits = limits;
     return store::KeyChange{.outcome = notes_.outcome, .key = key};
   }
   Result<void> touch(const store::TenantScope&, std::span<const store::KeyUse>) override { return {}; }
@@ -123,13 +133,16 @@ TEST_F(KeysCommand, ListShowsNoDigests) {
   key.role = "viewer";
   key.permissions = {"keys:manage"};
   key.last_used_at_ns = kNow;
+  key.limits.concurrent_requests = 0;
+  key.limits.max_tokens_per_day = 7;
   notes_.keys = {key};
   EXPECT_EQ(keys({"list"}), kExitOk) << err();
   EXPECT_EQ(change_, false);
   EXPECT_TRUE(notes_.scope.everything);
   EXPECT_EQ(out(),
-            "ID  ORG      WORKSPACE  NAME  ROLE    PERMISSIONS  CREATED  LAST USED             EXPIRES\n"
-            "ci  default  default    -     viewer  keys:manage  -        2026-02-18T14:00:00Z  -\n");
+            "ID  ORG      WORKSPACE  NAME  ROLE    PERMISSIONS  CREATED  LAST USED             EXPIRES  LIMITS\n"
+            "ci  default  default    -     viewer  keys:manage  -        2026-02-18T14:00:00Z  -        "
+            "max_tokens_per_day=7,concurrent_requests=0\n");
   EXPECT_EQ(keys({"list", "--format", "json", "--org", "acme"}), kExitOk);
   EXPECT_EQ(notes_.scope.org_id + "/" + notes_.scope.workspace_id, "acme/default");
   const auto json = api::parse_json(out());
@@ -149,6 +162,22 @@ TEST_F(KeysCommand, RotateGivesANewTokenAndTheOldOneItsGracePeriod) {
   EXPECT_EQ(sha256_hex(printed_token()), notes_.rotation.token_hash);
   EXPECT_EQ(keys({"rotate", "ci"}), kExitOk);
   EXPECT_EQ(notes_.rotation.grace_until_ns, 0);
+}
+
+TEST_F(KeysCommand, CreateAndLimitTakeLimitsByTheNamesOfTheConfiguration) {
+  store::KeyLimits limits;
+  limits.max_cost_nano_usd_per_day = 2'500'000'000;
+  limits.requests_per_minute = 0;
+  EXPECT_EQ(keys({"create", "--limits", "max_cost_usd_per_day=2.5, requests_per_minute=0"}), kExitOk) << err();
+  EXPECT_EQ(notes_.keys.at(0).limits, limits);
+  EXPECT_NE(out().find("requests_per_minute=0,max_cost_usd_per_day=2.5\n"), std::string::npos) << out();
+  EXPECT_EQ(keys({"limit", "ci", "--limits", "max_tokens_per_day=10"}), kExitOk) << err();
+  EXPECT_EQ(notes_.limited, "ci");
+  EXPECT_EQ(out(), "limits of ci: max_tokens_per_day=10\n");
+  EXPECT_EQ(keys({"limit", "ci", "--limits", ""}), kExitOk) << err();
+  EXPECT_EQ(out(), "limits of ci: -\n");
+  EXPECT_EQ(keys({"limit", "ci", "--limits", "max_tokens_per_day=10", "--format", "json"}), kExitOk);
+  EXPECT_NE(out().find("\"max_tokens_per_day\": 10"), std::string::npos) << out();
 }
 
 TEST_F(KeysCommand, RevokeNamesTheKey) {
@@ -174,6 +203,12 @@ TEST_F(KeysCommand, RefusesWhatIsNotClear) {
                                             {"create", "--id", "a/b"},
                                             {"create", "--permissions", "all"},
                                             {"create", "--expires-at", "2020-01-01"},
+                                            {"create", "--limits", "max_tokens_per_day"},
+                                            {"create", "--limits", "max_tokens_per_day=1x"},
+                                            {"create", "--limits", "max_tokens=1"},
+                                            {"limit", "ci"},
+                                            {"limit", "ci", "--limits", "max_tokens_per_day=-1"},
+                                            {"rotate", "ci", "--limits", ""},
                                             {"create", "--expires-at", "soon"}};
   for (const auto& words : wrong) {
     EXPECT_EQ(keys(words), kExitUsage) << testing::PrintToString(words);
@@ -187,12 +222,17 @@ TEST_F(KeysCommand, SaysWhyItFailed) {
   EXPECT_EQ(keys({"create", "--id", "ci"}), kExitFailure);
   EXPECT_EQ(err(), "gateway key already exists: \"ci\"\n");
   notes_.outcome = store::KeyOutcome::not_found;
-  for (const char* action : {"revoke", "rotate"}) {
-    EXPECT_EQ(keys({action, "ci"}), kExitFailure);
+  for (const auto& words :
+       {std::vector<std::string>{"revoke", "ci"}, {"rotate", "ci"}, {"limit", "ci", "--limits", ""}}) {
+    EXPECT_EQ(keys(words), kExitFailure);
     EXPECT_EQ(err(), "gateway key not found: \"ci\"\n");
   }
   notes_.failure = "disk on fire";
-  for (const auto& words : {std::vector<std::string>{"list"}, {"create"}, {"revoke", "ci"}, {"rotate", "ci"}}) {
+  for (const auto& words : {std::vector<std::string>{"list"},
+                            {"create"},
+                            {"revoke", "ci"},
+                            {"rotate", "ci"},
+                            {"limit", "ci", "--limits", ""}}) {
     EXPECT_EQ(keys(words), kExitFailure);
     EXPECT_NE(err().find("gateway key"), std::string::npos);
     EXPECT_NE(err().find("disk on fire\n"), std::string::npos);

@@ -56,6 +56,24 @@ std::int64_t part_of(M m, const Spend& spend) {
   return m == M::day_cost || m == M::month_cost ? spend.cost_nano_usd : spend.tokens;
 }
 
+std::optional<std::int64_t> override_of(const store::KeyLimits& limits, M measure) {
+  switch (measure) {
+    case M::minute_tokens:
+      return limits.tokens_per_minute;
+    case M::day_tokens:
+      return limits.max_tokens_per_day;
+    case M::day_cost:
+      return limits.max_cost_nano_usd_per_day;
+    case M::month_cost:
+      return limits.max_cost_nano_usd_per_month;
+    case M::requests:
+      return limits.requests_per_minute;
+    case M::concurrent:
+      return limits.concurrent_requests;
+  }
+  return std::nullopt;
+}
+
 Denial denial_of(const Step& step, std::int64_t retry_after_s, bool lasting = false) {
   return {.subject = step.subject, .measure = step.measure, .retry_after_s = retry_after_s, .lasting = lasting};
 }
@@ -67,7 +85,7 @@ Denial spend_denial(const Step& step, bool lasting, const Moment& now) {
 
 std::optional<Denial> look_at(const Step& step, const Periods& at, const Moment& now) {
   if (step.measure == M::requests) {
-    const auto answer = step.meter->requests().peek(step.threshold, now.mono_ns);
+    const auto answer = step.requests->peek(step.threshold, now.mono_ns);
     return answer.accepted ? std::nullopt : std::optional(denial_of(step, answer.retry_after_s));
   }
   if (step.measure == M::concurrent) {
@@ -152,7 +170,7 @@ std::optional<Denial> record_requests(const AllSteps& steps, const Moment& now, 
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const Step& step = steps[i];
     if (step.measure != M::requests || (only && step.subject != *only)) continue;
-    const auto answer = step.meter->requests().accept(step.threshold, now.mono_ns);
+    const auto answer = step.requests->accept(step.threshold, now.mono_ns);
     if (!answer.accepted) return denial_of(step, answer.retry_after_s);
   }
   return std::nullopt;
@@ -193,7 +211,7 @@ void seed_meter(Meter& meter, M measure, std::int64_t spent, std::int64_t wall_n
 Standing standing_of(const Step& step, const Moment& now) {
   Standing s{.limit = step.threshold};
   if (step.measure == M::requests) {
-    const RateWindow::View view = step.meter->requests().view(step.threshold, now.mono_ns);
+    const RateWindow::View view = step.requests->view(step.threshold, now.mono_ns);
     s.remaining = step.threshold - view.count;
     if (view.count > 0) s.reset_s = whole_seconds(view.oldest_ns + RateWindow::kWindowNs - now.mono_ns);
   } else {
@@ -231,6 +249,12 @@ void Steps::add(const Step& step) {
   if (step.measure == M::requests) list.back().threshold = std::min(step.threshold, kMaxRequestsPerMinute);
   tokens = tokens || is_spend(step.measure);
   money = money || step.measure == M::day_cost || step.measure == M::month_cost;
+}
+
+std::int64_t Steps::most(Subject subject, Measure measure) const {
+  for (const Step& step : list)
+    if (step.subject == subject && step.measure == measure) return step.threshold;
+  return 0;
 }
 
 void Permit::end() {
@@ -271,7 +295,11 @@ Limiter::Limiter(Options options) : options_(std::move(options)) {
       made->pattern = limit.pattern;
       made->meter = std::make_unique<Meter>();
       for (const M measure : kModelOrder)
-        made->steps.add({S::model, measure, limit.thresholds.of(measure), made->meter.get()});
+        made->steps.add({.subject = S::model,
+                         .measure = measure,
+                         .threshold = limit.thresholds.of(measure),
+                         .meter = made->meter.get(),
+                         .requests = &made->meter->requests()});
       models_.push_back(std::move(made));
     }
   for (const Thresholds& t : options_.thresholds)
@@ -334,28 +362,37 @@ void Limiter::forget_idle(const Moment& now) {
   if (swept_mono_ns_ != 0 && now.mono_ns - swept_mono_ns_ < kSweepNs) return;
   swept_mono_ns_ = now.mono_ns;
   const Periods at = Periods::at(now.wall_ns);
-  const auto idle = [&](Meter& meter, Subject s) {
-    return meter.idle(at, std::min(options_.of(s).of(M::requests), kMaxRequestsPerMinute), now.mono_ns);
+  const auto none = [&](const RateWindow& window, std::int64_t most) {
+    return most <= 0 || window.view(std::min(most, kMaxRequestsPerMinute), now.mono_ns).count == 0;
   };
   std::erase_if(keys_, [&](const auto& entry) {
-    return entry.second.use_count() == 1 && idle(entry.second->of(S::key), S::key);
+    const Meters& meters = *entry.second;
+    return entry.second.use_count() == 1 && meters.of(S::key).idle(at) &&
+           none(*meters.key_requests, meters.steps.most(S::key, M::requests));
   });
   std::erase_if(shared_, [&](const auto& entry) {
-    const Subject kind = entry.first.starts_with("org") ? S::org : S::workspace;
-    return entry.second.use_count() == 1 && idle(*entry.second, kind);
+    const S kind = entry.first.starts_with("org") ? S::org : S::workspace;
+    return entry.second.use_count() == 1 && entry.second->idle(at) &&
+           none(entry.second->requests(), options_.of(kind).of(M::requests));
   });
 }
 
-MetersPtr Limiter::find(std::string_view org, std::string_view workspace, std::string_view key, const Moment& now) {
+MetersPtr Limiter::find(std::string_view org, std::string_view workspace, std::string_view key,
+                        const store::KeyLimits& overrides, const Moment& now) {
   std::string name = key_text("key", org, workspace, key);
   const Lock lock(busy_);
-  if (const auto known = keys_.find(name); known != keys_.end()) return known->second;
+  if (const auto known = keys_.find(name); known != keys_.end()) {
+    if (known->second->overrides != overrides) known->second = with_overrides(*known->second, overrides, now);
+    return known->second;
+  }
   if (keys_.size() >= options_.max_keys) forget_idle(now);
   if (keys_.size() >= options_.max_keys) return nullptr;
   auto made = std::make_shared<Meters>();
   made->org = org;
   made->workspace = workspace;
   made->key = key;
+  made->overrides = overrides;
+  made->key_requests = std::make_shared<RateWindow>();
   if (options_.keys_without_id) made->whole = shared_meter("whole", org, workspace);
   made->subjects[0] = key.empty() && made->whole != nullptr ? std::move(made->whole) : std::make_shared<Meter>();
   made->subjects[1] = shared_meter("workspace", org, workspace);
@@ -368,9 +405,31 @@ MetersPtr Limiter::find(std::string_view org, std::string_view workspace, std::s
 void Limiter::add_steps(Meters& meters) const {
   for (const auto& [subject, measure] : kOrder) {
     const bool both = subject == S::key && meters.whole != nullptr;
-    meters.steps.add(
-        {subject, measure, options_.of(subject).of(measure), &meters.of(subject), both ? meters.whole.get() : nullptr});
+    std::int64_t threshold = options_.of(subject).of(measure);
+    if (subject == S::key) threshold = override_of(meters.overrides, measure).value_or(threshold);
+    Meter& meter = meters.of(subject);
+    meters.steps.add({.subject = subject,
+                      .measure = measure,
+                      .threshold = threshold,
+                      .meter = &meter,
+                      .whole = both ? meters.whole.get() : nullptr,
+                      .requests = subject == S::key ? meters.key_requests.get() : &meter.requests()});
   }
+}
+
+MetersPtr Limiter::with_overrides(const Meters& known, const store::KeyLimits& overrides, const Moment& now) const {
+  auto made = std::make_shared<Meters>(known);
+  made->overrides = overrides;
+  const std::int64_t before = known.steps.most(S::key, M::requests);
+  const std::int64_t most = std::min(override_of(overrides, M::requests).value_or(options_.of(S::key).of(M::requests)),
+                                     kMaxRequestsPerMinute);
+  if (before != most) {
+    made->key_requests = std::make_shared<RateWindow>();
+    if (before > 0 && most > 0) made->key_requests->copy(*known.key_requests, before, most, now.mono_ns);
+  }
+  made->steps = {};
+  add_steps(*made);
+  return made;
 }
 
 void Limiter::seed(const Meters& meters, Subject subject, Measure measure, std::int64_t spent, std::int64_t wall_ns) {
@@ -383,12 +442,13 @@ void Limiter::seed(const ModelMeters& model, Measure measure, std::int64_t spent
 }
 
 const MetersPtr& MeterCache::find(Limiter& limiter, std::string_view org, std::string_view workspace,
-                                  std::string_view key, const Moment& now) {
+                                  std::string_view key, const store::KeyLimits& overrides, const Moment& now) {
   const std::hash<std::string_view> hash;
   const std::size_t place = (hash(key) * 31 + hash(workspace)) * 31 + hash(org);
   MetersPtr& known = places_[place % kPlaces];
-  if (known == nullptr || known->key != key || known->workspace != workspace || known->org != org)
-    known = limiter.find(org, workspace, key, now);
+  if (known == nullptr || known->key != key || known->workspace != workspace || known->org != org ||
+      known->overrides != overrides)
+    known = limiter.find(org, workspace, key, overrides, now);
   return known;
 }
 

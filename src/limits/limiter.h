@@ -26,6 +26,7 @@
 #include "limits/denial.h"
 #include "limits/meter.h"
 #include "limits/thresholds.h"
+#include "store/key_limits.h"
 
 namespace gw::limits {
 
@@ -36,6 +37,7 @@ struct Step {
   std::int64_t threshold = 0;
   Meter* meter = nullptr;
   Meter* whole = nullptr;  ///< is told what the meter is told; null: none
+  RateWindow* requests = nullptr;
 };
 
 /// Checks in the order in which they are made, and what a request has to say for them of what it may spend.
@@ -44,6 +46,8 @@ struct Steps {
   bool tokens = false, money = false;
 
   void add(const Step& step);
+  /// 0: not limited.
+  std::int64_t most(Subject subject, Measure measure) const;
 };
 
 /// Of one key. Shared by all that use it.
@@ -52,6 +56,8 @@ struct Meters {
   std::shared_ptr<Meter> subjects[kTenants];
   /// What the whole workspace spends, where keys without an id are measured by it; else null.
   std::shared_ptr<Meter> whole;
+  store::KeyLimits overrides;
+  std::shared_ptr<RateWindow> key_requests;  ///< as long as the key may send; the others' are in their meters
   Steps steps;
 
   Meter& of(Subject s) const { return *subjects[static_cast<std::size_t>(s)]; }
@@ -140,11 +146,12 @@ class Limiter {
  public:
   explicit Limiter(Options options);
 
-  /// False: every threshold is off, and nothing else need be called.
+  /// False: every threshold is off, and nothing else need be called for a key without overrides.
   bool on() const { return on_; }
 
-  /// Null: max_keys are in use.
-  MetersPtr find(std::string_view org, std::string_view workspace, std::string_view key, const Moment& now);
+  /// Null: max_keys are in use. With other overrides than before what is counted of the key stays.
+  MetersPtr find(std::string_view org, std::string_view workspace, std::string_view key,
+                 const store::KeyLimits& overrides, const Moment& now);
 
   /// Models are limited: a request has to say which one it is for.
   bool knows_models() const { return !models_.empty(); }
@@ -172,6 +179,7 @@ class Limiter {
 
   std::shared_ptr<Meter> shared_meter(std::string_view kind, std::string_view org, std::string_view workspace);
   void add_steps(Meters& meters) const;
+  MetersPtr with_overrides(const Meters& known, const store::KeyLimits& overrides, const Moment& now) const;
   void forget_idle(const Moment& now);
 
   Options options_;
@@ -189,7 +197,7 @@ class MeterCache {
  public:
   /// Null as there.
   const MetersPtr& find(Limiter& limiter, std::string_view org, std::string_view workspace, std::string_view key,
-                        const Moment& now);
+                        const store::KeyLimits& overrides, const Moment& now);
 
  private:
   static constexpr std::size_t kPlaces = 256;

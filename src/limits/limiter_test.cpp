@@ -28,10 +28,11 @@ Options limit(Subject subject, Measure measure, std::int64_t most) {
 
 struct Fixture {
   Limiter limiter;
+  store::KeyLimits overrides_{};
   explicit Fixture(Options o) : limiter(o) {}
 
   MetersPtr meters(const char* key = "k", const char* workspace = "w", const char* org = "o") {
-    return limiter.find(org, workspace, key, kNoon);
+    return limiter.find(org, workspace, key, overrides_, kNoon);
   }
   /// What a request that spends this meets, one after the other.
   std::string_view spend(const MetersPtr& meters, Spend spend, Moment now = kNoon) {
@@ -412,13 +413,65 @@ TEST(Limiter, ForgetsKeysOfWhichNothingIsCountedWhenItIsFull) {
   EXPECT_EQ(f.spend(f.meters("a"), {1, 0}), "KEY_DAILY_TOKENS_EXCEEDED");
 }
 
+TEST(Limiter, AKeysOwnLimitTakesThePlaceOfTheConfiguredOneOfThatName) {
+  Options o = limit(Subject::key, Measure::day_tokens, 10);
+  o.of(Subject::key).of(Measure::concurrent) = 1;
+  Fixture f(o);
+  f.overrides_.max_tokens_per_day = 30;
+  const auto own = f.meters("own");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(f.spend(own, {10, 0}), "") << i;
+  EXPECT_EQ(f.spend(own, {1, 0}), "KEY_DAILY_TOKENS_EXCEEDED");
+  auto held = f.limiter.take(f.meters("other"), nullptr, {}, kNoon);
+  EXPECT_EQ(f.limiter.take(f.meters("other"), nullptr, {}, kNoon).error().code(), "KEY_CONCURRENT_REQUESTS_EXCEEDED")
+      << "the others hold";
+}
+
+TEST(Limiter, AKeysOwnLimitOfZeroIsNoLimitAndOneMayStandAlone) {
+  Fixture f(limit(Subject::key, Measure::day_tokens, 10));
+  f.overrides_.max_tokens_per_day = 0;
+  const auto free = f.meters("free");
+  EXPECT_TRUE(free->steps.list.empty());
+  Fixture alone(Options{});
+  EXPECT_FALSE(alone.limiter.on());
+  alone.overrides_.requests_per_minute = 1;
+  EXPECT_EQ(alone.spend(alone.meters(), {}), "");
+  EXPECT_EQ(alone.spend(alone.meters(), {}), "KEY_RATE_LIMIT_EXCEEDED");
+}
+
+TEST(Limiter, KeepsWhatIsCountedOfAKeyWhoseLimitsChange) {
+  Options o = limit(Subject::key, Measure::day_tokens, 10);
+  o.of(Subject::key).of(Measure::requests) = 3;
+  Fixture f(o);
+  const auto before = f.meters();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(f.spend(before, {3, 0}), "");
+  f.overrides_.requests_per_minute = 5;
+  EXPECT_EQ(f.spend(f.meters(), {1, 0}), "") << "3 of 5, 9 of 10";
+  EXPECT_EQ(f.spend(f.meters(), {1, 0}), "KEY_DAILY_TOKENS_EXCEEDED");
+  f.overrides_.max_tokens_per_day = 100;
+  EXPECT_EQ(f.spend(f.meters(), {1, 0}), "");
+  EXPECT_EQ(f.spend(f.meters(), {1, 0}), "KEY_RATE_LIMIT_EXCEEDED");
+  f.overrides_.requests_per_minute = 2;
+  EXPECT_EQ(f.limiter.take(f.meters(), nullptr, {}, kNoon).error().retry_after_s, 60);
+  f.overrides_ = {};
+  EXPECT_EQ(f.spend(f.meters(), {1, 0}), "KEY_DAILY_TOKENS_EXCEEDED") << "11 of 10";
+}
+
+TEST(MeterCache, TakesUpTheLimitsOfAKeyWhenTheyChange) {
+  Fixture f(limit(Subject::key, Measure::day_tokens, 10));
+  MeterCache cache;
+  store::KeyLimits own;
+  EXPECT_EQ(cache.find(f.limiter, "o", "w", "k", own, kNoon)->steps.list.size(), 1U);
+  own.max_tokens_per_day = 0;
+  EXPECT_EQ(cache.find(f.limiter, "o", "w", "k", own, kNoon)->steps.list.size(), 0U);
+}
+
 TEST(MeterCache, GivesWhatTheLimiterGives) {
   Fixture f(limit(Subject::key, Measure::day_tokens, 10));
   MeterCache cache;
   for (int round = 0; round < 2; ++round)
     for (int i = 0; i < 2'000; ++i) {
       const std::string key = std::to_string(i);
-      EXPECT_EQ(cache.find(f.limiter, "o", "w", key, kNoon), f.limiter.find("o", "w", key, kNoon));
+      EXPECT_EQ(cache.find(f.limiter, "o", "w", key, {}, kNoon), f.limiter.find("o", "w", key, {}, kNoon));
     }
 }
 
@@ -435,7 +488,7 @@ TEST(Limiter, KeepsABudgetWhateverTheConcurrency) {
     for (int t = 0; t < kThreads; ++t)
       threads.emplace_back([&, t] {
         std::mt19937 random(static_cast<unsigned>(t));
-        const MetersPtr meters = limiter.find("o", "w", "k", kNoon);
+        const MetersPtr meters = limiter.find("o", "w", "k", {}, kNoon);
         for (int i = 0; i < 4'000; ++i) {
           const auto below = [&](std::int64_t most) { return static_cast<std::int64_t>(random() % most); };
           const Spend estimate{1 + below(kMostReserved), 1 + below(kMostReserved)};
@@ -459,7 +512,7 @@ TEST(Limiter, KeepsABudgetWhateverTheConcurrency) {
     const std::int64_t over = unknown ? kThreads * kMostUnknown : 0;
     EXPECT_LE(tokens.load(), kThreshold - 1 + kMostReserved + over);
     EXPECT_LE(cost.load(), kThreshold - 1 + kMostReserved);
-    const MetersPtr meters = limiter.find("o", "w", "k", kNoon);
+    const MetersPtr meters = limiter.find("o", "w", "k", {}, kNoon);
     const auto sums = [](auto& account) {
       const std::int64_t day = Periods::at(kNoon.wall_ns).day;
       return std::pair(account.committed.read(day), account.spent.read(day));

@@ -50,6 +50,16 @@ class RateWindow {
     return {.count = static_cast<std::int64_t>(next - low), .oldest_ns = oldest};
   }
 
+  /// Before this one's first use: what counts of another one. What that one accepts meanwhile is missed.
+  void copy(const RateWindow& from, std::int64_t from_most, std::int64_t most, std::int64_t now_ns) {
+    const std::int64_t count = std::min(from.view(from_most, now_ns).count, most);
+    const std::uint64_t next = from.next_.load(std::memory_order_acquire);
+    for (std::uint64_t i = next - std::min(next, static_cast<std::uint64_t>(count)); i < next; ++i) {
+      const std::uint64_t slot = from.slots_.load(std::memory_order_acquire)[i % static_cast<std::uint64_t>(from_most)];
+      if (counts(slot, now_ns)) accept(most, time_of(slot));
+    }
+  }
+
  private:
   /// A slot holds its time and, in the low bits, how often it was written: a writer that was held up sees by it that
   /// the place is taken. A lap takes a minute, so few bits do.

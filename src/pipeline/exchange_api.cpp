@@ -91,7 +91,8 @@ void Exchange::read_api_request(api::ApiRequest& request) const {
 /// read to its end, nor is its client told to send it. What is returned other than `complete` ends the exchange.
 net::Task<proxy::RelayEnd> Exchange::read_api_body(api::ApiRequest& request) {
   using proxy::RelayEnd;
-  if (head_.method != "POST" || head_.body == http::BodyKind::none) co_return RelayEnd::complete;
+  if ((head_.method != "POST" && head_.method != "PUT") || head_.body == http::BodyKind::none)
+    co_return RelayEnd::complete;
   const std::size_t most = api::max_body(request);
   request.body_too_large = head_.body == http::BodyKind::length && head_.content_length > most;
   if (request.body_too_large) co_return RelayEnd::complete;

@@ -23,7 +23,7 @@ LocalAnswer LocalAnswer::malformed(int status, std::string_view message) {
 
 void add_cors(LocalAnswer& answer, const std::string& allow_headers) {
   answer.headers.emplace_back("Access-Control-Allow-Origin", "*");
-  answer.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS");
+  answer.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS");
   answer.headers.emplace_back("Access-Control-Allow-Headers", allow_headers);
 }
 

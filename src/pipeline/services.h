@@ -112,7 +112,7 @@ struct Services : Stages {
   BackgroundAnswers background_answers;
   provider::TokenizerSet tokenizers;
   ServerLimits limits;
-  std::unique_ptr<limits::Limiter> limiter;  ///< null: nothing is limited
+  std::unique_ptr<limits::Limiter> limiter;  ///< null: nothing can be limited
   LimitOptions limit_options;
   CaptureOptions capture;
   AccountingOptions accounting;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "store/key_limits.h"
 #include "store/trace_store.h"
 
 namespace gw::store {
@@ -27,6 +28,7 @@ struct GatewayKey {
   /// The token before the present one, which is accepted until then.
   std::string previous_token_hash{};
   std::int64_t previous_until_ns = 0;
+  KeyLimits limits{};
 
   friend bool operator==(const GatewayKey&, const GatewayKey&) = default;
 };
@@ -75,6 +77,9 @@ class KeyStore {
   virtual Result<KeyOutcome> insert(const TenantScope& scope, const GatewayKey& key) = 0;
   virtual Result<KeyOutcome> revoke(const TenantScope& scope, std::string_view id, std::int64_t at_ns) = 0;
   virtual Result<KeyChange> rotate(const TenantScope& scope, std::string_view id, const KeyRotation& rotation) = 0;
+  /// All that it had before are replaced.
+  virtual Result<KeyChange> set_limits(const TenantScope& scope, std::string_view id, const KeyLimits& limits,
+                                       std::int64_t at_ns) = 0;
   /// Notes later times of use; of keys that are not stored, nothing.
   virtual Result<void> touch(const TenantScope& scope, std::span<const KeyUse> uses) = 0;
 };

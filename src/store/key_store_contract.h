@@ -198,6 +198,52 @@ TEST_P(KeyStoreContract, TheTimeOfTheLastUseNeverGoesBack) {
   }
 }
 
+TEST_P(KeyStoreContract, LimitsOfAKeyAreStoredReplacedAndTakenAway) {
+  GatewayKey key = test_key("a", "1");
+  key.limits.requests_per_minute = 5;
+  key.limits.max_cost_nano_usd_per_day = 1'500'000'001;
+  EXPECT_EQ(insert(key), KeyOutcome::done);
+  insert(test_key("b", "2"));
+  EXPECT_EQ(load().keys.at(0).limits, key.limits);
+  EXPECT_EQ(load().keys.at(1).limits, KeyLimits{});
+
+  KeyLimits other;
+  other.max_tokens_per_day = 0;
+  const std::int64_t before = change();
+  const auto done = keys_->set_limits(all_, "a", other, kNow);
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(done->outcome, KeyOutcome::done);
+  key.limits = other;
+  EXPECT_EQ(done->key, key) << "nothing else of it";
+  EXPECT_EQ(load().keys.at(0), key);
+  EXPECT_NE(change(), before);
+  EXPECT_EQ(rotate("a", "3"), KeyOutcome::done);
+  EXPECT_EQ(load().keys.at(0).limits, other);
+  EXPECT_EQ(keys_->set_limits(all_, "a", {}, kNow)->key.limits, KeyLimits{});
+  EXPECT_FALSE(load().keys.at(0).limits.any());
+}
+
+TEST_P(KeyStoreContract, LimitsAreSetWithinTheScopeAndOnKeysThatAreThere) {
+  insert(test_key("a", "1"));
+  KeyLimits limits;
+  limits.concurrent_requests = 1;
+  EXPECT_EQ(keys_->set_limits(TenantScope::of("other", "default"), "a", limits, kNow)->outcome, KeyOutcome::not_found);
+  EXPECT_EQ(keys_->set_limits(all_, "nobody", limits, kNow)->outcome, KeyOutcome::not_found);
+  EXPECT_FALSE(load().keys.at(0).limits.any());
+  EXPECT_EQ(*keys_->revoke(all_, "a", kNow), KeyOutcome::done);
+  EXPECT_EQ(keys_->set_limits(all_, "a", limits, kNow)->outcome, KeyOutcome::not_found);
+}
+
+TEST_P(KeyStoreContract, LimitsOnAConfiguredKeyImportIt) {
+  const auto store = database_->open({test_key("y1", "1")});
+  KeyLimits limits;
+  limits.concurrent_requests = 1;
+  EXPECT_EQ(store->set_limits(all_, "y1", limits, kNow)->outcome, KeyOutcome::done);
+  const KeySet set = load(*store);
+  EXPECT_TRUE(set.stored);
+  EXPECT_EQ(set.keys.at(0).limits, limits);
+}
+
 TEST_P(KeyStoreContract, ConfiguredKeysCountUntilOneIsStoredAndAreImportedThen) {
   GatewayKey elsewhere = test_key("y2", "2");
   elsewhere.org_id = "acme";

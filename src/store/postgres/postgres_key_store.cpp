@@ -17,7 +17,7 @@ namespace {
 constexpr const char* kColumnsOfAKey =
     "id, token_hash, org_id, workspace_id, team, name, description, created_by, role, created_at, last_used_at, "
     "expires_at, coalesce(previous_token_hash, ''), previous_until, ARRAY(SELECT jsonb_array_elements_text(CASE WHEN "
-    "jsonb_typeof(permissions) = 'array' THEN permissions ELSE '[]' END))";
+    "jsonb_typeof(permissions) = 'array' THEN permissions ELSE '[]' END)), coalesce(limits::text, '')";
 
 GatewayKey key_of(const PgResult& r, int row) {
   GatewayKey key;
@@ -32,6 +32,7 @@ GatewayKey key_of(const PgResult& r, int row) {
   key.previous_token_hash = r.text(row, 12);
   key.previous_until_ns = r.time_ns(row, 13);
   key.permissions = r.texts(row, 14);
+  key.limits = key_limits_from(r.text(row, 15));
   return key;
 }
 
@@ -49,6 +50,8 @@ class PostgresKeyStore final : public KeyStore {
   Result<KeyOutcome> insert(const TenantScope& scope, const GatewayKey& key) override;
   Result<KeyOutcome> revoke(const TenantScope& scope, std::string_view id, std::int64_t at_ns) override;
   Result<KeyChange> rotate(const TenantScope& scope, std::string_view id, const KeyRotation& rotation) override;
+  Result<KeyChange> set_limits(const TenantScope& scope, std::string_view id, const KeyLimits& limits,
+                               std::int64_t at_ns) override;
   Result<void> touch(const TenantScope& scope, std::span<const KeyUse> uses) override;
 
  private:
@@ -76,6 +79,8 @@ class PostgresKeyStore final : public KeyStore {
   PgExpected<KeyOutcome> insert_in(const TenantScope& scope, const GatewayKey& key);
   PgExpected<KeyOutcome> revoke_in(const TenantScope& scope, std::string_view id, std::int64_t at_ns);
   PgExpected<KeyChange> rotate_in(const TenantScope& scope, std::string_view id, const KeyRotation& rotation);
+  PgExpected<KeyChange> limit_in(const TenantScope& scope, std::string_view id, const KeyLimits& limits,
+                                 std::int64_t at_ns);
   PgExpected<void> touch_in(const TenantScope& scope, std::span<const KeyUse> uses);
 
   const PgOptions options_;
@@ -183,11 +188,14 @@ PgExpected<void> PostgresKeyStore::insert_row(const GatewayKey& key) {
                                &key.description, &key.created_by, &key.role})
     p.text(*s);
   p.texts(std::span<const std::string>(key.permissions)).time(key.created_at_ns).time_or_null(key.expires_at_ns);
+  const std::string limits = key_limits_json(key.limits);
+  p.text(limits);
   const auto done = connection_.query(
       "INSERT INTO gateway_keys(id, token_hash, token, org_id, workspace_id, team, name, description, created_by, "
       "role, "
-      "permissions, created_at, expires_at) VALUES($1, $2, 'redacted:' || $1, $3, $4, $5, $6, $7, $8, $9, CASE WHEN "
-      "cardinality($10) > 0 THEN to_jsonb($10) END, $11, $12)",
+      "permissions, created_at, expires_at, limits) VALUES($1, $2, 'redacted:' || $1, $3, $4, $5, $6, $7, $8, $9, CASE "
+      "WHEN "
+      "cardinality($10) > 0 THEN to_jsonb($10) END, $11, $12, nullif($13, '')::jsonb)",
       p);
   if (!done) return tl::make_unexpected(done.error());
   return {};
@@ -288,6 +296,33 @@ Result<KeyChange> PostgresKeyStore::rotate(const TenantScope& scope, std::string
   if (rotation.token_hash.empty()) return fail("a gateway key must have a digest");
   const Timed deadline = timed();
   return result_of(rotate_in(scope, id, rotation));
+}
+
+PgExpected<KeyChange> PostgresKeyStore::limit_in(const TenantScope& scope, std::string_view id, const KeyLimits& limits,
+                                                 std::int64_t at_ns) {
+  auto t = begin_change(at_ns);
+  if (!t) return tl::make_unexpected(t.error());
+  if (auto ok = narrow(scope); !ok) return tl::make_unexpected(ok.error());
+  std::string sql = "UPDATE gateway_keys SET limits = nullif($2, '')::jsonb WHERE id=$1 AND revoked_at IS NULL";
+  PgParams p;
+  const std::string text = key_limits_json(limits);
+  p.text(id).text(text);
+  if (!scope.everything) {
+    sql += " AND org_id=$3 AND workspace_id=$4";
+    p.text(scope.org_id).text(scope.workspace_id);
+  }
+  const auto done = connection_.query(sql + " RETURNING " + kColumnsOfAKey, p);
+  if (!done) return tl::make_unexpected(done.error());
+  if (done->rows() == 0) return KeyChange{.outcome = KeyOutcome::not_found};
+  KeyChange change{.outcome = KeyOutcome::done, .key = key_of(*done, 0)};
+  if (auto ok = t->commit(); !ok) return tl::make_unexpected(ok.error());
+  return change;
+}
+
+Result<KeyChange> PostgresKeyStore::set_limits(const TenantScope& scope, std::string_view id, const KeyLimits& limits,
+                                               std::int64_t at_ns) {
+  const Timed deadline = timed();
+  return result_of(limit_in(scope, id, limits, at_ns));
 }
 
 PgExpected<void> PostgresKeyStore::touch_in(const TenantScope& scope, std::span<const KeyUse> uses) {

@@ -36,8 +36,8 @@ DO $$ BEGIN
 END $$;
 )sql";
 
-// team, expires_at and the previous token are ours. The reference makes the table outside its migrations, and older
-// ones of it held tokens in plain text.
+// team, expires_at, the previous token and limits (store/key_limits.h) are ours. The reference makes the table outside
+// its migrations, and older ones of it held tokens in plain text.
 constexpr std::string_view kKeys = R"sql(
 CREATE TABLE IF NOT EXISTS gateway_keys (id TEXT PRIMARY KEY);
 ALTER TABLE gateway_keys
@@ -55,6 +55,7 @@ ALTER TABLE gateway_keys
   ADD COLUMN IF NOT EXISTS expires_at TIMESTAMPTZ,
   ADD COLUMN IF NOT EXISTS previous_token_hash TEXT,
   ADD COLUMN IF NOT EXISTS previous_until TIMESTAMPTZ,
+  ADD COLUMN IF NOT EXISTS limits JSONB,
   ADD COLUMN IF NOT EXISTS revoked_at TIMESTAMPTZ,
   ADD COLUMN IF NOT EXISTS created_at TIMESTAMPTZ NOT NULL DEFAULT now();
 ALTER TABLE gateway_keys ALTER COLUMN token DROP NOT NULL;
@@ -91,7 +92,7 @@ CREATE OR REPLACE FUNCTION gateway_keys_changed() RETURNS trigger LANGUAGE plpgs
 END $$;
 DROP TRIGGER IF EXISTS gateway_keys_change ON gateway_keys;
 CREATE TRIGGER gateway_keys_change AFTER INSERT OR DELETE OR TRUNCATE OR UPDATE OF id, token_hash, org_id, workspace_id, team, role,
-  permissions, expires_at, previous_token_hash, previous_until, revoked_at ON gateway_keys
+  permissions, expires_at, previous_token_hash, previous_until, revoked_at, limits ON gateway_keys
   FOR EACH STATEMENT EXECUTE FUNCTION gateway_keys_changed();
 )sql";
 

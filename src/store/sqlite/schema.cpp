@@ -14,9 +14,9 @@
 namespace gw::store::sqlite {
 namespace {
 
-constexpr std::array<std::string_view, 6> kKnownMigrations = {kMigrationCreate,         kMigrationGatewayKeyId,
-                                                              kMigrationIngestSequence, kMigrationSessionId,
-                                                              kMigrationAnalytics,      kMigrationGatewayKeys};
+constexpr std::array<std::string_view, 7> kKnownMigrations = {
+    kMigrationCreate,    kMigrationGatewayKeyId, kMigrationIngestSequence, kMigrationSessionId,
+    kMigrationAnalytics, kMigrationGatewayKeys,  kMigrationKeyLimits};
 
 // The reference's indexes: seventeen of them cost more than the row itself. Ours is idx_traces_id, and kTimeIndex while
 // many rows are in no block.

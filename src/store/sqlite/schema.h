@@ -19,6 +19,7 @@ inline constexpr std::string_view kMigrationIngestSequence = "sqlite/003_ingest_
 inline constexpr std::string_view kMigrationSessionId = "sqlite/004_session_id.sql";
 inline constexpr std::string_view kMigrationAnalytics = "sqlite/005_analytics.sql";
 inline constexpr std::string_view kMigrationGatewayKeys = "sqlite/006_gateway_keys.sql";
+inline constexpr std::string_view kMigrationKeyLimits = "sqlite/007_key_limits.sql";
 
 using Progress = std::function<void(std::string_view)>;
 

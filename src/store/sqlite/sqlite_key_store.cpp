@@ -18,12 +18,13 @@ namespace {
 constexpr std::string_view kColumnsOfAKey =
     "id, token_hash, org_id, workspace_id, team, name, description, created_by, role, created_at, last_used_at, "
     "expires_at, previous_token_hash, previous_until, (SELECT group_concat(value, char(10)) FROM json_each(CASE WHEN "
-    "json_valid(permissions) THEN permissions ELSE '[]' END))";
+    "json_valid(permissions) THEN permissions ELSE '[]' END)), limits";
 
 constexpr std::string_view kInsert =
     "INSERT INTO gateway_keys(id, token_hash, token, org_id, workspace_id, team, name, description, created_by, role, "
-    "permissions, created_at, expires_at) VALUES(?1, ?2, 'redacted:' || ?1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, nullif(?10, "
-    "'[]'), ?11, nullif(?12, ''))";
+    "permissions, created_at, expires_at, limits) VALUES(?1, ?2, 'redacted:' || ?1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+    "nullif(?10, "
+    "'[]'), ?11, nullif(?12, ''), nullif(?13, ''))";
 
 std::int64_t time_of(std::string_view text, std::int64_t when_unreadable) {
   return text.empty() ? 0 : parse_db_time(text).value_or(when_unreadable);
@@ -49,6 +50,7 @@ GatewayKey key_of(const Statement& row) {
     if (end > 0) key.permissions.emplace_back(list.substr(0, end));
     list.remove_prefix(std::min(end + 1, list.size()));
   }
+  key.limits = key_limits_from(row.text(15));
   return key;
 }
 
@@ -64,6 +66,8 @@ class SqliteKeyStore final : public KeyStore {
   Result<KeyOutcome> insert(const TenantScope& scope, const GatewayKey& key) override;
   Result<KeyOutcome> revoke(const TenantScope& scope, std::string_view id, std::int64_t at_ns) override;
   Result<KeyChange> rotate(const TenantScope& scope, std::string_view id, const KeyRotation& rotation) override;
+  Result<KeyChange> set_limits(const TenantScope& scope, std::string_view id, const KeyLimits& limits,
+                               std::int64_t at_ns) override;
   Result<void> touch(const TenantScope& scope, std::span<const KeyUse> uses) override;
 
  private:
@@ -118,7 +122,9 @@ Result<void> SqliteKeyStore::open() {
   first = Statement();
   if (const auto newer = newer_migration(db)) return fail(error + newer_message(*newer));
   if (!has_key_schema(db))
-    return fail(error + "it has no table of gateway keys; start the gateway on it once, which migrates it");
+    return fail(
+        error +
+        "its table of gateway keys is missing or of an older version; start the gateway on it once, which migrates it");
   // A key that was revoked must not come back with the power.
   // Moving the log into the database is the writer's: it would keep whoever changes a key waiting.
   if (db.exec("PRAGMA synchronous=FULL; PRAGMA secure_delete=FAST; PRAGMA cache_size=-256; PRAGMA "
@@ -240,12 +246,13 @@ int SqliteKeyStore::insert_row(const GatewayKey& key) {
   for (const std::string& p : key.permissions) w.value(p);
   w.end_array();
   const std::string created = format_db_time(key.created_at_ns), expires = text_of(key.expires_at_ns);
+  const std::string limits = key_limits_json(key.limits);
   Statement s = connection_->prepare(kInsert);
   if (!s) return connection_->code();
   int i = 0;
   for (const std::string_view text : std::initializer_list<std::string_view>{
            key.id, key.token_hash, key.org_id, key.workspace_id, key.team, key.name, key.description, key.created_by,
-           key.role, permissions, created, expires})
+           key.role, permissions, created, expires, limits})
     s.bind(++i, text);
   return s.run();
 }
@@ -320,6 +327,23 @@ Result<KeyChange> SqliteKeyStore::rotate(const TenantScope& scope, std::string_v
   s.bind(1, id);
   s.bind(2, rotation.token_hash);
   s.bind(3, until);
+  std::vector<GatewayKey> rows;
+  if (s.run() != SQLITE_OK || read(scope, id, rows) != SQLITE_OK || rows.empty()) return failed();
+  return end(true, KeyChange{.outcome = KeyOutcome::done, .key = std::move(rows.front())});
+}
+
+Result<KeyChange> SqliteKeyStore::set_limits(const TenantScope& scope, std::string_view id, const KeyLimits& limits,
+                                             std::int64_t at_ns) {
+  if (auto r = begin("BEGIN IMMEDIATE"); !r) return tl::make_unexpected(r.error());
+  bool found = false;
+  if (import_configured(at_ns) != SQLITE_OK || find(scope, id, found) != SQLITE_OK) return failed();
+  if (!found) return end(false, KeyChange{.outcome = KeyOutcome::not_found});
+  const std::string text = key_limits_json(limits);
+  Statement s =
+      connection_->prepare("UPDATE gateway_keys SET limits=nullif(?2, '') WHERE id=?1 AND revoked_at IS NULL");
+  if (!s) return failed();
+  s.bind(1, id);
+  s.bind(2, text);
   std::vector<GatewayKey> rows;
   if (s.run() != SQLITE_OK || read(scope, id, rows) != SQLITE_OK || rows.empty()) return failed();
   return end(true, KeyChange{.outcome = KeyOutcome::done, .key = std::move(rows.front())});

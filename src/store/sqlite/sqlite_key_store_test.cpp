@@ -45,6 +45,24 @@ TEST(SqliteKeyStore, NeverHoldsAToken) {
   EXPECT_EQ(PlainSql(db.path).ask("SELECT token, permissions, revoked_at FROM gateway_keys"), "redacted:a||");
 }
 
+TEST(SqliteKeyStore, ATableOfAnOlderVersionGetsTheColumnOfLimitsAndKeepsItsKeys) {
+  SqliteKeys db;
+  ASSERT_TRUE(db.open({})->insert(kAll, test_key("a", "1")));
+  PlainSql(db.path).run(
+      "DROP TRIGGER gateway_keys_update; ALTER TABLE gateway_keys DROP COLUMN limits; DELETE FROM schema_migrations "
+      "WHERE name='sqlite/007_key_limits.sql';"
+      "CREATE TRIGGER gateway_keys_update AFTER UPDATE OF id, revoked_at ON gateway_keys BEGIN UPDATE store_meta SET "
+      "value = value + 1 WHERE key = 'keys_change'; END");
+  EXPECT_FALSE(open_sqlite_key_store(db.options(), {})) << "only the gateway's start migrates";
+  ASSERT_TRUE(open_sqlite_writer(db.options()));
+  const auto store = db.open({});
+  const std::int64_t before = *store->change_number();
+  KeyLimits limits;
+  limits.max_tokens_per_day = 1;
+  EXPECT_EQ(store->set_limits(kAll, "a", limits, 1)->key.limits, limits);
+  EXPECT_NE(*store->change_number(), before) << "the trigger looks at the column too";
+}
+
 TEST(SqliteKeyStore, NoticesWhatAnotherProgramChangesByHand) {
   SqliteKeys db;
   const auto store = db.open({});

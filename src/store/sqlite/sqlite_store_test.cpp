@@ -149,7 +149,8 @@ TEST_F(SqliteStore, ANewDatabaseHasTheContractsNamesAndOneIndex) {
   PlainSql sql(options().path);
   EXPECT_EQ(sql.ask("SELECT name FROM schema_migrations ORDER BY name"),
             "sqlite/001_create_traces.sql\nsqlite/002_add_gateway_key_id.sql\nsqlite/003_ingest_sequence.sql\n"
-            "sqlite/004_session_id.sql\nsqlite/005_analytics.sql\nsqlite/006_gateway_keys.sql");
+            "sqlite/004_session_id.sql\nsqlite/005_analytics.sql\nsqlite/006_gateway_keys.sql\n"
+            "sqlite/007_key_limits.sql");
   EXPECT_EQ(sql.ask("SELECT name FROM sqlite_master WHERE type='index' AND tbl_name='traces' ORDER BY name"),
             "idx_traces_id");
   EXPECT_EQ(sql.ask("PRAGMA auto_vacuum"), "2");

@@ -16,7 +16,7 @@ async function setUp(world, options = {}) {
 }
 const kCors = {
   'access-control-allow-origin': '*',
-  'access-control-allow-methods': 'GET, POST, DELETE, OPTIONS',
+  'access-control-allow-methods': 'GET, POST, PUT, DELETE, OPTIONS',
   'access-control-allow-headers': 'Content-Type, Authorization, X-API-Key, X-OngoingAI-Gateway-Key',
 };
 function expectCors(answer, what) {

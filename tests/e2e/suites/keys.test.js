@@ -84,6 +84,7 @@ const kRows = [
   ['POST', '/api/gateway-keys', 'm', 400],
   ['DELETE', '/api/gateway-keys/nobody', 'm', 404],
   ['POST', '/api/gateway-keys/nobody/rotate', 'm', 404],
+  ['PUT', '/api/gateway-keys/nobody/limits', 'm', 404],
 ];
 
 scenario('every row of the policy table for every role, and for keys that are no good', { timeout: 180000 }, async (world) => {
@@ -329,6 +330,7 @@ scenario('with auth off keys are changed from this machine and not from a web pa
     ['POST', '/api/gateway-keys'],
     ['DELETE', '/api/gateway-keys/k'],
     ['POST', '/api/gateway-keys/k/rotate'],
+    ['PUT', '/api/gateway-keys/k/limits'],
   ]) {
     const answer = await gateway.api(target, { method, headers: { Origin: 'http://evil.example' } });
     assert.equal(answer.status, 403, `${method} ${target}`);

@@ -92,6 +92,31 @@ for (const [name, limits, answer] of [
     assert.equal((await env.ask('b')).status, limits.per_key ? 200 : 429);
   });
 
+scenario('a key has limits of its own from the moment they are put, and what it spent before counts', async (world) => {
+  const admin = { id: 'admin', token: 'ogk-limits-admin-0123456789', org_id: 'o', workspace_id: 'w', role: 'admin' };
+  const env = await setUp(world, { per_key: { max_tokens_per_day: 10 } }, { config: { auth: { enabled: true, keys: [...kKeys, admin] } } });
+  const put = (id, body) =>
+    env.gateway.api(`/api/gateway-keys/${id}/limits`, {
+      method: 'PUT',
+      headers: { 'X-OngoingAI-Gateway-Key': admin.token },
+      body: JSON.stringify(body),
+    });
+  for (let i = 0; i < 2; i++) assert.equal((await env.ask()).status, 200);
+  assert.equal((await env.ask()).status, 429);
+  const changed = await put('a', { max_tokens_per_day: 15, requests_per_minute: 3 });
+  assert.equal(changed.status, 200, changed.text);
+  assert.deepEqual(changed.json.limits, { max_tokens_per_day: 15, requests_per_minute: 3 });
+  assert.equal((await env.ask()).status, 200, '10 of 15');
+  assert.equal(JSON.parse((await env.ask()).text).code, 'KEY_DAILY_TOKENS_EXCEEDED');
+  assert.equal((await put('a', { max_tokens_per_day: 0, requests_per_minute: 2 })).status, 200);
+  assert.equal((await env.ask()).status, 200, 'no limit on tokens, one request of two');
+  assert.equal(JSON.parse((await env.ask()).text).code, 'KEY_RATE_LIMIT_EXCEEDED');
+  for (let i = 0; i < 2; i++) assert.equal((await env.ask('b')).status, 200, 'the other key has the configured one');
+  assert.equal((await env.ask('b')).status, 429);
+  assert.equal((await put('a', {})).status, 200);
+  assert.equal(JSON.parse((await env.ask()).text).code, 'KEY_DAILY_TOKENS_EXCEEDED');
+});
+
 const kMini = { per_model: { 'gpt-4o*': { max_tokens_per_day: 10 } } };
 
 scenario('a model is limited for everybody together, by its name in the request, and others are not', async (world) => {

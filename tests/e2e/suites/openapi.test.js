@@ -243,6 +243,12 @@ async function send(world, gateway, operation, status, bytes) {
   return answer;
 }
 
+const large = (method, path, fields) =>
+  Buffer.concat([
+    head(`${method} ${path} HTTP/1.1`, [['Host', 'g'], ...fields, ['Content-Length', '65537']]),
+    Buffer.from(' '.repeat(65537)),
+  ]);
+
 async function answersAboutKeys(world, api) {
   const provider = await MockProvider.start(world);
   const owner = { id: 'owner', token: 'token-of-the-owner', role: 'owner' };
@@ -250,7 +256,7 @@ async function answersAboutKeys(world, api) {
     openai: provider.url,
     config: { server: { header_timeout_ms: 500 }, auth: { enabled: true, keys: [owner] } },
   });
-  const [list, create, revoke, rotate] = ['list', 'create', 'revoke', 'rotate'].map((what) =>
+  const [list, create, revoke, rotate, limit] = ['list', 'create', 'revoke', 'rotate', 'limit'].map((what) =>
     api.operation(`${what}GatewayKey${what === 'list' ? 's' : ''}`),
   );
   const headers = { [kKeyHeader]: owner.token };
@@ -279,15 +285,26 @@ async function answersAboutKeys(world, api) {
     return items.find(({ id }) => id === 'all').last_used_at !== undefined;
   }, 'the time of the last use is there');
   await check(rotate, 200, 'all', { grace_seconds: 60 });
+  const limits = {
+    requests_per_minute: 1,
+    tokens_per_minute: 2,
+    max_tokens_per_day: 3,
+    max_cost_usd_per_day: 0.5,
+    max_cost_usd_per_month: 4,
+    concurrent_requests: 0,
+  };
+  await check(limit, 200, 'all', limits);
+  await check(create, 201, '', { limits });
   await check(list, 200);
-  for (const operation of [create, rotate]) {
+  await check(limit, 404, 'nobody', {});
+  for (const operation of [create, rotate, limit]) {
     const path = target(operation, 'all');
     await check(operation, 400, 'all', { token: 'short' });
     await check(operation, 400, 'all', { nothing: 1 });
-    await check(operation, 409, 'all', { id: undefined, token: made.token });
-    const start = head(`POST ${path} HTTP/1.1`, [['Host', 'g'], ...fields, ['Content-Length', '10']]);
+    if (operation !== limit) await check(operation, 409, 'all', { id: undefined, token: made.token });
+    const start = head(`${operation.method} ${path} HTTP/1.1`, [['Host', 'g'], ...fields, ['Content-Length', '10']]);
     api.check(operation, await send(world, gateway, operation, 408, Buffer.concat([start, Buffer.from('{')])), 'slow');
-    api.check(operation, await send(world, gateway, operation, 413, post(path, ' '.repeat(65537), fields)), 'large');
+    api.check(operation, await send(world, gateway, operation, 413, large(operation.method, path, fields)), 'large');
   }
   await check(rotate, 404, 'nobody');
   await check(revoke, 404, 'nobody');

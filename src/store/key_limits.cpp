@@ -1,0 +1,76 @@
+#include "store/key_limits.h"
+
+#include <simdjson.h>
+
+#include <array>
+#include <cmath>
+
+#include "base/strings.h"
+#include "base/usd.h"
+
+namespace gw::store {
+namespace {
+
+struct Name {
+  std::string_view text;
+  std::optional<std::int64_t> KeyLimits::* member;
+  double most;
+  bool money = false;
+};
+
+constexpr double kMostCount = 1e15;
+constexpr double kMostUsd = 9e6;  // counted in nano-dollars
+constexpr std::array<Name, 6> kNames = {
+    {{"requests_per_minute", &KeyLimits::requests_per_minute, 1'048'576},  // a rate's events are kept one by one
+     {"tokens_per_minute", &KeyLimits::tokens_per_minute, kMostCount},
+     {"max_tokens_per_day", &KeyLimits::max_tokens_per_day, kMostCount},
+     {"max_cost_usd_per_day", &KeyLimits::max_cost_nano_usd_per_day, kMostUsd, true},
+     {"max_cost_usd_per_month", &KeyLimits::max_cost_nano_usd_per_month, kMostUsd, true},
+     {"concurrent_requests", &KeyLimits::concurrent_requests, kMostCount}}};
+
+std::string bound_text(const Name& n) { return std::to_string(static_cast<std::int64_t>(n.most)); }
+
+}  // namespace
+
+std::string set_key_limit(KeyLimits& limits, std::string_view name, double value) {
+  for (const Name& n : kNames) {
+    if (n.text != name) continue;
+    const bool whole = n.money || value == std::floor(value);
+    if (!(value >= 0 && value <= n.most) || !whole)
+      return std::string(name) + " must be a " + (n.money ? "" : "whole ") + "number from 0 to " + bound_text(n);
+    // Money that is not 0 stays a limit, however little it is.
+    std::int64_t amount = static_cast<std::int64_t>(n.money ? std::llround(value * 1e9) : value);
+    if (amount == 0 && value > 0) amount = 1;
+    limits.*n.member = amount;
+    return {};
+  }
+  std::string known;
+  for (const Name& n : kNames) known.append(known.empty() ? "" : ", ").append(n.text);
+  return "limits must be among " + known;
+}
+
+std::string key_limits_json(const KeyLimits& limits) {
+  std::string out;
+  for (const Name& n : kNames) {
+    const auto& amount = limits.*n.member;
+    if (!amount) continue;
+    std::array<char, kUsdTextBytes> buffer;
+    out.append(out.empty() ? "{\"" : ",\"").append(n.text).append("\":");
+    out.append(n.money ? std::string(usd_text(*amount, buffer)) : std::to_string(*amount));
+  }
+  return out.empty() ? out : out.append("}");
+}
+
+KeyLimits key_limits_from(std::string_view json) {
+  KeyLimits out;
+  if (json.empty()) return out;
+  simdjson::dom::parser parser;
+  simdjson::dom::object object;
+  if (parser.parse(json.data(), json.size()).get_object().get(object) != simdjson::SUCCESS) return out;
+  for (const auto& field : object)
+    if (double value = 0; field.value.get_double().get(value) == simdjson::SUCCESS)
+      (void)set_key_limit(out, field.key, value);
+  return out;
+}
+
+}  // namespace gw::store

@@ -1,0 +1,30 @@
+#pragma once
+// What a gateway key may use when that is not what the configuration says for all keys. Plain data, and its text in
+// stores.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace gw::store {
+
+/// Each takes the place of the threshold of its name in `limits.per_key`; 0: none holds for this key. Not set: the
+/// configuration's does.
+struct KeyLimits {
+  std::optional<std::int64_t> requests_per_minute, tokens_per_minute, max_tokens_per_day;
+  std::optional<std::int64_t> max_cost_nano_usd_per_day, max_cost_nano_usd_per_month;
+  std::optional<std::int64_t> concurrent_requests;
+
+  bool any() const { return *this != KeyLimits{}; }
+  friend bool operator==(const KeyLimits&, const KeyLimits&) = default;
+};
+
+/// By the names of the configuration, money in dollars. What is wrong, for people; empty: it is set.
+std::string set_key_limit(KeyLimits& limits, std::string_view name, double value);
+
+/// A JSON object with what is set, in a fixed order; empty when nothing is.
+std::string key_limits_json(const KeyLimits& limits);
+/// What such a text says, and nothing of a text that is none: a store may have been edited by hand.
+KeyLimits key_limits_from(std::string_view json);
+
+}  // namespace gw::store
