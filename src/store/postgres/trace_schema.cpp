@@ -93,11 +93,11 @@ ALTER TABLE trace_block_columns FORCE ROW LEVEL SECURITY;
 constexpr std::string_view kForeign = R"sql(
 CREATE FUNCTION traces_foreign() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$ DECLARE scope TEXT := coalesce(current_setting('ongoingai.scope', true), ''); BEGIN
+  PERFORM pg_advisory_xact_lock_shared(8067396492);  -- before the counter, as the roller does
   IF TG_OP = 'INSERT' AND TG_WHEN = 'BEFORE' THEN
     UPDATE trace_counter SET last_seq = last_seq + 1 RETURNING last_seq INTO NEW.seq;
     RETURN NEW;
   END IF;
-  PERFORM pg_advisory_xact_lock_shared(8067396492);
   IF TG_OP <> 'DELETE' THEN
     UPDATE store_meta SET value = NULL WHERE key IN ('min_span_ns', 'max_span_ns') AND value IS NOT NULL;
   END IF;

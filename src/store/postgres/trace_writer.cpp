@@ -39,6 +39,7 @@ PostgresWriter::PostgresWriter(const PgOptions& options)
       blocks_(db_, failure_),
       rows_(db_, failure_, options.write_deadline_ms),
       roller_(blocks_, rows_),
+      retention_(options.retention_days, options.bodies_retention_days, options.clock),
       arrays_(options.clock) {}
 
 Result<void> PostgresWriter::open() { return prepare_database(db_, options_.migration_timeout_ms, options_.progress); }
@@ -221,6 +222,10 @@ bool PostgresWriter::housekeep() {
   bool did = false;
   auto t = PgTransaction::begin(db_, {.scope = &everything()});
   const bool ok = t && step(did) == kOk && t->commit();
+  if (!ok) {
+    retention_.restart();
+    collector_.restart(collector_.last());
+  }
   db_.clear_deadline();
   return ok && did;
 }
@@ -236,7 +241,9 @@ int PostgresWriter::step(bool& did) {
   if (const int rc = roller_.repair(did); rc != kOk || did) return rc;
   StoreMeta meta;
   if (const int rc = blocks_.read_meta(meta); rc != kOk) return rc;
-  return add_blocks(meta, did);
+  if (const int rc = add_blocks(meta, did); rc != kOk || did) return rc;
+  return retention_.step({.db = db_, .failure = failure_, .blocks = blocks_, .rows = rows_, .roller = roller_}, meta,
+                         rolled_seq_, did);
 }
 
 int PostgresWriter::add_blocks(const StoreMeta& meta, bool& did) {

@@ -13,6 +13,7 @@
 #include "store/postgres/pg_connection.h"
 #include "store/postgres/postgres_store.h"
 #include "store/postgres/row_table.h"
+#include "store/postgres/trace_retention.h"
 
 namespace gw::store::postgres {
 
@@ -91,6 +92,7 @@ class PostgresWriter final : public TraceWriter {
   BlockStore blocks_;
   RowTable rows_;
   BlockRoller roller_;
+  TraceRetention retention_;
   BatchArrays arrays_;
   /// Rows since it was restarted, if nobody else wrote in between: where the numbers are as we guessed.
   Collector collector_;

@@ -9,7 +9,6 @@ namespace gw::store::sqlite {
 namespace {
 
 constexpr std::int64_t kLookInterval = 60'000'000'000;
-constexpr std::size_t kRowsPerStep = 2'000;
 constexpr std::int64_t kPagesAtOnce = 32, kPagesPerStep = 512;
 // Fewer free pages are left for new rows: giving them back and taking them again would cost more than they do.
 constexpr std::int64_t kFreePages = 256;
@@ -23,6 +22,48 @@ struct Pages {
 Pages pages_of(Connection& db) {
   return {db.query_int("PRAGMA page_count"), db.query_int("PRAGMA freelist_count"), db.query_int("PRAGMA page_size")};
 }
+
+/// Row by row, until time is up.
+class Changes final : public RowChanges {
+ public:
+  Changes(Connection& db, Clock clock) : db_(db), clock_(clock) {}
+
+  int remove(std::span<const std::int64_t> seqs, Done& done) override {
+    if (const int rc = each("DELETE FROM traces WHERE seq=?", seqs, done); rc != SQLITE_OK || done.changed == 0)
+      return rc;
+    return db_.exec("UPDATE store_meta SET value = value - " + std::to_string(done.changed) +
+                    " WHERE key='trace_count'");
+  }
+  int empty_bodies(std::span<const std::int64_t> seqs, Done& done) override {
+    return each(
+        "UPDATE traces SET request_body='', response_body='' WHERE seq=? AND (request_body <> '' OR response_body <> "
+        "'')",
+        seqs, done);
+  }
+
+ private:
+  int each(const char* sql, std::span<const std::int64_t> seqs, Done& done) {
+    done = {};
+    if (seqs.empty()) return SQLITE_OK;
+    Statement s = db_.prepare(sql);
+    if (!s) return db_.code();
+    const StepBudget budget(clock_);
+    do {
+      const std::int64_t seq = seqs[done.looked_at];
+      s.bind(1, seq);
+      if (const int rc = s.run(); rc != SQLITE_OK) return rc;
+      if (sqlite3_changes64(db_.db()) > 0) {
+        ++done.changed;
+        done.last_seq = seq;
+      }
+      ++done.looked_at;
+    } while (done.looked_at < seqs.size() && !budget.spent());
+    return SQLITE_OK;
+  }
+
+  Connection& db_;
+  Clock clock_;
+};
 
 }  // namespace
 
@@ -55,128 +96,27 @@ int Retention::step(Connection& db, Roller& roller, std::int64_t& rolled, bool& 
 }
 
 int Retention::work(Connection& db, Roller& roller, std::int64_t& rolled, bool& did) {
-  int rc = remove_rows(db, roller, rolled, did);
-  if (rc == SQLITE_OK && !did) rc = forget_removed(db, roller, rolled, did);
-  if (rc == SQLITE_OK && !did) rc = bound_days(db, did);
-  if (rc == SQLITE_OK && !did) rc = bound_size(db, rolled, did);
-  if (rc == SQLITE_OK && !did) rc = bodies_.step(db, roller, meta_, pass_.bodies, did);
+  Changes changes(db, clock_);
+  const RetentionParts parts{.tables = roller.blocks, .rows = roller.rows, .roller = roller, .changes = changes};
+  RowRetention::Removed removed;
+  int rc = rows_.step(parts, meta_, rolled, removed);
+  did = removed.did;
+  if (removed.rows > 0) {
+    pass_.traces += removed.rows;
+    (options_.days > 0 && meta_.rows_from_ns <= hour_of_days_ago(options_.days) ? pass_.by_age : pass_.by_size) = true;
+  }
+  if (rc == SQLITE_OK && !did) rc = bound_days(parts, did);
+  if (rc == SQLITE_OK && !did) rc = bound_size(db, parts, rolled, did);
+  if (rc == SQLITE_OK && !did) rc = bodies_.step(parts, meta_, pass_.bodies, did);
   if (rc == SQLITE_OK && !did) rc = give_back_pages(db, did);
   return rc;
 }
 
-/// Rows of the hours that are being removed; their blocks stay as they are.
-int Retention::remove_rows(Connection& db, Roller& roller, std::int64_t& rolled, bool& did) {
-  if (meta_.settled_from_ns == meta_.rows_from_ns) return SQLITE_OK;
-  BlockStore store(db);
-  if (const int rc = store.list_blocks(meta_.removing_up_to, blocks_); rc != SQLITE_OK) return rc;
-  for (const StoredBlock& b : blocks_) {
-    if (b.header && b.header->timestamp.least >= meta_.rows_from_ns) continue;
-    did = true;
-    return b.header ? remove_of_block(db, roller, b) : roller.mark_block(b.last_seq);
-  }
-  if (const int rc = block_tail(db, roller, rolled, did); rc != SQLITE_OK || did) return rc;
-  did = true;
-  return set_meta(db, kMetaSettledFrom, meta_.rows_from_ns);
-}
-
-int Retention::remove_of_block(Connection& db, Roller& roller, const StoredBlock& block) {
-  BlockStore store(db);
-  std::vector<std::int64_t> seqs, times, due;
-  int rc = store.read_numbers(block.last_seq, *block.header, BlockColumn::seq, seqs);
-  if (rc == SQLITE_OK) rc = store.read_numbers(block.last_seq, *block.header, BlockColumn::timestamp, times);
-  if (rc != SQLITE_OK) return rc == kUnreadable ? roller.mark_block(block.last_seq) : rc;
-  for (std::size_t i = 0; i < seqs.size() && due.size() <= kRowsPerStep; ++i)
-    if (seqs[i] > meta_.removing_up_to && times[i] < meta_.rows_from_ns) due.push_back(seqs[i]);
-  const bool more = due.size() > kRowsPerStep;
-  if (more) due.pop_back();
-  std::size_t done = 0;
-  if (rc = delete_rows(db, due, done); rc != SQLITE_OK) return rc;
-  const bool whole = done == due.size() && !more;
-  return set_meta(db, kMetaRemovingUpTo, whole ? block.last_seq : due[done - 1]);
-}
-
-/// What blocks say of rows that are gone, and rows that came after their hour was removed.
-int Retention::forget_removed(Connection& db, Roller& roller, std::int64_t& rolled, bool& did) {
-  if (meta_.rows_from_ns == StoreMeta::kNever) return SQLITE_OK;
-  BlockStore store(db);
-  if (const int rc = store.list_blocks(0, blocks_); rc != SQLITE_OK) return rc;
-  for (const StoredBlock& b : blocks_) {
-    if (b.header && b.header->timestamp.least >= meta_.rows_from_ns) continue;
-    did = true;
-    return b.header ? forget_of_block(db, roller, b) : roller.mark_block(b.last_seq);
-  }
-  return block_tail(db, roller, rolled, did);
-}
-
-int Retention::forget_of_block(Connection& db, Roller& roller, const StoredBlock& block) {
-  BlockStore store(db);
-  std::vector<std::int64_t> seqs, times, due;
-  int rc = store.read_numbers(block.last_seq, *block.header, BlockColumn::seq, seqs);
-  if (rc == SQLITE_OK) rc = store.read_numbers(block.last_seq, *block.header, BlockColumn::timestamp, times);
-  if (rc != SQLITE_OK) return rc == kUnreadable ? roller.mark_block(block.last_seq) : rc;
-  for (std::size_t i = 0; i < seqs.size(); ++i)
-    if (times[i] < meta_.rows_from_ns) due.push_back(seqs[i]);
-  if (due.empty()) return roller.mark_block(block.last_seq);  // its header says otherwise
-  std::size_t done = 0;
-  if (rc = delete_rows(db, due, done); rc != SQLITE_OK) return rc;
-  due.resize(done);
-  return roller.forget_rows(block, due);
-}
-
-/// Those that are there, until time is up; `done` of them were looked at, at least one.
-int Retention::delete_rows(Connection& db, const std::vector<std::int64_t>& seqs, std::size_t& done) {
-  done = 0;
-  if (seqs.empty()) return SQLITE_OK;
-  Statement remove = db.prepare("DELETE FROM traces WHERE seq=?");
-  if (!remove) return db.code();
-  const StepBudget budget(clock_);
-  std::int64_t removed = 0, last = meta_.removed_up_to;
-  do {
-    remove.bind(1, seqs[done]);
-    if (const int rc = remove.run(); rc != SQLITE_OK) return rc;
-    if (sqlite3_changes64(db.db()) > 0) {
-      ++removed;
-      last = std::max(last, seqs[done]);
-    }
-    ++done;
-  } while (done < seqs.size() && !budget.spent());
-  if (removed == 0) return SQLITE_OK;
-  pass_.traces += removed;
-  (options_.days > 0 && meta_.rows_from_ns <= hour_of_days_ago(options_.days) ? pass_.by_age : pass_.by_size) = true;
-  if (const int rc =
-          db.exec("UPDATE store_meta SET value = value - " + std::to_string(removed) + " WHERE key='trace_count'");
-      rc != SQLITE_OK)
-    return rc;
-  return last > meta_.removed_up_to ? set_meta(db, kMetaRemovedUpTo, last) : SQLITE_OK;
-}
-
-/// Puts the newest rows into a block when one of them is due: with few rows a day a block takes long to fill, and its
-/// rows would stay so long.
-int Retention::block_tail(Connection& db, Roller& roller, std::int64_t& rolled, bool& did) {
-  Statement oldest = db.prepare("SELECT 1 FROM traces WHERE seq > ? AND timestamp < ? LIMIT 1");
-  if (!oldest) return db.code();
-  const std::string from = format_db_time(meta_.rows_from_ns);
-  oldest.bind(1, rolled);
-  oldest.bind(2, from);
-  const int rc = oldest.step();
-  if (rc != SQLITE_ROW) return rc == SQLITE_DONE ? SQLITE_OK : rc;
-  oldest = Statement();
-  did = true;
-  return roller.add_stored(rolled, db.query_int("SELECT max(seq) FROM traces"), rolled);
-}
-
-int Retention::begin(Connection& db, std::int64_t rows_from_ns) {
-  int rc = set_meta(db, kMetaSettledFrom, meta_.rows_from_ns);
-  if (rc == SQLITE_OK) rc = set_meta(db, kMetaRemovingUpTo, 0);
-  if (rc == SQLITE_OK) rc = set_meta(db, kMetaRowsFrom, rows_from_ns);
-  return rc;
-}
-
-int Retention::bound_days(Connection& db, bool& did) {
+int Retention::bound_days(const RetentionParts& parts, bool& did) {
   if (options_.days <= 0) return SQLITE_OK;
   const std::int64_t from = hour_of_days_ago(options_.days);
   did = from > meta_.rows_from_ns;
-  return did ? begin(db, from) : SQLITE_OK;
+  return did ? rows_.begin_before(parts, meta_, from) : SQLITE_OK;
 }
 
 bool Retention::too_large(Connection& db) const {
@@ -184,14 +124,14 @@ bool Retention::too_large(Connection& db) const {
          db.query_int("PRAGMA page_count") * db.query_int("PRAGMA page_size") > options_.max_bytes;
 }
 
-int Retention::bound_size(Connection& db, std::int64_t rolled, bool& did) {
+int Retention::bound_size(Connection& db, const RetentionParts& parts, std::int64_t rolled, bool& did) {
   if (options_.max_bytes <= 0) return SQLITE_OK;
   const Pages pages = pages_of(db);
   if ((pages.all - pages.free) * pages.bytes <= options_.max_bytes - options_.max_bytes / kRoomShare) return SQLITE_OK;
-  BlockStore store(db);
-  if (const int rc = store.list_blocks(0, blocks_); rc != SQLITE_OK) return rc;
+  std::vector<StoredBlock> blocks;
+  if (const int rc = parts.tables.list_blocks(0, blocks); rc != SQLITE_OK) return rc;
   std::int64_t least = INT64_MAX;
-  for (const StoredBlock& b : blocks_)
+  for (const StoredBlock& b : blocks)
     if (b.header) least = std::min(least, b.header->timestamp.least);
   // A few thousand rows with large bodies may be all there is.
   const std::string tail = db.query_text("SELECT min(timestamp) FROM traces WHERE seq > " + std::to_string(rolled));
@@ -199,7 +139,7 @@ int Retention::bound_size(Connection& db, std::int64_t rolled, bool& did) {
   // The hour that is running stays.
   if (least >= bucket_start(RollupLevel::hour, clock_.wall_ns())) return SQLITE_OK;
   did = true;
-  return begin(db, bucket_start(RollupLevel::hour, least) + kHourNs);
+  return rows_.begin_before(parts, meta_, bucket_start(RollupLevel::hour, least) + kHourNs);
 }
 
 int Retention::give_back_pages(Connection& db, bool& did) {

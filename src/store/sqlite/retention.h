@@ -1,26 +1,19 @@
 #pragma once
 // Takes away what is kept no longer, step by step inside the writer's transactions: rows of whole UTC hours, then what
 // their blocks say of them, bodies, and free pages at the end of the file. Roll-ups stay. Storage thread.
-//
-// While rows are being removed, blocks keep those that are gone already, so that a page of such an hour can be made
-// anew at any moment (an erasure, repriced rows). store_meta says how far that is:
-//
-//   rows_from_ns      rows that started earlier go, or are gone
-//   settled_from_ns   they are all gone from before here, and pages of these hours are final
-//   removing_up_to    of those between the two, the ones up to this sequence are gone
 #include <cstdint>
 #include <functional>
 #include <utility>
 #include <vector>
 
 #include "base/clock.h"
-#include "store/sqlite/block_store.h"
-#include "store/sqlite/body_retention.h"
+#include "store/body_retention.h"
+#include "store/row_retention.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/roller.h"
 #include "store/sqlite/sqlite_store.h"
-#include "store/sqlite/step_budget.h"
 #include "store/sqlite/store_meta.h"
+#include "store/step_budget.h"
 
 namespace gw::store::sqlite {
 
@@ -38,15 +31,8 @@ class Retention {
 
  private:
   int work(Connection& db, Roller& roller, std::int64_t& rolled, bool& did);
-  int remove_rows(Connection& db, Roller& roller, std::int64_t& rolled, bool& did);
-  int remove_of_block(Connection& db, Roller& roller, const StoredBlock& block);
-  int forget_removed(Connection& db, Roller& roller, std::int64_t& rolled, bool& did);
-  int forget_of_block(Connection& db, Roller& roller, const StoredBlock& block);
-  int delete_rows(Connection& db, const std::vector<std::int64_t>& seqs, std::size_t& done);
-  int block_tail(Connection& db, Roller& roller, std::int64_t& rolled, bool& did);
-  int begin(Connection& db, std::int64_t rows_from_ns);
-  int bound_days(Connection& db, bool& did);
-  int bound_size(Connection& db, std::int64_t rolled, bool& did);
+  int bound_days(const RetentionParts& parts, bool& did);
+  int bound_size(Connection& db, const RetentionParts& parts, std::int64_t rolled, bool& did);
   int give_back_pages(Connection& db, bool& did);
   bool too_large(Connection& db) const;
   std::int64_t hour_of_days_ago(int days) const;
@@ -54,9 +40,9 @@ class Retention {
   const SqliteRetention options_;
   const Clock clock_;
   const Report report_;
+  RowRetention rows_;
   BodyRetention bodies_;
   StoreMeta meta_;
-  std::vector<StoredBlock> blocks_;
   std::int64_t next_look_ns_ = 0;
   std::int64_t pass_started_ns_ = 0;    ///< 0: nothing was removed since the last report
   RetentionReport pass_, before_step_;  ///< since then; the same without the last step

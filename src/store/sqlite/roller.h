@@ -13,7 +13,7 @@ struct RollerParts {
   RowTable rows;
 };
 
-class Roller : private RollerParts, public BlockRoller {
+class Roller : public RollerParts, public BlockRoller {
  public:
   explicit Roller(Connection& db) : RollerParts(db), BlockRoller(blocks, rows) {}
 };

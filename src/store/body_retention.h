@@ -9,12 +9,9 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "store/sqlite/block_store.h"
-#include "store/sqlite/connection.h"
-#include "store/sqlite/roller.h"
-#include "store/sqlite/store_meta.h"
+#include "store/row_changes.h"
 
-namespace gw::store::sqlite {
+namespace gw::store {
 
 class BodyRetention {
  public:
@@ -23,8 +20,8 @@ class BodyRetention {
   /// The next step may begin a pass. Without it only one that is under way goes on, so that passes over rows that keep
   /// coming have an end.
   void look_again() { may_begin_ = true; }
-  /// One bounded step; `emptied` are the rows whose bodies it took. SQLITE_OK or the failure.
-  int step(Connection& db, Roller& roller, const StoreMeta& meta, std::int64_t& emptied, bool& did);
+  /// One bounded step; `emptied` are the rows whose bodies it took. kOk or the failure.
+  int step(const RetentionParts& parts, const StoreMeta& meta, std::int64_t& emptied, bool& did);
 
  private:
   struct Pass {
@@ -40,10 +37,10 @@ class BodyRetention {
     }
   };
   bool begin(const StoreMeta& meta, std::int64_t last);
-  int of_blocks(Connection& db, Roller& roller, std::int64_t& emptied, bool& did);
-  int of_newest(Connection& db, std::int64_t& emptied, bool& end);
-  int empty(Connection& db, std::int64_t& emptied, std::size_t& done);
-  int keep(Connection& db, bool end);
+  int of_blocks(const RetentionParts& parts, std::int64_t& emptied, bool& did);
+  int of_newest(const RetentionParts& parts, std::int64_t& emptied, bool& end);
+  int empty(const RetentionParts& parts, std::int64_t& emptied, std::size_t& done);
+  int keep(BlockTables& tables, bool end);
 
   const int days_;
   const Clock clock_;
@@ -53,4 +50,4 @@ class BodyRetention {
   std::vector<std::int64_t> seqs_, times_, due_;
 };
 
-}  // namespace gw::store::sqlite
+}  // namespace gw::store

@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 
-namespace gw::store::sqlite {
+namespace gw::store {
 
 class StepBudget {
  public:
@@ -18,4 +18,4 @@ class StepBudget {
   std::int64_t end_ns_;
 };
 
-}  // namespace gw::store::sqlite
+}  // namespace gw::store
