@@ -287,6 +287,8 @@ PgExpected<PgTransaction> PgTransaction::begin(PgConnection& c, const PgTransact
   std::string sql = "BEGIN";
   if (o.snapshot) sql += " ISOLATION LEVEL REPEATABLE READ";
   if (o.read_only) sql += " READ ONLY";
+  if (o.by_index)
+    sql += "; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off";
   const bool all = o.scope != nullptr && o.scope->everything, one = o.scope != nullptr && !all;
   // All three each time: a role may have defaults of its own. Compiling a statement costs more than any of ours takes.
   for (int attempt = 0;; ++attempt) {

@@ -103,6 +103,9 @@ struct PgTransactionOptions {
   const TenantScope* scope = nullptr;
   bool read_only = false;
   bool snapshot = false;  ///< all statements see the database as the first one did
+  /// Rows are found and ordered by indexes wherever there is one. The planner thinks that few rows pass the policies of
+  /// row-level security, and would rather read and sort a large part of a table than follow an index to a page of it.
+  bool by_index = false;
 };
 
 /// Rolled back unless committed.

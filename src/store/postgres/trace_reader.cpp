@@ -57,7 +57,7 @@ PgExpected<PgTransaction> PostgresReader::begin(const TenantScope& scope) {
   rows_.set_bounds({});
   sole_tenant_ = false;
   const TenantScope all = TenantScope::all();
-  auto t = PgTransaction::begin(db_, {.scope = &all, .read_only = true, .snapshot = true});
+  auto t = PgTransaction::begin(db_, {.scope = &all, .read_only = true, .snapshot = true, .by_index = true});
   if (!t) return t;
   if (blocks_.read_meta(meta_) != kOk) return tl::make_unexpected(failure_.error);
   if (scope.everything) return t;

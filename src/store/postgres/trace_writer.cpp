@@ -220,7 +220,7 @@ bool PostgresWriter::housekeep() {
   db_.set_deadline(options_.write_deadline_ms);
   blocks_.forget();
   bool did = false;
-  auto t = PgTransaction::begin(db_, {.scope = &everything()});
+  auto t = PgTransaction::begin(db_, {.scope = &everything(), .by_index = true});
   const bool ok = t && step(did) == kOk && t->commit();
   if (!ok) {
     retention_.restart();
