@@ -54,7 +54,8 @@ PgExpected<SchemaCheck> check_schema(PgConnection& c, std::span<const Migration>
     if (std::none_of(migrations.begin(), migrations.end(), [&](const Migration& m) { return m.name == name; }))
       return SchemaCheck{SchemaState::newer, name};
   for (const Migration& m : migrations)
-    if (!names->contains(std::string(m.name))) return SchemaCheck{SchemaState::older, std::string(m.name)};
+    if (!names->contains(std::string(m.name)))
+      return SchemaCheck{names->empty() ? SchemaState::empty : SchemaState::older, std::string(m.name)};
   return SchemaCheck{};
 }
 
@@ -62,6 +63,9 @@ std::string schema_message(const SchemaCheck& check, std::string_view setting) {
   if (check.state == SchemaState::newer)
     return "the database of " + std::string(setting) + " was written by a newer version (migration " +
            quoted(check.migration) + " is not known here); use that version or a newer one";
+  if (check.state == SchemaState::empty)
+    return "the database of " + std::string(setting) +
+           " has no tables of a gateway yet; start the gateway on it once, which makes them";
   return "the database of " + std::string(setting) + " is of an older version (migration " + quoted(check.migration) +
          " is missing); start the gateway on it once, which migrates it";
 }

@@ -28,7 +28,7 @@ Result<void> migrate(PgConnection& connection, std::span<const Migration> migrat
 /// Keeps other gateways from changing the schema until the transaction ends.
 PgExpected<void> lock_schema(PgConnection& connection);
 
-enum class SchemaState { current, older, newer };
+enum class SchemaState { current, empty, older, newer };
 struct SchemaCheck {
   SchemaState state = SchemaState::current;
   std::string migration{};  ///< that is missing there, or not known here

@@ -97,6 +97,7 @@ TEST(PostgresKeyStore, AKeyOfANewTenantBringsItsRowsAlong) {
 TEST(PostgresKeyStore, GatewaysThatStartAtOnceMigrateOnce) {
   PostgresKeys db;
   std::vector<std::thread> starts;
+  starts.reserve(4);
   for (int i = 0; i < 4; ++i) starts.emplace_back([&] { db.open({}); });
   for (std::thread& t : starts) t.join();
   EXPECT_EQ(db.ask("SELECT count(*) FROM schema_migrations WHERE name = 'postgres/005_gateway_keys.sql'"), "1");
@@ -106,8 +107,10 @@ TEST(PostgresKeyStore, ChangesOfManyGatewaysAreOneAfterTheOther) {
   PostgresKeys db;
   const std::vector<GatewayKey> configured = {test_key("y", "9")};
   std::vector<std::unique_ptr<KeyStore>> stores;
+  stores.reserve(4);
   for (int i = 0; i < 4; ++i) stores.push_back(db.open(configured));
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i)
     threads.emplace_back([&, i] {
       for (int k = 0; k < 5; ++k) {
@@ -143,8 +146,12 @@ TEST(PostgresKeyStore, AfterARestartOfTheServerItGoesOn) {
 
 TEST(PostgresKeySchema, OneThatOnlyReadsChangesNothingAndSaysWhatToDo) {
   PostgresKeys db;
-  EXPECT_NE(db.refusal(false).find("start the gateway on it once"), std::string::npos);
+  EXPECT_NE(db.refusal(false).find("has no tables of a gateway yet; start the gateway on it once"), std::string::npos);
   EXPECT_EQ(db.ask("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"), "0");
+  db.open({});
+  db.ask("DELETE FROM schema_migrations WHERE name = 'postgres/005_gateway_keys.sql'");
+  EXPECT_NE(db.refusal(false).find("older version (migration \"postgres/005_gateway_keys.sql\" is missing)"),
+            std::string::npos);
   db.open({});
   EXPECT_TRUE(open_postgres_key_store(options_of(db.dsn), {}, false));
 }
