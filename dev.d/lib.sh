@@ -91,7 +91,7 @@ need_packages() {
   [ -n "$missing" ] || return 0
   [ -z "${GW_NO_INSTALL:-}" ] || die "packages are missing: $missing"
   say "installing Debian packages: $missing"
-  # The servers among them (nginx, haproxy, pgbouncer) are for tests and benchmarks: their services must not start here.
+  # The servers among them (nginx, haproxy, pgbouncer, redis) are for tests and benchmarks: their services must not start here.
   if [ ! -e /usr/sbin/policy-rc.d ]; then
     printf '#!/bin/sh\nexit 101\n' | as_root tee /usr/sbin/policy-rc.d >/dev/null
     as_root chmod 755 /usr/sbin/policy-rc.d
@@ -119,6 +119,7 @@ need_packages() {
     case " $missing " in *" nginx-light "*) as_root systemctl disable nginx >/dev/null 2>&1 || true ;; esac
     case " $missing " in *" haproxy "*) as_root systemctl disable haproxy >/dev/null 2>&1 || true ;; esac
     case " $missing " in *" pgbouncer "*) as_root systemctl disable pgbouncer >/dev/null 2>&1 || true ;; esac
+    case " $missing " in *" redis-server "*) as_root systemctl disable redis-server >/dev/null 2>&1 || true ;; esac
   fi
   missing=$(missing_packages "$@" | paste -sd' ')
   [ -z "$missing" ] || die "this system's packages are older than dev.d/packages.txt asks for (Debian 12 has them): $missing"

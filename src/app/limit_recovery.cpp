@@ -31,7 +31,7 @@ Result<void> recover_models(limits::Limiter& limiter, store::TraceReader& reader
   for (const store::AnalyticsGroup& g : *groups)
     if (const limits::ModelMeters* model = limiter.model(g.group))
       seed(g.figures, g.bucket + 2 == query.edges.size(),
-           [&](Measure measure, std::int64_t spent) { limits::Limiter::seed(*model, measure, spent, wall_ns); });
+           [&](Measure measure, std::int64_t spent) { limiter.seed(*model, measure, spent, wall_ns); });
   return {};
 }
 
@@ -60,9 +60,8 @@ Result<void> recover_limits(limits::Limiter& limiter, store::TraceReader& reader
       if (meters == nullptr) return fail("there are too many keys");
       const bool today = g.bucket + 2 == query.edges.size();
       for (const Subject s : {Subject::key, Subject::workspace, Subject::org})
-        seed(g.figures, today, [&](Measure measure, std::int64_t spent) {
-          limits::Limiter::seed(*meters, s, measure, spent, now.wall_ns);
-        });
+        seed(g.figures, today,
+             [&](Measure measure, std::int64_t spent) { limiter.seed(*meters, s, measure, spent, now.wall_ns); });
     }
   }
   return limiter.knows_models() ? recover_models(limiter, reader, query, now.wall_ns) : Result<void>();

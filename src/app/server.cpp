@@ -30,6 +30,7 @@
 #include "pipeline/worker.h"
 #include "store/postgres/key_watcher.h"
 #include "store/postgres/postgres_key_store.h"
+#include "store/redis/redis_counters.h"
 #include "store/sqlite/sqlite_key_store.h"
 #include "store/sqlite/sqlite_store.h"
 #include "telemetry/log.h"
@@ -90,6 +91,7 @@ struct Server::Impl {
   std::optional<store::PgKeyListener> key_listener;
   bool keys_unheard = false;                     ///< and that was said
   std::optional<store::KeyWatcher> key_watcher;  ///< of Postgres; else main looks
+  std::unique_ptr<pipeline::LeaseDesk> leases;
   std::unique_ptr<net::Resolver> resolver;
   std::vector<std::unique_ptr<api::Router>> routers;
   std::unique_ptr<pipeline::QueryPool> queries;
@@ -110,6 +112,7 @@ struct Server::Impl {
   Result<void> recover_spending();
   void look_at_prices();
   void look_at_credentials();
+  Result<void> open_leases();
   void look_at_keys();
   void say_what_is_heard();
   void log_loaded_keys();
@@ -302,6 +305,26 @@ Result<void> Server::Impl::recover_spending() {
   return {};
 }
 
+/// A server that is away keeps no gateway from starting; it is tried again and again.
+Result<void> Server::Impl::open_leases() {
+  if (services->limiter == nullptr || !services->limiter->options().shared) return {};
+  auto url = config::parse_redis_url(options.config.limits.redis_url);
+  if (!url) return fail("limits.redis_url " + url.error().message);
+  const std::string shown = url->shown();
+  leases = std::make_unique<pipeline::LeaseDesk>(
+      *services->limiter, std::make_unique<store::redis::RedisCounters>(std::move(*url)),
+      [this, shown](bool reachable, const std::string& error) {
+        if (reachable)
+          log->info("limits are shared with other gateways").field("redis", shown);
+        else
+          log->error("limits cannot be shared now: this gateway goes on with its share (limits.redis_url)")
+              .field("redis", shown)
+              .field("error", error);
+      });
+  services->leases = leases.get();
+  return {};
+}
+
 api::ApiDeps Server::Impl::api_deps(store::TraceReader* reader) {
   api::ApiDeps d;
   d.traces = reader;
@@ -469,6 +492,7 @@ bool Server::Impl::shutdown() {
   }
   for (std::thread& t : threads) t.join();
   if (key_watcher) key_watcher->stop();
+  if (leases) leases->stop();
   if (auto written = key_keeper->write_uses(*keys_of_main, true); !written)
     log->warn("failed to update gateway key last_used_at").field("error", written.error().message);
   const trace::DrainReport report = traces->drain_and_stop(mono_now_ns() + kTraceDrainNs);
@@ -523,8 +547,8 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
   if (auto ok = impl->credential_keeper->read(); !ok) return tl::make_unexpected(ok.error());
   impl->resolver = std::make_unique<net::Resolver>();
   impl->services->resolver = impl->resolver.get();
-  for (auto step :
-       {&Impl::open_store, &Impl::open_keys, &Impl::open_traces, &Impl::recover_spending, &Impl::open_api}) {
+  for (auto step : {&Impl::open_store, &Impl::open_keys, &Impl::open_traces, &Impl::recover_spending,
+                    &Impl::open_leases, &Impl::open_api}) {
     if (auto ok = (impl.get()->*step)(); !ok) return tl::make_unexpected(ok.error());
   }
   if (auto ok = impl->open_workers(); !ok) {

@@ -137,6 +137,7 @@ std::unique_ptr<limits::Limiter> make_limiter(const config::Config& c) {
   for (const config::GatewayKeyConfig& k : c.auth.keys) o.keys_without_id = o.keys_without_id || trim(k.id).empty();
   for (const config::ModelLimitConfig& m : c.limits.per_model.list)
     o.models.push_back({.pattern = m.model, .thresholds = make_thresholds(m.limits)});
+  o.shared = !trim(c.limits.redis_url).empty();
   return std::make_unique<limits::Limiter>(std::move(o));
 }
 

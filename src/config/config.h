@@ -222,6 +222,7 @@ struct LimitsConfig {
   UsageLimitConfig per_workspace;
   UsageLimitConfig per_org;
   ModelLimitsConfig per_model;
+  std::string redis_url;  ///< where gateways count together; empty: each by itself. May hold a password
   std::int64_t default_output_reserve = 1'024;  ///< tokens, for a request that bounds its answer not; 0 .. 10 million
   /// A longer request body is not read before it is sent on, 1 KiB .. 64 MiB; held in memory while it comes.
   std::int64_t hold_max_bytes = 8'388'608;

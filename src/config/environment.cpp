@@ -93,6 +93,7 @@ constexpr Variable kVariables[] = {
     {"ONGOINGAI_PROMETHEUS_PATH", "observability.otel.prometheus_path"},
     {"ONGOINGAI_PII_MODE", "pii.mode"},
     {"ONGOINGAI_AUTH_HEADER", "auth.header"},
+    {"ONGOINGAI_LIMITS_REDIS_URL", "limits.redis_url"},
 };
 
 /// Where validation looks for what was wrong: of the keys that it can refuse.
@@ -108,6 +109,7 @@ void apply_server_and_storage(Config& c, Applier& a) {
   a.text("ONGOINGAI_STORAGE_PATH", c.storage.path);
   a.text("ONGOINGAI_STORAGE_DSN", c.storage.dsn);
   a.text("ONGOINGAI_STORAGE_LISTEN_DSN", c.storage.listen_dsn);
+  a.text("ONGOINGAI_LIMITS_REDIS_URL", c.limits.redis_url);
   a.text("ONGOINGAI_OPENAI_UPSTREAM", c.providers.openai.upstream);
   a.text("ONGOINGAI_ANTHROPIC_UPSTREAM", c.providers.anthropic.upstream);
   a.boolean("ONGOINGAI_CAPTURE_BODIES", a.raw("ONGOINGAI_CAPTURE_BODIES"), c.tracing.capture_bodies);

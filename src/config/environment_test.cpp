@@ -35,6 +35,7 @@ TEST(EnvironmentTexts, ReplaceTheirKeyVerbatim) {
       {"ONGOINGAI_STORAGE_PATH", [](const Config& c) { return c.storage.path; }},
       {"ONGOINGAI_STORAGE_DSN", [](const Config& c) { return c.storage.dsn; }},
       {"ONGOINGAI_STORAGE_LISTEN_DSN", [](const Config& c) { return c.storage.listen_dsn; }},
+      {"ONGOINGAI_LIMITS_REDIS_URL", [](const Config& c) { return c.limits.redis_url; }},
       {"ONGOINGAI_OPENAI_UPSTREAM", [](const Config& c) { return c.providers.openai.upstream; }},
       {"ONGOINGAI_ANTHROPIC_UPSTREAM", [](const Config& c) { return c.providers.anthropic.upstream; }},
       {"ONGOINGAI_PII_MODE", [](const Config& c) { return c.pii.mode; }},

@@ -218,6 +218,7 @@ std::vector<KeyCase> access_cases() {
              limits.per_org.max_cost_usd_per_day),
       GW_KEY("limits.per_org.max_cost_usd_per_month", "51.5", "51.500000", "0.000000",
              limits.per_org.max_cost_usd_per_month),
+      GW_KEY("limits.redis_url", "redis://h/1", "redis://h/1", "", limits.redis_url),
       GW_KEY("limits.default_output_reserve", "61", "61", "1024", limits.default_output_reserve),
       GW_KEY("limits.hold_max_bytes", "4096", "4096", "8388608", limits.hold_max_bytes),
   };

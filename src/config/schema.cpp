@@ -352,6 +352,7 @@ constexpr std::array kLimits{
     field<&LimitsConfig::per_workspace>("per_workspace"),
     field<&LimitsConfig::per_org>("per_org"),
     field<&LimitsConfig::per_model>("per_model"),
+    field<&LimitsConfig::redis_url>("redis_url"),
     field<&LimitsConfig::default_output_reserve>("default_output_reserve"),
     field<&LimitsConfig::hold_max_bytes>("hold_max_bytes"),
 };

@@ -14,6 +14,7 @@
 #include "config/credential.h"
 #include "config/effective.h"
 #include "config/faults.h"
+#include "config/redis_url.h"
 #include "config/validate.h"
 #include "http/token.h"
 #include "limits/thresholds.h"
@@ -290,6 +291,8 @@ void check_limits(const Config& c, Faults& out) {
   check_limit(c.limits.per_key, "limits.per_key", out);
   check_limit(c.limits.per_workspace, "limits.per_workspace", out);
   check_limit(c.limits.per_org, "limits.per_org", out);
+  if (const std::string_view url = trim(c.limits.redis_url); !url.empty())
+    if (const auto parsed = parse_redis_url(url); !parsed) out.add("limits.redis_url " + parsed.error().message);
   constexpr std::size_t kMostModels = 256;  // they are tried one after the other
   if (c.limits.per_model.list.size() > kMostModels)
     out.add(fmt::format("limits.per_model must have at most {} entries (got {})", kMostModels,

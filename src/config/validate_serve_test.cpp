@@ -264,6 +264,13 @@ TEST(ModelLimits, AreEntriesUnderAModelsNameInTheFilesOrder) {
                         "field max_cost not found in type config.UsageLimitConfig (limits.per_model.o1.max_cost"));
 }
 
+TEST(SharedLimits, NeedAnAddressThatCanBeOneAndItIsNotRepeated) {
+  EXPECT_EQ(verdict([](Config& c) { c.limits.redis_url = "redis://:secret@cache:6380/1"; }), "(no error)");
+  const std::string refused = verdict([](Config& c) { c.limits.redis_url = "rediss://:secret@cache"; });
+  EXPECT_TRUE(refused.starts_with("limits.redis_url rediss:// (TLS) is not supported")) << refused;
+  EXPECT_EQ(refused.find("secret"), std::string::npos);
+}
+
 TEST(ModelLimits, HaveTheBoundsOfTheOthersAndAreAtMost256) {
   EXPECT_EQ(verdict([](Config& c) {
               c.limits.per_model.list.push_back({.model = "o1", .limits = {.requests_per_minute = 1'048'577}});

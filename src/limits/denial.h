@@ -15,6 +15,8 @@ struct Denial {
   std::int64_t retry_after_s = 0;
   /// The limit is spent, not only reserved by requests in flight: asking again in a minute is in vain.
   bool lasting = false;
+  /// This gateway's share is used up; others may have left some of theirs.
+  bool short_of_share = false;
 
   std::string_view code() const;
   std::string_view message() const;

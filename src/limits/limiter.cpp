@@ -83,7 +83,26 @@ Denial spend_denial(const Step& step, bool lasting, const Moment& now) {
   return denial_of(step, 0, lasting);
 }
 
+/// Of a share that is used up.
+Denial share_denial(const Step& step, const Periods& at, const Moment& now) {
+  Denial out = denial_of(step, 1);
+  if (step.measure == M::requests) out.retry_after_s = step.share->retry_after_s();
+  if (is_spend(step.measure)) {
+    const std::int64_t period = at.of(step.measure);
+    const std::int64_t mine = step.meter->with(step.measure, [&](auto& a) { return a.spent.read(period); });
+    out = spend_denial(step, mine + step.share->others(period) >= step.threshold, now);
+  }
+  out.short_of_share = true;
+  return out;
+}
+
+std::int64_t share_period(M measure, const Periods& at) { return is_spend(measure) ? at.of(measure) : Share::kForever; }
+
 std::optional<Denial> look_at(const Step& step, const Periods& at, const Moment& now) {
+  if (step.share != nullptr) {  // what is not here may be had by asking
+    if (step.share->peek(share_period(step.measure, at)) || !step.share->closed(now.mono_ns)) return std::nullopt;
+    return share_denial(step, at, now);
+  }
   if (step.measure == M::requests) {
     const auto answer = step.requests->peek(step.threshold, now.mono_ns);
     return answer.accepted ? std::nullopt : std::optional(denial_of(step, answer.retry_after_s));
@@ -101,9 +120,39 @@ std::optional<Denial> look_at(const Step& step, const Periods& at, const Moment&
 
 enum class Reserved : std::uint8_t { yes, no, period_over };
 
+void commit(Meter& meter, M measure, std::int64_t period, std::int64_t amount) {
+  meter.with(measure, [&](auto& account) { account.committed.add(period, amount); });
+  if (Share* share = meter.share(measure)) share->give(period, -amount);
+}
+
+Reserved reserve_share(const Step& step, const Spend& amounts, Periods& at, const Moment& now,
+                       std::optional<Denial>& denial) {
+  const std::int64_t period = share_period(step.measure, at);
+  if (step.measure == M::requests) {  // taken when everything else has agreed
+    if (step.share->peek(period)) return Reserved::yes;
+    denial = share_denial(step, at, now);
+    return Reserved::no;
+  }
+  const std::int64_t amount = step.measure == M::concurrent ? 1 : part_of(step.measure, amounts);
+  const auto done = step.share->take(period, amount);
+  if (!done.taken && done.period != period) {
+    at.of(step.measure) = done.period;
+    return Reserved::period_over;
+  }
+  if (!done.taken) {
+    denial = share_denial(step, at, now);
+    return Reserved::no;
+  }
+  if (!is_spend(step.measure)) return Reserved::yes;
+  step.meter->with(step.measure, [&](auto& account) { account.committed.add(period, amount); });
+  if (step.whole != nullptr) commit(*step.whole, step.measure, period, amount);
+  return Reserved::yes;
+}
+
 /// Of `at`, where that is over, the period that has begun.
 Reserved reserve(const Step& step, const Spend& amounts, Periods& at, const Moment& now,
                  std::optional<Denial>& denial) {
+  if (step.share != nullptr) return reserve_share(step, amounts, at, now, denial);
   if (step.measure == M::requests) {  // recorded when everything else has agreed
     denial = look_at(step, at, now);
     return denial ? Reserved::no : Reserved::yes;
@@ -126,18 +175,23 @@ Reserved reserve(const Step& step, const Spend& amounts, Periods& at, const Mome
     return false;
   });
   if (!taken) return denial ? Reserved::no : Reserved::period_over;
-  if (step.whole != nullptr) step.whole->with(step.measure, [&](auto& whole) { whole.committed.add(period, amount); });
+  if (step.whole != nullptr) commit(*step.whole, step.measure, period, amount);
   return Reserved::yes;
 }
 
+void release(const Step& step) {
+  if (step.share != nullptr)
+    step.share->give(Share::kForever, 1);
+  else
+    step.meter->concurrent().fetch_sub(1, std::memory_order_relaxed);
+}
+
 void give_back(const Step& step, const Spend& amounts, const Periods& at) {
-  if (step.measure == M::concurrent) step.meter->concurrent().fetch_sub(1, std::memory_order_relaxed);
+  if (step.measure == M::concurrent) release(step);
   if (!is_spend(step.measure)) return;
-  const auto take_away = [&](auto& account) {
-    account.committed.add(at.of(step.measure), -part_of(step.measure, amounts));
-  };
-  step.meter->with(step.measure, take_away);
-  if (step.whole != nullptr) step.whole->with(step.measure, take_away);
+  const std::int64_t period = at.of(step.measure), amount = part_of(step.measure, amounts);
+  commit(*step.meter, step.measure, period, -amount);
+  if (step.whole != nullptr) commit(*step.whole, step.measure, period, -amount);
 }
 
 /// Checks of two kinds, one behind the other.
@@ -170,10 +224,27 @@ std::optional<Denial> record_requests(const AllSteps& steps, const Moment& now, 
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const Step& step = steps[i];
     if (step.measure != M::requests || (only && step.subject != *only)) continue;
+    if (step.share != nullptr) {
+      if (!step.share->take(Share::kForever, 1).taken) return share_denial(step, {}, now);
+      step.share->use_one();
+      continue;
+    }
     const auto answer = step.requests->accept(step.threshold, now.mono_ns);
     if (!answer.accepted) return denial_of(step, answer.retry_after_s);
   }
   return std::nullopt;
+}
+
+/// What was spent before and after.
+std::pair<std::int64_t, std::int64_t> settle_one(Meter& meter, M measure, std::int64_t period, std::int64_t reserved,
+                                                 std::int64_t amount) {
+  const auto spent = meter.with(measure, [&](auto& account) {
+    account.committed.add(period, amount - reserved);
+    const auto done = account.spent.add(period, amount);
+    return std::pair(done.before, done.after);
+  });
+  if (Share* share = meter.share(measure)) share->give(period, reserved - amount);
+  return spent;
 }
 
 /// In place of what was reserved.
@@ -183,15 +254,15 @@ void book(std::span<const Step> steps, const Spend& reserved, const Spend& spent
     if (!is_spend(step.measure)) continue;
     const std::int64_t amount = part_of(step.measure, spent);
     const std::int64_t period = at.of(step.measure);
-    const auto add = [&](auto& account) {
-      account.committed.add(period, amount - part_of(step.measure, reserved));
-      const auto done = account.spent.add(period, amount);
-      return std::pair(done.before, done.after);
-    };
-    const auto [before, after] = step.meter->with(step.measure, add);
-    if (step.whole != nullptr) step.whole->with(step.measure, add);
+    auto [before, after] = settle_one(*step.meter, step.measure, period, part_of(step.measure, reserved), amount);
+    if (step.whole != nullptr) settle_one(*step.whole, step.measure, period, part_of(step.measure, reserved), amount);
     if (step.measure == M::minute_tokens) continue;
-    if (const int percent = percent_reached(before, after, step.threshold); percent > 0)
+    if (step.share != nullptr) {
+      after += step.share->others(period);
+      before = 0;
+    }
+    const int percent = percent_reached(before, after, step.threshold);
+    if (percent > 0 && (step.share == nullptr || step.share->tell(period, percent)))
       out.list[out.count++] = {step.subject, step.measure, percent, after, step.threshold, pattern};
   }
 }
@@ -200,16 +271,13 @@ void book(const ModelMeters* model, const Spend& reserved, const Spend& spent, c
   if (model != nullptr) book(model->steps.list, reserved, spent, at, model->pattern, out);
 }
 
-void seed_meter(Meter& meter, M measure, std::int64_t spent, std::int64_t wall_ns) {
-  const std::int64_t period = Periods::at(wall_ns).of(measure);
-  meter.with(measure, [&](auto& account) {
-    account.committed.add(period, spent);
-    account.spent.add(period, spent);
-  });
-}
-
 Standing standing_of(const Step& step, const Moment& now) {
   Standing s{.limit = step.threshold};
+  if (step.share != nullptr && step.measure == M::requests) {
+    s.remaining = std::clamp<std::int64_t>(step.share->pool() + step.share->left(Share::kForever), 0, step.threshold);
+    if (s.remaining < step.threshold) s.reset_s = step.share->retry_after_s();
+    return s;
+  }
   if (step.measure == M::requests) {
     const RateWindow::View view = step.requests->view(step.threshold, now.mono_ns);
     s.remaining = step.threshold - view.count;
@@ -218,6 +286,7 @@ Standing standing_of(const Step& step, const Moment& now) {
     const std::int64_t committed = step.meter->with(
         step.measure, [&](auto& account) { return account.committed.read(Periods::at(now.wall_ns).of(step.measure)); });
     s.remaining = step.threshold - committed;
+    if (step.share != nullptr) s.remaining -= step.share->others(Periods::at(now.wall_ns).of(step.measure));
     if (committed > 0) s.reset_s = until_next_minute_s(now.wall_ns);
   }
   s.remaining = std::max<std::int64_t>(0, s.remaining);
@@ -262,7 +331,7 @@ void Permit::end() {
   settle(reserved_);
   for (const auto& steps : {tenant_steps(), model_steps()})
     for (const Step& step : steps)
-      if (step.measure == M::concurrent) step.meter->concurrent().fetch_sub(1, std::memory_order_relaxed);
+      if (step.measure == M::concurrent) release(step);
   limiter_ = nullptr;
   meters_.reset();
 }
@@ -293,13 +362,16 @@ Limiter::Limiter(Options options) : options_(std::move(options)) {
       if ((limit.pattern.find('*') == std::string::npos) != exact) continue;
       auto made = std::make_unique<ModelMeters>();
       made->pattern = limit.pattern;
-      made->meter = std::make_unique<Meter>();
-      for (const M measure : kModelOrder)
-        made->steps.add({.subject = S::model,
-                         .measure = measure,
-                         .threshold = limit.thresholds.of(measure),
-                         .meter = made->meter.get(),
-                         .requests = &made->meter->requests()});
+      made->meter = std::make_shared<Meter>();
+      for (const M measure : kModelOrder) {
+        Step step{.subject = S::model,
+                  .measure = measure,
+                  .threshold = limit.thresholds.of(measure),
+                  .meter = made->meter.get(),
+                  .requests = &made->meter->requests()};
+        share(step, key_text("model", limit.pattern, {}, {}));
+        made->steps.add(step);
+      }
       models_.push_back(std::move(made));
     }
   for (const Thresholds& t : options_.thresholds)
@@ -367,8 +439,9 @@ void Limiter::forget_idle(const Moment& now) {
   };
   std::erase_if(keys_, [&](const auto& entry) {
     const Meters& meters = *entry.second;
-    return entry.second.use_count() == 1 && meters.of(S::key).idle(at) &&
-           none(*meters.key_requests, meters.steps.most(S::key, M::requests));
+    // A lease keeps a meter of its own alive.
+    return entry.second.use_count() == 1 && (meters.key.empty() || meters.subjects[0].use_count() == 1) &&
+           meters.of(S::key).idle(at) && none(*meters.key_requests, meters.steps.most(S::key, M::requests));
   });
   std::erase_if(shared_, [&](const auto& entry) {
     const S kind = entry.first.starts_with("org") ? S::org : S::workspace;
@@ -402,22 +475,39 @@ MetersPtr Limiter::find(std::string_view org, std::string_view workspace, std::s
   return made;
 }
 
-void Limiter::add_steps(Meters& meters) const {
+void Limiter::add_steps(Meters& meters) {
   for (const auto& [subject, measure] : kOrder) {
     const bool both = subject == S::key && meters.whole != nullptr;
     std::int64_t threshold = options_.of(subject).of(measure);
     if (subject == S::key) threshold = override_of(meters.overrides, measure).value_or(threshold);
     Meter& meter = meters.of(subject);
-    meters.steps.add({.subject = subject,
-                      .measure = measure,
-                      .threshold = threshold,
-                      .meter = &meter,
-                      .whole = both ? meters.whole.get() : nullptr,
-                      .requests = subject == S::key ? meters.key_requests.get() : &meter.requests()});
+    Step step{.subject = subject,
+              .measure = measure,
+              .threshold = threshold,
+              .meter = &meter,
+              .whole = both ? meters.whole.get() : nullptr,
+              .requests = subject == S::key ? meters.key_requests.get() : &meter.requests()};
+    share(step, key_text(to_string(subject), meters.org, subject == S::org ? std::string_view() : meters.workspace,
+                         subject == S::key ? std::string_view(meters.key) : std::string_view()));
+    meters.steps.add(step);
   }
 }
 
-MetersPtr Limiter::with_overrides(const Meters& known, const store::KeyLimits& overrides, const Moment& now) const {
+/// By its name others know the counter.
+void Limiter::share(Step& step, const std::string& name) {
+  if (!options_.shared || step.threshold <= 0) return;
+  step.share = step.meter->share(step.measure);
+  if (step.share == nullptr) {
+    const auto kind = step.measure == M::requests     ? Share::Kind::window
+                      : step.measure == M::concurrent ? Share::Kind::slots
+                                                      : Share::Kind::sum;
+    auto made = std::make_unique<Share>(kind, std::string(to_string(step.measure)).append("\n").append(name), wanting_);
+    step.share = &step.meter->share(step.measure, std::move(made));
+  }
+  step.share->limit_to(step.measure == M::requests ? std::min(step.threshold, kMaxRequestsPerMinute) : step.threshold);
+}
+
+MetersPtr Limiter::with_overrides(const Meters& known, const store::KeyLimits& overrides, const Moment& now) {
   auto made = std::make_shared<Meters>(known);
   made->overrides = overrides;
   const std::int64_t before = known.steps.most(S::key, M::requests);
@@ -432,13 +522,40 @@ MetersPtr Limiter::with_overrides(const Meters& known, const store::KeyLimits& o
   return made;
 }
 
-void Limiter::seed(const Meters& meters, Subject subject, Measure measure, std::int64_t spent, std::int64_t wall_ns) {
-  seed_meter(meters.of(subject), measure, spent, wall_ns);
-  if (subject == S::key && meters.whole != nullptr) seed_meter(*meters.whole, measure, spent, wall_ns);
+void Limiter::seed(Meter& meter, Measure measure, std::int64_t spent, std::int64_t wall_ns) const {
+  const std::int64_t period = Periods::at(wall_ns).of(measure);
+  if (Share* share = meter.share(measure)) return share->seed(period, spent);
+  if (options_.shared) return;
+  meter.with(measure, [&](auto& account) {
+    account.committed.add(period, spent);
+    account.spent.add(period, spent);
+  });
 }
 
-void Limiter::seed(const ModelMeters& model, Measure measure, std::int64_t spent, std::int64_t wall_ns) {
-  seed_meter(*model.meter, measure, spent, wall_ns);
+void Limiter::seed(const Meters& meters, Subject subject, Measure measure, std::int64_t spent,
+                   std::int64_t wall_ns) const {
+  seed(meters.of(subject), measure, spent, wall_ns);
+  if (subject == S::key && meters.whole != nullptr) seed(*meters.whole, measure, spent, wall_ns);
+}
+
+void Limiter::seed(const ModelMeters& model, Measure measure, std::int64_t spent, std::int64_t wall_ns) const {
+  seed(*model.meter, measure, spent, wall_ns);
+}
+
+bool Limiter::wishes(const Meters& meters, const ModelMeters* model, const Spend& estimate, const Moment& now,
+                     std::vector<Wish>& out) const {
+  const Periods at = Periods::at(now.wall_ns);
+  const AllSteps steps{meters.steps.list, model != nullptr ? std::span(model->steps.list) : std::span<const Step>()};
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const Step& step = steps[i];
+    if (step.share == nullptr) continue;
+    const std::int64_t period = share_period(step.measure, at);
+    const std::int64_t need = std::max<std::int64_t>(1, is_spend(step.measure) ? part_of(step.measure, estimate) : 1);
+    if (step.share->left(period) >= need) continue;
+    if (step.share->closed(now.mono_ns)) return false;
+    out.push_back({.meter = step.meter->shared_from_this(), .measure = step.measure, .period = period, .need = need});
+  }
+  return true;
 }
 
 const MetersPtr& MeterCache::find(Limiter& limiter, std::string_view org, std::string_view workspace,

@@ -24,6 +24,7 @@
 
 #include "base/result.h"
 #include "limits/denial.h"
+#include "limits/lease_book.h"
 #include "limits/meter.h"
 #include "limits/thresholds.h"
 #include "store/key_limits.h"
@@ -38,6 +39,8 @@ struct Step {
   Meter* meter = nullptr;
   Meter* whole = nullptr;  ///< is told what the meter is told; null: none
   RateWindow* requests = nullptr;
+  Share* share = nullptr;  ///< what is left of it here, where it is counted with
+                           ///< other gateways
 };
 
 /// Checks in the order in which they are made, and what a request has to say for them of what it may spend.
@@ -57,7 +60,8 @@ struct Meters {
   /// What the whole workspace spends, where keys without an id are measured by it; else null.
   std::shared_ptr<Meter> whole;
   store::KeyLimits overrides;
-  std::shared_ptr<RateWindow> key_requests;  ///< as long as the key may send; the others' are in their meters
+  std::shared_ptr<RateWindow> key_requests;  ///< as long as the key may send;
+                                             ///< the others' are in their meters
   Steps steps;
 
   Meter& of(Subject s) const { return *subjects[static_cast<std::size_t>(s)]; }
@@ -67,7 +71,7 @@ using MetersPtr = std::shared_ptr<Meters>;
 /// Of all models that one entry of Options::models matches. Lives as long as the limiter.
 struct ModelMeters {
   std::string pattern;
-  std::unique_ptr<Meter> meter;
+  std::shared_ptr<Meter> meter;
   Steps steps;
 };
 
@@ -167,9 +171,16 @@ class Limiter {
   std::optional<Standing> standing(const Meters& meters, const ModelMeters* model, Measure measure,
                                    const Moment& now) const;
 
+  /// What take() would need of shares that have too little; false: one of them was asked for a moment ago, in vain.
+  /// Where nothing is missing any more taking again will do.
+  bool wishes(const Meters& meters, const ModelMeters* model, const Spend& estimate, const Moment& now,
+              std::vector<Wish>& out) const;
+  /// Shares that want their owner to look at them.
+  WantingShares& wanting() { return wanting_; }
+
   /// What the store says was spent, before the first take().
-  static void seed(const Meters& meters, Subject subject, Measure measure, std::int64_t spent, std::int64_t wall_ns);
-  static void seed(const ModelMeters& model, Measure measure, std::int64_t spent, std::int64_t wall_ns);
+  void seed(const Meters& meters, Subject subject, Measure measure, std::int64_t spent, std::int64_t wall_ns) const;
+  void seed(const ModelMeters& model, Measure measure, std::int64_t spent, std::int64_t wall_ns) const;
 
   const Options& options() const { return options_; }
 
@@ -178,13 +189,16 @@ class Limiter {
   class Lock;
 
   std::shared_ptr<Meter> shared_meter(std::string_view kind, std::string_view org, std::string_view workspace);
-  void add_steps(Meters& meters) const;
-  MetersPtr with_overrides(const Meters& known, const store::KeyLimits& overrides, const Moment& now) const;
+  void add_steps(Meters& meters);
+  void share(Step& step, const std::string& name);
+  void seed(Meter& meter, Measure measure, std::int64_t spent, std::int64_t wall_ns) const;
+  MetersPtr with_overrides(const Meters& known, const store::KeyLimits& overrides, const Moment& now);
   void forget_idle(const Moment& now);
 
   Options options_;
   std::vector<std::unique_ptr<ModelMeters>> models_;  ///< in the order in which they are tried
   bool on_ = false;
+  WantingShares wanting_;
 
   std::atomic_flag busy_;
   std::unordered_map<std::string, MetersPtr> keys_;

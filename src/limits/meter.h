@@ -1,16 +1,19 @@
 #pragma once
+#include <array>
 #include <atomic>
 #include <cstdint>
+#include <memory>
 
 #include "limits/period.h"
 #include "limits/period_sum.h"
 #include "limits/rate_window.h"
+#include "limits/share.h"
 #include "limits/thresholds.h"
 
 namespace gw::limits {
 
 /// What one subject spends. Any thread; on cache lines of its own.
-class alignas(64) Meter {
+class alignas(64) Meter : public std::enable_shared_from_this<Meter> {
  public:
   /// One measure in its current period.
   template <int PeriodBits>
@@ -37,6 +40,13 @@ class alignas(64) Meter {
   RateWindow& requests() { return requests_; }
   std::atomic<std::int64_t>& concurrent() { return concurrent_; }
 
+  /// What may still be used of the counter of a measure that is shared; null: it is not.
+  Share* share(Measure m) const { return shares_[static_cast<std::size_t>(m)].get(); }
+  /// Before others know this meter, or under the lock that they learn of the share by.
+  Share& share(Measure m, std::unique_ptr<Share> made) {
+    return *(shares_[static_cast<std::size_t>(m)] = std::move(made));
+  }
+
   /// Nothing that was spent would be forgotten with it.
   bool idle(const Periods& at) {
     for (std::size_t i = 0; i < kSpends; ++i) {
@@ -52,6 +62,7 @@ class alignas(64) Meter {
   Account<10> day_tokens_, day_cost_, month_cost_;
   RateWindow requests_;
   std::atomic<std::int64_t> concurrent_{0};
+  std::array<std::unique_ptr<Share>, kMeasures> shares_;
 };
 
 }  // namespace gw::limits

@@ -39,6 +39,8 @@ struct Options {
   std::vector<ModelLimit> models{};
   /// Some keys have no id: such a one is measured against all that its workspace spends.
   bool keys_without_id = false;
+  /// Counted together with other gateways: see LeaseBook.
+  bool shared = false;
   /// Keys that are known at a time; see Limiter.
   std::size_t max_keys = 65'536;
 

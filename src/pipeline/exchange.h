@@ -94,6 +94,8 @@ class Exchange final : private proxy::RelayObserver {
   bool names_model() const;
   net::Task<proxy::RelayEnd> hold_for_limits(Limited& limited, const limits::Meters& meters);
   const limits::ModelMeters* limited_model() const;
+  net::Task<bool> await_share(const limits::Meters& meters, const limits::ModelMeters* model,
+                              const limits::Spend& estimate, const limits::Moment& now);
   limits::Spend estimate_spend(bool money);
   void write_standing(const limits::Meters& meters, const limits::ModelMeters* model, const limits::Moment& now);
   net::Task<bool> refuse_limited(const auth::Decision& admitted, const Limited& limited);

@@ -48,6 +48,7 @@ std::map<std::string, std::int64_t> limit_figures(const Services& s) {
   out.emplace("refused_total", all);
   out.emplace("unavailable_total", s.limit_counters.unavailable);
   out.emplace("over_max_bytes_total", s.limit_counters.over_max_bytes);
+  if (s.leases != nullptr) out.merge(s.leases->figures());
   if (s.limiter->knows_models()) out.emplace("MODEL_LIMIT_BODY_TOO_LARGE", s.limit_counters.model_unseen);
   return out;
 }
@@ -112,12 +113,36 @@ net::Task<RelayEnd> Exchange::take_permit(Limited& limited) {
   if (spends_tokens() && (meters->steps.tokens || (model != nullptr && model->steps.tokens)))
     estimate = estimate_spend(meters->steps.money || (model != nullptr && model->steps.money));
   auto permit = limiter.take(meters, model, estimate, now);
+  // Others may take what was fetched for this one; it is fair enough to try a few times.
+  for (int round = 0; round < 3 && !permit && permit.error().short_of_share; ++round) {
+    if (!co_await await_share(*meters, model, estimate, now)) break;
+    now = {.wall_ns = wall_now_ns(), .mono_ns = mono_now_ns()};
+    permit = limiter.take(meters, model, estimate, now);
+  }
+  if (services_.leases != nullptr) services_.leases->look();
   write_standing(*meters, model, now);
   if (permit)
     permit_ = std::move(*permit);
   else
     limited.denial = permit.error();
   co_return RelayEnd::complete;
+}
+
+/// One question about all that is missing. False: there is nobody to ask, or it is no use.
+net::Task<bool> Exchange::await_share(const limits::Meters& meters, const limits::ModelMeters* model,
+                                      const limits::Spend& estimate, const limits::Moment& now) {
+  if (services_.leases == nullptr) co_return false;
+  std::vector<limits::Wish> wishes;
+  if (!services_.limiter->wishes(meters, model, estimate, now, wishes)) co_return false;
+  if (wishes.empty()) co_return true;  // filled meanwhile
+  net::Waiter& waiter = connection_.waiter();
+  const auto question = services_.leases->ask(std::move(wishes), waiter);
+  if (!question) co_return false;
+  waiter.set_deadline(worker_.loop.now_ns() + LeaseDesk::kPatienceNs);
+  while (!question->answered && !connection_.socket().was_cut() && !waiter.expired()) co_await waiter.wait();
+  if (question->answered) co_return true;
+  question->waiter = nullptr;
+  co_return false;
 }
 
 /// The names are those that OpenAI's clients know.
@@ -209,6 +234,7 @@ void Exchange::settle_permit(const ExchangeRecord& r) {
   const limits::Spend spent{.tokens = r.usage.total_tokens, .cost_nano_usd = r.cost.nano_usd};
   log_crossings(permit_.settle(unknown ? permit_.reserved() : spent, services_.limiter->model(r.model)));
   permit_ = limits::Permit();
+  if (services_.leases != nullptr) services_.leases->look();
 }
 
 /// Of a WebSocket, which holds its permit until it ends.

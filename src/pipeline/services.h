@@ -21,6 +21,7 @@
 #include "pipeline/commit_signal.h"
 #include "pipeline/held_credentials.h"
 #include "pipeline/key_book.h"
+#include "pipeline/lease_desk.h"
 #include "pipeline/price_book.h"
 #include "pipeline/query_pool.h"
 #include "pipeline/unpriced_models.h"
@@ -113,6 +114,7 @@ struct Services : Stages {
   provider::TokenizerSet tokenizers;
   ServerLimits limits;
   std::unique_ptr<limits::Limiter> limiter;  ///< null: nothing can be limited
+  LeaseDesk* leases = nullptr;               ///< null: this gateway counts for itself
   LimitOptions limit_options;
   CaptureOptions capture;
   AccountingOptions accounting;

@@ -1,0 +1,214 @@
+#include "store/redis/redis_counters.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <map>
+#include <random>
+
+#include "limits/fake_counters.h"
+#include "store/redis/test_server.h"
+
+namespace gw::store::redis {
+namespace {
+
+using limits::CounterAsk;
+using limits::Hello;
+using limits::Round;
+using Kind = limits::Share::Kind;
+
+Hello hello(const std::string& name, bool fresh = false, bool returning = false) {
+  return {.instance = name, .fresh = fresh, .returning = returning, .lease_ms = 3'600'000};
+}
+
+CounterAsk ask(Kind kind, std::int64_t threshold, std::int64_t need) {
+  CounterAsk a;
+  a.name = "counter\n1";
+  a.kind = kind;
+  a.threshold = threshold;
+  a.need = a.single = need;
+  a.keep_s = 60;
+  return a;
+}
+
+Round exchange(limits::SharedCounters& counters, const Hello& h, std::span<const CounterAsk> asks = {}) {
+  auto round = counters.exchange(h, asks);
+  EXPECT_TRUE(round) << round.error().message;
+  return round.value_or(Round{});
+}
+
+TEST(RedisClient, RunsManyCommandsInOneMessageAndSaysWhatTheServerSays) {
+  const TestServer server;
+  Client client(server.url());
+  std::vector<Command> commands;
+  for (int i = 0; i < 1'000; ++i) commands.push_back({"INCR", "n"});
+  commands.push_back({"NONSENSE"});
+  const auto replies = client.run(commands, soon());
+  ASSERT_TRUE(replies) << replies.error().message;
+  EXPECT_EQ((*replies)[999].integer, 1'000);
+  EXPECT_EQ((*replies)[1'000].kind, Reply::Kind::error);
+}
+
+TEST(RedisClient, ConnectsAgainToAServerThatWasStartedAnew) {
+  TestServer server;
+  Client client(server.url());
+  const Command ping{"PING"};
+  ASSERT_TRUE(client.run({&ping, 1}, soon()));
+  server.kill();
+  EXPECT_FALSE(client.run({&ping, 1}, soon()));
+  EXPECT_FALSE(client.connected());
+  server.start();
+  EXPECT_TRUE(client.run({&ping, 1}, soon()));
+  server.kill();
+  server.start();
+  EXPECT_TRUE(client.run({&ping, 1}, soon())) << "the old connection is dead, and nobody noticed";
+}
+
+TEST(RedisClient, SaysWhatIsWrongWithoutThePassword) {
+  const TestServer server({"--requirepass", "right-one"});
+  config::RedisUrl url = server.url();
+  const Command ping{"PING"};
+  url.password = "wrong-one";
+  const auto wrong = Client(url).run({&ping, 1}, soon());
+  ASSERT_FALSE(wrong);
+  EXPECT_TRUE(wrong.error().message.starts_with("AUTH: WRONGPASS")) << wrong.error().message;
+  EXPECT_EQ(wrong.error().message.find("wrong-one"), std::string::npos);
+  url.password = "right-one";
+  url.database = 3;
+  EXPECT_TRUE(Client(url).run({&ping, 1}, soon()));
+  url.user = "default";
+  EXPECT_TRUE(Client(url).run({&ping, 1}, soon()));
+  url.database = 999;
+  EXPECT_TRUE(Client(url).run({&ping, 1}, soon()).error().message.starts_with("SELECT: "));
+  url.path += ".not";
+  EXPECT_EQ(Client(url).run({&ping, 1}, soon()).error().message, "connect: No such file or directory");
+}
+
+TEST(RedisClient, GivesUpAtItsDeadline) {
+  const TestServer server;
+  Client client(server.url());
+  const Command slow{"BLPOP", "nothing", "0"};
+  const auto r = client.run({&slow, 1}, mono_now_ns() + 20'000'000);
+  ASSERT_FALSE(r);
+  EXPECT_EQ(r.error().message, "no answer in time");
+}
+
+/// The script beside the slow model, with instances that come, go and are told of anew.
+TEST(RedisCounters, DoWhatTheSlowModelDoes) {
+  const TestServer server;
+  for (const Kind kind : {Kind::sum, Kind::window, Kind::slots})
+    for (unsigned seed = 0; seed < 20; ++seed) {
+      std::mt19937 random(seed);
+      const auto below = [&](int most) { return static_cast<std::int64_t>(random() % static_cast<unsigned>(most)); };
+      RedisCounters real(server.url(), "run" + std::to_string(seed) + std::to_string(static_cast<int>(kind)));
+      limits::FakeCounters slow;
+      std::map<std::string, std::pair<std::int64_t, std::int64_t>> state;  // spent, held
+      int names = 0;
+      for (int step = 0; step < 150; ++step) {
+        slow.now_ms = wall_now_ns() / 1'000'000;
+        if (state.size() < 3 || below(20) == 0) {
+          const std::string name = "i" + std::to_string(++names);
+          state[name] = {};
+          ASSERT_EQ(exchange(real, hello(name, true)).instances, exchange(slow, hello(name, true)).instances);
+          continue;
+        }
+        auto at = std::next(state.begin(), below(static_cast<int>(state.size())));
+        if (below(25) == 0) {
+          real.leave(at->first);
+          slow.leave(at->first);
+          EXPECT_FALSE(exchange(real, hello(at->first)).known);
+          EXPECT_FALSE(exchange(slow, hello(at->first)).known);
+          state.erase(at);
+          continue;
+        }
+        auto& [spent, held] = at->second;
+        CounterAsk a = ask(kind, 1'000'000'000'000'000, 0);
+        a.threshold = 200;
+        a.spent = spent;
+        a.held = held;
+        a.need = below(12);
+        a.single = below(static_cast<int>(a.need) + 1);
+        a.extra = below(8);
+        a.known = below(10) == 0 ? below(260) : 0;
+        a.base = below(30) == 0 ? below(100) : 0;
+        const Round r = exchange(real, hello(at->first), {&a, 1}), s = exchange(slow, hello(at->first), {&a, 1});
+        ASSERT_TRUE(r.known && s.known);
+        const auto figures = [](const Round& round) {
+          const limits::CounterAnswer& x = round.answers.at(0);
+          return std::array{x.granted, x.total, x.pool, round.instances};
+        };
+        ASSERT_EQ(figures(r), figures(s)) << "kind " << static_cast<int>(kind) << " seed " << seed << " step " << step;
+        held += r.answers[0].granted;
+        const std::int64_t used = kind == Kind::slots ? 0 : below(static_cast<int>(held) + 1);
+        spent += used;
+        held -= used + (below(4) == 0 ? below(static_cast<int>(held - used) + 1) : 0);
+      }
+    }
+}
+
+TEST(RedisCounters, CountLargeSumsExactly) {
+  const TestServer server;
+  RedisCounters counters(server.url());
+  CounterAsk a = ask(Kind::sum, 9'000'000'000'000'000, 1);
+  a.spent = 8'999'999'999'999'990;
+  a.need = 20;
+  a.single = 1;
+  const Round r = exchange(counters, hello("a", true), {&a, 1});
+  EXPECT_EQ(r.answers.at(0).total, 8'999'999'999'999'990);
+  EXPECT_EQ(r.answers.at(0).granted, 10);
+  EXPECT_EQ(exchange(counters, hello("a"), {&a, 1}).answers.at(0).granted, 10) << "once more is the same";
+}
+
+TEST(RedisCounters, WhoIsSilentForItsLeaseHoldsNothing) {
+  const TestServer server;
+  RedisCounters counters(server.url());
+  Hello brief = hello("brief", true);
+  brief.lease_ms = 200;
+  const CounterAsk all = ask(Kind::sum, 100, 100);
+  EXPECT_EQ(exchange(counters, brief, {&all, 1}).answers.at(0).granted, 100);
+  const std::int64_t until = soon();
+  const CounterAsk one = ask(Kind::sum, 100, 1);
+  std::int64_t granted = exchange(counters, hello("other", true), {&one, 1}).answers.at(0).granted;
+  EXPECT_EQ(granted, 0);
+  while (granted == 0 && mono_now_ns() < until)
+    granted = exchange(counters, hello("other"), {&one, 1}).answers.at(0).granted;
+  EXPECT_EQ(granted, 1);
+  brief.fresh = false;
+  EXPECT_FALSE(exchange(counters, brief, {&all, 1}).known);
+}
+
+TEST(RedisCounters, SayWhenEverythingWasForgottenAndGrantNothingUntilAllAreBack) {
+  const TestServer server;
+  RedisCounters counters(server.url());
+  const std::string epoch = exchange(counters, hello("a", true)).epoch;
+  EXPECT_EQ(exchange(counters, hello("a")).epoch, epoch);
+  (void)server.ask({"FLUSHALL"});
+  (void)server.ask({"SCRIPT", "FLUSH"});
+  const Round lost = exchange(counters, hello("a"));
+  EXPECT_FALSE(lost.known);
+  EXPECT_TRUE(lost.frozen);
+  EXPECT_NE(lost.epoch, epoch);
+  const CounterAsk one = ask(Kind::sum, 100, 1);
+  const Round back = exchange(counters, hello("a2", true, true), {&one, 1});
+  EXPECT_TRUE(back.known);
+  EXPECT_TRUE(back.frozen);
+  EXPECT_EQ(back.answers.at(0).granted, 0);
+  const std::int64_t until = soon();
+  std::int64_t granted = 0;
+  while (granted == 0 && mono_now_ns() < until)
+    granted = exchange(counters, hello("a2"), {&one, 1}).answers.at(0).granted;
+  EXPECT_EQ(granted, 1);
+}
+
+TEST(RedisCounters, FailWhenTheServerIsAway) {
+  TestServer server;
+  RedisCounters counters(server.url());
+  exchange(counters, hello("a", true));
+  server.kill();
+  EXPECT_FALSE(counters.exchange(hello("a"), {}));
+  server.start();
+  EXPECT_FALSE(exchange(counters, hello("a")).known) << "it kept nothing";
+}
+
+}  // namespace
+}  // namespace gw::store::redis
