@@ -1,5 +1,5 @@
 #pragma once
-// Storage interfaces. Two implementations today: store/sqlite and the faulty store of the tests.
+// Storage interfaces. Implemented by store/sqlite, store/postgres and the faulty store of the tests.
 #include <cstdint>
 #include <functional>
 #include <optional>
