@@ -106,9 +106,8 @@ std::string BatchArrays::insert_sql() {
   }
   // `c` is evaluated when `t` is complete: what is parsed before holds nobody up.
   return "WITH t AS MATERIALIZED (SELECT n" + values + " FROM unnest(" + arrays + ") WITH ORDINALITY t(" + aliases +
-         ", n)), c AS MATERIALIZED (SELECT last_seq FROM trace_counter WHERE (SELECT count(*) FROM t) >= 0 FOR "
-         "UPDATE), "
-         "i AS (INSERT INTO traces(seq" +
+         ", n)), c AS MATERIALIZED (SELECT last_seq FROM trace_counter WHERE (SELECT count(*) FROM t) >= 0 "
+         "FOR UPDATE), i AS (INSERT INTO traces(seq" +
          names + ") SELECT c.last_seq + t.n" + selected +
          " FROM c, t ON CONFLICT (id) DO NOTHING RETURNING seq) SELECT (SELECT count(*) FROM i), (SELECT last_seq FROM "
          "c), (SELECT max(seq) FROM i)";

@@ -13,6 +13,7 @@ namespace {
 // House-keeping beside writes takes at most a fifth of the time; with nothing to do it is looked for at intervals.
 constexpr std::int64_t kStepShare = 4;
 constexpr std::int64_t kLookInterval = 10'000'000'000;
+constexpr std::int64_t kFarBehind = 4;  // blocks
 constexpr std::size_t kMostTenants = 10'000;
 // Full blocks that wait for the roller's lock; beyond, rows are read back.
 constexpr std::size_t kMostCollected = 4;
@@ -66,22 +67,22 @@ tl::expected<WriteReport, WriteError> PostgresWriter::write(TraceRows& batch) {
   return *done;
 }
 
-PostgresWriter::Tenants PostgresWriter::fresh_tenants(TraceRows& batch) const {
-  Tenants fresh;
-  std::pair<std::string, std::string> last;  // most rows have the same
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    const Trace* t = batch.row(i);
-    if (t == nullptr) continue;
-    const std::string_view org = stored_text(Col::org_id, *t), workspace = stored_text(Col::workspace_id, *t);
-    if (last.first == org && last.second == workspace) continue;
-    last = {std::string(org), std::string(workspace)};
-    if (!tenants_.contains(last)) fresh.emplace(storable_text(org), storable_text(workspace));
-  }
-  return fresh;
+/// Most rows have the tenant of the row before.
+void PostgresWriter::note_tenant(const Trace& t) {
+  const std::string_view org = stored_text(Col::org_id, t), workspace = stored_text(Col::workspace_id, t);
+  if (!last_tenant_.first.empty() && last_tenant_.first == org && last_tenant_.second == workspace) return;
+  last_tenant_ = {std::string(org), std::string(workspace)};
+  if (!tenants_.contains(last_tenant_)) fresh_.emplace(storable_text(org), storable_text(workspace));
 }
 
-PgExpected<void> PostgresWriter::make_tenants(const Tenants& fresh) {
+/// Those of the rows at hand.
+PgExpected<void> PostgresWriter::make_tenants() {
+  Tenants fresh;
+  for (const auto& tenant : fresh_)
+    if (!made_.contains(tenant)) fresh.insert(tenant);
+  fresh_.clear();
   if (fresh.empty()) return {};
+  made_.insert(fresh.begin(), fresh.end());
   PgArray orgs = PgArray::texts(), workspaces = PgArray::texts();
   for (const auto& [org, workspace] : fresh) {
     orgs.add(std::string_view(org));
@@ -92,25 +93,24 @@ PgExpected<void> PostgresWriter::make_tenants(const Tenants& fresh) {
   workspaces.put(both);
   orgs.put(org_only);
   const auto made = db_.query(
-      "INSERT INTO organizations(id, name) SELECT DISTINCT o, o FROM unnest($1::text[]) o ORDER BY o ON CONFLICT (id) "
-      "DO "
-      "NOTHING",
+      "INSERT INTO organizations(id, name) SELECT DISTINCT o, o FROM unnest($1::text[]) o ORDER BY o "
+      "ON CONFLICT (id) DO NOTHING",
       org_only);
   if (!made) return tl::make_unexpected(made.error());
   const auto done = db_.query(
-      "INSERT INTO workspaces(id, org_id, name) SELECT w, o, w FROM unnest($1::text[], $2::text[]) t(o, w) ORDER BY o, "
-      "w "
-      "ON CONFLICT (org_id, id) DO NOTHING",
+      "INSERT INTO workspaces(id, org_id, name) SELECT w, o, w FROM unnest($1::text[], $2::text[]) t(o, w) "
+      "ORDER BY o, w ON CONFLICT (org_id, id) DO NOTHING",
       both);
   if (!done) return tl::make_unexpected(done.error());
   return {};
 }
 
 PgExpected<WriteReport> PostgresWriter::write_once(TraceRows& batch) {
-  const Tenants fresh = fresh_tenants(batch);
+  fresh_.clear();
+  made_.clear();
+  last_tenant_ = {};
   auto t = PgTransaction::begin(db_, {.scope = &everything()});
   if (!t) return tl::make_unexpected(t.error());
-  if (auto ok = make_tenants(fresh); !ok) return tl::make_unexpected(ok.error());
   if (auto ok = db_.run("SET LOCAL ongoingai.writer = 'on'"); !ok) return tl::make_unexpected(ok.error());
   Inserted done;
   auto ok = insert(batch, done);
@@ -118,8 +118,8 @@ PgExpected<WriteReport> PostgresWriter::write_once(TraceRows& batch) {
   if (ok) ok = t->commit();
   if (!ok || !done.as_guessed) collector_.restart(ok ? done.last : written_seq_);
   if (!ok) return tl::make_unexpected(ok.error());
-  if (tenants_.size() + fresh.size() > kMostTenants) tenants_.clear();
-  tenants_.insert(fresh.begin(), fresh.end());
+  if (tenants_.size() + made_.size() > kMostTenants) tenants_.clear();
+  tenants_.insert(made_.begin(), made_.end());
   written_seq_ = done.last;
   return WriteReport{static_cast<std::size_t>(done.rows)};
 }
@@ -133,6 +133,7 @@ PgExpected<void> PostgresWriter::insert(TraceRows& batch, Inserted& out) {
   for (std::size_t i = 0; i < batch.size(); ++i) {
     if (const Trace* row = batch.row(i); row != nullptr) {
       arrays_.add(*row);
+      note_tenant(*row);
       collector_.add(arrays_.analytic(*row, ++guess));
     }
     if (!arrays_.full()) continue;
@@ -146,6 +147,7 @@ PgExpected<void> PostgresWriter::insert(TraceRows& batch, Inserted& out) {
 PgExpected<void> PostgresWriter::insert_arrays(Inserted& out) {
   static const std::string sql = BatchArrays::insert_sql();
   if (arrays_.rows() == 0) return {};
+  if (auto ok = make_tenants(); !ok) return ok;
   PgParams params;
   arrays_.put(params);
   const auto done = db_.query(sql, params);
@@ -207,9 +209,10 @@ bool PostgresWriter::idle() { return housekeep(); }
 void PostgresWriter::tidy() { housekeep_when_due(); }
 
 void PostgresWriter::housekeep_when_due() {
-  const bool block_is_full = written_seq_ - rolled_seq_ >= static_cast<std::int64_t>(kBlockRows);
+  // A block is made at once; what an older database is behind, beside the writes.
+  const std::int64_t behind = written_seq_ - rolled_seq_, block = static_cast<std::int64_t>(kBlockRows);
   const std::int64_t now = options_.clock.mono_ns();
-  if (!block_is_full && now < next_housekeeping_ns_) return;
+  if ((behind < block || behind > kFarBehind * block) && now < next_housekeeping_ns_) return;
   const bool more = housekeep();
   const std::int64_t end = options_.clock.mono_ns();
   next_housekeeping_ns_ = end + (more ? kStepShare * (end - now) : kLookInterval);

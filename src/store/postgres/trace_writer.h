@@ -70,7 +70,8 @@ class PostgresWriter final : public TraceWriter {
   using Tenants = std::set<std::pair<std::string, std::string>, std::less<>>;
 
   PgExpected<WriteReport> write_once(TraceRows& batch);
-  PgExpected<void> make_tenants(const Tenants& fresh);
+  void note_tenant(const Trace& t);
+  PgExpected<void> make_tenants();
   struct Inserted {
     std::int64_t rows = 0, last = 0;
     bool as_guessed = true;  ///< the rows have the numbers that the collector was told
@@ -78,7 +79,6 @@ class PostgresWriter final : public TraceWriter {
   PgExpected<void> insert(TraceRows& batch, Inserted& out);
   PgExpected<void> insert_arrays(Inserted& so_far);
   PgExpected<void> note(const Inserted& done);
-  Tenants fresh_tenants(TraceRows& batch) const;
   WriteError failed(const PgError& e) const;
   /// One step in a transaction of its own; true: there is more to do.
   bool housekeep();
@@ -96,8 +96,10 @@ class PostgresWriter final : public TraceWriter {
   BatchArrays arrays_;
   /// Rows since it was restarted, if nobody else wrote in between: where the numbers are as we guessed.
   Collector collector_;
-  std::int64_t generation_ = 0;                        ///< of what is collected
-  Tenants tenants_;                                    ///< that are known to have their rows; at most kMostTenants
+  std::int64_t generation_ = 0;  ///< of what is collected
+  Tenants tenants_;              ///< that are known to have their rows; at most kMostTenants
+  Tenants fresh_, made_;         ///< of the rows at hand that are not among them; made in this transaction
+  std::pair<std::string, std::string> last_tenant_;    ///< of the last row
   std::int64_t written_seq_ = 0, rolled_seq_ = 0;      ///< as they were when we last looked
   std::int64_t least_span_ns_ = 0, most_span_ns_ = 0;  ///< what store_meta holds at least
   std::int64_t next_housekeeping_ns_ = 0;
