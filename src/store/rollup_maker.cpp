@@ -137,28 +137,36 @@ class PageMaker {
   void add_dimension(Dimension d, std::map<PageKey, RollupPage>& pages) {
     const NameColumn& names = block_.names(column(d));
     const bool model = d == Dimension::model;
-    Pairs cell_ids(places_.size(), model ? models_.size() : names.names.size());
-    std::vector<std::uint32_t> cell_of(rows_.size());
-    std::vector<Figures> cells;
-    for (std::uint32_t i = 0; i < rows_.size(); ++i) {
-      const std::uint32_t cell = cell_ids.of(places_of_[i], model ? models_of_[i] : names.codes[rows_[i]]);
-      if (cell == cells.size()) cells.emplace_back();
-      cell_of[i] = cell;
-      add_sums(cells[cell], numbers_[i]);
+    const std::size_t values = model ? models_.size() : names.names.size();
+    std::vector<std::vector<RollupPage::Cell>> by_place(places_.size());
+    if (values == 1) {
+      if (whole_.empty()) whole_ = figures(places_of_, places_.size());
+      for (std::size_t place = 0; place < places_.size(); ++place)
+        by_place[place].push_back({value(d, 0), whole_[place]});
+    } else {
+      Pairs cell_ids(places_.size(), values);
+      std::vector<std::uint32_t> cell_of(rows_.size());
+      for (std::uint32_t i = 0; i < rows_.size(); ++i)
+        cell_of[i] = cell_ids.of(places_of_[i], model ? models_of_[i] : names.codes[rows_[i]]);
+      std::vector<Figures> cells = figures(cell_of, cell_ids.size());
+      for (std::uint32_t cell = 0; cell < cells.size(); ++cell) {
+        const auto [place, code] = cell_ids[cell];
+        by_place[place].push_back({value(d, code), std::move(cells[cell])});
+      }
     }
+    for (std::uint32_t place = 0; place < by_place.size(); ++place) put_page(d, place, by_place[place], pages);
+  }
+
+  std::vector<Figures> figures(const std::vector<std::uint32_t>& cell_of, std::size_t count) const {
+    std::vector<Figures> cells(count);
+    for (std::size_t i = 0; i < cell_of.size(); ++i) add_sums(cells[cell_of[i]], numbers_[i]);
     for (Figures& f : cells) {
       f.latency_ms.reserve(static_cast<std::size_t>(f.requests));
       f.ttft_ms.reserve(static_cast<std::size_t>(f.ttft_requests));
     }
     for (const Keyed& k : latencies_) cells[cell_of[k.row]].latency_ms.add(static_cast<std::int64_t>(k.value));
     for (const Keyed& k : ttfts_) cells[cell_of[k.row]].ttft_ms.add(static_cast<std::int64_t>(k.value));
-
-    std::vector<std::vector<RollupPage::Cell>> by_place(places_.size());
-    for (std::uint32_t cell = 0; cell < cells.size(); ++cell) {
-      const auto [place, code] = cell_ids[cell];
-      by_place[place].push_back({value(d, code), std::move(cells[cell])});
-    }
-    for (std::uint32_t place = 0; place < by_place.size(); ++place) put_page(d, place, by_place[place], pages);
+    return cells;
   }
 
   void put_page(Dimension d, std::uint32_t place, std::vector<RollupPage::Cell>& cells,
@@ -195,6 +203,7 @@ class PageMaker {
   Pairs models_;   ///< of provider and model
   std::vector<std::uint32_t> places_of_, models_of_;
   std::vector<Keyed> latencies_, ttfts_;
+  std::vector<Figures> whole_;  ///< by place, without a dimension: what one with a single value has too
 };
 
 RollupDelta rollup_of(const TraceBlock& block, const TimeRange& range, bool days) {
