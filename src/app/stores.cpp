@@ -23,6 +23,15 @@ Result<void> sqlite_only(const config::Config& c, std::string_view what) {
   return fail(std::string(what));
 }
 
+/// A URL, or `key=value` pairs, as Postgres takes them; anything else is a path.
+bool is_dsn(std::string_view source) {
+  const std::string s = lowercase(trim(source));
+  for (const std::string_view start :
+       {"postgres://", "postgresql://", "host=", "hostaddr=", "dbname=", "user=", "service="})
+    if (s.starts_with(start)) return true;
+  return false;
+}
+
 void say_progress(std::string_view what) { std::cerr << "database migration: " << what << '\n'; }
 
 store::SqliteOptions options_of(const std::string& path) {
@@ -65,6 +74,13 @@ cli::Handlers::Reader open_store(const config::Config& config, int deadline_ms) 
 }
 
 cli::Handlers::Reader open_source(const std::string& path) {
+  if (is_dsn(path)) {
+    store::PgOptions from;
+    from.dsn = path;
+    from.setting = "the source";
+    from.read_deadline_ms = kSourceDeadlineMs;
+    return store::open_postgres_reader(from);
+  }
   store::SqliteOptions o = options_of(path);
   o.read_deadline_ms = kSourceDeadlineMs;
   o.read_once = true;

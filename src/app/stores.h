@@ -21,6 +21,7 @@ store::PgOptions listen_options(const config::Config& config);
 
 /// Read-only; nothing is created or migrated.
 cli::Handlers::Reader open_store(const config::Config& config, int deadline_ms);
+/// A path of a SQLite database, or a DSN.
 cli::Handlers::Reader open_source(const std::string& path);
 /// Locked against gateways and other commands that write.
 Result<cli::WritableStore> open_target(const config::Config& config, const std::string& source);

@@ -33,15 +33,6 @@ struct ImportFlags : CommandFlags {
   }
 };
 
-/// A URL, or `key=value` pairs, as Postgres takes them.
-bool is_dsn(std::string_view source) {
-  const std::string s = lowercase(trim(source));
-  if (s.starts_with("postgres://") || s.starts_with("postgresql://")) return true;
-  for (const std::string_view key : {"host=", "dbname=", "user=", "service="})
-    if (s.starts_with(key)) return true;
-  return false;
-}
-
 std::string import_text(const ImportReport& r, bool dry_run) {
   Block b;
   b.row("Read", grouped(r.read));
@@ -108,8 +99,6 @@ int import(const Context& c, Args args) {
   if (!format) return c.wrong_usage(invalid_format("import", f.format));
   if (f.after < 0) return c.wrong_usage("after must be 0 or more");
   const std::string& source = f.flags.positional()[0];
-  if (is_dsn(source))
-    return c.fail("import from Postgres is not available in this version: give the path of a SQLite database");
   const auto config = f.load_valid(c);
   if (!config) return c.fail(config.error().message);
 

@@ -196,13 +196,6 @@ TEST_F(ImportTest, GapsInTheSourcesSequenceAndBigRowsMakeNoDifference) {
   EXPECT_EQ(target_.size(), 9U);
 }
 
-TEST_F(ImportTest, PostgresIsRefusedInOneLineWithoutThePassword) {
-  for (const char* dsn : {"postgres://u:geheim@h/db", "postgresql://h/db", "host=h password=geheim"}) {
-    EXPECT_EQ(run({"import", dsn}), kExitFailure);
-    EXPECT_EQ(err(), "import from Postgres is not available in this version: give the path of a SQLite database\n");
-  }
-}
-
 TEST_F(ImportTest, FailuresSayWhichSideFailed) {
   EXPECT_EQ(run({"import", "none"}), kExitFailure);
   EXPECT_EQ(err(), "failed to import: failed to open the source: no such file\n");

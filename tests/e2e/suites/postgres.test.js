@@ -67,6 +67,40 @@ scenario('exchanges are traced in Postgres, and the API answers from there', asy
   assert.equal((await again.list()).length, 3, 'after a restart');
 });
 
+scenario('traces move from SQLite to Postgres and back, each once', async (world) => {
+  const { server, database, upstream, gateway: start } = await setUp(world);
+  const old = await world.gateway({ openai: upstream.url });
+  const ids = [];
+  for (let i = 0; i < 5; i++) ids.push((await chat(old)).headers['x-ongoingai-trace-id']);
+  for (const id of ids) await old.trace(id);
+  const before = await Promise.all([...ids].sort().map((id) => old.trace(id)));
+  await old.stop();
+  const newer = await start();
+  const dsn = server.dsn(database);
+  const moved = async (config, source, cwd) => {
+    const answer = await run(['import', '--config', config, '--format', 'json', source], {
+      cwd,
+      env: { ONGOINGAI_STORAGE_DSN: dsn },
+      ms: 60000,
+    });
+    assert.equal(answer.code, 0, answer.stderr);
+    return JSON.parse(answer.stdout);
+  };
+  const into = path.join(newer.dir, 'ongoingai.yaml');
+  assert.equal((await moved(into, path.join(old.dir, 'data', 'ongoingai.db'), newer.dir)).imported, 5);
+  assert.equal((await moved(into, path.join(old.dir, 'data', 'ongoingai.db'), newer.dir)).already_there, 5);
+  const micro = (trace) => JSON.parse(JSON.stringify(trace).replaceAll(/(\.\d{6})\d{1,3}Z/g, '$1Z'));
+  const during = await Promise.all([...ids].sort().map((id) => newer.trace(id)));
+  assert.deepEqual(during.map(micro), before.map(micro), 'Postgres keeps microseconds');
+  const back = path.join(newer.dir, 'back.yaml');
+  fs.writeFileSync(back, `storage:\n  path: ${path.join(newer.dir, 'back.db')}\n`);
+  assert.equal((await moved(back, dsn, newer.dir)).imported, 5);
+  const wrong = await run(['import', '--config', back, dsn.replace(kPassword, 'falsch')], { cwd: newer.dir, ms: 60000 });
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.stderr, /failed to import: failed to open the source: .*password/);
+  assert.doesNotMatch(wrong.stderr, /falsch/);
+});
+
 scenario('a raw SELECT without WHERE sees the rows of its tenant only', async (world) => {
   const { server, database, gateway: start } = await setUp(world);
   const other = { ...owner, id: 'other', token: 'token-of-another-owner', org_id: 'umbrella' };
