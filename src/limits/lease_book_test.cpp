@@ -57,16 +57,16 @@ struct Gateway {
     next_tick_ns = now().mono_ns + LeaseBook::kTickNs;
     serve(true);
   }
-  MetersPtr meters() { return limiter.find("o", "w", "k", {}, now()); }
+  MetersPtr meters(const char* key = "k") { return limiter.find("o", "w", key, {}, now()); }
   /// With one question where the share has too little.
-  tl::expected<Permit, Denial> take(const Spend& estimate = {}) {
-    auto permit = limiter.take(meters(), nullptr, estimate, now());
+  tl::expected<Permit, Denial> take(const Spend& estimate = {}, const char* key = "k") {
+    auto permit = limiter.take(meters(key), nullptr, estimate, now());
     if (permit || !permit.error().short_of_share) return permit;
     std::vector<Wish> wishes;
-    if (!limiter.wishes(*meters(), nullptr, estimate, now(), wishes)) return permit;
+    if (!limiter.wishes(*meters(key), nullptr, estimate, now(), wishes)) return permit;
     for (const Wish& w : wishes) book.add(w);
     serve(false);
-    return limiter.take(meters(), nullptr, estimate, now());
+    return limiter.take(meters(key), nullptr, estimate, now());
   }
   bool spend(std::int64_t tokens) {
     auto permit = take({tokens, 0});
@@ -116,6 +116,16 @@ TEST(LeaseBook, LetsAllGatewaysTogetherSendNoMoreThanOneWouldAndNearlyAll) {
     EXPECT_LE(passed, 1'000);
     EXPECT_GE(passed, 1'000 - 10 * LeaseBook::lease_of(1'000));
   }
+}
+
+TEST(LeaseBook, ARequestThatWaitsForItsWorkspacesShareCountsOnceAgainstItsKey) {
+  Options o = shared(Measure::requests, 250);
+  o.of(Subject::workspace).of(Measure::requests) = 190;
+  Cluster c(o, 1);
+  int passed = 0;
+  for (int i = 0; i < 400; ++i) passed += c[0].take() ? 1 : 0;
+  EXPECT_LE(passed, 190);
+  EXPECT_GE(passed, 190 - LeaseBook::lease_of(190)) << "the key's own limit is not reached";
 }
 
 TEST(LeaseBook, SeldomAsksWhileARequestWaits) {

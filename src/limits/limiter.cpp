@@ -219,20 +219,31 @@ std::optional<Denial> reserve_all(const AllSteps& steps, const Spend& amounts, P
   return std::nullopt;
 }
 
-/// A key's event stays also when its workspace is then refused, as the contract has it.
+/// A key's event stays also when its workspace is then refused, as the contract has it; nothing stays where a share may
+/// yet be filled and the request comes again.
 std::optional<Denial> record_requests(const AllSteps& steps, const Moment& now, std::optional<Subject> only) {
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    const Step& step = steps[i];
-    if (step.measure != M::requests || (only && step.subject != *only)) continue;
+  std::optional<Denial> denial;
+  std::size_t end = 0;
+  const auto wanted = [&](const Step& s) { return s.measure == M::requests && (!only || s.subject == *only); };
+  for (; end < steps.size() && !denial; ++end) {
+    const Step& step = steps[end];
+    if (!wanted(step)) continue;
     if (step.share != nullptr) {
-      if (!step.share->take(Share::kForever, 1).taken) return share_denial(step, {}, now);
-      step.share->use_one();
+      if (!step.share->take(Share::kForever, 1).taken) denial = share_denial(step, {}, now);
       continue;
     }
     const auto answer = step.requests->accept(step.threshold, now.mono_ns);
-    if (!answer.accepted) return denial_of(step, answer.retry_after_s);
+    if (!answer.accepted) denial = denial_of(step, answer.retry_after_s);
   }
-  return std::nullopt;
+  if (denial) --end;  // that one took nothing
+  for (std::size_t i = 0; i < end; ++i) {
+    if (!wanted(steps[i]) || steps[i].share == nullptr) continue;
+    if (denial && denial->short_of_share)
+      steps[i].share->give(Share::kForever, 1);
+    else
+      steps[i].share->use_one();
+  }
+  return denial;
 }
 
 /// What was spent before and after.
@@ -414,7 +425,8 @@ tl::expected<Permit, Denial> Limiter::take(MetersPtr meters, const ModelMeters* 
   const AllSteps steps{permit.tenant_steps(), permit.model_steps()};
   std::optional<Denial> denial = reserve_all(steps, permit.reserved_, permit.periods_, now);
   if (denial) {
-    if (denial->measure == M::requests && denial->subject == S::workspace) record_requests(steps, now, S::key);
+    if (denial->measure == M::requests && denial->subject == S::workspace && !denial->short_of_share)
+      record_requests(steps, now, S::key);
   } else if ((denial = record_requests(steps, now, std::nullopt))) {
     for (std::size_t i = 0; i < steps.size(); ++i) give_back(steps[i], permit.reserved_, permit.periods_);
   }
