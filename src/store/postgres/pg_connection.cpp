@@ -284,9 +284,11 @@ std::string PgConnection::literal(std::string_view s) const {
 }
 
 PgExpected<PgTransaction> PgTransaction::begin(PgConnection& c, const PgTransactionOptions& o) {
-  std::string sql = "BEGIN";
-  if (o.snapshot) sql += " ISOLATION LEVEL REPEATABLE READ";
-  if (o.read_only) sql += " READ ONLY";
+  std::string sql = o.snapshot ? "BEGIN ISOLATION LEVEL REPEATABLE READ" : "BEGIN ISOLATION LEVEL READ COMMITTED";
+  if (o.read_only)
+    sql += " READ ONLY";
+  else  // a writer whose host is gone must not keep its locks until TCP gives up
+    sql += "; SET LOCAL idle_in_transaction_session_timeout = '60s'";
   if (o.by_index)
     sql += "; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off";
   const bool all = o.scope != nullptr && o.scope->everything, one = o.scope != nullptr && !all;

@@ -6,7 +6,7 @@ namespace gw::store::postgres {
 namespace {
 
 // Rows of one answer, so that memory stays bounded whatever is in the bodies.
-constexpr std::int64_t kLeastStep = 8, kMostStep = 1024;
+constexpr std::int64_t kLeastStep = 8, kMostStep = 1024, kMostWithBodies = 32;
 constexpr std::size_t kStepBytes = std::size_t{2} << 20;
 constexpr std::size_t kFetch = 64;
 
@@ -22,6 +22,7 @@ class Matching final : public MatchingRows {
       : db_(db),
         failure_(failure),
         select_(columns_of_export(columns), true),
+        most_(columns.bodies ? kMostWithBodies : kMostStep),
         at_once_(columns.bodies || !filter.text.empty() ? static_cast<std::size_t>(kLeastStep) : kFetch) {
     TraceFilter rest = filter;
     rest.text.clear();
@@ -48,7 +49,7 @@ class Matching final : public MatchingRows {
         left.after = trace_.seq;
         if (!row(trace_)) return kOk;
       }
-      if (bytes < kStepBytes / 4) step = std::min(step * 4, kMostStep);
+      if (bytes < kStepBytes / 4) step = std::min(step * 4, most_);
       if (bytes > kStepBytes) step = std::max(step / 4, std::int64_t{1});
     }
     return kOk;
@@ -85,6 +86,7 @@ class Matching final : public MatchingRows {
   PgConnection& db_;
   PgFailure& failure_;
   const TraceSelect select_;
+  const std::int64_t most_;  ///< rows of one answer
   const std::size_t at_once_;
   Conditions where_, without_bodies_;
   Trace trace_;
