@@ -35,8 +35,19 @@ finish_results() {
   say "summary, $((SECONDS - started)) s in all"
   tail -n "+$((results_from + 1))" "$results" | awk -F'\t' '
     { printf "   %-24s %6d passed %4d failed %5d s\n", $1, $2, $3, $4; passed += $2; failed += $3 }
-    END { printf "   %-24s %6d passed %4d failed\n", "all", passed, failed; exit failed > 0 }'
+    END { printf "   %-24s %6d passed %4d failed\n", "all", passed, failed; exit failed > 0 }' && return
+  printf '%s' "$why_failed"
+  return 1
 }
+
+# explain NAME LOG: what a failing suite printed about its failures is said once more behind the summary, where a reader looks first.
+explain() {
+  local lines
+  lines=$(awk '/^✖ failing tests:|^not ok / { on = 60 } /: Failure$|WARNING: ThreadSanitizer|ERROR: AddressSanitizer|runtime error:/ { if (on < 25) on = 25 }
+    on > 0 { print; on-- }' "$2" | head -n 120 | cut -c -400)
+  [ -z "$lines" ] || why_failed+=$(printf '== what failed in %s\n%s' "$1" "$lines")$'\n'
+}
+why_failed=
 
 # attempt NAME COMMAND...: a suite that passes or fails as a whole. What it calls says itself what must not be gone past
 # (bash ignores errexit here).

@@ -139,7 +139,7 @@ count_ctest() {
   done < <(sed -nE 's/^ *[0-9]+\/[0-9]+ Test +#[0-9]+: ([^ ]+) \.*( *Passed|.*\*\*\*).*/\1 \2/p' "$log" | sed 's/ \+/ /g')
   [ $((passed + failed)) -gt 0 ] || failed=1
   record "unit tests, $preset" $passed $failed "$took"
-  [ $failed -eq 0 ]
+  [ $failed -eq 0 ] || { explain "unit tests, $preset" "$log"; return 1; }
 }
 
 # json_number KEY FILE: the first "KEY": N, which in GoogleTest's report is the total.
@@ -165,7 +165,7 @@ suite_prices() {
   [ $status -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
   [ $((passed + failed)) -gt 0 ] || failed=1
   record "prices" "$passed" "$failed" $((SECONDS - from))
-  [ "$failed" -eq 0 ]
+  [ "$failed" -eq 0 ] || { explain prices "$log"; return 1; }
 }
 
 # end_to_end PRESET [SCRIPT [NAME]]
@@ -184,7 +184,7 @@ end_to_end() {
   [ $status -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
   [ $((passed + failed)) -gt 0 ] || failed=1
   record "$name, $preset" "$passed" "$failed" $((SECONDS - from))
-  [ "$failed" -eq 0 ]
+  [ "$failed" -eq 0 ] || { explain "$name, $preset" "$log"; return 1; }
 }
 
 # Node's runner ends with `# pass 12` or, when it prints for people, `ℹ pass 12`; a suite run in parts prints several.
