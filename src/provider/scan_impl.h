@@ -99,9 +99,16 @@ inline std::uint64_t escaped_bytes(std::uint64_t backslash, bool& carry) {
   return (kEven ^ (static_cast<std::uint64_t>(ends_of_runs) << 1)) & follows;
 }
 
+inline bool has_string_special(const char* p) {
+  const Vec v = Vec::load(p);
+  return either(v.eq('"'), v.eq('\\')).bits() != 0;
+}
+
 const char* skip_nested(const char* p, const char* end, Nesting& n) {
   Nesting s = n;
   while (p < end) {
+    if (s.in_string && !s.escaped)  // prose, mostly: only its end matters
+      while (end - p >= kWidth && !has_string_special(p)) p += kWidth;
     const std::ptrdiff_t left = end - p;
     const char* block = p;
     char padded[64];

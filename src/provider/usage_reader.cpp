@@ -14,6 +14,7 @@ constexpr std::string_view kEventStream = "text/event-stream";
 constexpr std::string_view kJsonLines = "application/x-ndjson";
 
 bool names(std::string_view content_type, std::string_view type) {
+  if (content_type.starts_with(type)) return true;  // what nearly every provider writes
   if (content_type.size() < type.size()) return false;
   const auto same = [](char a, char b) { return to_lower(a) == b; };
   return std::search(content_type.begin(), content_type.end(), type.begin(), type.end(), same) != content_type.end();
