@@ -19,6 +19,7 @@
 #include "app/demo.h"
 #include "app/key_keeper.h"
 #include "app/limit_recovery.h"
+#include "app/metrics_page.h"
 #include "app/pipeline_events.h"
 #include "app/price_reloader.h"
 #include "app/stores.h"
@@ -96,6 +97,8 @@ struct Server::Impl {
   std::vector<std::unique_ptr<api::Router>> routers;
   std::unique_ptr<pipeline::QueryPool> queries;
   std::vector<std::unique_ptr<pipeline::Worker>> workers;
+  BatchMetrics batch_metrics;
+  std::unique_ptr<MetricsPage> metrics;  ///< null: nobody asks for metrics
   std::vector<std::thread> threads;
   std::atomic<int> running{0};
   int port = 0;
@@ -119,6 +122,8 @@ struct Server::Impl {
   api::ApiDeps api_deps(store::TraceReader* reader);
   Result<void> open_api();
   Result<void> open_workers();
+  std::function<api::ApiResponse(const api::ApiRequest&)> with_metrics(
+      std::function<api::ApiResponse(const api::ApiRequest&)> others);
   void banner();
   void run_threads();
   bool wait_for_workers(std::int64_t deadline_ns);
@@ -278,7 +283,10 @@ Result<void> Server::Impl::open_traces() {
   o.sync_interval_ms = static_cast<int>(c.trace.sync_interval_ms);
   o.store_driver = c.storage.driver;
   trace::PipelineEvents events = log_events(*log);
-  events.written = [this](const trace::WrittenBatch&) { services->commits.notify(); };
+  events.written = [this](const trace::WrittenBatch& batch) {
+    services->commits.notify();
+    batch_metrics.written(batch);
+  };
   auto p = trace::TracePipeline::open(std::move(o), *writer, std::move(events));
   if (!p) return fail("failed to initialize trace ring: " + p.error().message);
   traces = std::move(*p);
@@ -380,10 +388,10 @@ Result<void> Server::Impl::open_api() {
     return known.empty() ? "trace store does not answer" : known;
   };
   routers.push_back(std::make_unique<api::Router>(std::move(without_store)));
-  services->status_without_store = [router = routers.back().get()](const api::ApiRequest& r) {
-    return router->handle(r);
-  };
+  services->status_without_store =
+      with_metrics([router = routers.back().get()](const api::ApiRequest& r) { return router->handle(r); });
   pipeline::QueryPool::Handler status = std::move(handlers.back());
+  status.answer = with_metrics(std::move(status.answer));
   handlers.pop_back();
   queries = std::make_unique<pipeline::QueryPool>(std::move(handlers), std::move(status), std::move(keys));
   services->queries = queries.get();
@@ -401,9 +409,26 @@ Result<void> Server::Impl::open_workers() {
     auto loop = net::Loop::create();
     if (!loop) return tl::make_unexpected(loop.error());
     workers.push_back(std::make_unique<pipeline::Worker>(*services, std::move(*loop), std::move(*fd), traces->ring(i),
-                                                         log->add_lane()));
+                                                         log->add_lane(), static_cast<std::size_t>(i)));
   }
+  if (services->metrics)
+    metrics = std::make_unique<MetricsPage>(MetricsPage::Sources{
+        .services = *services,
+        .workers = workers,
+        .batches = batch_metrics,
+        .log = *log,
+        .diagnostics = [this] { return traces->diagnostics(); },
+        .target = {.service_name = c.observability.otel.service_name, .service_version = options.version}});
   return {};
+}
+
+/// Scrapes need no store.
+std::function<api::ApiResponse(const api::ApiRequest&)> Server::Impl::with_metrics(
+    std::function<api::ApiResponse(const api::ApiRequest&)> others) {
+  if (services->metrics_path.empty()) return others;
+  return [this, others = std::move(others)](const api::ApiRequest& r) {
+    return r.path == services->metrics_path ? metrics->answer(r) : others(r);
+  };
 }
 
 void Server::Impl::banner() {
@@ -437,7 +462,7 @@ void Server::Impl::banner() {
       .field("providers", std::span<const std::string>(providers))
       .field("config_path", options.config_path)
       .field("auth_enabled", c.auth.enabled)
-      .field("prometheus_enabled", false)
+      .field("prometheus_enabled", !services->metrics_path.empty())
       .field("prometheus_path", c.observability.otel.prometheus_path);
 }
 
@@ -528,6 +553,8 @@ void Server::look_around() {
   impl_->look_at_prices();
   impl_->look_at_credentials();
   if (!impl_->key_watcher) impl_->look_at_keys();
+  if (impl_->metrics)
+    for (auto& w : impl_->workers) w->look();
 }
 
 Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {

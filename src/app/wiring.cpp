@@ -141,6 +141,19 @@ std::unique_ptr<limits::Limiter> make_limiter(const config::Config& c) {
   return std::make_unique<limits::Limiter>(std::move(o));
 }
 
+/// Counting costs next to nothing, but nothing is less.
+void make_metrics(const config::Config& c, pipeline::Services& s) {
+  const config::OtelConfig& otel = c.observability.otel;
+  if (!otel.enabled || !(otel.prometheus_enabled || otel.metrics_enabled)) return;
+  pipeline::RequestMetrics::Options o;
+  o.workers = static_cast<std::size_t>(worker_count(c));
+  o.scheme = c.server.tls.cert.empty() ? "http" : "https";
+  for (const route::Route& r : s.routes.routes())
+    o.providers.push_back({.prefix = r.prefix, .host = r.upstream.host, .port = std::to_string(r.upstream.port)});
+  s.metrics = std::make_unique<pipeline::RequestMetrics>(std::move(o));
+  if (otel.prometheus_enabled) s.metrics_path = trim(otel.prometheus_path);
+}
+
 }  // namespace
 
 Result<void> refuse_unsupported(const config::Config& c) {
@@ -218,6 +231,7 @@ Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& 
                    .inject_max_bytes = static_cast<std::size_t>(c.accounting.inject_max_bytes),
                    .drain_ns = c.accounting.drain_ms * kMs};
   s->limiter = make_limiter(c);
+  make_metrics(c, *s);
   s->limit_options = {.default_output_reserve = c.limits.default_output_reserve,
                       .hold_max_bytes = static_cast<std::size_t>(c.limits.hold_max_bytes)};
   s->auth_failure_delay_ns = c.auth.failure_delay_ms * kMs;

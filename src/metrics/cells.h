@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "metrics/sample.h"
 
@@ -17,6 +18,15 @@ class Counter {
   void add(std::int64_t by = 1) {
     value_.store(value_.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
+  std::int64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::int64_t> value_{0};
+};
+
+class Gauge {
+ public:
+  void set(std::int64_t value) { value_.store(value, std::memory_order_relaxed); }
   std::int64_t get() const { return value_.load(std::memory_order_relaxed); }
 
  private:

@@ -33,8 +33,8 @@ struct Exemplar {
 };
 
 struct HistogramValue {
-  std::vector<std::uint64_t> counts;               ///< by bucket, not cumulative; one more than there are bounds
-  std::vector<std::optional<Exemplar>> exemplars;  ///< empty, or one a bucket
+  std::vector<std::uint64_t> counts{};               ///< by bucket, not cumulative; one more than there are bounds
+  std::vector<std::optional<Exemplar>> exemplars{};  ///< empty, or one a bucket
   double sum = 0;
 
   std::uint64_t count() const {
@@ -50,26 +50,26 @@ struct Label {
 };
 
 struct Sample {
-  std::vector<Label> labels;  ///< in no order
-  double value = 0;           ///< of a counter or gauge
-  HistogramValue histogram;   ///< of a histogram
+  std::vector<Label> labels{};  ///< in no order
+  double value = 0;             ///< of a counter or gauge
+  HistogramValue histogram{};   ///< of a histogram
 };
 
 struct Family {
   std::string_view name;  ///< such as `ongoingai.provider.request_total`; outlives the snapshot, as the next three do
   Kind kind = Kind::counter;
-  std::string_view unit;  ///< UCUM: `s`, `By`, `ms`, `1`, or empty
-  std::string_view help;
+  std::string_view unit{};  ///< UCUM: `s`, `By`, `ms`, `1`, or empty
+  std::string_view help{};
   std::span<const double> bounds{};  ///< of a histogram, ascending, without infinity
   bool integer = true;               ///< values are whole numbers
   Scope scope = kGatewayScope;
-  std::vector<Sample> samples;  ///< none: nothing was recorded yet, and nothing is shown
+  std::vector<Sample> samples{};  ///< none: nothing was recorded yet, and nothing is shown
 };
 
 struct Snapshot {
   std::int64_t started_at_ns = 0;  ///< Unix ns: since when counters count
   std::int64_t at_ns = 0;          ///< Unix ns
-  std::vector<Family> families;
+  std::vector<Family> families{};
 };
 
 }  // namespace gw::metrics

@@ -110,6 +110,16 @@ void UpstreamPool::expire(std::int64_t now_ns) {
 }
 
 Task<ConnectResult> UpstreamPool::connect(Waiter& waiter, const Socket& client) {
+  const std::int64_t began_ns = mono_now_ns();
+  ConnectResult result = co_await try_connect(waiter, client);
+  if (result.connection)
+    figures_.connect_seconds.observe(static_cast<double>(mono_now_ns() - began_ns) / 1e9);
+  else
+    figures_.failed[static_cast<std::size_t>(result.failure)].add();
+  co_return result;
+}
+
+Task<ConnectResult> UpstreamPool::try_connect(Waiter& waiter, const Socket& client) {
   const std::string& host = target_.proxy_host.empty() ? target_.host : target_.proxy_host;
   const int port = target_.proxy_host.empty() ? target_.port : target_.proxy_port;
   ++connects_;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "metrics/cells.h"
 #include "net/resolver.h"
 #include "net/socket.h"
 #include "net/task.h"
@@ -62,6 +63,21 @@ struct ConnectResult {
   std::string error;
 };
 
+inline constexpr std::size_t kConnectFailures = 7;
+constexpr const char* to_string(ConnectFailure f) {
+  constexpr const char* kNames[kConnectFailures] = {"none", "resolve", "connect",  "timeout",
+                                                    "tls",  "proxy",   "abandoned"};
+  return kNames[static_cast<std::size_t>(f)];
+}
+
+/// What a pool did. Written on the worker's thread, read on any.
+struct PoolFigures {
+  static constexpr std::array<double, 10> kBounds{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10};
+  metrics::Histogram<kBounds> connect_seconds;  ///< of connections that came about: name, TCP, proxy and TLS
+  std::array<metrics::Counter, kConnectFailures> failed;
+  metrics::Gauge idle;  ///< as of the worker's last look
+};
+
 class UpstreamPool {
  public:
   UpstreamPool(Loop& loop, Resolver& resolver, LazyTls& tls, UpstreamTarget target);
@@ -82,11 +98,15 @@ class UpstreamPool {
 
   std::size_t idle_count() const { return idle_.size(); }
   std::uint64_t connects() const { return connects_; }
+  /// Brings the gauge up to date.
+  void look() { figures_.idle.set(static_cast<std::int64_t>(idle_.size())); }
+  const PoolFigures& figures() const { return figures_; }
 
  private:
   friend class UpstreamConnection;
   void evict(UpstreamConnection& connection);
   bool has_stray_bytes(UpstreamConnection& connection) const;
+  Task<ConnectResult> try_connect(Waiter& waiter, const Socket& client);
   Task<ConnectResult> connect_address(const Address& address, Waiter& waiter, const Socket& client);
   Task<ConnectResult> tunnel(UpstreamConnectionPtr connection, Waiter& waiter, const Socket& client);
   Task<ConnectResult> secure(UpstreamConnectionPtr connection, const std::string& host, Waiter& waiter,
@@ -100,6 +120,7 @@ class UpstreamPool {
   std::vector<UpstreamConnectionPtr> idle_;   ///< oldest first
   std::vector<UpstreamConnectionPtr> dying_;  ///< evicted from within their own wake()
   std::uint64_t connects_ = 0;
+  PoolFigures figures_;
 };
 
 }  // namespace gw::net

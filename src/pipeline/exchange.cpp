@@ -40,6 +40,8 @@ net::Task<bool> Exchange::run() {
     co_return co_await answer(bad);
   }
 
+  if (asks_for_metrics()) co_return co_await answer_metrics();
+
   // Admit.
   const auth::Decision decision = admit(match, started_wall_ns_, started_mono_ns_);
   identity_ = decision.identity;
@@ -172,6 +174,7 @@ net::Task<bool> Exchange::answer(const LocalAnswer& answer) {
                       .keep_alive = keep,
                       .head_request = head_request || apart});
   status_ = answer.status;
+  if (!head_request) response_bytes_ = static_cast<std::int64_t>(answer.body.size());
   log_access(answer.status);
   bool sent = co_await send_all(out);
   if (sent && apart) sent = co_await send_all(answer.body);
@@ -247,6 +250,7 @@ net::Task<void> Exchange::hold_back() {
 }
 
 void Exchange::log_access(int status) {
+  count_request(status);
   worker_.log.access({.at_ns = 0,
                       .correlation_id = correlation_id_,
                       .method = head_.method,

@@ -141,6 +141,13 @@ class Exchange final : private proxy::RelayObserver {
   void fill_provider_key(ExchangeRecord& record);
   void add_header(std::vector<HeaderView>& to, std::string_view name, std::string_view value, bool denied);
 
+  // exchange_metrics.cpp: what is counted, where somebody asks for that.
+  void count_exchange(const ExchangeRecord& record, bool dropped);
+  void count_request(int status);
+  void count_upstream_call();
+  bool asks_for_metrics() const;
+  net::Task<bool> answer_metrics();
+
   // exchange_websocket.cpp: the responses on an upgraded connection, a trace each.
   void begin_websocket(const http::ResponseHead& head);
   bool on_tunnel_bytes(proxy::TunnelSide from, std::string_view bytes) override;
@@ -178,6 +185,8 @@ class Exchange final : private proxy::RelayObserver {
   TraceId trace_id_{};
   std::array<char, 32> trace_id_text_{};
   std::int64_t started_wall_ns_ = 0, started_mono_ns_ = 0;
+  std::int64_t upstream_began_ns_ = 0;                   ///< when the provider was turned to; 0: it was not
+  std::int64_t request_bytes_ = 0, response_bytes_ = 0;  ///< of the bodies
   std::int64_t left_mono_ns_ = 0;  ///< when the client left a stream that was then read on; 0: it was not
   std::int64_t first_token_us_ = 0;
   std::uint32_t stream_chunks_ = 0;

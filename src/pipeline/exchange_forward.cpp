@@ -92,6 +92,7 @@ net::Task<bool> Exchange::forward() {
     result.error = "client took no 100 Continue";
     co_return co_await settle_relay(result, relay);
   }
+  upstream_began_ns_ = mono_now_ns();
   net::UpstreamConnectionPtr upstream = pool.take(waiter);
   for (;;) {
     if (!upstream) {
@@ -125,6 +126,7 @@ net::Task<bool> Exchange::forward() {
 /// line.
 net::Task<bool> Exchange::settle_relay(const proxy::RelayResult& result, proxy::Relay& relay) {
   if (!offered_ && result.end != RelayEnd::complete) log_proxy_failure(result.error);
+  count_upstream_call();
   switch (result.end) {
     case RelayEnd::complete:
       break;

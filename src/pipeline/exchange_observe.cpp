@@ -48,6 +48,7 @@ std::int64_t checkpoint_seq(std::string_view text) {
 }  // namespace
 
 void Exchange::on_request_body(std::string_view content) {
+  request_bytes_ += static_cast<std::int64_t>(content.size());
   request_reader_.push(content);
   request_capture_.push(content);
   if (!may_estimate_) return;
@@ -93,6 +94,7 @@ void Exchange::on_stream_text(std::string_view text) {
 }
 
 void Exchange::on_response_body(std::string_view content) {
+  response_bytes_ += static_cast<std::int64_t>(content.size());
   usage_reader_.push(content);
   response_capture_.push(content);
 }
@@ -206,10 +208,12 @@ void Exchange::fill_shared(ExchangeRecord& r) {
 
 /// False: the ring has no room at the moment. True: it took the record, or that was given up and counted.
 bool Exchange::publish(const ExchangeRecord& r, std::int64_t now_ns) {
+  bool dropped = false;
   if (worker_.ring.append(r) == trace::TraceRing::Append::no_space) {
     if (now_ns >= worker_.ring_saturated_until_ns && ++ring_refusals_ <= kMaxRingRefusals) return false;
     if (ring_refusals_ > kMaxRingRefusals) worker_.ring_saturated_until_ns = now_ns + kSaturatedNs;
     worker_.ring.drop(r);
+    dropped = true;
     worker_.log.warn("trace queue is full; dropping trace")
         .field("correlation_id", correlation_id_)
         .field("path", target_.path())
@@ -217,6 +221,7 @@ bool Exchange::publish(const ExchangeRecord& r, std::int64_t now_ns) {
   }
   ring_refusals_ = 0;
   note_unpriced(r);
+  count_exchange(r, dropped);
   return true;
 }
 

@@ -67,9 +67,10 @@ class KeyBook {
   }
   bool enabled() const { return enabled_; }
   std::uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
-  bool trusted(std::int64_t now_mono_ns) const {
-    return now_mono_ns - confirmed_mono_ns_.load(std::memory_order_relaxed) <= kTrustNs;
+  std::int64_t age_ns(std::int64_t now_mono_ns) const {
+    return now_mono_ns - confirmed_mono_ns_.load(std::memory_order_relaxed);
   }
+  bool trusted(std::int64_t now_mono_ns) const { return age_ns(now_mono_ns) <= kTrustNs; }
 
  private:
   const bool enabled_;

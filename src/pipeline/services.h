@@ -24,6 +24,7 @@
 #include "pipeline/lease_desk.h"
 #include "pipeline/price_book.h"
 #include "pipeline/query_pool.h"
+#include "pipeline/request_metrics.h"
 #include "pipeline/unpriced_models.h"
 #include "provider/bpe.h"
 #include "proxy/heads.h"
@@ -121,6 +122,8 @@ struct Services : Stages {
   std::unique_ptr<net::TlsServerContext> tls;  ///< null: plain HTTP
   net::Resolver* resolver = nullptr;
   QueryPool* queries = nullptr;
+  std::unique_ptr<RequestMetrics> metrics;  ///< null: nobody asks for them
+  std::string metrics_path;                 ///< where Prometheus scrapes; empty: nowhere
   /// An answer that reads no traces, made without asking the store; for when that does not answer. Any thread.
   std::function<api::ApiResponse(const api::ApiRequest&)> status_without_store;
 

@@ -6,7 +6,7 @@
 namespace gw::pipeline {
 
 Worker::Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd listener, trace::TraceRing& ring,
-               telemetry::LogLane& log)
+               telemetry::LogLane& log, std::size_t number)
     : loop_(std::move(loop)),
       read_buffer_(new char[proxy::RelayScratch::kReadSize]),
       context_{.services = services,
@@ -23,6 +23,7 @@ Worker::Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd lis
                .keys = {},
                .held = {},
                .commits = {services.commits, *loop_},
+               .number = number,
                .auth_failures = {}},
       listener_(*loop_, std::move(listener),
                 [this](UniqueFd fd, std::string peer) { accept(std::move(fd), std::move(peer)); }) {
@@ -105,6 +106,16 @@ void Worker::tick(std::int64_t now_ns) {
     need = need || pool->idle_count() > 0;
   }
   loop_->need_ticks(need);
+}
+
+void Worker::look() {
+  if (looking_.exchange(true)) return;  // the last one is still on its way: the loop stands
+  loop_->post([this, posted_ns = mono_now_ns()] {
+    figures_.lag_seconds.observe(static_cast<double>(mono_now_ns() - posted_ns) / 1e9);
+    figures_.connections.set(static_cast<std::int64_t>(connections_.size()));
+    for (auto& pool : context_.pools) pool->look();
+    looking_ = false;
+  });
 }
 
 void Worker::finish_if_drained() {

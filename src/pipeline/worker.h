@@ -57,6 +57,7 @@ struct WorkerContext {
   WorkerKeys keys;
   WorkerCredentials held;
   CommitSignal::Listener commits;
+  std::size_t number = 0;  ///< of this worker
   /// Until then a full ring is not waited for: overflow files cannot take more, and tracing must not slow answers.
   std::int64_t ring_saturated_until_ns = 0;
   auth::FailureTable auth_failures;
@@ -69,14 +70,27 @@ struct WorkerContext {
   void give_back(ExchangeBuffersPtr buffers);
 };
 
+/// Written on the worker's thread, read on any.
+struct WorkerFigures {
+  static constexpr std::array<double, 9> kBounds{0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1};
+  metrics::Histogram<kBounds> lag_seconds;
+  metrics::Gauge connections;
+};
+
 class Worker {
  public:
   Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd listener, trace::TraceRing& ring,
-         telemetry::LogLane& log);
+         telemetry::LogLane& log, std::size_t number = 0);
   ~Worker();
 
   /// Runs on the calling thread until the worker is drained or stopped.
   void run();
+
+  /// Any thread. Measures how long the loop takes to turn to something new, and what its pools hold; one look at a
+  /// time.
+  void look();
+  const WorkerFigures& figures() const { return figures_; }
+  const std::vector<std::unique_ptr<net::UpstreamPool>>& pools() const { return context_.pools; }
 
   /// Any thread. Stops accepting, lets exchanges finish, closes idle connections; run() returns when none is left.
   void drain();
@@ -98,6 +112,8 @@ class Worker {
   WorkerContext context_;
   net::Listener listener_;
   std::vector<ClientConnection*> connections_;
+  WorkerFigures figures_;
+  std::atomic<bool> looking_{false};
 };
 
 }  // namespace gw::pipeline
