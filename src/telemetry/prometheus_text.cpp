@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::string_view kTotal = "_total";
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 std::string_view unit_name(std::string_view unit) {
   if (unit == "s") return "seconds";
@@ -28,11 +28,12 @@ std::string_view unit_name(std::string_view unit) {
   return "";
 }
 
-std::string underscored(std::string_view name) {
-  std::string out(name);
-  for (char& c : out)
-    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == ':')) c = '_';
-  return out;
+constexpr char allowed(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == ':' ? c : '_';
+}
+
+void append_name(std::string& out, std::string_view name) {
+  for (const char c : name) out += allowed(c);
 }
 
 void append_number(std::string& out, double v) {
@@ -55,10 +56,16 @@ void append_integer(std::string& out, std::uint64_t v) {
 void append_bound(std::string& out, double bound, ExpositionFormat format) {
   const std::size_t from = out.size();
   append_number(out, bound);
-  if (format == ExpositionFormat::openmetrics && std::isfinite(bound) && out.find_first_of(".eE", from) == std::string::npos) out += ".0";
+  if (format == ExpositionFormat::openmetrics && std::isfinite(bound) &&
+      out.find_first_of(".eE", from) == std::string::npos)
+    out += ".0";
 }
 
 void append_escaped(std::string& out, std::string_view text, bool quotes) {
+  if (text.find_first_of("\\\n\"") == std::string_view::npos) {
+    out += text;
+    return;
+  }
   for (const char c : text) {
     if (c == '\\') {
       out += "\\\\";
@@ -72,16 +79,26 @@ void append_escaped(std::string& out, std::string_view text, bool quotes) {
   }
 }
 
-/// What stands between the braces, but for `le`.
-std::string label_text(const Sample& sample, const metrics::Scope& scope) {
-  std::vector<std::pair<std::string, std::string_view>> all{
-      {"otel_scope_name", scope.name}, {"otel_scope_schema_url", ""}, {"otel_scope_version", scope.version}};
-  for (const Label& l : sample.labels) all.emplace_back(underscored(l.name), l.value);
-  std::sort(all.begin(), all.end());
+using LabelView = std::pair<std::string_view, std::string_view>;
+
+/// By the name as it is written.
+bool comes_first(const LabelView& a, const LabelView& b) {
+  return std::lexicographical_compare(a.first.begin(), a.first.end(), b.first.begin(), b.first.end(),
+                                      [](char x, char y) { return allowed(x) < allowed(y); });
+}
+
+/// What stands between the braces, but for `le`. `scratch` is reused.
+std::string label_text(const Sample& sample, const metrics::Scope& scope, std::vector<LabelView>& scratch) {
+  scratch.assign(
+      {{"otel_scope_name", scope.name}, {"otel_scope_schema_url", ""}, {"otel_scope_version", scope.version}});
+  for (const Label& l : sample.labels) scratch.emplace_back(l.name, l.value);
+  std::sort(scratch.begin(), scratch.end(), comes_first);
   std::string out;
-  for (const auto& [name, value] : all) {
+  out.reserve(256);
+  for (const auto& [name, value] : scratch) {
     if (!out.empty()) out += ',';
-    out.append(name).append("=\"");
+    append_name(out, name);
+    out += "=\"";
     append_escaped(out, value, true);
     out += '"';
   }
@@ -120,7 +137,7 @@ class Writer {
     head(base, f.kind == Kind::counter ? "counter" : f.kind == Kind::gauge ? "gauge" : "histogram", f.help);
     std::vector<std::pair<std::string, const Sample*>> ordered;
     ordered.reserve(f.samples.size());
-    for (const Sample& s : f.samples) ordered.emplace_back(label_text(s, f.scope), &s);
+    for (const Sample& s : f.samples) ordered.emplace_back(label_text(s, f.scope, scratch_), &s);
     std::sort(ordered.begin(), ordered.end());
     for (const auto& [labels, sample] : ordered) {
       if (f.kind == Kind::histogram) {
@@ -167,6 +184,7 @@ class Writer {
 
   std::string& out_;
   ExpositionFormat format_;
+  std::vector<LabelView> scratch_;
 };
 
 /// One of the media types of an Accept header, with what matters of its parameters.
@@ -208,7 +226,8 @@ std::string_view known_escaping(std::string_view escaping) {
 }  // namespace
 
 std::string prometheus_name(const Family& family) {
-  std::string name = underscored(family.name);
+  std::string name;
+  append_name(name, family.name);
   if (name.ends_with(kTotal)) name.resize(name.size() - kTotal.size());
   const std::string_view unit = unit_name(family.unit);
   // `ongoingai_x_seconds` has its unit; so has `process_cpu_seconds`.
