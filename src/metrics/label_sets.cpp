@@ -5,6 +5,8 @@
 #include <bit>
 #include <functional>
 
+#include "base/strings.h"
+
 namespace gw::metrics {
 namespace {
 
@@ -59,6 +61,15 @@ std::uint32_t LabelSets::index_of(std::span<const std::string_view> values) {
   overflowed_.fetch_add(1, std::memory_order_relaxed);
   set[options_.client_label] = kOther;
   return find_or_add(set, capacity()).value_or(0);
+}
+
+bool LabelSets::is(std::uint32_t index, std::span<const std::string_view> values) const {
+  const std::vector<std::string>& asked = by_index_[index].load(std::memory_order_relaxed)->asked;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::string_view v = values[i].empty() ? kUnknown : values[i];
+    if (asked[i].size() != v.size() || !same_bytes(asked[i].data(), v.data(), v.size())) return false;
+  }
+  return true;
 }
 
 const std::vector<std::string>* LabelSets::values(std::uint32_t index) const {

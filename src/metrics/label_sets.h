@@ -37,6 +37,9 @@ class LabelSets {
   /// the client's label, and beyond kOthers of those 0: the set with `other` throughout.
   std::uint32_t index_of(std::span<const std::string_view> values);
 
+  /// Whether set number `index`, in use, is shown as these values are; false where that takes a look-up to tell.
+  bool is(std::uint32_t index, std::span<const std::string_view> values) const;
+
   std::size_t capacity() const { return options_.cap + kOthers; }
   /// Null: the number is not in use.
   const std::vector<std::string>* values(std::uint32_t index) const;

@@ -1,5 +1,6 @@
 #pragma once
 // Series of one kind: for every set of label values the cells of every thread that counts.
+#include <array>
 #include <atomic>
 #include <memory>
 #include <span>
@@ -15,24 +16,27 @@ template <class Cells>
 class Series {
  public:
   Series(LabelSets::Options options, std::size_t threads) : sets_(options), shards_(threads) {
-    for (auto& shard : shards_) shard.reset(new std::atomic<Cells*>[sets_.capacity()]());
+    for (Shard& shard : shards_) shard.cells.reset(new std::atomic<Cells*>[sets_.capacity()]());
   }
   ~Series() {
-    for (auto& shard : shards_)
-      for (std::size_t i = 0; i < sets_.capacity(); ++i) delete shard[i].load(std::memory_order_relaxed);
+    for (Shard& shard : shards_)
+      for (std::size_t i = 0; i < sets_.capacity(); ++i) delete shard.cells[i].load(std::memory_order_relaxed);
   }
   Series(const Series&) = delete;
   Series& operator=(const Series&) = delete;
 
   /// For thread number `thread` alone.
   Cells& at(std::size_t thread, std::span<const std::string_view> values) {
-    std::atomic<Cells*>& cell = shards_[thread][sets_.index_of(values)];
-    Cells* cells = cell.load(std::memory_order_relaxed);
-    if (cells == nullptr) {
-      cells = new Cells;
-      cell.store(cells, std::memory_order_release);
+    Recent& recent = shards_[thread].recent[slot_of(values)];
+    if (recent.cells != nullptr && sets_.is(recent.index, values)) return *recent.cells;
+    recent.index = sets_.index_of(values);
+    std::atomic<Cells*>& cell = shards_[thread].cells[recent.index];
+    recent.cells = cell.load(std::memory_order_relaxed);
+    if (recent.cells == nullptr) {
+      recent.cells = new Cells;
+      cell.store(recent.cells, std::memory_order_release);
     }
-    return *cells;
+    return *recent.cells;
   }
 
   /// Calls f(values, cells) for each thread's cells, those of one set together. Any thread.
@@ -41,16 +45,34 @@ class Series {
     for (std::uint32_t i = 0; i < sets_.capacity(); ++i) {
       const std::vector<std::string>* const values = sets_.values(i);
       if (values == nullptr) continue;
-      for (const auto& shard : shards_)
-        if (const Cells* cells = shard[i].load(std::memory_order_acquire)) f(*values, *cells);
+      for (const Shard& shard : shards_)
+        if (const Cells* cells = shard.cells[i].load(std::memory_order_acquire)) f(*values, *cells);
     }
   }
 
   std::int64_t overflowed() const { return sets_.overflowed(); }
 
  private:
+  /// A thread counts for the same few sets again and again.
+  struct Recent {
+    std::uint32_t index = 0;
+    Cells* cells = nullptr;
+  };
+  static constexpr std::size_t kRecent = 16;
+  struct Shard {
+    std::unique_ptr<std::atomic<Cells*>[]> cells;
+    std::array<Recent, kRecent> recent{};
+  };
+
+  static std::size_t slot_of(std::span<const std::string_view> values) {
+    std::size_t h = 0;
+    for (const std::string_view v : values)
+      h = h * 7 + v.size() + (v.empty() ? 0U : static_cast<unsigned char>(v.back()));
+    return h % kRecent;
+  }
+
   LabelSets sets_;
-  std::vector<std::unique_ptr<std::atomic<Cells*>[]>> shards_;
+  std::vector<Shard> shards_;
 };
 
 }  // namespace gw::metrics
