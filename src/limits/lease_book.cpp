@@ -1,6 +1,7 @@
 #include "limits/lease_book.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "limits/period.h"
 #include "limits/rate_window.h"
@@ -13,7 +14,8 @@ constexpr int kIdleTicks = 2, kForgetTicks = 60;
 /// What is held is told again after so long, also when nothing changed.
 constexpr std::int64_t kTellNs = 20'000'000'000;
 /// A window is kept by seconds, so an event counts for up to one more.
-constexpr std::int64_t kWindowNs = RateWindow::kWindowNs + 1'000'000'000;
+constexpr std::int64_t kSecondNs = 1'000'000'000;
+constexpr std::int64_t kWindowNs = RateWindow::kWindowNs + kSecondNs;
 
 std::int64_t period_of(const Share& share, Measure measure, const Moment& now) {
   return share.kind == Share::Kind::sum ? Periods::at(now.wall_ns).of(measure) : Share::kForever;
@@ -81,16 +83,36 @@ void LeaseBook::begin_period(Lease& lease, const Moment& now) {
   share.closed_until_.store(0, std::memory_order_relaxed);
 }
 
-/// Of a window: when its share was used. Where nobody else can have it, what is over may be used again.
-void LeaseBook::keep_log(Lease& lease, const Moment& now, bool recycle) {
+/// Of a window: when its share was used.
+void LeaseBook::keep_log(Lease& lease, const Moment& now) {
   if (lease.share->kind != Share::Kind::window) return;
   const std::int64_t used = spent(lease);
-  if (used > lease.logged) lease.log.emplace_back(now.mono_ns, used - lease.logged);
-  lease.logged = used;
-  for (; !lease.log.empty() && now.mono_ns - lease.log.front().first > kWindowNs; lease.log.pop_front()) {
-    if (!recycle) continue;
-    lease.granted += lease.log.front().second;
-    lease.share->give(lease.period, lease.log.front().second);
+  const std::int64_t more = used - std::exchange(lease.logged, used);
+  lease.lately += more;
+  if (!lease.log.empty() && now.mono_ns - lease.log.back().first < kSecondNs)
+    lease.log.back().second += more;
+  else if (more > 0)
+    lease.log.emplace_back(now.mono_ns, more);
+  for (; !lease.log.empty() && now.mono_ns - lease.log.front().first > kWindowNs; lease.log.pop_front())
+    lease.lately -= lease.log.front().second;
+}
+
+/// Nobody is granted anything, so each gateway has its part: of a sum of what nobody had spent when it last heard of
+/// it, of the others of all there is. Whoever has more of a window or of places gives it up as it comes free, so that
+/// all together are within the limit again.
+void LeaseBook::take_part(Lease& lease) const {
+  Share& share = *lease.share;
+  const bool sum = share.kind == Share::Kind::sum;
+  const std::int64_t all = share.threshold() - (sum ? lease.known : 0);
+  const std::int64_t part = std::min(part_of(all), PeriodShare::kMost / 2);
+  const std::int64_t have = sum                                ? lease.granted - lease.told
+                            : share.kind == Share::Kind::slots ? lease.granted
+                                                               : lease.lately + share.left(lease.period);
+  if (have < part) {
+    lease.granted += part - have;
+    share.give(lease.period, part - have);
+  } else if (!sum) {
+    lease.granted -= share.amount_.take_back(lease.period, have - part);
   }
 }
 
@@ -118,7 +140,7 @@ void LeaseBook::set_marks(Share& share, std::int64_t lease) {
 bool LeaseBook::ask_about(Lease& lease, const Moment& now, bool tick, CounterAsk& ask) {
   Share& share = *lease.share;
   begin_period(lease, now);
-  keep_log(lease, now, lapsed(now));
+  keep_log(lease, now);
   if (tick) lease.idle_ticks = share.busy_.exchange(false) || lease.need > 0 ? 0 : lease.idle_ticks + 1;
   const std::int64_t worth = lease_of(share.threshold());
   set_marks(share, worth);  // While nobody answers nobody else could have it.
@@ -176,7 +198,6 @@ void LeaseBook::answered(const Round& round, const Moment& now) {
     const bool sum = share.kind == Share::Kind::sum;
     lease.known = sum ? std::max(lease.known, answer.total) : answer.total;
     lease.base = sum ? std::max(lease.base, answer.base) : 0;
-    lease.answered_period = lease.period;
     lease.answered_ns = now.mono_ns;  // More is held than there is: gateways that were alone took their parts. Whoever
                                       // hears of it gives way.
     const std::int64_t back = share.amount_.take_back(lease.period, -answer.pool - answer.granted);
@@ -205,22 +226,15 @@ void LeaseBook::renew(const Round& round) {
   }
 }
 
-void LeaseBook::alone(const Moment& now, bool tick) {
+void LeaseBook::alone(const Moment& now) {
   planned_.clear();
   for (const auto& entry : leases_) {
     Lease& lease = *entry;
     Share& share = *lease.share;
     begin_period(lease, now);
-    if (tick) keep_log(lease, now, lapsed(now));
+    keep_log(lease, now);
     set_marks(share, lease_of(share.threshold()));
-    // Nobody is granted anything of what nobody was asked about: there each instance has its part.
-    if (lapsed(now) && lease.answered_period != lease.period) {
-      lease.answered_period = lease.period;
-      const std::int64_t part = std::max<std::int64_t>(0, share.threshold() - lease.known) / instances_;
-      const std::int64_t most = std::min(part, PeriodShare::kMost);
-      lease.granted += most;
-      share.give(lease.period, most);
-    }
+    if (lapsed(now)) take_part(lease);
     if (lease.need > 0) share.closed_until_.store(now.mono_ns + kClosedNs, std::memory_order_relaxed);
     lease.need = lease.single = 0;
     lease.wanting = false;

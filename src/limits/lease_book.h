@@ -43,6 +43,8 @@ class LeaseBook {
 
   /// What is worth having in reserve: a hundredth.
   static std::int64_t lease_of(std::int64_t threshold) { return std::max<std::int64_t>(1, threshold / 100); }
+  /// What is one gateway's while nobody can be asked: no key of a small limit is shut out everywhere.
+  std::int64_t part_of(std::int64_t amount) const { return std::max<std::int64_t>(amount > 0, amount / instances_); }
 
   /// Until the next plan().
   void add(const Wish& wish);
@@ -57,8 +59,8 @@ class LeaseBook {
   void answered(const Round& round, const Moment& now);
   /// Under that name nothing is held any more: plan again.
   void renew(const Round& round);
-  /// Nobody answered: the shares are all there is. `tick` as above.
-  void alone(const Moment& now, bool tick);
+  /// Nobody answered: the shares are all there is, and after kLeaseNs each gateway has its part of every counter.
+  void alone(const Moment& now);
   /// At the end: what is spare is taken out of the shares, for the next plan() to say so.
   void give_all_back();
 
@@ -79,9 +81,9 @@ class LeaseBook {
     std::int64_t base = 0;     ///< and of that, of those who have no name any more
     std::int64_t need = 0, single = 0;
     std::int64_t wish_period = 0;
-    std::int64_t answered_period = 0;  ///< the last one of which anything is known
     std::int64_t answered_ns = 0;
     std::int64_t logged = 0;                                ///< of a window: S that the log has
+    std::int64_t lately = 0;                                ///< and of that, of the last minute
     std::deque<std::pair<std::int64_t, std::int64_t>> log;  ///< when, how many: of the last minute
     int idle_ticks = 0;
     bool wanting = false, must_tell = false;
@@ -91,7 +93,8 @@ class LeaseBook {
   bool lapsed(const Moment& now) const { return now.mono_ns - contact_ns_ > kLeaseNs; }
   static std::int64_t spent(const Lease& lease);
   static void begin_period(Lease& lease, const Moment& now);
-  static void keep_log(Lease& lease, const Moment& now, bool recycle);
+  static void keep_log(Lease& lease, const Moment& now);
+  void take_part(Lease& lease) const;
   static std::int64_t give_back(Lease& lease, bool tick);
   static void set_marks(Share& share, std::int64_t lease);
   bool ask_about(Lease& lease, const Moment& now, bool tick, CounterAsk& ask);

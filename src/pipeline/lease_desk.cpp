@@ -76,7 +76,7 @@ Result<limits::Round> LeaseDesk::talk(const std::vector<limits::CounterAsk>& ask
 
 void LeaseDesk::serve(bool tick) {
   const limits::Moment at = now();
-  if (!reachable() && at.mono_ns < next_try_ns_) return book_.alone(at, tick);
+  if (!reachable() && at.mono_ns < next_try_ns_) return book_.alone(at);
   std::string error = "the instance is forgotten again and again";
   for (int attempt = 0; attempt < 3; ++attempt) {
     const auto asks = book_.plan(at, tick && attempt == 0);
@@ -96,7 +96,7 @@ void LeaseDesk::serve(bool tick) {
   failures_.fetch_add(1, std::memory_order_relaxed);
   next_try_ns_ = now().mono_ns + kRetryNs;
   set_reachable(false, error);
-  book_.alone(at, tick);
+  book_.alone(at);
 }
 
 void LeaseDesk::work() {
