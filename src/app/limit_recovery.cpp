@@ -1,6 +1,10 @@
 #include "app/limit_recovery.h"
 
+#include <array>
+#include <map>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "base/clock.h"
 
@@ -13,27 +17,85 @@ namespace {
 
 constexpr std::int64_t kDayNs = 86'400'000'000'000;
 
-/// `to` is called with a measure and what was spent of it.
-template <class To>
-void seed(const store::Figures& f, bool today, To to) {
-  to(Measure::month_cost, f.cost_nano_usd);
-  if (!today) return;
-  to(Measure::day_cost, f.cost_nano_usd);
-  to(Measure::day_tokens, f.total_tokens);
+struct Spent {
+  std::int64_t month_cost = 0, day_cost = 0, day_tokens = 0;
+
+  void add(const store::Figures& f, bool today) {
+    month_cost += f.cost_nano_usd;
+    day_cost += today ? f.cost_nano_usd : 0;
+    day_tokens += today ? f.total_tokens : 0;
+  }
+  void add(const Spent& other) {
+    month_cost += other.month_cost;
+    day_cost += other.day_cost;
+    day_tokens += other.day_tokens;
+  }
+  std::array<std::pair<Measure, std::int64_t>, 3> all() const {
+    return {{{Measure::month_cost, month_cost}, {Measure::day_cost, day_cost}, {Measure::day_tokens, day_tokens}}};
+  }
+};
+
+/// The month's days before today, if any, and today.
+store::AnalyticsQuery question(std::int64_t wall_ns) {
+  const limits::Periods at = limits::Periods::at(wall_ns);
+  const std::int64_t month = limits::month_start_ns(at.month), day = at.day * kDayNs;
+  store::AnalyticsQuery query;
+  query.edges = {month, day, day + kDayNs};
+  if (month == day) query.edges.erase(query.edges.begin());
+  return query;
 }
 
-/// Whoever asked for them.
-Result<void> recover_models(limits::Limiter& limiter, store::TraceReader& reader, store::AnalyticsQuery query,
-                            std::int64_t wall_ns) {
-  query.group_by = store::GroupBy::model;
-  const auto groups = reader.analyze(store::TenantScope::all(), query);
-  if (!groups) return tl::make_unexpected(groups.error());
-  for (const store::AnalyticsGroup& g : *groups)
-    if (const limits::ModelMeters* model = limiter.model(g.group))
-      seed(g.figures, g.bucket + 2 == query.edges.size(),
-           [&](Measure measure, std::int64_t spent) { limiter.seed(*model, measure, spent, wall_ns); });
-  return {};
-}
+struct Lesson {
+  limits::Limiter& limiter;
+  store::TraceReader& reader;
+  const limits::Moment now;
+  const OnCrossing& on_crossing;
+
+  void tell(const std::optional<limits::Crossing>& crossing, const Tenant& tenant, std::string_view key) const {
+    if (crossing && on_crossing) on_crossing(*crossing, tenant, key);
+  }
+  void learn(const limits::Meters& meters, Subject subject, const Spent& spent, const Tenant& tenant,
+             std::string_view key) const {
+    for (const auto& [measure, amount] : spent.all())
+      tell(limiter.learn(meters, subject, measure, amount, now.wall_ns), tenant, key);
+  }
+  Result<std::map<std::string, Spent>> ask(const store::TenantScope& scope, store::GroupBy by) const {
+    store::AnalyticsQuery query = question(now.wall_ns);
+    query.group_by = by;
+    const auto groups = reader.analyze(scope, query);
+    if (!groups) return tl::make_unexpected(groups.error());
+    std::map<std::string, Spent> out;
+    for (const store::AnalyticsGroup& g : *groups) out[g.group].add(g.figures, g.bucket + 2 == query.edges.size());
+    return out;
+  }
+  /// Gives what the tenant spent, and one of its keys' meters.
+  Result<std::pair<Spent, limits::MetersPtr>> learn_tenant(const Tenant& tenant) const {
+    const auto keys = ask(store::TenantScope::of(tenant.org, tenant.workspace), store::GroupBy::gateway_key);
+    if (!keys) return tl::make_unexpected(keys.error());
+    Spent all;
+    for (const auto& [key, spent] : *keys) all.add(spent);
+    limits::MetersPtr meters;
+    for (const auto& [key, spent] : *keys) {
+      meters = limiter.meters_of(tenant.org, tenant.workspace, key, now);
+      if (meters == nullptr) return fail("there are too many keys");
+      learn(*meters, Subject::key, spent, tenant, key);
+      learn(*meters, Subject::workspace, all, tenant, {});
+    }
+    return std::pair(all, std::move(meters));
+  }
+  /// Whoever asked for them.
+  Result<void> learn_models() const {
+    const auto models = ask(store::TenantScope::all(), store::GroupBy::model);
+    if (!models) return tl::make_unexpected(models.error());
+    std::map<const limits::ModelMeters*, Spent> sums;
+    for (const auto& [name, spent] : *models)
+      if (const limits::ModelMeters* model = limiter.model(name)) sums[model].add(spent);
+    for (const auto& [model, spent] : sums)
+      for (const auto& [measure, amount] : spent.all())
+        tell(limiter.learn(*model, measure, amount, now.wall_ns), {}, {});
+    return {};
+  }
+};
 
 }  // namespace
 
@@ -43,28 +105,27 @@ std::vector<Tenant> tenants_of(const auth::Authorizer& authorizer) {
   return {out.begin(), out.end()};
 }
 
-Result<void> recover_limits(limits::Limiter& limiter, store::TraceReader& reader, const std::vector<Tenant>& tenants,
-                            const limits::Moment& now, std::int64_t deadline_ns) {
-  const limits::Periods at = limits::Periods::at(now.wall_ns);
-  const std::int64_t month = limits::month_start_ns(at.month), day = at.day * kDayNs;
-  store::AnalyticsQuery query;
-  query.group_by = store::GroupBy::gateway_key;
-  query.edges = {month, day, day + kDayNs};
-  if (month == day) query.edges.erase(query.edges.begin());
+Result<void> learn_spending(limits::Limiter& limiter, store::TraceReader& reader, const std::vector<Tenant>& tenants,
+                            const limits::Moment& now, std::int64_t deadline_ns, const OnCrossing& on_crossing) {
+  const Lesson lesson{limiter, reader, now, on_crossing};
+  std::map<std::string, std::pair<Spent, limits::MetersPtr>> orgs;
+  Result<void> done;
   for (const Tenant& tenant : tenants) {
-    if (mono_now_ns() >= deadline_ns) return fail("reading it took too long");
-    const auto groups = reader.analyze(store::TenantScope::of(tenant.org, tenant.workspace), query);
-    if (!groups) return tl::make_unexpected(groups.error());
-    for (const store::AnalyticsGroup& g : *groups) {
-      const limits::MetersPtr meters = limiter.find(tenant.org, tenant.workspace, g.group, {}, now);
-      if (meters == nullptr) return fail("there are too many keys");
-      const bool today = g.bucket + 2 == query.edges.size();
-      for (const Subject s : {Subject::key, Subject::workspace, Subject::org})
-        seed(g.figures, today,
-             [&](Measure measure, std::int64_t spent) { limiter.seed(*meters, s, measure, spent, now.wall_ns); });
+    if (mono_now_ns() >= deadline_ns) done = fail("reading it took too long");
+    if (!done) break;
+    auto learnt = lesson.learn_tenant(tenant);
+    if (!learnt) {
+      done = tl::make_unexpected(learnt.error());
+      break;
     }
+    auto& [spent, meters] = orgs[tenant.org];
+    spent.add(learnt->first);
+    if (learnt->second != nullptr) meters = std::move(learnt->second);
   }
-  return limiter.knows_models() ? recover_models(limiter, reader, query, now.wall_ns) : Result<void>();
+  for (const auto& [org, sum] : orgs)
+    if (sum.second != nullptr) lesson.learn(*sum.second, Subject::org, sum.first, {.org = org, .workspace = {}}, {});
+  if (done && limiter.knows_models()) done = lesson.learn_models();
+  return done;
 }
 
 }  // namespace gw::app

@@ -1,6 +1,8 @@
 #pragma once
-// Limits go on where an earlier process left off: what the UTC day and month have spent comes from the store.
+// Limits count what the store knows of the UTC day and month: what an earlier process spent, what other gateways on the
+// same database do, and what a key spent before it had a limit.
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,10 +22,13 @@ struct Tenant {
 /// Those that the keys in force belong to, once each.
 std::vector<Tenant> tenants_of(const auth::Authorizer& authorizer);
 
-/// Before the first request, with every trace stored. One question a tenant, and one about models where they are
-/// limited, about the current month. Stops with an
-/// error when the store does not answer or at `deadline_ns` (monotonic): the tenants before that are counted.
-Result<void> recover_limits(limits::Limiter& limiter, store::TraceReader& reader, const std::vector<Tenant>& tenants,
-                            const limits::Moment& now, std::int64_t deadline_ns);
+/// A threshold that is reached by what is learnt, and whose it is; ids are empty where it is nobody's.
+using OnCrossing = std::function<void(const limits::Crossing& crossing, const Tenant& tenant, std::string_view key)>;
+
+/// One question a tenant, and one about models where they are limited, about the current month. Stops with an error
+/// when the store does not answer or at `deadline_ns` (monotonic): the tenants before that are counted. An org's
+/// spending is that of the tenants asked about. One thread at a time.
+Result<void> learn_spending(limits::Limiter& limiter, store::TraceReader& reader, const std::vector<Tenant>& tenants,
+                            const limits::Moment& now, std::int64_t deadline_ns, const OnCrossing& on_crossing = {});
 
 }  // namespace gw::app

@@ -58,7 +58,7 @@ class LimitRecovery : public testing::Test {
     return meters->of(subject).with(
         measure, [&](auto& account) { return account.spent.read(limits::Periods::at(now_.wall_ns).of(measure)); });
   }
-  Result<void> recover() { return recover_limits(limiter_, *reader_, {{"o", "a"}, {"o", "b"}}, now_, INT64_MAX); }
+  Result<void> recover() { return learn_spending(limiter_, *reader_, {{"o", "a"}, {"o", "b"}}, now_, INT64_MAX); }
 
   limits::Moment now_ = at("2026-11-26T12:00:00Z");
   limits::Limiter limiter_{[] {

@@ -53,6 +53,19 @@ void log_retention(telemetry::LogWriter& log, const store::RetentionReport& r) {
       .field("duration_ms", r.took_ns / 1'000'000);
 }
 
+void log_crossing(telemetry::LogWriter& log, const limits::Crossing& crossing, const Tenant& tenant,
+                  std::string_view key) {
+  const limits::CrossingText text = limits::text_of(crossing);
+  log.warn("usage limit threshold reached")
+      .field("percent", crossing.percent)
+      .field("limit", text.limit)
+      .field("spent", text.spent)
+      .field("threshold", text.threshold)
+      .field("org_id", tenant.org)
+      .field("workspace_id", tenant.workspace)
+      .field("key_id", key);
+}
+
 void log_key_audit(telemetry::LogWriter& log, const api::KeyAudit& a) {
   log.info("audit gateway key lifecycle")
       .field("correlation_id", a.correlation_id)

@@ -1,5 +1,6 @@
 #pragma once
 #include "api/router.h"
+#include "app/limit_recovery.h"
 #include "store/sqlite/sqlite_store.h"
 #include "telemetry/log.h"
 #include "trace/pipeline_options.h"
@@ -11,6 +12,10 @@ trace::PipelineEvents log_events(telemetry::LogWriter& log);
 
 /// What a pass of retention did, as a log line.
 void log_retention(telemetry::LogWriter& log, const store::RetentionReport& report);
+
+/// What all gateways on the store have spent has reached a share of a limit.
+void log_crossing(telemetry::LogWriter& log, const limits::Crossing& crossing, const Tenant& tenant,
+                  std::string_view key);
 
 /// What was done to a gateway key, or refused.
 void log_key_audit(telemetry::LogWriter& log, const api::KeyAudit& audit);

@@ -22,6 +22,7 @@
 #include "app/metrics_page.h"
 #include "app/pipeline_events.h"
 #include "app/price_reloader.h"
+#include "app/spend_watch.h"
 #include "app/stores.h"
 #include "app/wiring.h"
 #include "base/clock.h"
@@ -93,6 +94,7 @@ struct Server::Impl {
   bool keys_unheard = false;                     ///< and that was said
   std::optional<store::KeyWatcher> key_watcher;  ///< of Postgres; else main looks
   std::unique_ptr<pipeline::LeaseDesk> leases;
+  std::unique_ptr<SpendWatch> spending;
   std::unique_ptr<net::Resolver> resolver;
   std::vector<std::unique_ptr<api::Router>> routers;
   std::unique_ptr<pipeline::QueryPool> queries;
@@ -116,6 +118,8 @@ struct Server::Impl {
   void look_at_prices();
   void look_at_credentials();
   Result<void> open_leases();
+  Result<std::unique_ptr<store::TraceReader>> open_spending_reader() const;
+  Result<void> watch_spending();
   void look_at_keys();
   void say_what_is_heard();
   void log_loaded_keys();
@@ -307,7 +311,7 @@ Result<void> Server::Impl::recover_spending() {
   if (const std::int64_t left = unstored(); left > 0)
     log->error("limits start without traces that the store has not taken in time").field("traces", left);
   const limits::Moment now{.wall_ns = wall_now_ns(), .mono_ns = mono_now_ns()};
-  const auto done = recover_limits(*services->limiter, *readers.front(),
+  const auto done = learn_spending(*services->limiter, *readers.front(),
                                    tenants_of(services->keys.view()->authorizer()), now, now.mono_ns + kRecoveryNs);
   if (!done) log->error("limits start without what was spent before").field("error", done.error().message);
   return {};
@@ -333,6 +337,39 @@ Result<void> Server::Impl::open_leases() {
   return {};
 }
 
+/// For a thread of its own that is ended with the gateway: its answers are worth waiting for only a little.
+Result<std::unique_ptr<store::TraceReader>> Server::Impl::open_spending_reader() const {
+  constexpr int kPatienceMs = 2'000;
+  if (is_postgres(options.config)) {
+    store::PgOptions o = postgres_options(options.config);
+    o.connect_timeout_ms = o.read_deadline_ms = kPatienceMs;
+    return store::open_postgres_reader(o);
+  }
+  store::SqliteOptions o;
+  o.path = options.config.storage.path;
+  o.busy_timeout_ms = o.read_deadline_ms = kPatienceMs;
+  return store::open_sqlite_reader(o);
+}
+
+/// Gateways on one Postgres share what they spend through it, unless they do through Redis.
+Result<void> Server::Impl::watch_spending() {
+  if (services->limiter == nullptr) return {};
+  const bool others = is_postgres(options.config) && !services->limiter->options().shared;
+  SpendReader reader(
+      *services->limiter, services->keys, others, [this] { return open_spending_reader(); },
+      [this](const limits::Crossing& crossing, const Tenant& tenant, std::string_view key) {
+        log_crossing(*log, crossing, tenant, key);
+      });
+  spending = std::make_unique<SpendWatch>(std::move(reader), [this](bool reachable, const std::string& error) {
+    if (reachable)
+      log->info("limits know again what the database has");
+    else
+      log->error("limits cannot be shared now: this gateway counts alone (the database does not answer)")
+          .field("error", error);
+  });
+  return {};
+}
+
 api::ApiDeps Server::Impl::api_deps(store::TraceReader* reader) {
   api::ApiDeps d;
   d.traces = reader;
@@ -342,6 +379,7 @@ api::ApiDeps Server::Impl::api_deps(store::TraceReader* reader) {
     now.unpriced_models = services->unpriced.list();
     now.accounting = pipeline::accounting_figures(*services);
     now.limits = pipeline::limit_figures(*services);
+    if (spending) now.limits.merge(spending->figures());
     now.auth = pipeline::auth_figures(*services);
     return std::optional<PipelineDiagnostics>(std::move(now));
   };
@@ -518,6 +556,7 @@ bool Server::Impl::shutdown() {
   for (std::thread& t : threads) t.join();
   if (key_watcher) key_watcher->stop();
   if (leases) leases->stop();
+  if (spending) spending->stop();
   if (auto written = key_keeper->write_uses(*keys_of_main, true); !written)
     log->warn("failed to update gateway key last_used_at").field("error", written.error().message);
   const trace::DrainReport report = traces->drain_and_stop(mono_now_ns() + kTraceDrainNs);
@@ -575,7 +614,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
   impl->resolver = std::make_unique<net::Resolver>();
   impl->services->resolver = impl->resolver.get();
   for (auto step : {&Impl::open_store, &Impl::open_keys, &Impl::open_traces, &Impl::recover_spending,
-                    &Impl::open_leases, &Impl::open_api}) {
+                    &Impl::open_leases, &Impl::watch_spending, &Impl::open_api}) {
     if (auto ok = (impl.get()->*step)(); !ok) return tl::make_unexpected(ok.error());
   }
   if (auto ok = impl->open_workers(); !ok) {

@@ -66,6 +66,12 @@ std::int64_t LeaseBook::spent(const Lease& lease) {
   return lease.meter->with(lease.measure, [&](auto& account) { return account.spent.read(lease.period); });
 }
 
+/// Of a sum: what the store knows of everybody's spending.
+std::int64_t LeaseBook::learnt(const Lease& lease) {
+  const bool lasting = lease.share->kind == Share::Kind::sum && lease.measure != Measure::minute_tokens;
+  return lasting ? lease.share->learnt_.read(lease.period) : 0;
+}
+
 /// What was left of the one before is gone with it, here and wherever it is counted.
 void LeaseBook::begin_period(Lease& lease, const Moment& now) {
   const std::int64_t period = std::max(period_of(*lease.share, lease.measure, now), lease.wish_period);
@@ -76,7 +82,7 @@ void LeaseBook::begin_period(Lease& lease, const Moment& now) {
   if (share.kind != Share::Kind::sum) return;
   lease.before = lease.told = lease.asked = lease.base = 0;
   lease.granted = spent(lease);  // by those who are only counted here
-  lease.known = share.seed_period_.load() == period ? share.seed_.load() : 0;
+  lease.known = learnt(lease);
   share.others_period_.store(0, std::memory_order_relaxed);
   share.others_.store(lease.known, std::memory_order_relaxed);
   share.others_period_.store(period, std::memory_order_relaxed);
@@ -143,7 +149,12 @@ bool LeaseBook::ask_about(Lease& lease, const Moment& now, bool tick, CounterAsk
   keep_log(lease, now);
   if (tick) lease.idle_ticks = share.busy_.exchange(false) || lease.need > 0 ? 0 : lease.idle_ticks + 1;
   const std::int64_t worth = lease_of(share.threshold());
-  set_marks(share, worth);  // While nobody answers nobody else could have it.
+  if (const std::int64_t known = learnt(lease); known > lease.known) {
+    lease.known = known;
+    lease.must_tell = true;
+  }
+  set_marks(share, worth);
+  // While nobody answers nobody else could have it.
   const std::int64_t back = now.mono_ns - contact_ns_ < 2 * kTickNs ? give_back(lease, tick) : 0;
   const std::int64_t left = share.left(lease.period);
   lease.asked = spent(lease);
@@ -198,8 +209,8 @@ void LeaseBook::answered(const Round& round, const Moment& now) {
     const bool sum = share.kind == Share::Kind::sum;
     lease.known = sum ? std::max(lease.known, answer.total) : answer.total;
     lease.base = sum ? std::max(lease.base, answer.base) : 0;
-    lease.answered_ns = now.mono_ns;  // More is held than there is: gateways that were alone took their parts. Whoever
-                                      // hears of it gives way.
+    lease.answered_ns = now.mono_ns;
+    // More is held than there is: gateways that were alone took their parts. Whoever hears of it gives way.
     const std::int64_t back = share.amount_.take_back(lease.period, -answer.pool - answer.granted);
     lease.granted -= back;
     lease.must_tell = back > 0;
@@ -233,6 +244,7 @@ void LeaseBook::alone(const Moment& now) {
     Share& share = *lease.share;
     begin_period(lease, now);
     keep_log(lease, now);
+    lease.known = std::max(lease.known, learnt(lease));
     set_marks(share, lease_of(share.threshold()));
     if (lapsed(now)) take_part(lease);
     if (lease.need > 0) share.closed_until_.store(now.mono_ns + kClosedNs, std::memory_order_relaxed);

@@ -92,6 +92,7 @@ class LeaseBook {
   Lease& lease_of(Share& share, const std::shared_ptr<Meter>& meter, Measure measure);
   bool lapsed(const Moment& now) const { return now.mono_ns - contact_ns_ > kLeaseNs; }
   static std::int64_t spent(const Lease& lease);
+  static std::int64_t learnt(const Lease& lease);
   static void begin_period(Lease& lease, const Moment& now);
   static void keep_log(Lease& lease, const Moment& now);
   void take_part(Lease& lease) const;

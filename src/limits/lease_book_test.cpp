@@ -318,11 +318,48 @@ TEST(LeaseBook, ACounterThatLostEverythingIsToldByThoseWhoKnow) {
 TEST(LeaseBook, StartsFromWhatTheStoreKnowsWhereNobodyKnowsMore) {
   Cluster c(shared(Measure::day_tokens, 1'000), 2);
   for (std::size_t i = 0; i < 2; ++i)
-    c[i].limiter.seed(*c[i].meters(), Subject::key, Measure::day_tokens, i == 0 ? 900 : 400, c[i].now().wall_ns);
+    c[i].limiter.learn(*c[i].meters(), Subject::key, Measure::day_tokens, i == 0 ? 900 : 400, c[i].now().wall_ns);
   std::int64_t spent = 0;
   while (c[1].spend(1)) ++spent;
   EXPECT_EQ(spent, 600) << "its own store says less than the other's";
   EXPECT_FALSE(c[0].spend(1));
+}
+
+TEST(LeaseBook, ALimitThatOnlyAnOverrideBringsStartsFromWhatTheStoreKnows) {
+  for (const bool before : {true, false}) {  // it was set, or is set after its first request
+    Cluster c(shared(Measure::month_cost, 1'000'000), 1);
+    store::KeyLimits limits;
+    limits.max_tokens_per_day = 1'000;
+    const auto find = [&] { return c[0].limiter.find("o", "w", "k", limits, c[0].now()); };
+    const auto learn = [&] {
+      const auto meters = c[0].limiter.meters_of("o", "w", "k", c[0].now());
+      c[0].limiter.learn(*meters, Subject::key, Measure::day_tokens, 900, c[0].now().wall_ns);
+    };
+    const auto spend = [&] {
+      auto permit = c[0].limiter.take(find(), nullptr, {10, 0}, c[0].now());
+      if (permit) permit->settle({10, 0});
+      std::vector<Wish> wishes;
+      if (!permit && c[0].limiter.wishes(*find(), nullptr, {10, 0}, c[0].now(), wishes))
+        for (const Wish& w : wishes) c[0].book.add(w);
+      c[0].serve(false);
+      return permit.has_value();
+    };
+    const auto spend_all = [&] {
+      std::int64_t spent = 0;
+      for (int i = 0; i < 100; ++i) spent += spend() ? 10 : 0;
+      return spent;
+    };
+    if (before) {
+      learn();
+      EXPECT_EQ(spend_all(), 100);
+      continue;
+    }
+    EXPECT_FALSE(spend());
+    EXPECT_TRUE(spend());
+    learn();
+    c.pass(2'000);
+    EXPECT_LE(spend_all(), 100);
+  }
 }
 
 TEST(LeaseBook, TellsEachShareOfABudgetOnceWhoeverSpendsIt) {

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "base/glob.h"
+#include "base/usd.h"
 
 namespace gw::limits {
 namespace {
@@ -29,6 +30,8 @@ static_assert(std::size(kModelOrder) == kMeasures);
 constexpr std::int64_t kMinuteNs = 60'000'000'000;
 constexpr std::int64_t kSweepNs = 2 * kMinuteNs;
 
+/// Of a day or month: the store knows it.
+bool is_lasting(M m) { return m == M::day_tokens || m == M::day_cost || m == M::month_cost; }
 bool is_spend(M m) { return static_cast<std::size_t>(m) < kSpends; }
 
 /// No id holds a line break that was read from a header or a file's plain text; where one does, subjects stay apart by
@@ -323,6 +326,20 @@ class Limiter::Lock {
   std::atomic_flag& flag_;
 };
 
+CrossingText text_of(const Crossing& c) {
+  CrossingText out{.limit = "limits.per_", .spent = {}, .threshold = {}};
+  out.limit.append(to_string(c.subject)).append(".");
+  if (c.subject == S::model) out.limit.append(c.pattern).append(".");
+  out.limit.append(to_string(c.measure));
+  std::array<char, kUsdTextBytes> buffer;
+  const auto text = [&](std::int64_t amount) {
+    return c.measure == M::day_tokens ? std::to_string(amount) : std::string(usd_text(amount, buffer));
+  };
+  out.spent = text(c.spent);
+  out.threshold = text(c.threshold);
+  return out;
+}
+
 void Steps::add(const Step& step) {
   if (step.threshold <= 0) return;
   list.push_back(step);
@@ -385,9 +402,14 @@ Limiter::Limiter(Options options) : options_(std::move(options)) {
       }
       models_.push_back(std::move(made));
     }
-  for (const Thresholds& t : options_.thresholds)
-    on_ = on_ || std::any_of(t.most.begin(), t.most.end(), [](std::int64_t most) { return most > 0; });
-  on_ = on_ || std::any_of(models_.begin(), models_.end(), [](const auto& m) { return !m->steps.list.empty(); });
+  const auto look_at = [this](const Thresholds& t) {
+    for (std::size_t m = 0; m < kMeasures; ++m) {
+      on_ = on_ || t.most[m] > 0;
+      limits_spending_ = limits_spending_ || (t.most[m] > 0 && is_lasting(static_cast<M>(m)));
+    }
+  };
+  for (const Thresholds& t : options_.thresholds) look_at(t);
+  for (const ModelLimit& m : options_.models) look_at(m.thresholds);
 }
 
 const ModelMeters* Limiter::model(std::string_view name) const {
@@ -466,10 +488,23 @@ MetersPtr Limiter::find(std::string_view org, std::string_view workspace, std::s
                         const store::KeyLimits& overrides, const Moment& now) {
   std::string name = key_text("key", org, workspace, key);
   const Lock lock(busy_);
-  if (const auto known = keys_.find(name); known != keys_.end()) {
-    if (known->second->overrides != overrides) known->second = with_overrides(*known->second, overrides, now);
-    return known->second;
-  }
+  const auto known = keys_.find(name);
+  if (known == keys_.end()) return make(std::move(name), org, workspace, key, overrides, now);
+  if (known->second->overrides != overrides) known->second = with_overrides(*known->second, overrides, now);
+  return known->second;
+}
+
+MetersPtr Limiter::meters_of(std::string_view org, std::string_view workspace, std::string_view key,
+                             const Moment& now) {
+  std::string name = key_text("key", org, workspace, key);
+  const Lock lock(busy_);
+  const auto known = keys_.find(name);
+  return known != keys_.end() ? known->second : make(std::move(name), org, workspace, key, {}, now);
+}
+
+/// Under the lock.
+MetersPtr Limiter::make(std::string name, std::string_view org, std::string_view workspace, std::string_view key,
+                        const store::KeyLimits& overrides, const Moment& now) {
   if (keys_.size() >= options_.max_keys) forget_idle(now);
   if (keys_.size() >= options_.max_keys) return nullptr;
   auto made = std::make_shared<Meters>();
@@ -514,6 +549,10 @@ void Limiter::share(Step& step, const std::string& name) {
                       : step.measure == M::concurrent ? Share::Kind::slots
                                                       : Share::Kind::sum;
     auto made = std::make_unique<Share>(kind, std::string(to_string(step.measure)).append("\n").append(name), wanting_);
+    if (is_lasting(step.measure)) {
+      const Meter::Learnt& learnt = step.meter->learnt(step.measure);
+      made->learn(learnt.period, learnt.spent);
+    }
     step.share = &step.meter->share(step.measure, std::move(made));
   }
   step.share->limit_to(step.measure == M::requests ? std::min(step.threshold, kMaxRequestsPerMinute) : step.threshold);
@@ -534,24 +573,39 @@ MetersPtr Limiter::with_overrides(const Meters& known, const store::KeyLimits& o
   return made;
 }
 
-void Limiter::seed(Meter& meter, Measure measure, std::int64_t spent, std::int64_t wall_ns) const {
+PeriodSum<10>::Step Limiter::learn(Meter& meter, Measure measure, std::int64_t spent, std::int64_t wall_ns) {
   const std::int64_t period = Periods::at(wall_ns).of(measure);
-  if (Share* share = meter.share(measure)) return share->seed(period, spent);
-  if (options_.shared) return;
-  meter.with(measure, [&](auto& account) {
-    account.committed.add(period, spent);
-    account.spent.add(period, spent);
+  if (options_.shared) {
+    const Lock lock(busy_);
+    Meter::Learnt& learnt = meter.learnt(measure);
+    learnt = {.period = period, .spent = learnt.period == period ? std::max(learnt.spent, spent) : spent};
+    if (Share* share = meter.share(measure)) share->learn(period, spent);
+    return {};
+  }
+  return meter.with(measure, [&](auto& account) -> PeriodSum<10>::Step {
+    const auto done = account.spent.raise(period, spent);
+    if (done.after > done.before) account.committed.add(period, done.after - done.before);
+    return {.taken = done.taken, .period = done.period, .before = done.before, .after = done.after};
   });
 }
 
-void Limiter::seed(const Meters& meters, Subject subject, Measure measure, std::int64_t spent,
-                   std::int64_t wall_ns) const {
-  seed(meters.of(subject), measure, spent, wall_ns);
-  if (subject == S::key && meters.whole != nullptr) seed(*meters.whole, measure, spent, wall_ns);
+std::optional<Crossing> Limiter::learn(const Meters& meters, Subject subject, Measure measure, std::int64_t spent,
+                                       std::int64_t wall_ns) {
+  const auto done = learn(meters.of(subject), measure, spent, wall_ns);
+  if (subject == S::workspace && meters.whole != nullptr) learn(*meters.whole, measure, spent, wall_ns);
+  const std::int64_t most = meters.steps.most(subject, measure);
+  const int percent = most > 0 ? percent_reached(done.before, done.after, most) : 0;
+  if (percent == 0) return std::nullopt;
+  return Crossing{subject, measure, percent, done.after, most};
 }
 
-void Limiter::seed(const ModelMeters& model, Measure measure, std::int64_t spent, std::int64_t wall_ns) const {
-  seed(*model.meter, measure, spent, wall_ns);
+std::optional<Crossing> Limiter::learn(const ModelMeters& model, Measure measure, std::int64_t spent,
+                                       std::int64_t wall_ns) {
+  const auto done = learn(*model.meter, measure, spent, wall_ns);
+  const std::int64_t most = model.steps.most(S::model, measure);
+  const int percent = most > 0 ? percent_reached(done.before, done.after, most) : 0;
+  if (percent == 0) return std::nullopt;
+  return Crossing{S::model, measure, percent, done.after, most, model.pattern};
 }
 
 bool Limiter::wishes(const Meters& meters, const ModelMeters* model, const Spend& estimate, const Moment& now,

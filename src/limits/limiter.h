@@ -83,6 +83,12 @@ struct Crossing {
   std::int64_t spent = 0, threshold = 0;
   std::string_view pattern{};  ///< of a model's
 };
+/// For people: which setting, and its amounts in tokens or dollars.
+struct CrossingText {
+  std::string limit, spent, threshold;
+};
+CrossingText text_of(const Crossing& c);
+
 struct Crossings {
   std::array<Crossing, kSubjects * kSpends> list{};
   std::size_t count = 0;
@@ -178,9 +184,15 @@ class Limiter {
   /// Shares that want their owner to look at them.
   WantingShares& wanting() { return wanting_; }
 
-  /// What the store says was spent, before the first take().
-  void seed(const Meters& meters, Subject subject, Measure measure, std::int64_t spent, std::int64_t wall_ns) const;
-  void seed(const ModelMeters& model, Measure measure, std::int64_t spent, std::int64_t wall_ns) const;
+  /// Of a key of which something is learnt: with the overrides that it is known with. Null as for find().
+  MetersPtr meters_of(std::string_view org, std::string_view workspace, std::string_view key, const Moment& now);
+  /// A day's or month's spending is limited, whatever overrides say.
+  bool limits_spending() const { return limits_spending_; }
+  /// What the store says was spent in the day or month, at least: by all gateways on it, and before the start. By one
+  /// thread at a time. A threshold that is reached thereby, where it is not counted elsewhere (Options::shared).
+  std::optional<Crossing> learn(const Meters& meters, Subject subject, Measure measure, std::int64_t spent,
+                                std::int64_t wall_ns);
+  std::optional<Crossing> learn(const ModelMeters& model, Measure measure, std::int64_t spent, std::int64_t wall_ns);
 
   const Options& options() const { return options_; }
 
@@ -191,13 +203,15 @@ class Limiter {
   std::shared_ptr<Meter> shared_meter(std::string_view kind, std::string_view org, std::string_view workspace);
   void add_steps(Meters& meters);
   void share(Step& step, const std::string& name);
-  void seed(Meter& meter, Measure measure, std::int64_t spent, std::int64_t wall_ns) const;
+  PeriodSum<10>::Step learn(Meter& meter, Measure measure, std::int64_t spent, std::int64_t wall_ns);
+  MetersPtr make(std::string name, std::string_view org, std::string_view workspace, std::string_view key,
+                 const store::KeyLimits& overrides, const Moment& now);
   MetersPtr with_overrides(const Meters& known, const store::KeyLimits& overrides, const Moment& now);
   void forget_idle(const Moment& now);
 
   Options options_;
   std::vector<std::unique_ptr<ModelMeters>> models_;  ///< in the order in which they are tried
-  bool on_ = false;
+  bool on_ = false, limits_spending_ = false;
   WantingShares wanting_;
 
   std::atomic_flag busy_;

@@ -348,17 +348,44 @@ TEST(Limiter, MeasuresAKeyWithoutAnIdAgainstItsWholeWorkspace) {
   EXPECT_EQ(f.spend(f.meters("named", "w2"), {1, 0}), "") << "but not the other way round";
 }
 
-TEST(Limiter, StartsFromWhatTheStoreKnows) {
+TEST(Limiter, CountsWhatTheStoreKnows) {
   Options o = limit(Subject::key, Measure::day_tokens, 10);
   o.of(Subject::org).of(Measure::month_cost) = 100;
   Fixture f(o);
   const auto k = f.meters();
-  f.limiter.seed(*k, Subject::key, Measure::day_tokens, 9, kNoon.wall_ns);
-  f.limiter.seed(*k, Subject::org, Measure::month_cost, 100, kNoon.wall_ns);
+  EXPECT_FALSE(f.limiter.learn(*k, Subject::key, Measure::day_tokens, 7, kNoon.wall_ns));
+  const auto all = f.limiter.learn(*k, Subject::org, Measure::month_cost, 100, kNoon.wall_ns);
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->percent, 100);
+  EXPECT_FALSE(f.limiter.learn(*k, Subject::org, Measure::month_cost, 101, kNoon.wall_ns)) << "that was said";
   EXPECT_EQ(f.spend(k, {1, 0}), "ORG_MONTHLY_COST_EXCEEDED");
   EXPECT_EQ(f.spend(f.meters("k", "w", "o2"), {1, 0}), "");
-  f.limiter.seed(*k, Subject::key, Measure::day_tokens, 1, kNoon.wall_ns);
+  EXPECT_EQ(f.limiter.learn(*k, Subject::key, Measure::day_tokens, 10, kNoon.wall_ns)->percent, 100);
   EXPECT_EQ(f.spend(k, {1, 0}), "KEY_DAILY_TOKENS_EXCEEDED");
+}
+
+TEST(Limiter, CountsNothingTwiceThatTheStoreKnowsToo) {
+  Fixture f(limit(Subject::key, Measure::day_tokens, 10));
+  const auto k = f.meters();
+  auto open = f.limiter.take(k, nullptr, {2, 0}, kNoon);
+  EXPECT_EQ(f.spend(k, {4, 0}), "");
+  f.limiter.learn(*k, Subject::key, Measure::day_tokens, 4, kNoon.wall_ns);
+  f.limiter.learn(*k, Subject::key, Measure::day_tokens, 3, kNoon.wall_ns);
+  f.limiter.learn(*k, Subject::key, Measure::day_tokens, 9, kNoon.wall_ns - kDay);
+  EXPECT_EQ(f.spend(k, {1, 0}), "") << "5 of 10 are spent, and 2 reserved";
+  f.limiter.learn(*k, Subject::key, Measure::day_tokens, 8, kNoon.wall_ns);
+  EXPECT_EQ(f.spend(k, {1, 0}), "KEY_DAILY_TOKENS_EXCEEDED") << "the reservation counts beside it";
+  open->settle({0, 0});
+  EXPECT_EQ(f.spend(k, {1, 0}), "");
+}
+
+TEST(Limiter, OverridesOfAKeyAreMeasuredByWhatTheStoreKnows) {
+  Fixture f(limit(Subject::workspace, Measure::requests, 100));
+  f.limiter.learn(*f.meters(), Subject::key, Measure::day_tokens, 9, kNoon.wall_ns);
+  f.overrides_.max_tokens_per_day = 10;
+  EXPECT_EQ(f.spend(f.meters(), {1, 0}), "");
+  EXPECT_EQ(f.spend(f.meters(), {1, 0}), "KEY_DAILY_TOKENS_EXCEEDED");
+  EXPECT_EQ(f.limiter.meters_of("o", "w", "k", kNoon)->overrides, f.overrides_) << "asking for it changes none";
 }
 
 TEST(Limiter, TellsEachShareOnceWhenItIsReached) {

@@ -40,12 +40,27 @@ class alignas(64) Meter : public std::enable_shared_from_this<Meter> {
   RateWindow& requests() { return requests_; }
   std::atomic<std::int64_t>& concurrent() { return concurrent_; }
 
-  /// What may still be used of the counter of a measure that is shared; null: it is not.
-  Share* share(Measure m) const { return shares_[static_cast<std::size_t>(m)].get(); }
-  /// Before others know this meter, or under the lock that they learn of the share by.
-  Share& share(Measure m, std::unique_ptr<Share> made) {
-    return *(shares_[static_cast<std::size_t>(m)] = std::move(made));
+  ~Meter() {
+    for (auto& share : shares_) delete share.load(std::memory_order_relaxed);
   }
+  Meter() = default;
+  Meter(const Meter&) = delete;
+  Meter& operator=(const Meter&) = delete;
+
+  /// What may still be used of the counter of a measure that is shared; null: it is not.
+  Share* share(Measure m) const { return shares_[static_cast<std::size_t>(m)].load(std::memory_order_acquire); }
+  /// Once a measure, at any time: by one thread at a time.
+  Share& share(Measure m, std::unique_ptr<Share> made) {
+    Share* const share = made.release();
+    shares_[static_cast<std::size_t>(m)].store(share, std::memory_order_release);
+    return *share;
+  }
+
+  /// What the store says was spent of a measure, for a share that is made later. By one thread at a time.
+  struct Learnt {
+    std::int64_t period = 0, spent = 0;
+  };
+  Learnt& learnt(Measure m) { return learnt_[static_cast<std::size_t>(m)]; }
 
   /// Nothing that was spent would be forgotten with it.
   bool idle(const Periods& at) {
@@ -62,7 +77,8 @@ class alignas(64) Meter : public std::enable_shared_from_this<Meter> {
   Account<10> day_tokens_, day_cost_, month_cost_;
   RateWindow requests_;
   std::atomic<std::int64_t> concurrent_{0};
-  std::array<std::unique_ptr<Share>, kMeasures> shares_;
+  std::array<std::atomic<Share*>, kMeasures> shares_{};
+  std::array<Learnt, kSpends> learnt_{};
 };
 
 }  // namespace gw::limits

@@ -56,6 +56,20 @@ class PeriodSum {
     }
   }
 
+  /// What is known from elsewhere: the sum is at least that. Nothing for a period that is over.
+  Step raise(std::int64_t period, std::int64_t least) {
+    std::uint64_t word = word_.load(std::memory_order_relaxed);
+    for (;;) {
+      const std::int64_t ahead = distance(word, period);
+      if (ahead > 0) return {.taken = false, .period = period};
+      const std::int64_t before = ahead == 0 ? amount_of(word) : 0;
+      const std::int64_t after = std::max(before, std::min(least, kMost));
+      if (before == after) return {.taken = true, .period = period, .before = before, .after = after};
+      if (word_.compare_exchange_weak(word, packed(period, after), std::memory_order_relaxed))
+        return {.taken = true, .period = period, .before = before, .after = after};
+    }
+  }
+
  private:
   static std::int64_t sum(std::int64_t a, std::int64_t b) {
     return std::clamp<std::int64_t>(a + std::clamp(b, -kMost, kMost), 0, kMost);

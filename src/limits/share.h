@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "limits/period_sum.h"
+
 namespace gw::limits {
 
 /// An amount in one period, both in one word: what is left of a period's share is no share of the next. It may be below
@@ -134,11 +136,8 @@ class alignas(64) Share {
 
   void limit_to(std::int64_t threshold) { threshold_.store(threshold, std::memory_order_relaxed); }
   std::int64_t threshold() const { return threshold_.load(std::memory_order_relaxed); }
-  /// What the store says was spent in a period, before the first request.
-  void seed(std::int64_t period, std::int64_t amount) {
-    if (seed_period_.exchange(period) != period) seed_.store(0);
-    seed_.fetch_add(amount);
-  }
+  /// What the store says was spent in a day or month, at least, by everybody.
+  void learn(std::int64_t period, std::int64_t spent) { learnt_.raise(period, spent); }
   /// True for the first who reaches more than was told before, in a period.
   bool tell(std::int64_t period, int percent) {
     const std::int64_t now = period * 128 + percent;
@@ -165,12 +164,12 @@ class alignas(64) Share {
   std::atomic<std::int64_t> closed_until_{0};
   std::atomic<std::int64_t> others_{0}, others_period_{0}, pool_{0}, retry_after_s_{1};
   std::atomic<std::int64_t> threshold_{0};
-  std::atomic<std::int64_t> seed_{0}, seed_period_{0};
+  PeriodSum<10> learnt_;
   std::atomic<std::int64_t> told_{0};
   std::atomic<bool> busy_{false}, queued_{false};
   WantingShares& wanting_;
-  Share* next_ = nullptr;  ///< while it is queued  // The owner's: its lease while it keeps one, else what it last told
-                           ///< of this share, and under which name.
+  Share* next_ = nullptr;  ///< while it is queued
+  // The owner's: its lease while it keeps one, else what it last told of this share, and under which name.
   void* lease_ = nullptr;
   std::int64_t told_before_ = 0;
   std::string told_as_;

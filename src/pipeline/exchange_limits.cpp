@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/strings.h"
-#include "base/usd.h"
 #include "pipeline/connection.h"
 #include "pipeline/exchange.h"
 #include "provider/pricing.h"
@@ -22,13 +21,6 @@ constexpr std::int64_t kBytesPerToken = 4;
 /// What a request says of its answer is not believed beyond this: it would shut out everybody else until it ends.
 constexpr std::int64_t kMostOutput = 1'000'000;
 constexpr std::int64_t kMostChoices = 128;
-
-std::string limit_name(const limits::Crossing& c) {
-  std::string out = "limits.per_";
-  out.append(to_string(c.subject)).append(".");
-  if (c.subject == Subject::model) out.append(c.pattern).append(".");
-  return out.append(to_string(c.measure));
-}
 
 void count(std::atomic<std::int64_t>& counter) { counter.fetch_add(1, std::memory_order_relaxed); }
 
@@ -246,16 +238,12 @@ void Exchange::charge_permit(const ExchangeRecord& r) {
 
 void Exchange::log_crossings(const limits::Crossings& crossings) {
   for (const limits::Crossing& c : crossings) {
-    const bool money = c.measure != Measure::day_tokens;
-    const auto text = [money](std::int64_t amount, std::array<char, kUsdTextBytes>& buffer) {
-      return money ? std::string(usd_text(amount, buffer)) : std::to_string(amount);
-    };
-    std::array<char, kUsdTextBytes> spent, threshold;
+    const limits::CrossingText text = limits::text_of(c);
     worker_.log.warn("usage limit threshold reached")
         .field("percent", c.percent)
-        .field("limit", limit_name(c))
-        .field("spent", text(c.spent, spent))
-        .field("threshold", text(c.threshold, threshold))
+        .field("limit", text.limit)
+        .field("spent", text.spent)
+        .field("threshold", text.threshold)
         .field("org_id", c.subject == Subject::model ? std::string_view() : identity_->org_id)
         .field("workspace_id", c.subject >= Subject::org ? std::string_view() : identity_->workspace_id)
         .field("key_id", c.subject == Subject::key ? std::string_view(identity_->key_id) : std::string_view())

@@ -152,6 +152,7 @@ class MemoryReader final : public TraceReader {
   static std::string group(const Trace& t, GroupBy by) {
     if (by == GroupBy::provider) return t.provider;
     if (by == GroupBy::model) return t.model;
+    if (by == GroupBy::gateway_key) return t.gateway_key_id;
     return by == GroupBy::api_key ? t.api_key_hash : std::string();
   }
   static void add(Figures& f, const Trace& t) {
