@@ -181,6 +181,10 @@ std::vector<CounterAsk> LeaseBook::plan(const Moment& now, bool tick) {
   std::vector<CounterAsk> out;
   planned_.clear();
   for (const auto& lease : leases_) {
+    // What is left over elsewhere has to be waited for; what is too much here is given back at once.
+    if (now.mono_ns < lease->hungry_until_ns &&
+        lease->share->left(lease->period) <= lease_of(lease->share->threshold()))
+      lease->wanting = false;
     if (!tick && lease->need == 0 && !lease->wanting && !lease->must_tell) continue;
     CounterAsk ask;
     if (ask_about(*lease, now, tick, ask)) {
@@ -217,6 +221,8 @@ void LeaseBook::answered(const Round& round, const Moment& now) {
     share.pool_.store(std::max<std::int64_t>(0, answer.pool), std::memory_order_relaxed);
     if (sum) share.others_.store(std::max<std::int64_t>(0, answer.total - lease.asked), std::memory_order_relaxed);
     share.retry_after_s_.store(std::clamp<std::int64_t>(answer.retry_after_s, 1, 61), std::memory_order_relaxed);
+    const bool low = share.left(lease.period) < share.low_.load(std::memory_order_relaxed);
+    lease.hungry_until_ns = low ? now.mono_ns + kClosedNs : 0;
     const bool enough = lease.need == 0 || left + answer.granted >= lease.single;
     share.closed_until_.store(enough ? 0 : now.mono_ns + kClosedNs, std::memory_order_relaxed);
     lease.need = lease.single = 0;

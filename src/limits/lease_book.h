@@ -41,8 +41,10 @@ class LeaseBook {
   LeaseBook(std::function<std::string()> new_name, const Moment& now)
       : new_name_(std::move(new_name)), name_(new_name_()), contact_ns_(now.mono_ns) {}
 
-  /// What is worth having in reserve: a hundredth.
-  static std::int64_t lease_of(std::int64_t threshold) { return std::max<std::int64_t>(1, threshold / 100); }
+  /// What is worth having in reserve: a hundredth. A share has room for it several times over.
+  static std::int64_t lease_of(std::int64_t threshold) {
+    return std::clamp<std::int64_t>(threshold / 100, 1, PeriodShare::kMost / 8);
+  }
   /// What is one gateway's while nobody can be asked: no key of a small limit is shut out everywhere.
   std::int64_t part_of(std::int64_t amount) const { return std::max<std::int64_t>(amount > 0, amount / instances_); }
 
@@ -86,6 +88,7 @@ class LeaseBook {
     std::int64_t lately = 0;                                ///< and of that, of the last minute
     std::deque<std::pair<std::int64_t, std::int64_t>> log;  ///< when, how many: of the last minute
     int idle_ticks = 0;
+    std::int64_t hungry_until_ns = 0;  ///< there was too little to be had: only requests that wait ask again before
     bool wanting = false, must_tell = false;
   };
 

@@ -42,6 +42,7 @@ struct Gateway {
     const Moment at = now();
     for (int attempt = 0; attempt < 3; ++attempt) {
       const auto asks = book.plan(at, tick && attempt == 0);
+      if (asks.empty() && !tick && attempt == 0) return;
       const auto round = counters->exchange(book.hello(), asks);
       if (!round) break;
       if (round->known) {
@@ -137,6 +138,37 @@ TEST(LeaseBook, SeldomAsksWhileARequestWaits) {
     if (c[0].limiter.wanting().any()) c[0].serve(false);
   }
   EXPECT_LE(c.counters->rounds - before, 10'000 / (LeaseBook::lease_of(100'000) / 2) + 1);
+}
+
+TEST(LeaseBook, SeldomAsksForMoreWhereThereIsLittleLeft) {
+  Cluster c(shared(Measure::day_tokens, 10'000), 2);
+  const auto large = c[0].take({9'930, 0});
+  ASSERT_TRUE(large);
+  c.pass(3'000);  // what that one has beside it goes back
+  ASSERT_TRUE(c[1].spend(1));
+  const int before = c.counters->rounds;
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(c[1].limiter.take(c[1].meters(), nullptr, {1, 0}, c[1].now())) << i;
+    c[1].serve(false);
+  }
+  EXPECT_LE(c.counters->rounds - before, 1);
+}
+
+TEST(LeaseBook, KeepsAccountOfSharesOfTheGreatestBudgets) {
+  constexpr std::int64_t kMost = 9'000'000'000'000'000;  // nano-dollars
+  Cluster c(shared(Measure::month_cost, kMost), 2);
+  std::int64_t spent = 0;
+  for (int i = 0; i < 3'000; ++i) {
+    auto permit = c[static_cast<std::size_t>(i) % 2].take({0, kMost / 1'000});
+    if (!permit) continue;
+    permit->settle({0, kMost / 1'000});
+    spent += kMost / 1'000;
+  }
+  EXPECT_LE(spent, kMost);
+  EXPECT_GE(spent, kMost - 2 * (kMost / 1'000 + LeaseBook::lease_of(kMost)));
+  c.pass(4'000);
+  const Share& share = *c[0].meters()->steps.list[0].share;
+  EXPECT_EQ(share.left(Periods::at(c[0].now().wall_ns).month), 0) << "all that is spare went back";
 }
 
 TEST(LeaseBook, TheLastRequestOfABudgetMayCrossItOnce) {

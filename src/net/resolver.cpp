@@ -7,6 +7,7 @@
 
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 
@@ -68,7 +69,8 @@ bool operator==(const Address& a, const Address& b) {
   return a.size == b.size && std::memcmp(&a.storage, &b.storage, a.size) == 0;
 }
 
-Resolver::Resolver() {
+Resolver::Resolver(LookUp look_up) {
+  state_->look_up = look_up ? std::move(look_up) : resolve;
   std::thread thread([state = state_] { work(state); });
   ::pthread_setname_np(thread.native_handle(), "resolver");
   thread.detach();
@@ -132,7 +134,7 @@ void Resolver::work(const std::shared_ptr<State>& state) {
       answer = it->second;
     if (!answer) {
       lock.unlock();
-      answer = resolve(job.host, job.port);
+      answer = state->look_up(job.host, job.port);
       lock.lock();
       if (state->stopping) return;
       if (answer->error.empty()) state->cache[key] = answer;

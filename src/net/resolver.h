@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -34,7 +35,10 @@ class Resolver {
   static constexpr std::int64_t kFreshNs = 30'000'000'000;   ///< older answers are asked again
   static constexpr std::int64_t kStaleNs = 300'000'000'000;  ///< how long an old answer serves while asking fails
 
-  Resolver();
+  /// Looks one name up, however long that takes; never null. For tests; empty: getaddrinfo.
+  using LookUp = std::function<ResolutionPtr(const std::string& host, int port)>;
+
+  explicit Resolver(LookUp look_up = {});
   ~Resolver();
 
   /// No loop is touched any more once this returns; a lookup under way is left to end by itself. Before the loops go.
@@ -60,6 +64,7 @@ class Resolver {
   };
   /// Shared with the thread: getaddrinfo may block for long after we are gone.
   struct State {
+    LookUp look_up;
     std::mutex mutex;
     std::condition_variable wanted;
     std::deque<Job> jobs;

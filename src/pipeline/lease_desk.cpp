@@ -108,6 +108,9 @@ void LeaseDesk::work() {
       const std::int64_t until_ns = reachable() ? next_tick_ns : std::min(next_tick_ns, next_try_ns_);
       wanted_.wait_for(lock, std::chrono::nanoseconds(std::max<std::int64_t>(0, until_ns - mono_now_ns())),
                        [&] { return stopping_ || !jobs_.empty() || poked_.load(); });
+      // Where little is left many ask again and again: together, then.
+      wanted_.wait_for(lock, std::chrono::nanoseconds(std::max<std::int64_t>(0, next_round_ns_ - mono_now_ns())),
+                       [&] { return stopping_; });
       if (stopping_) break;
       jobs.swap(jobs_);
     }
@@ -119,6 +122,7 @@ void LeaseDesk::work() {
     const bool tick = now_ns >= next_tick_ns;
     if (tick) next_tick_ns = now_ns + limits::LeaseBook::kTickNs;
     serve(tick);
+    next_round_ns_ = mono_now_ns() + kGapNs;
     for (const Job& job : jobs)
       if (job.loop != nullptr)
         job.loop->post([q = job.question] {

@@ -22,6 +22,7 @@ class LeaseDesk {
  public:
   static constexpr std::size_t kMaxWaiting = 4'096;
   static constexpr std::int64_t kRetryNs = 250'000'000;  ///< the counters are tried again so often when they are away
+  static constexpr std::int64_t kGapNs = 1'000'000;      ///< between two rounds, whatever is asked for meanwhile
   /// An answer that has not come by then is not waited for. The counters' own deadline is shorter.
   static constexpr std::int64_t kPatienceNs = 500'000'000;
 
@@ -77,7 +78,7 @@ class LeaseDesk {
 
   // The thread's.
   limits::LeaseBook book_;
-  std::int64_t next_try_ns_ = 0;
+  std::int64_t next_try_ns_ = 0, next_round_ns_ = 0;
   bool said_ = false;
   std::thread thread_;
 };

@@ -83,8 +83,8 @@ struct Gateway {
     return question->answered;
   }
   /// As an exchange does it.
-  bool request() {
-    const auto meters = limiter.find("o", "w", "k", {}, now());
+  bool request(const char* key = "k") {
+    const auto meters = limiter.find("o", "w", key, {}, now());
     auto permit = limiter.take(meters, nullptr, {}, now());
     for (int round = 0; round < 3 && !permit && permit.error().short_of_share; ++round) {
       if (!wait_for_share(*meters)) break;
@@ -118,6 +118,15 @@ TEST(LeaseDesk, LetsNoMoreThroughThanTheLimitFromSeveralThreads) {
   for (auto& t : threads) t.join();
   EXPECT_LE(passed.load(), kLimit);
   EXPECT_GE(passed.load(), kLimit - kGateways * limits::LeaseBook::lease_of(kLimit));
+}
+
+TEST(LeaseDesk, AsksForManyRequestsAtOnceRatherThanAgainAndAgain) {
+  LockedCounters counters;
+  Gateway one(counters, 1);
+  const std::int64_t from_ns = mono_now_ns(), before = one.desk.figures().at("shared_rounds_total");
+  for (int i = 0; i < 300; ++i) EXPECT_TRUE(one.request(std::to_string(i).c_str()));
+  const std::int64_t rounds = one.desk.figures().at("shared_rounds_total") - before;
+  EXPECT_LE(rounds, (mono_now_ns() - from_ns) / LeaseDesk::kGapNs + 2);
 }
 
 TEST(LeaseDesk, GivesBackWhatIsSpareWhenItStops) {

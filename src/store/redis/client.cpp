@@ -1,6 +1,5 @@
 #include "store/redis/client.h"
 
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -10,18 +9,52 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <memory>
+#include <utility>
 
 namespace gw::store::redis {
 namespace {
 
 std::string why(const char* what, int error) { return std::string(what) + ": " + std::strerror(error); }
 
-struct FreeAddresses {
-  void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
+}  // namespace
+
+/// Names are looked up on the resolver's thread, so that one waits for it no longer than one wants.
+struct Client::Names {
+  struct Idle final : net::Wakeable {
+    using Wakeable::Wakeable;
+    void wake() override {}
+  };
+
+  std::unique_ptr<net::Loop> loop;
+  std::unique_ptr<Idle> waiter;
+  std::shared_ptr<net::Resolver::Question> question;  ///< under way
+  net::Resolver resolver;                             ///< goes before the loop that it answers to
+
+  Names(std::unique_ptr<net::Loop> made, net::Resolver::LookUp look_up)
+      : loop(std::move(made)), waiter(std::make_unique<Idle>(*loop)), resolver(std::move(look_up)) {}
 };
 
-}  // namespace
+Client::Client(config::RedisUrl url, net::Resolver::LookUp look_up) : url_(std::move(url)) {
+  if (url_.host.empty()) return;
+  if (auto loop = net::Loop::create()) names_ = std::make_unique<Names>(std::move(*loop), std::move(look_up));
+}
+
+Client::~Client() = default;
+
+Result<net::ResolutionPtr> Client::resolve(std::int64_t deadline_ns) {
+  if (names_ == nullptr) return fail("look up the host: the kernel gives no epoll descriptor");
+  Names& n = *names_;
+  if (auto known = n.resolver.cached(url_.host, url_.port, mono_now_ns())) return known;
+  if (!n.question) n.question = n.resolver.request(url_.host, url_.port, *n.waiter);
+  while (!n.question->answer) {
+    const std::int64_t left_ns = deadline_ns - mono_now_ns();
+    if (left_ns <= 0) return fail("the name server has not answered in time");
+    n.loop->turn(static_cast<int>(std::min<std::int64_t>(left_ns / 1'000'000 + 1, 60'000)));
+  }
+  const auto answer = std::exchange(n.question, nullptr)->answer;
+  if (answer->addresses.empty()) return fail(answer->error);
+  return answer;
+}
 
 Result<void> Client::wait_for(short events, std::int64_t deadline_ns) {
   for (;;) {
@@ -34,37 +67,34 @@ Result<void> Client::wait_for(short events, std::int64_t deadline_ns) {
   }
 }
 
+Result<void> Client::open_one(const sockaddr* address, socklen_t size, std::int64_t deadline_ns) {
+  fd_.reset(::socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd_) return fail(why("socket", errno));
+  if (::connect(fd_.get(), address, size) != 0) {
+    if (errno != EINPROGRESS && errno != EAGAIN) return fail(why("connect", errno));
+    if (auto r = wait_for(POLLOUT, deadline_ns); !r) return r;
+    int error = 0;
+    socklen_t length = sizeof error;
+    ::getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &length);
+    if (error != 0) return fail(why("connect", error));
+  }
+  const int on = 1;
+  if (address->sa_family != AF_UNIX) ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  return {};
+}
+
 Result<void> Client::open(std::int64_t deadline_ns) {
-  const auto try_address = [&](int family, const sockaddr* address, socklen_t size) -> Result<void> {
-    fd_.reset(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (!fd_) return fail(why("socket", errno));
-    if (::connect(fd_.get(), address, size) != 0) {
-      if (errno != EINPROGRESS && errno != EAGAIN) return fail(why("connect", errno));
-      if (auto r = wait_for(POLLOUT, deadline_ns); !r) return r;
-      int error = 0;
-      socklen_t length = sizeof error;
-      ::getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &length);
-      if (error != 0) return fail(why("connect", error));
-    }
-    const int on = 1;
-    if (family != AF_UNIX) ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    return {};
-  };
   if (url_.host.empty()) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     url_.path.copy(address.sun_path, sizeof address.sun_path - 1);
-    return try_address(AF_UNIX, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    return open_one(reinterpret_cast<const sockaddr*>(&address), sizeof address, deadline_ns);
   }
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (const int rc = ::getaddrinfo(url_.host.c_str(), std::to_string(url_.port).c_str(), &hints, &found); rc != 0)
-    return fail(std::string("look up the host: ") + ::gai_strerror(rc));
-  const std::unique_ptr<addrinfo, FreeAddresses> list(found);
+  const auto found = resolve(deadline_ns);
+  if (!found) return tl::make_unexpected(found.error());
   Result<void> last = fail("the host has no address");
-  for (const addrinfo* a = list.get(); a != nullptr; a = a->ai_next) {
-    last = try_address(a->ai_family, a->ai_addr, a->ai_addrlen);
+  for (const net::Address& a : (*found)->addresses) {
+    last = open_one(reinterpret_cast<const sockaddr*>(&a.storage), a.size, deadline_ns);
     if (last) break;
   }
   return last;

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
+#include <future>
 #include <map>
 #include <random>
 
@@ -91,6 +93,33 @@ TEST(RedisClient, GivesUpAtItsDeadline) {
   const auto r = client.run({&slow, 1}, mono_now_ns() + 20'000'000);
   ASSERT_FALSE(r);
   EXPECT_EQ(r.error().message, "no answer in time");
+}
+
+TEST(RedisClient, WaitsForASlowNameServerNoLongerThanItsDeadline) {
+  std::promise<void> answers;
+  std::atomic<int> asked{0};
+  config::RedisUrl url;
+  url.host = "slow.test";
+  url.port = 1;
+  const auto held = answers.get_future().share();
+  Client client(url, [&asked, held](const std::string&, int) {
+    ++asked;
+    held.wait();
+    auto found = std::make_shared<net::Resolution>();
+    found->error = "lookup slow.test: no such host";
+    return found;
+  });
+  const Command ping{"PING"};
+  for (int i = 0; i < 3; ++i) {
+    const auto r = client.run({&ping, 1}, mono_now_ns() + 5'000'000);
+    ASSERT_FALSE(r);
+    EXPECT_EQ(r.error().message, "the name server has not answered in time");
+  }
+  answers.set_value();
+  const auto r = client.run({&ping, 1}, soon());
+  ASSERT_FALSE(r);
+  EXPECT_EQ(r.error().message, "lookup slow.test: no such host");
+  EXPECT_EQ(asked.load(), 1) << "the question that was under way is waited for";
 }
 
 /// The script beside the slow model, with instances that come, go and are told of anew.
