@@ -81,22 +81,22 @@ std::string RedisUrl::shown() const {
   const std::string end = database == 0 ? "" : std::to_string(database);
   if (host.empty()) return "unix://" + path + (end.empty() ? "" : "?db=" + end);
   const bool literal = host.find(':') != std::string::npos;
-  return "redis://" + (literal ? "[" + host + "]" : host) + ":" + std::to_string(port) + (end.empty() ? "" : "/" + end);
+  return std::string(tls ? "rediss://" : "redis://") + (literal ? "[" + host + "]" : host) + ":" +
+         std::to_string(port) + (end.empty() ? "" : "/" + end);
 }
 
 Result<RedisUrl> parse_redis_url(std::string_view text) {
   text = trim(text);
   RedisUrl out;
-  if (text.starts_with("rediss://"))
-    return fail("rediss:// (TLS) is not supported: use redis:// to a server on a private network, or unix://");
   const std::size_t scheme = text.find("://");
   std::string_view rest = scheme == std::string_view::npos ? std::string_view() : text.substr(scheme + 3);
   const bool unix_socket = text.starts_with("unix://");
-  const bool good = (unix_socket || text.starts_with("redis://")) && take_credentials(rest, out) &&
+  out.tls = text.starts_with("rediss://");
+  const bool good = (unix_socket || out.tls || text.starts_with("redis://")) && take_credentials(rest, out) &&
                     (unix_socket ? take_path(rest, out) : take_host(rest, out));
   if (!good)
     return fail(
-        "must be redis://[[user]:password@]host[:port][/database] or "
+        "must be redis[s]://[[user]:password@]host[:port][/database] or "
         "unix://[[user]:password@]/path/of/socket[?db=database]");
   return out;
 }

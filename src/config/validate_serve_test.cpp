@@ -266,8 +266,8 @@ TEST(ModelLimits, AreEntriesUnderAModelsNameInTheFilesOrder) {
 
 TEST(SharedLimits, NeedAnAddressThatCanBeOneAndItIsNotRepeated) {
   EXPECT_EQ(verdict([](Config& c) { c.limits.redis_url = "redis://:secret@cache:6380/1"; }), "(no error)");
-  const std::string refused = verdict([](Config& c) { c.limits.redis_url = "rediss://:secret@cache"; });
-  EXPECT_TRUE(refused.starts_with("limits.redis_url rediss:// (TLS) is not supported")) << refused;
+  const std::string refused = verdict([](Config& c) { c.limits.redis_url = "tls://:secret@cache"; });
+  EXPECT_TRUE(refused.starts_with("limits.redis_url must be redis[s]://")) << refused;
   EXPECT_EQ(refused.find("secret"), std::string::npos);
 }
 

@@ -2,11 +2,15 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -67,6 +71,51 @@ Result<void> Client::wait_for(short events, std::int64_t deadline_ns) {
   }
 }
 
+void Client::FreeSession::operator()(SSL* session) const noexcept { ::SSL_free(session); }
+
+void Client::close() {
+  session_.reset();
+  fd_.reset();
+}
+
+Result<void> Client::tls_wants(int ret, std::int64_t deadline_ns) {
+  const int error = errno;
+  switch (::SSL_get_error(session_.get(), ret)) {
+    case SSL_ERROR_WANT_READ:
+      return wait_for(POLLIN, deadline_ns);
+    case SSL_ERROR_WANT_WRITE:
+      return wait_for(POLLOUT, deadline_ns);
+    case SSL_ERROR_ZERO_RETURN:
+      return fail("the server closed the connection");
+    case SSL_ERROR_SYSCALL:
+      return fail(error == 0 ? "the server closed the connection" : why("tls", error));
+    default:
+      break;
+  }
+  if (const long fault = ::SSL_get_verify_result(session_.get()); fault != X509_V_OK)
+    return fail(std::string("tls: certificate not accepted: ") + ::X509_verify_cert_error_string(fault));
+  const char* const reason = ::ERR_reason_error_string(::ERR_peek_error());
+  return fail(std::string("tls: ") + (reason != nullptr ? reason : "protocol error"));
+}
+
+Result<void> Client::start_tls(std::int64_t deadline_ns) {
+  if (!tls_) {
+    auto made = net::TlsClientContext::create();
+    if (!made) return tl::make_unexpected(made.error());
+    tls_ = std::move(*made);
+  }
+  session_.reset(tls_->connect(url_.host, nullptr));
+  if (session_ == nullptr || ::SSL_set_fd(session_.get(), fd_.get()) != 1) return fail("tls: out of memory");
+  ::SSL_set_alpn_protos(session_.get(), nullptr, 0);  // the context is for HTTP
+  for (;;) {
+    ::ERR_clear_error();
+    errno = 0;
+    const int ret = ::SSL_do_handshake(session_.get());
+    if (ret == 1) return {};
+    if (auto r = tls_wants(ret, deadline_ns); !r) return r;
+  }
+}
+
 Result<void> Client::open_one(const sockaddr* address, socklen_t size, std::int64_t deadline_ns) {
   fd_.reset(::socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd_) return fail(why("socket", errno));
@@ -119,14 +168,26 @@ Result<void> Client::greet(std::int64_t deadline_ns) {
 
 Result<void> Client::connect(std::int64_t deadline_ns) {
   reader_ = RespReader();
+  close();
   Result<void> done = open(deadline_ns);
+  if (done && url_.tls) done = start_tls(deadline_ns);
   if (done) done = greet(deadline_ns);
-  if (!done) fd_.reset();
+  if (!done) close();
   return done;
 }
 
 Result<void> Client::send(std::string_view bytes, std::int64_t deadline_ns) {
   while (!bytes.empty()) {
+    if (session_ != nullptr) {
+      ::ERR_clear_error();
+      errno = 0;
+      std::size_t sent = 0;
+      const int ret = ::SSL_write_ex(session_.get(), bytes.data(), bytes.size(), &sent);
+      if (ret != 1)
+        if (auto r = tls_wants(ret, deadline_ns); !r) return r;
+      bytes.remove_prefix(sent);
+      continue;
+    }
     const ssize_t n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (n > 0) {
       bytes.remove_prefix(static_cast<std::size_t>(n));
@@ -137,6 +198,30 @@ Result<void> Client::send(std::string_view bytes, std::int64_t deadline_ns) {
     }
   }
   return {};
+}
+
+/// At least one byte.
+Result<std::size_t> Client::receive(std::span<char> to, std::int64_t deadline_ns) {
+  for (;;) {
+    Result<void> more;
+    if (session_ != nullptr) {
+      ::ERR_clear_error();
+      errno = 0;
+      std::size_t got = 0;
+      const int ret = ::SSL_read_ex(session_.get(), to.data(), to.size(), &got);
+      if (ret == 1) return got;
+      more = tls_wants(ret, deadline_ns);
+    } else {
+      const ssize_t n = ::recv(fd_.get(), to.data(), to.size(), 0);
+      if (n > 0) return static_cast<std::size_t>(n);
+      if (n == 0) return fail("the server closed the connection");
+      if (errno == EAGAIN)
+        more = wait_for(POLLIN, deadline_ns);
+      else if (errno != EINTR)
+        return fail(why("recv", errno));
+    }
+    if (!more) return tl::make_unexpected(more.error());
+  }
 }
 
 Result<std::vector<Reply>> Client::converse(std::span<const Command> commands, std::int64_t deadline_ns) {
@@ -150,17 +235,10 @@ Result<std::vector<Reply>> Client::converse(std::span<const Command> commands, s
       continue;
     }
     if (reader_.bad()) return fail("the server does not speak RESP2: is it Redis?");
-    char buffer[16'384];
-    const ssize_t n = ::recv(fd_.get(), buffer, sizeof buffer, 0);
-    if (n > 0) {
-      reader_.push({buffer, static_cast<std::size_t>(n)});
-    } else if (n == 0) {
-      return fail("the server closed the connection");
-    } else if (errno == EAGAIN) {
-      if (auto r = wait_for(POLLIN, deadline_ns); !r) return tl::make_unexpected(r.error());
-    } else if (errno != EINTR) {
-      return fail(why("recv", errno));
-    }
+    std::array<char, 16'384> buffer;
+    const auto n = receive(buffer, deadline_ns);
+    if (!n) return tl::make_unexpected(n.error());
+    reader_.push({buffer.data(), *n});
   }
   return out;
 }
@@ -174,7 +252,7 @@ Result<std::vector<Reply>> Client::run(std::span<const Command> commands, std::i
     if (auto r = connect(deadline_ns); !r) return tl::make_unexpected(r.error());
     replies = converse(commands, deadline_ns);
   }
-  if (!replies) fd_.reset();
+  if (!replies) close();
   return replies;
 }
 

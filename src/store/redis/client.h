@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "base/unique_fd.h"
 #include "config/redis_url.h"
 #include "net/resolver.h"
+#include "net/tls.h"
 #include "store/redis/resp.h"
 
 namespace gw::store::redis {
@@ -36,6 +38,11 @@ class Client {
   Result<void> connect(std::int64_t deadline_ns);
   Result<net::ResolutionPtr> resolve(std::int64_t deadline_ns);
   Result<void> open(std::int64_t deadline_ns);
+  Result<void> start_tls(std::int64_t deadline_ns);
+  /// Waits for what the last call on the TLS session wants. An error says why it failed.
+  Result<void> tls_wants(int ret, std::int64_t deadline_ns);
+  Result<std::size_t> receive(std::span<char> to, std::int64_t deadline_ns);
+  void close();
   Result<void> open_one(const sockaddr* address, socklen_t size, std::int64_t deadline_ns);
   Result<void> greet(std::int64_t deadline_ns);
   Result<std::vector<Reply>> converse(std::span<const Command> commands, std::int64_t deadline_ns);
@@ -45,6 +52,11 @@ class Client {
   const config::RedisUrl url_;
   std::unique_ptr<Names> names_;  ///< of a host
   UniqueFd fd_;
+  std::optional<net::TlsClientContext> tls_;
+  struct FreeSession {
+    void operator()(SSL* session) const noexcept;
+  };
+  std::unique_ptr<SSL, FreeSession> session_;  ///< on fd_, where the URL wants TLS
   RespReader reader_;
 };
 

@@ -100,7 +100,7 @@ Result<limits::Round> RedisCounters::exchange(const limits::Hello& hello, std::s
   commands.reserve(asks.size() + 1);
   commands.push_back(hello_command(hello));
   for (const limits::CounterAsk& ask : asks) commands.push_back(ask_command(hello.instance, ask));
-  const auto replies = run(commands, mono_now_ns() + kRoundNs);
+  const auto replies = run(commands, mono_now_ns() + (client_.connected() ? kRoundNs : kConnectNs));
   if (!replies) return tl::make_unexpected(replies.error());
   const Reply& greeted = replies->front();
   if (!is_list(greeted, 4)) return odd(greeted);

@@ -11,7 +11,8 @@ namespace gw::store::redis {
 
 class RedisCounters final : public limits::SharedCounters {
  public:
-  static constexpr std::int64_t kRoundNs = 100'000'000;  ///< a round is answered by then or fails
+  static constexpr std::int64_t kRoundNs = 100'000'000;      ///< a round is answered by then or fails
+  static constexpr std::int64_t kConnectNs = 1'000'000'000;  ///< one that connects first, for which nobody waits
 
   explicit RedisCounters(config::RedisUrl url, std::string prefix = "ongoingai:limits:")
       : client_(std::move(url)), prefix_(std::move(prefix)) {}

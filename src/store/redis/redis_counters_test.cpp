@@ -2,13 +2,20 @@
 
 #include <gtest/gtest.h>
 
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
 #include <array>
 #include <atomic>
+#include <csignal>
+#include <filesystem>
 #include <future>
 #include <map>
 #include <random>
 
 #include "limits/fake_counters.h"
+#include "store/redis/test_certificate.h"
 #include "store/redis/test_server.h"
 
 namespace gw::store::redis {
@@ -120,6 +127,68 @@ TEST(RedisClient, WaitsForASlowNameServerNoLongerThanItsDeadline) {
   ASSERT_FALSE(r);
   EXPECT_EQ(r.error().message, "lookup slow.test: no such host");
   EXPECT_EQ(asked.load(), 1) << "the question that was under way is waited for";
+}
+
+/// A server that listens for TLS too, at a port that was free a moment ago.
+class RedisTls : public testing::Test {
+ protected:
+  static int free_port() {
+    const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in a{};
+    a.sin_family = AF_INET;
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof a;
+    EXPECT_EQ(::bind(fd.get(), reinterpret_cast<sockaddr*>(&a), size), 0);
+    ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&a), &size);
+    return ntohs(a.sin_port);
+  }
+  RedisTls() { std::signal(SIGPIPE, SIG_IGN); }
+  ~RedisTls() override {
+    ::unsetenv("SSL_CERT_FILE");
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+  config::RedisUrl url(const char* host = "localhost") const {
+    return *config::parse_redis_url(std::string("rediss://") + host + ":" + std::to_string(port_));
+  }
+  static void trust(const TestCertificate& c) { ::setenv("SSL_CERT_FILE", c.certificate_file.c_str(), 1); }
+
+  std::string pattern_ = testing::TempDir() + "gw_tls_XXXXXX";
+  const std::string folder_ = ::mkdtemp(pattern_.data());
+  const TestCertificate own_{folder_, "own", "DNS:localhost"}, other_{folder_, "other", "DNS:localhost"};
+  const int port_ = free_port();
+  TestServer server_{{"--tls-port", std::to_string(port_), "--tls-cert-file", own_.certificate_file, "--tls-key-file",
+                      own_.key_file, "--tls-auth-clients", "no"}};
+};
+
+TEST_F(RedisTls, CountsOverAVerifiedConnection) {
+  trust(own_);
+  Client client(url());
+  std::vector<Command> commands;
+  for (int i = 0; i < 1'000; ++i) commands.push_back({"SET", "k", std::string(200, 'x')});
+  commands.push_back({"GET", "k"});
+  const auto replies = client.run(commands, soon());
+  ASSERT_TRUE(replies) << replies.error().message;
+  EXPECT_EQ(replies->back().text, std::string(200, 'x'));
+  RedisCounters counters(url());
+  const CounterAsk one = ask(Kind::sum, 100, 1);
+  EXPECT_EQ(exchange(counters, hello("a", true), {&one, 1}).answers.at(0).granted, 1);
+  server_.kill();
+  EXPECT_FALSE(counters.exchange(hello("a"), {}));
+  server_.start();
+  EXPECT_FALSE(exchange(counters, hello("a")).known) << "it is connected again";
+}
+
+TEST_F(RedisTls, RefusesACertificateOfAnotherAuthorityOrForAnotherName) {
+  const Command ping{"PING"};
+  trust(other_);
+  const auto stranger = Client(url()).run({&ping, 1}, soon());
+  ASSERT_FALSE(stranger);
+  EXPECT_TRUE(stranger.error().message.starts_with("tls: certificate not accepted: ")) << stranger.error().message;
+  trust(own_);
+  const auto misnamed = Client(url("127.0.0.1")).run({&ping, 1}, soon());
+  ASSERT_FALSE(misnamed);
+  EXPECT_EQ(misnamed.error().message, "tls: certificate not accepted: IP address mismatch");
 }
 
 /// The script beside the slow model, with instances that come, go and are told of anew.

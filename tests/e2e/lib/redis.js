@@ -2,11 +2,18 @@
 import net from 'node:net';
 import path from 'node:path';
 import { spawn } from 'node:child_process';
+import { freePort } from './gateway.js';
 import { until } from './wait.js';
 
 export class Redis {
-  static async start(world) {
+  /** With `tls`, a certificate's files, also at a port of localhost. */
+  static async start(world, { tls } = {}) {
     const redis = new Redis(world.folder('redis'));
+    if (tls) {
+      redis.tlsPort = await freePort();
+      redis.more = ['--tls-port', String(redis.tlsPort), '--tls-cert-file', tls.certFile, '--tls-key-file', tls.keyFile];
+      redis.more.push('--tls-auth-clients', 'no');
+    }
     world.later(() => redis.kill());
     await redis.start();
     return redis;
@@ -16,11 +23,11 @@ export class Redis {
     this.socket = path.join(folder, 'redis.sock');
   }
   get url() {
-    return `unix://${this.socket}`;
+    return this.tlsPort ? `rediss://localhost:${this.tlsPort}` : `unix://${this.socket}`;
   }
   async start() {
     const words = ['--port', '0', '--unixsocket', this.socket, '--dir', this.folder, '--save', '', '--appendonly', 'no'];
-    this.process = spawn('redis-server', words, { stdio: 'ignore' });
+    this.process = spawn('redis-server', words.concat(this.more ?? []), { stdio: 'ignore' });
     this.exit = new Promise((resolve) => this.process.on('exit', resolve));
     await until(() => this.answers(), 'redis-server answers (its package is redis-server)');
   }

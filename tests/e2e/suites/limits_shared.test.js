@@ -1,6 +1,7 @@
 // Limits of several gateways that count together in one Redis.
 import assert from 'node:assert/strict';
 import { chatAnswer, chatRequest, kCompletions, reply } from '../lib/http.js';
+import { Authority } from '../lib/pki.js';
 import { Redis } from '../lib/redis.js';
 import { scenario } from '../lib/world.js';
 import { gate, until } from '../lib/wait.js';
@@ -12,8 +13,8 @@ const kUsage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 };
 const lease = (limit) => Math.max(1, Math.floor(limit / 100));
 
 /** That many gateways on one Redis, before one provider. */
-async function setUp(world, count, limits) {
-  const redis = await Redis.start(world);
+async function setUp(world, count, limits, { tls, env } = {}) {
+  const redis = await Redis.start(world, { tls });
   const { upstream, routes } = await world.routed();
   const state = { hold: undefined, passed: 0 };
   routes.on('/v1/chat/completions', async (request, peer) => {
@@ -27,7 +28,7 @@ async function setUp(world, count, limits) {
     limits: { ...limits, redis_url: redis.url },
   };
   let started = 0;
-  const start = () => world.gateway({ openai: upstream.url, config, dir: world.folder(`shared${started++}`) });
+  const start = () => world.gateway({ openai: upstream.url, config, env, dir: world.folder(`shared${started++}`) });
   const gateways = await Promise.all(Array.from({ length: count }, start));
   const ask = (gateway, extra = {}) =>
     fetch(gateway.url + kCompletions, {
@@ -141,6 +142,19 @@ scenario('Redis is killed and comes back empty: gateways go on with their shares
   assert.ok(Date.now() - started < 60000, 'all within the minute that is counted');
   assert.ok(env.state.passed <= most, `${env.state.passed} of ${most} passed`);
   assert.ok(env.state.passed >= most - 3 * 2 * lease(most), `only ${env.state.passed} of ${most} passed`);
+});
+
+scenario('over TLS gateways count together where they trust the certificate of Redis, and else each for itself', async (world) => {
+  const authority = new Authority(world.folder('pki'));
+  const tls = authority.issue('DNS:localhost');
+  const limits = { per_key: { requests_per_minute: 10 } };
+  const env = await setUp(world, 2, limits, { tls, env: { SSL_CERT_FILE: authority.file } });
+  const { statuses } = await crowd(env, 4);
+  assert.ok(statuses[200] <= 10 && statuses[200] >= 8, `${statuses[200]} of 10 passed`);
+  const config = { ...env.gateways[0].options.config };
+  const stranger = await world.gateway({ config, dir: world.folder('stranger') });
+  const line = await stranger.waitLog((l) => l.msg.startsWith('limits cannot be shared now'), 'it says so');
+  assert.match(line.error, /^tls: certificate not accepted: /);
 });
 
 scenario('what was spent is known to a gateway that starts later, also after Redis has forgotten it', async (world) => {
