@@ -1,5 +1,6 @@
 #include "app/limit_recovery.h"
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <optional>
@@ -103,6 +104,11 @@ std::vector<Tenant> tenants_of(const auth::Authorizer& authorizer) {
   std::set<Tenant> out;
   for (const auth::Identity& i : authorizer.identities()) out.insert({i.org_id, i.workspace_id});
   return {out.begin(), out.end()};
+}
+
+bool anything_limited(const limits::Limiter& limiter, const auth::Authorizer& authorizer) {
+  const auto& keys = authorizer.identities();
+  return limiter.on() || std::any_of(keys.begin(), keys.end(), [](const auth::Identity& i) { return i.limits.any(); });
 }
 
 Result<void> learn_spending(limits::Limiter& limiter, store::TraceReader& reader, const std::vector<Tenant>& tenants,

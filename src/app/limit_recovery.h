@@ -22,6 +22,9 @@ struct Tenant {
 /// Those that the keys in force belong to, once each.
 std::vector<Tenant> tenants_of(const auth::Authorizer& authorizer);
 
+/// Whether anything is limited, for all or by a key's own limits: else there is nothing to learn.
+bool anything_limited(const limits::Limiter& limiter, const auth::Authorizer& authorizer);
+
 /// A threshold that is reached by what is learnt, and whose it is; ids are empty where it is nobody's.
 using OnCrossing = std::function<void(const limits::Crossing& crossing, const Tenant& tenant, std::string_view key)>;
 

@@ -124,6 +124,22 @@ TEST_F(LimitRecovery, SaysWhatTheStoreSaid) {
   EXPECT_EQ(done.error().message, "database is locked");
 }
 
+TEST(AnythingLimited, IsWhatTheConfigurationSaysOrAKeyOfItsOwn) {
+  store::GatewayKey key;
+  key.id = "k";
+  key.token_hash = std::string(64, 'a');
+  key.org_id = key.workspace_id = "w";
+  const auto limited = [&](std::int64_t tokens) {
+    limits::Options o;
+    o.of(Subject::key).of(Measure::day_tokens) = tokens;
+    return anything_limited(limits::Limiter(o), auth::Authorizer::of(std::span(&key, 1)));
+  };
+  EXPECT_FALSE(limited(0));
+  EXPECT_TRUE(limited(1));
+  key.limits.concurrent_requests = 0;  // said so: not the configuration's
+  EXPECT_TRUE(limited(0));
+}
+
 TEST(TenantsOfAConfiguration, AreNamedAsTheAuthorizerNamesThem) {
   auth::Options o;
   o.enabled = true;

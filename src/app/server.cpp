@@ -300,6 +300,8 @@ Result<void> Server::Impl::open_traces() {
 /// What was spent before counts, also what still lies in rings and overflow files: it is stored first.
 Result<void> Server::Impl::recover_spending() {
   if (services->limiter == nullptr) return {};
+  const auto keys = services->keys.view();
+  if (!anything_limited(*services->limiter, keys->authorizer())) return {};
   const std::int64_t began = mono_now_ns();
   const auto unstored = [this] {
     const PipelineDiagnostics d = traces->diagnostics();
@@ -311,8 +313,8 @@ Result<void> Server::Impl::recover_spending() {
   if (const std::int64_t left = unstored(); left > 0)
     log->error("limits start without traces that the store has not taken in time").field("traces", left);
   const limits::Moment now{.wall_ns = wall_now_ns(), .mono_ns = mono_now_ns()};
-  const auto done = learn_spending(*services->limiter, *readers.front(),
-                                   tenants_of(services->keys.view()->authorizer()), now, now.mono_ns + kRecoveryNs);
+  const auto done = learn_spending(*services->limiter, *readers.front(), tenants_of(keys->authorizer()), now,
+                                   now.mono_ns + kRecoveryNs);
   if (!done) log->error("limits start without what was spent before").field("error", done.error().message);
   return {};
 }

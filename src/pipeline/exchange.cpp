@@ -57,7 +57,7 @@ net::Task<bool> Exchange::run() {
   link_ = &services_.providers[route_->index];
   begin_bodies();
   // Take a permit. Where spending is limited the body is read first.
-  if (services_.limiter != nullptr && identity_ != nullptr) {
+  if (is_limited()) {
     Limited limited;
     held_end_ = co_await take_permit(limited);
     if (limited.refused()) co_return co_await refuse_limited(decision, limited);
@@ -107,6 +107,11 @@ void Exchange::begin() {
     return;
   }
   route::append_generated_correlation_id(correlation_id_);
+}
+
+/// Asked before a coroutine is begun for it: most gateways limit nothing.
+bool Exchange::is_limited() const {
+  return identity_ != nullptr && services_.limiter != nullptr && (services_.limiter->on() || identity_->limits.any());
 }
 
 /// Whether the caller is given the provider's key that the gateway holds. With auth off that is not for web pages,

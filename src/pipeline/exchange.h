@@ -89,6 +89,7 @@ class Exchange final : private proxy::RelayObserver {
     bool model_unseen = false;  ///< nor about its model: the body is too long to be looked at first
     bool refused() const { return denial || unavailable || model_unseen; }
   };
+  bool is_limited() const;
   net::Task<proxy::RelayEnd> take_permit(Limited& limited);
   bool spends_tokens() const;
   bool names_model() const;

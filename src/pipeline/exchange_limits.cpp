@@ -83,7 +83,6 @@ const limits::ModelMeters* Exchange::limited_model() const {
 net::Task<RelayEnd> Exchange::take_permit(Limited& limited) {
   const limits::Limiter& limiter = *services_.limiter;
   limits::Moment now{.wall_ns = started_wall_ns_, .mono_ns = started_mono_ns_};
-  if (!limiter.on() && !identity_->limits.any()) co_return RelayEnd::complete;
   limits::MetersPtr meters = worker_.meters.find(*services_.limiter, identity_->org_id, identity_->workspace_id,
                                                  identity_->key_id, identity_->limits, now);
   if (meters == nullptr) {

@@ -15,7 +15,10 @@ struct KeyLimits {
   std::optional<std::int64_t> max_cost_nano_usd_per_day, max_cost_nano_usd_per_month;
   std::optional<std::int64_t> concurrent_requests;
 
-  bool any() const { return *this != KeyLimits{}; }
+  bool any() const {
+    return requests_per_minute || tokens_per_minute || max_tokens_per_day || max_cost_nano_usd_per_day ||
+           max_cost_nano_usd_per_month || concurrent_requests;
+  }
   friend bool operator==(const KeyLimits&, const KeyLimits&) = default;
 };
 
