@@ -14,7 +14,7 @@ std::string path_of(const config::ProviderConfig& p) { return std::string(trim(p
 CredentialKeeper::CredentialKeeper(std::vector<const config::ProviderConfig*> providers,
                                    pipeline::HeldCredentials& held)
     : held_(held), view_(providers.size()) {
-  for (const config::ProviderConfig* p : providers) sources_.push_back({p, {}, {}});
+  for (const config::ProviderConfig* p : providers) sources_.push_back({p, {}, {}, {}, {}});
 }
 
 Result<void> CredentialKeeper::read() {
@@ -49,10 +49,17 @@ std::vector<CredentialKeeper::Change> CredentialKeeper::poll() {
     const bool settled = now == s.seen;
     s.seen = now;
     if (!settled || now == s.read) continue;
-    s.read = now;
     const auto done = read(i);
-    replaced = replaced || done;
-    changes.push_back({s.provider->name, done ? std::string() : done.error().message});
+    if (done) {
+      s.read = now;
+      s.told.clear();
+      replaced = true;
+      changes.push_back({s.provider->name, {}});
+    } else if (s.failed != now || s.told != done.error().message) {
+      s.failed = now;
+      s.told = done.error().message;
+      changes.push_back({s.provider->name, s.told});
+    }
   }
   if (replaced) held_.replace(view_);
   return changes;

@@ -24,13 +24,14 @@ class CredentialKeeper {
     std::string error;  ///< why its key was not taken; empty: it was
   };
   /// At intervals. A file counts once it was the same at two looks: a key that is being written has no end to tell it
-  /// by. What came of a change is told once.
+  /// by. One that could not be read is read again at the next look. What came of a change is told once.
   std::vector<Change> poll();
 
  private:
   struct Source {
     const config::ProviderConfig* provider;
-    FileStamp read, seen;
+    FileStamp read, seen, failed;
+    std::string told;  ///< of `failed`: why it was not taken
   };
   Result<void> read(std::size_t route);
 

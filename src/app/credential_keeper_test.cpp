@@ -1,6 +1,7 @@
 #include "app/credential_keeper.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -86,6 +87,30 @@ TEST_F(KeepingCredentials, ABadOrMissingFileLeavesTheLastGoodOneAndIsToldOnce) {
   write("third");
   EXPECT_EQ(told(), "");
   EXPECT_EQ(lines(1), "Authorization: Bearer third\r\n");
+}
+
+/// No descriptor can be opened while it lives.
+struct NoDescriptors {
+  rlimit before{};
+  NoDescriptors() {
+    ::getrlimit(RLIMIT_NOFILE, &before);
+    const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  }
+  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before); }
+};
+
+TEST_F(KeepingCredentials, AFileThatCouldNotBeReadIsReadAgainAlthoughItDidNotChange) {
+  ASSERT_TRUE(keeper_.read());
+  write("second");
+  {
+    const NoDescriptors none;
+    EXPECT_TRUE(keeper_.poll().empty());
+    EXPECT_EQ(keeper_.poll().size(), 1U);
+    EXPECT_TRUE(keeper_.poll().empty()) << "it was told";
+  }
+  EXPECT_EQ(keeper_.poll().size(), 1U);
+  EXPECT_EQ(lines(1), "Authorization: Bearer second\r\n");
 }
 
 TEST_F(KeepingCredentials, AtTheStartWhatCannotBeReadIsAFault) {

@@ -220,6 +220,15 @@ TEST(Authorizer, WarnsOfAnOpenGatewayOnAllAddresses) {
   EXPECT_EQ(startup_warning(authorizer({key("k", "token")}), "0.0.0.0"), "");
 }
 
+TEST(NamesLoopback, IsTrueOfThisMachinesNamesOnly) {
+  for (const char* host : {"localhost", "LocalHost:8080", "127.0.0.1", "127.8.8.8:1", "[::1]", "[::1]:8080"})
+    EXPECT_TRUE(names_loopback(host)) << host;
+  for (const char* host : {"", "evil.example", "evil.example:8080", "127.0.0.1.evil.example", "127.evil.example:80",
+                           "localhost.evil.example", "localhost:80.evil.example", "[::1", "[::2]", "[::1]x", "::1",
+                           "10.0.0.1", "localhost:80:80"})
+    EXPECT_FALSE(names_loopback(host)) << host;
+}
+
 TEST(CredentialHeaders, TheGatewayKeyNeverGoesUpstreamWhateverTheAuthSetting) {
   for (const bool enabled : {false, true}) {
     const CredentialHeaders h(enabled, " X-OngoingAI-Gateway-Key ");

@@ -34,6 +34,17 @@ bool names_key(std::string_view protocols) {
 
 }  // namespace
 
+bool names_loopback(std::string_view host) {
+  host = trim(host);
+  const std::size_t colon = host.find(':', host.starts_with('[') ? host.find(']') : 0);
+  if (colon != std::string_view::npos) {
+    if (host.find_first_not_of("0123456789", colon + 1) != std::string_view::npos) return false;
+    host = host.substr(0, colon);
+  }
+  if (iequals(host, "localhost") || host == "[::1]") return true;
+  return host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
 bool is_key_header(std::string_view name) {
   return std::any_of(kKeyHeaders.begin(), kKeyHeaders.end(),
                      [&](std::string_view known) { return iequals(known, name); });

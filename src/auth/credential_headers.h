@@ -13,6 +13,10 @@ namespace gw::auth {
 inline constexpr std::array<std::string_view, 4> kKeyHeaders{"Authorization", "X-API-Key", "Api-Key", "X-Goog-Api-Key"};
 bool is_key_header(std::string_view name);
 
+/// Whether a Host header names this machine's loopback: `localhost`, `127.…` or `[::1]`, with or without a port. One
+/// that a browser sends for a page of elsewhere never does, whatever address that page's name resolves to.
+bool names_loopback(std::string_view host);
+
 enum class HeaderUse : unsigned char {
   ordinary,
   gateway_key,          ///< the first value is the caller's gateway key; no value ever goes upstream

@@ -141,6 +141,22 @@ TEST_F(Credentials, AreNotOfferedToEverybodyOnTheNetwork) {
   }
 }
 
+TEST_F(Credentials, InHeadersOfAProviderAreNotOfferedToEverybodyEither) {
+  const auto listening = [&](const char* header, const std::string& host, const std::string& rest = "") {
+    return verdict(
+        loaded(std::string("headers: {") + header + ": sk-mine}", {}, "server: {host: '" + host + "'}\n" + rest));
+  };
+  for (const char* header : {"Authorization", "x-api-key", "api-key"}) {
+    EXPECT_EQ(listening(header, "127.0.0.1"), kNone);
+    EXPECT_EQ(listening(header, "0.0.0.0", "auth: {enabled: true}"), kNone);
+    EXPECT_EQ(
+        listening(header, "0.0.0.0"),
+        "providers.openai.headers." + std::string(header) +
+            " lets everybody who reaches the gateway use your key: set auth.enabled, or server.host to 127.0.0.1");
+  }
+  EXPECT_EQ(listening("X-Team", "0.0.0.0"), kNone);
+}
+
 TEST_F(Credentials, AreNotLookedForByCommandsThatAskNoProvider) {
   const Config c = loaded("credential_env: MY_KEY", {}, "");
   EXPECT_NE(verdict(c), kNone);

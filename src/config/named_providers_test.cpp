@@ -162,7 +162,9 @@ TEST(Prefixes, DoNotHideTheScrapedPath) {
 
 TEST(ProviderHeaders, MustBeOnesThatMayBeAdded) {
   const auto headers = [](const std::string& entries) { return verdict("openai: {headers: {" + entries + "}}"); };
-  EXPECT_EQ(headers("Authorization: Bearer s, api-key: s, X-Forwarded-Proto: https"), kNone);
+  EXPECT_EQ(error_of(validate(parsed("{server: {host: 127.0.0.1}, providers: {openai: {headers: {Authorization: Bearer "
+                                     "s, api-key: s, X-Forwarded-Proto: https}}}}"))),
+            kNone);
   for (const char* name : {"host", "Content-Length", "transfer-encoding", "Connection", "Proxy-Connection",
                            "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "te", "Trailer", "Upgrade",
                            "Expect", "X-Forwarded-For", "X-OngoingAI-Correlation-ID", "x-ongoingai-anything"})

@@ -221,16 +221,23 @@ bool is_variable_name(std::string_view name) {
   return std::all_of(name.begin(), name.end(), usable) && !(name.front() >= '0' && name.front() <= '9');
 }
 
+constexpr std::string_view kOpenToAll =
+    " lets everybody who reaches the gateway use your key: set auth.enabled, or server.host to 127.0.0.1";
+
 void check_credential_of(const ProviderConfig& p, const Config& c, Faults& out) {
   const std::string path = "providers." + p.name;
   const std::string_view variable = trim(p.credential_env), header = trim(p.credential_header);
   if (!header.empty() && !auth::is_key_header(header))
     out.add(path + ".credential_header must be one of Authorization, X-API-Key, api-key, x-goog-api-key");
+  const bool open = !c.auth.enabled && !listens_on_loopback(c);
+  for (const HeaderConfig& h : p.headers)
+    if (open && auth::is_key_header(h.name)) out.add(path + ".headers." + h.name + std::string(kOpenToAll));
   if (!holds_credential(p)) {
     if (!header.empty()) out.add(path + ".credential_header is for a key that credential_env or credential_file names");
     return;
   }
   const std::string key = credential_setting(p);
+  if (open) out.add(key + std::string(kOpenToAll));
   if (!variable.empty() && !trim(p.credential_file).empty())
     return out.add(key + " and " + path + ".credential_file must not both be set");
   if (!variable.empty() && !is_variable_name(variable))
@@ -238,9 +245,6 @@ void check_credential_of(const ProviderConfig& p, const Config& c, Faults& out) 
   for (const HeaderConfig& h : p.headers)
     if (auth::is_key_header(h.name))
       return out.add(key + " and " + path + ".headers." + h.name + " must not both be set");
-  if (!c.auth.enabled && !listens_on_loopback(c))
-    out.add(key +
-            " lets everybody who reaches the gateway use your key: set auth.enabled, or server.host to 127.0.0.1");
 }
 
 void check_credentials(const Config& c, Faults& out) {

@@ -115,10 +115,14 @@ bool Exchange::is_limited() const {
 }
 
 /// Whether the caller is given the provider's key that the gateway holds. With auth off that is not for web pages,
-/// which reach this machine's loopback through its user's browser; TRACE would be answered with the key.
+/// which reach this machine's loopback through its user's browser: they send an Origin, or, where a page's own name has
+/// come to mean this machine, that name as Host. TRACE would be answered with the key.
 bool Exchange::takes_held_credential(const ProviderLink& link, const auth::AuthRequest& request) const {
   if (!link.holds_credential || services_.credentials.brings_provider_key(head_.fields)) return false;
-  return (services_.keys.enabled() || !request.has_origin) && head_.method != "TRACE";
+  if (head_.method == "TRACE") return false;
+  if (services_.keys.enabled()) return true;
+  const http::Field* host = http::find(head_.fields, http::FieldId::host);
+  return !request.has_origin && host != nullptr && auth::names_loopback(host->value);
 }
 
 auth::Decision Exchange::admit(const route::Match& match, std::int64_t wall_ns, std::int64_t mono_ns) {

@@ -175,6 +175,10 @@ scenario('with auth off the key is for programs on this machine, not for web pag
   assert.deepEqual(keyHeaders(provider.requests.at(-1)), { authorization: `Bearer ${kHeld}` });
   await plain(gateway, { [kKeyHeader]: '', Origin: 'https://evil.example' });
   assert.deepEqual(keyHeaders(provider.requests.at(-1)), {});
+  await plain(gateway, { [kKeyHeader]: '', Host: `rebound.example:${gateway.port}` });
+  assert.deepEqual(keyHeaders(provider.requests.at(-1)), {}, 'a name that resolves to this machine');
+  await plain(gateway, { [kKeyHeader]: '', Host: `LOCALHOST:${gateway.port}` });
+  assert.deepEqual(keyHeaders(provider.requests.at(-1)), { authorization: `Bearer ${kHeld}` });
 });
 
 scenario('a renewed file is taken up without a restart, a bad one leaves the key before', async (world) => {
