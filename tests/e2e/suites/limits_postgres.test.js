@@ -3,19 +3,25 @@ import assert from 'node:assert/strict';
 import { merge } from '../lib/gateway.js';
 import { chatAnswer, chatRequest, kCompletions, reply } from '../lib/http.js';
 import { Postgres } from '../lib/postgres.js';
-import { until } from '../lib/wait.js';
+import { gate, until } from '../lib/wait.js';
 import { scenario } from '../lib/world.js';
 
 const kHeader = 'X-OngoingAI-Gateway-Key';
 const kKey = { id: 'a', token: 'ogk-on-postgres-a-012345', org_id: 'o', workspace_id: 'w', role: 'owner' };
+/** Of gpt-4o-mini, and what it costs. */
+const kThousand = { prompt_tokens: 1000, completion_tokens: 1000, total_tokens: 2000 };
+const kCost = 0.00075;
 const kUsage = { prompt_tokens: 3, completion_tokens: 7, total_tokens: 10 };
 
 async function setUp(world, count, config) {
   const server = await Postgres.start(world);
   const { upstream, routes } = await world.routed();
-  routes.on('/v1/chat/completions', (request, peer) =>
-    peer.write(reply(chatAnswer(kUsage), [['Content-Type', 'application/json']])),
-  );
+  const state = { hold: undefined, passed: 0, usage: kUsage };
+  routes.on('/v1/chat/completions', async (request, peer) => {
+    state.passed += 1;
+    if (state.hold) await state.hold.promise;
+    await peer.write(reply(chatAnswer(state.usage), [['Content-Type', 'application/json']]));
+  });
   const dsn = server.dsn(server.database());
   const gateways = [];
   for (let i = 0; i < count; i++)
@@ -27,15 +33,15 @@ async function setUp(world, count, config) {
         dir: world.folder(`shares${i}`),
       }),
     );
-  return { server, gateways };
+  return { server, gateways, state };
 }
 const api = (gateway, target, { method = 'GET', body } = {}) =>
   gateway.api(target, { method, headers: { [kHeader]: kKey.token }, body: body && JSON.stringify(body) });
-const ask = async (gateway, token = kKey.token) =>
+const ask = async (gateway, token = kKey.token, extra = {}) =>
   gateway.api(kCompletions, {
     method: 'POST',
     headers: { [kHeader]: token, Authorization: 'Bearer sk-provider' },
-    body: chatRequest(),
+    body: chatRequest(extra),
   });
 const figures = async (gateway) => (await api(gateway, '/api/diagnostics/trace-pipeline')).json.diagnostics.limits;
 
@@ -92,4 +98,29 @@ scenario('what a key spent before it had a limit of its own counts, on every gat
   const limited = await api(a, `/api/gateway-keys/${id}/limits`, { method: 'PUT', body: { max_tokens_per_day: 60 } });
   assert.equal(limited.status, 200, limited.text);
   await until(async () => (await ask(b, made.json.token)).status === 429, 'it is over its limit');
+});
+
+scenario('a killed gateway keeps no money reserved, and what it spent counts for all when it is back', { timeout: 120000 }, async (world) => {
+  const { gateways, state } = await setUp(world, 2, { limits: { per_workspace: { max_cost_usd_per_day: 10 * kCost } } });
+  state.usage = kThousand;
+  const [a, b] = gateways;
+  const small = (gateway) => ask(gateway, kKey.token, { max_tokens: 1000 });
+  const kEarlier = 3;
+  for (let i = 0; i < kEarlier; i++) assert.equal((await small(a)).status, 200);
+  state.hold = gate();
+  const inFlight = Array.from({ length: 2 }, () => ask(a, kKey.token, { max_tokens: 8000 }).catch(() => 'killed'));
+  await until(() => state.passed === kEarlier + 2, 'two are with the provider, and have reserved all there is');
+  assert.equal((await small(a)).status, 429);
+  await a.kill();
+  assert.deepEqual(await Promise.all(inFlight), ['killed', 'killed']);
+  state.hold = undefined;
+  assert.equal((await small(b)).status, 200, 'nothing is reserved here');
+  let passed = 1;
+  while ((await small(b)).status === 200) passed += 1;
+  // The other one knows those that were stored before the kill.
+  const known = kEarlier + passed;
+  assert.ok(known >= 10 && known <= 11 + kEarlier, `${known} requests of a tenth of the budget each`);
+  const again = await world.restart(a);
+  assert.equal((await small(again)).status, 429, 'it knows its own and the other’s');
+  await until(async () => (await small(b)).status === 429, 'and so does the other one');
 });

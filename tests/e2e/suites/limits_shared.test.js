@@ -9,6 +9,9 @@ import { gate, until } from '../lib/wait.js';
 const kKey = { id: 'a', token: 'ogk-shared-a-0123456789', org_id: 'o', workspace_id: 'w' };
 const kJson = [['Content-Type', 'application/json']];
 const kUsage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 };
+/** Of gpt-4o-mini, and what it costs. */
+const kThousand = { prompt_tokens: 1000, completion_tokens: 1000, total_tokens: 2000 };
+const kCost = 0.00075;
 /** A hundredth of a limit: what each gateway may have in reserve. */
 const lease = (limit) => Math.max(1, Math.floor(limit / 100));
 
@@ -16,11 +19,11 @@ const lease = (limit) => Math.max(1, Math.floor(limit / 100));
 async function setUp(world, count, limits, { tls, env } = {}) {
   const redis = await Redis.start(world, { tls });
   const { upstream, routes } = await world.routed();
-  const state = { hold: undefined, passed: 0 };
+  const state = { hold: undefined, passed: 0, usage: kUsage };
   routes.on('/v1/chat/completions', async (request, peer) => {
     state.passed += 1;
     if (state.hold) await state.hold.promise;
-    await peer.write(reply(chatAnswer(kUsage), kJson));
+    await peer.write(reply(chatAnswer(state.usage), kJson));
   });
   const config = {
     server: { workers: 1 },
@@ -39,7 +42,7 @@ async function setUp(world, count, limits, { tls, env } = {}) {
         ['Content-Type', 'application/json'],
       ],
       body: chatRequest(extra),
-    }).then(async (r) => ({ status: r.status, text: await r.text() }));
+    }).then(async (r) => ({ status: r.status, text: await r.text(), retry: r.headers.get('x-should-retry') }));
   const figures = async (gateway) =>
     (await gateway.api('/api/diagnostics/trace-pipeline', { headers: { 'X-OngoingAI-Gateway-Key': kKey.token } })).json
       .diagnostics.limits;
@@ -118,6 +121,34 @@ scenario('requests at a time are one limit, and a killed gateway frees its place
   console.log(`a place was free ${((performance.now() - since) / 1000).toFixed(1)} s after the kill`);
   env.state.hold.open();
   assert.equal((await second).status, 200);
+});
+
+scenario('money that a killed gateway had reserved is free again within its lease, and the budget is kept', { timeout: 120000 }, async (world) => {
+  const env = await setUp(world, 2, { per_workspace: { max_cost_usd_per_day: 10 * kCost } });
+  env.state.usage = kThousand;
+  const [a, b] = env.gateways;
+  assert.equal((await env.ask(b, { max_tokens: 1000 })).status, 200);
+  env.state.hold = gate();
+  const inFlight = [];
+  for (const passed of [2, 3]) {
+    inFlight.push(env.ask(a, { max_tokens: 8000 }).catch(() => 'killed'));
+    await until(() => env.state.passed === passed, 'it is with the provider; two have reserved all there is');
+  }
+  const refused = await env.ask(b, { max_tokens: 1000 });
+  assert.equal(JSON.parse(refused.text).code, 'WORKSPACE_DAILY_COST_EXCEEDED');
+  assert.equal(refused.retry, null, 'it is only reserved');
+  await a.kill();
+  const since = performance.now();
+  assert.deepEqual(await Promise.all(inFlight), ['killed', 'killed']);
+  env.state.hold = undefined;
+  let answer;
+  await until(async () => (answer = await env.ask(b, { max_tokens: 1000 })).status === 200, 'the money is free again');
+  const took = (performance.now() - since) / 1000;
+  console.log(`the money was free ${took.toFixed(1)} s after the kill`);
+  await until(async () => (await env.ask(b, { max_tokens: 1000 })).retry === 'false', 'the budget is spent');
+  // What the killed requests cost nobody knows; all others together cross the budget by no more than the last one.
+  const known = env.state.passed - 2;
+  assert.ok(known === 10 || known === 11, `${known} requests of a tenth of the budget each`);
 });
 
 scenario('Redis is killed and comes back empty: gateways go on with their shares, say so, and no limit is passed', { timeout: 120000 }, async (world) => {
