@@ -45,6 +45,7 @@ std::string key_text(std::string_view kind, std::string_view org, std::string_vi
 
 /// 0: none was reached.
 int percent_reached(std::int64_t before, std::int64_t after, std::int64_t threshold) {
+  if (after < threshold / 2) return 0;  // as nearly always
   for (const int percent : {100, 90, 80}) {
     const std::int64_t share = threshold / 100 * percent + threshold % 100 * percent / 100;
     if (before < share && after >= share) return percent;
