@@ -107,6 +107,21 @@ TEST_F(LimitRecovery, CountsModelsOfEverybodyByTheirPattern) {
   EXPECT_EQ(known_of("o1", Measure::month_cost), 2'000);
 }
 
+TEST_F(LimitRecovery, EndsInTimeAndKnowsAnOrgByAllOfItsTenantsThatWereEverAskedAbout) {
+  store({spent("2026-11-26T11:00:00Z", "a", "k", 1, 10), spent("2026-11-26T11:00:00Z", "b", "k", 2, 20)});
+  const std::vector<Tenant> tenants{{"o", "a"}, {"o", "b"}};
+  SpendingLesson lesson(limiter_, {});
+  constexpr std::int64_t kLongAgo = 0;
+  EXPECT_EQ(lesson.learn(*reader_, tenants, now_, kLongAgo), 1U);
+  EXPECT_EQ(known("a", "k", Subject::org, Measure::day_tokens), 1);
+  EXPECT_EQ(lesson.learn(*reader_, std::span(tenants).subspan(1), now_, kLongAgo), 1U);
+  EXPECT_EQ(known("a", "k", Subject::org, Measure::day_tokens), 3);
+  EXPECT_EQ(known("b", "k", Subject::org, Measure::month_cost), 30);
+  now_ = at("2026-11-27T12:00:00Z");
+  EXPECT_EQ(lesson.learn(*reader_, tenants, now_, INT64_MAX), 2U);
+  EXPECT_EQ(known("a", "k", Subject::org, Measure::day_tokens), 0) << "another day";
+}
+
 TEST_F(LimitRecovery, WorksOnTheFirstOfAMonth) {
   now_ = at("2026-12-01T00:00:01Z");
   store({spent("2026-11-30T23:59:59.9Z", "a", "k", 1, 1), spent("2026-12-01T00:00:00Z", "a", "k", 10, 20)});

@@ -14,7 +14,7 @@ namespace gw::app {
 namespace {
 
 /// A round that has not ended by then goes on the next time.
-constexpr std::int64_t kRoundNs = 5'000'000'000;
+constexpr std::int64_t kLookNs = 1'000'000'000;
 /// Of the time, at most one part in so many is spent asking.
 constexpr std::int64_t kRestShare = 4;
 
@@ -26,7 +26,11 @@ bool limits_spending(const store::KeyLimits& limits) {
 
 SpendReader::SpendReader(limits::Limiter& limiter, const pipeline::KeyBook& keys, bool others, Open open,
                          OnCrossing on_crossing)
-    : limiter_(limiter), keys_(keys), others_(others), open_(std::move(open)), on_crossing_(std::move(on_crossing)) {
+    : limiter_(limiter),
+      keys_(keys),
+      others_(others),
+      open_(std::move(open)),
+      lesson_(limiter, std::move(on_crossing)) {
   look_at_keys(0);
   due_.clear();
 }
@@ -55,11 +59,12 @@ void SpendReader::look_at_keys(std::int64_t mono_ns) {
     due_.emplace(at, std::vector(changed.begin(), changed.end()));
 }
 
-std::vector<Tenant> SpendReader::due(std::int64_t mono_ns) const {
+std::vector<Tenant> SpendReader::take_due(std::int64_t mono_ns) {
   if (others_) return spending_limited_ ? tenants_ : std::vector<Tenant>();
   std::set<Tenant> out;
-  for (auto at = due_.begin(); at != due_.end() && at->first <= mono_ns; ++at)
-    out.insert(at->second.begin(), at->second.end());
+  const auto end = due_.upper_bound(mono_ns);
+  for (auto at = due_.begin(); at != end; ++at) out.insert(at->second.begin(), at->second.end());
+  due_.erase(due_.begin(), end);
   return {out.begin(), out.end()};
 }
 
@@ -73,25 +78,36 @@ Result<bool> SpendReader::unchanged(std::int64_t day) {
   return false;
 }
 
-Result<bool> SpendReader::look(const limits::Moment& now) {
-  look_at_keys(now.mono_ns);
-  const std::vector<Tenant> tenants = due(now.mono_ns);
-  if (tenants.empty()) return false;
+/// False: there is nothing to ask.
+Result<bool> SpendReader::begin_round(const limits::Moment& now) {
   if (reader_ == nullptr) {
+    if (others_ ? !spending_limited_ : due_.empty() || due_.begin()->first > now.mono_ns) return false;
     auto opened = open_();
     if (!opened) return tl::make_unexpected(opened.error());
     reader_ = std::move(*opened);
   }
+  std::vector<Tenant> tenants = take_due(now.mono_ns);
+  if (tenants.empty()) return false;
   if (others_) {
     const auto same = unchanged(limits::Periods::at(now.wall_ns).day);
-    if (!same || *same) return same ? Result<bool>(false) : same;
+    if (!same) return tl::make_unexpected(same.error());
+    if (*same) return false;
   }
-  const auto done = learn_spending(limiter_, *reader_, tenants, now, mono_now_ns() + kRoundNs, on_crossing_);
-  if (!done) {
-    read_seq_ = -1;
-    return tl::make_unexpected(done.error());
+  pending_ = std::move(tenants);
+  return true;
+}
+
+Result<bool> SpendReader::look(const limits::Moment& now) {
+  look_at_keys(now.mono_ns);
+  if (pending_.empty()) {
+    const auto begun = begin_round(now);
+    if (!begun || !*begun) return begun;
   }
-  due_.erase(due_.begin(), due_.upper_bound(now.mono_ns));
+  const auto done = lesson_.learn(*reader_, pending_, now, mono_now_ns() + kLookNs);
+  if (!done) return tl::make_unexpected(done.error());
+  if (*done == pending_.size())
+    if (auto ok = lesson_.learn_models(*reader_, now); !ok) return tl::make_unexpected(ok.error());
+  pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(*done));
   return true;
 }
 

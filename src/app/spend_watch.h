@@ -34,25 +34,27 @@ class SpendReader {
   /// have now are known to be counted.
   SpendReader(limits::Limiter& limiter, const pipeline::KeyBook& keys, bool others, Open open, OnCrossing on_crossing);
 
-  /// Once a second. False: there was nothing to read.
+  /// Once a second: a round, or as much of it as a second has room for. False: there was nothing to read.
   Result<bool> look(const limits::Moment& now);
   bool others() const { return others_; }
 
  private:
   using Key = std::pair<Tenant, std::string>;
   void look_at_keys(std::int64_t mono_ns);
-  std::vector<Tenant> due(std::int64_t mono_ns) const;
+  std::vector<Tenant> take_due(std::int64_t mono_ns);
+  Result<bool> begin_round(const limits::Moment& now);
   Result<bool> unchanged(std::int64_t day);
 
   limits::Limiter& limiter_;
   const pipeline::KeyBook& keys_;
   const bool others_;
   const Open open_;
-  const OnCrossing on_crossing_;
+  SpendingLesson lesson_;
   std::unique_ptr<store::TraceReader> reader_;
   std::uint64_t epoch_ = 0;
   bool spending_limited_ = false;
   std::vector<Tenant> tenants_;
+  std::vector<Tenant> pending_;                           ///< of the round that is under way
   std::map<Key, store::KeyLimits> limits_;                ///< of keys that have some
   std::multimap<std::int64_t, std::vector<Tenant>> due_;  ///< monotonic: when
   std::int64_t read_seq_ = -1, read_day_ = 0;             ///< what the last round knew
