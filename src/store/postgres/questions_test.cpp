@@ -10,17 +10,6 @@ namespace {
 
 class PostgresQuestions : public PostgresTraces {
  protected:
-  /// Some rows' ids, as an SQL list.
-  std::string some_ids(int n, std::vector<std::string>& ids) {
-    std::string out;
-    for (int i = 0; i < n; ++i) {
-      auto at = expected_.rows().begin();
-      std::advance(at, draw_.number(0, static_cast<std::int64_t>(expected_.rows().size()) - 1));
-      ids.push_back(at->first);
-      out += (out.empty() ? "('" : ",'") + at->first + "'";
-    }
-    return out + ")";
-  }
   std::int64_t covered() { return std::stoll(ask("SELECT coalesce(max(last_seq), 0) FROM trace_blocks")); }
 };
 

@@ -16,17 +16,6 @@ class SqliteQuestions : public DrawnRows {
   using DrawnRows::check;
   void check() { check(8); }
   void run(const std::string& sql) { PlainSql(options().path).run(sql); }
-  /// Some rows' ids, as an SQL list.
-  std::string some_ids(int n, std::vector<std::string>& ids) {
-    std::string out;
-    for (int i = 0; i < n; ++i) {
-      auto at = expected_.rows().begin();
-      std::advance(at, draw_.number(0, static_cast<std::int64_t>(expected_.rows().size()) - 1));
-      ids.push_back(at->first);
-      out += (out.empty() ? "('" : ",'") + at->first + "'";
-    }
-    return out + ")";
-  }
 };
 
 TEST_F(SqliteQuestions, AnswersEqualAFullScanWhateverTheBatchesAre) {

@@ -6,8 +6,7 @@
 #include <filesystem>
 #include <string>
 
-#include "base/random.h"
-#include "base/strings.h"
+#include "store/bench_traces.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace gw::store {
@@ -21,43 +20,6 @@ std::string bench_path() {
 void remove_database() {
   std::error_code ignored;
   for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(bench_path() + suffix, ignored);
-}
-
-/// Headers of 400 bytes each side, metadata of 350, no bodies: what a chat completion leaves by default.
-std::vector<Trace> typical_rows(std::size_t n) {
-  std::vector<Trace> rows(n);
-  for (Trace& t : rows) {
-    t.org_id = t.workspace_id = "default";
-    t.provider = "openai";
-    t.model = "gpt-4o-mini-2024-07-18";
-    t.request_method = "POST";
-    t.request_path = "/openai/v1/chat/completions";
-    t.request_headers.assign(400, 'q');
-    t.response_headers.assign(400, 'r');
-    t.metadata.assign(350, 'm');
-    t.response_status = 200;
-    t.input_tokens = 312;
-    t.output_tokens = 97;
-    t.total_tokens = 409;
-    t.latency_ms = 843;
-    t.latency_us = 843'211;
-    t.api_key_hash.assign(64, 'a');
-    t.cost_nano_usd = 1'234'500;
-    t.estimated_cost_usd = 0.0012345;
-    t.gateway_key_id = "team-a";
-  }
-  return rows;
-}
-
-/// New ids and times, as if the rows came in at 3,000 a second.
-void advance(std::vector<Trace>& rows, std::int64_t& now_ns) {
-  for (Trace& t : rows) {
-    now_ns += 333'333;
-    const TraceId id = make_trace_id(now_ns);
-    t.id = to_hex({reinterpret_cast<const char*>(id.data()), id.size()});
-    t.timestamp_ns = now_ns;
-    t.created_at_ns = now_ns + 843'211'000;
-  }
 }
 
 void write_batches(benchmark::State& state) {
