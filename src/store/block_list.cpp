@@ -47,8 +47,7 @@ int BlockList::run() {
     if (const int rc = open_blocks(); rc != kOk) return rc;
     const std::int64_t next = next_time();
     if (next == kNone || beyond(next)) return kOk;
-    // Rows of one time are on one page: only their ids, which are not known here, could part them.
-    if (candidates_.empty() || (next < looked_at_ && clock_.mono_ns() > until_)) {
+    if (candidates_.empty() || time_is_up(next)) {
       cut_at_ = TraceCursor{after_end({next, {}}), kLeastId};
       return kOk;
     }
@@ -70,9 +69,17 @@ std::int64_t BlockList::next_time() const {
   return std::max({candidates_.empty() ? kNone : candidates_.front().created_at_ns, next_block(), left_out_});
 }
 
+/// The page can end before rows of that time. Rows of one time are on one page: only their ids, which are not known
+/// here, could part them. And the next page has to begin behind this one's begin.
+bool BlockList::time_is_up(std::int64_t ns) const {
+  if (looked_at_ != kNone ? ns >= looked_at_ : after_ && after_end({ns, {}}) >= before_) return false;
+  return clock_.mono_ns() > until_;
+}
+
 int BlockList::open_blocks() {
   while (!blocks_.empty() && !beyond(next_block()) && next_block() > left_out_ &&
          (candidates_.empty() || next_block() >= candidates_.front().created_at_ns)) {
+    if (time_is_up(next_block())) return kOk;
     const StoredBlock& block = *blocks_.back();
     blocks_.pop_back();
     if (const int rc = add_block(block); rc != kOk) return rc;

@@ -41,6 +41,7 @@ class BlockList {
   bool beyond(std::int64_t ns) const { return full() && ns < rows_.back().created_at_ns; }
   std::int64_t next_block() const { return blocks_.empty() ? kNone : blocks_.back()->header->created_at.greatest; }
   std::int64_t next_time() const;
+  bool time_is_up(std::int64_t ns) const;
   int open_blocks();
   void add(const Candidate& c);
   void leave_out();

@@ -115,6 +115,42 @@ TEST_F(PostgresQuestions, WhatOthersChangeIsAnsweredAtOnceAndMadeAnew) {
   check();
 }
 
+std::int64_t slow_now_ns = 0;
+
+TEST_F(PostgresQuestions, APageEndsInTimeBetweenBlocksWithoutAMatch) {
+  open();
+  std::vector<Trace> batch = rows(1'000);
+  for (int n = 0; n < 40; ++n) {
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      Trace& t = batch[i];
+      t.id = "t" + std::to_string(1'000'000 + n * 1'000 + static_cast<int>(i));
+      t.timestamp_ns = t.created_at_ns = 1'770'000'000'000'000'000 + (n * 1'000 + static_cast<int>(i)) / 3 * 1'000;
+      t.model = i % 2 == 0 ? "even" : "odd";
+      t.request_path = i % 2 == 0 ? "/even" : "/odd";
+    }
+    if (n == 0) batch[2].request_path = "/odd";
+    ASSERT_TRUE(writer_->write(batch));
+  }
+  settle();
+  PgOptions o = options();
+  o.clock.mono_ns = [] { return slow_now_ns += 1'000'000'000; };  // two looks at it, and a page has to end
+  auto r = reader(o);
+  int cut = 0;
+  std::optional<TraceCursor> after;
+  std::vector<std::string> found;
+  for (int pages = 0; pages < 100; ++pages) {
+    const auto page = r->list(TenantScope::all(), {.model = "even", .path = "/odd"}, after, 10);
+    ASSERT_TRUE(page) << page.error().message;
+    for (const Trace& t : page->items) found.push_back(t.id);
+    cut += page->cut_at ? 1 : 0;
+    after = page->next();
+    if (!after) break;
+  }
+  EXPECT_FALSE(after) << "a list that does not end";
+  EXPECT_EQ(found, std::vector<std::string>{"t1000002"});
+  EXPECT_GT(cut, 2);
+}
+
 TEST_F(PostgresQuestions, AnEmptiedTableIsAnEmptyStore) {
   open();
   fill(5'000);
