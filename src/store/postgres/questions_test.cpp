@@ -115,6 +115,74 @@ TEST_F(PostgresQuestions, WhatOthersChangeIsAnsweredAtOnceAndMadeAnew) {
   check();
 }
 
+TEST_F(PostgresQuestions, AChangeOfManyRowsIsNotedOnce) {
+  open();
+  fill(9'000);
+  settle();
+  PlainPg other(TestServer::get().dsn(database_, "postgres"));
+  const auto versions = [&] {
+    return other.ask(
+        "SELECT string_agg(relname || ' ' || n_tup_upd, ', ' ORDER BY relname) FROM pg_stat_xact_user_tables WHERE "
+        "relname IN ('store_meta', 'trace_counter')");
+  };
+  other.run("BEGIN");
+  other.run(
+      "INSERT INTO traces(id, timestamp, provider, model, request_method, request_path) SELECT 'x' || n, now(), 'p', "
+      "'m', 'G', '/' FROM generate_series(1, 500) n");
+  EXPECT_EQ(versions(), "store_meta 3, trace_counter 1");
+  EXPECT_EQ(other.ask("SELECT max(seq) - min(seq) FROM traces WHERE id LIKE 'x%'"), "499");
+  other.run("UPDATE traces SET cost_nano_usd = 3 WHERE id LIKE 'x%' OR seq <= 8192");
+  EXPECT_EQ(versions(), "store_meta 4, trace_counter 1");
+  EXPECT_EQ(other.ask("SELECT count(*) FROM trace_stale_blocks"), "2");
+  other.run("DELETE FROM traces WHERE id LIKE 'x%'");
+  EXPECT_EQ(versions(), "store_meta 5, trace_counter 2");
+  other.run("COMMIT");
+  std::istringstream changed(ask("SELECT id FROM traces WHERE seq <= 8192"));
+  for (std::string id; changed >> id;) expected_.rows().at(id).cost_nano_usd = 3;
+  check();
+  settle();
+  check();
+}
+
+TEST_F(PostgresQuestions, RowsThatOthersInsertWithConflictsOrNumbersOfTheirOwnAreCountedAndNumberedAllTheSame) {
+  open();
+  fill(100);
+  PlainPg other(TestServer::get().dsn(database_, "postgres"));
+  const std::string insert = "INSERT INTO traces(id, timestamp, provider, model, request_method, request_path, seq) ";
+  other.run(insert + "VALUES('x', now(), 'p', 'm', 'G', '/', 7), ('y', now(), 'p', 'm', 'G', '/', NULL)");
+  other.run(insert +
+            "SELECT id, now(), 'p', 'm', 'G', '/', NULL FROM (VALUES('x'), ('z'), ('y')) v(id) ON CONFLICT (id) "
+            "DO NOTHING");
+  other.run(insert +
+            "SELECT id, now(), 'p', 'n', 'G', '/', NULL FROM (VALUES('z'), ('v')) v(id) ON CONFLICT (id) DO "
+            "UPDATE SET model = EXCLUDED.model");
+  other.run("WITH a AS (" + insert + "VALUES('a', now(), 'p', 'm', 'G', '/', NULL)) " + insert +
+            "VALUES('b', now(), 'p', 'm', 'G', '/', NULL)");
+  EXPECT_EQ(other.ask("SELECT string_agg(id || model, ' ' ORDER BY id) FROM traces WHERE seq > 100"),
+            "am bm vn xm ym zn");
+  EXPECT_EQ(other.ask("SELECT traces FROM trace_counter"), "106");
+  EXPECT_EQ(other.ask("SELECT last_seq >= (SELECT max(seq) FROM traces) FROM trace_counter"), "t");
+  ASSERT_TRUE(writer_->write(rows(10)));
+  EXPECT_EQ(*reader()->count(), 116);
+}
+
+TEST_F(PostgresQuestions, AChangeBehindAnOldSnapshotLeavesNoBlockStale) {
+  open();
+  fill(1'000);
+  PlainPg other(TestServer::get().dsn(database_, "postgres"));
+  other.run("BEGIN ISOLATION LEVEL REPEATABLE READ");
+  EXPECT_EQ(other.ask("SELECT count(*) FROM traces"), "1000");
+  fill(8'000);
+  settle();
+  EXPECT_EQ(other.failure("UPDATE traces SET cost_nano_usd = 3 WHERE seq = 10"), "40001");
+  other.run("ROLLBACK");
+  other.run("BEGIN ISOLATION LEVEL REPEATABLE READ");
+  const std::string id = other.ask("UPDATE traces SET cost_nano_usd = 3 WHERE seq = 10 RETURNING id");
+  other.run("COMMIT");
+  expected_.rows().at(id).cost_nano_usd = 3;
+  check();
+}
+
 std::int64_t slow_now_ns = 0;
 
 TEST_F(PostgresQuestions, APageEndsInTimeBetweenBlocksWithoutAMatch) {

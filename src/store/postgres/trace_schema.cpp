@@ -88,51 +88,79 @@ ALTER TABLE trace_block_columns ENABLE ROW LEVEL SECURITY;
 ALTER TABLE trace_block_columns FORCE ROW LEVEL SECURITY;
 )sql";
 
-// Rows that others write get their number, are counted, and what was made of rows that they change is to be made anew.
-// The lock is the roller's (roller_lock.h): a block is not made of rows that somebody is just changing.
+// Rows that others write get their number, are counted, and what was made of rows that they change is to be made anew: a
+// statement at a time, so that a change of many rows costs no more for each than one of few. Numbers of a statement's rows
+// are counted in a setting of its transaction.
+//
+// The lock is the roller's (roller_lock.h): a block is not made of rows that somebody is just changing. A snapshot that is
+// older than the last block does not show it; FOR SHARE ends such a transaction with 40001, for it to be tried again.
+//
+// Locks are taken in one order, so that nobody waits in a circle: the roller's, the rows of store_meta from rolled_seq to
+// the spans, the counter. The gateway has the last two in this order too.
 constexpr std::string_view kForeign = R"sql(
-CREATE FUNCTION traces_foreign() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
-AS $$ DECLARE scope TEXT := coalesce(current_setting('ongoingai.scope', true), ''); BEGIN
-  PERFORM pg_advisory_xact_lock_shared(8067396492);  -- before the counter, as the roller does
-  IF TG_OP = 'INSERT' AND TG_WHEN = 'BEFORE' THEN
-    UPDATE trace_counter SET last_seq = last_seq + 1 RETURNING last_seq INTO NEW.seq;
+CREATE FUNCTION traces_foreign_rows() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+AS $$ DECLARE numbered BIGINT; BEGIN
+  IF TG_LEVEL = 'ROW' THEN
+    NEW.seq := current_setting('ongoingai.numbered')::bigint + 1;
+    PERFORM set_config('ongoingai.numbered', NEW.seq::text, true);
     RETURN NEW;
   END IF;
-  IF TG_OP <> 'DELETE' THEN
-    UPDATE store_meta SET value = NULL WHERE key IN ('min_span_ns', 'max_span_ns') AND value IS NOT NULL;
-  END IF;
+  PERFORM pg_advisory_xact_lock_shared(8067396492);
   UPDATE store_meta SET value = value + 1 WHERE key = 'generation';
-  PERFORM set_config('ongoingai.scope', 'all', true);  -- for the tables of blocks
-  IF TG_OP = 'TRUNCATE' THEN
+  UPDATE store_meta SET value = NULL WHERE key IN ('min_span_ns', 'max_span_ns') AND value IS NOT NULL;
+  SELECT last_seq INTO numbered FROM trace_counter FOR UPDATE;
+  PERFORM set_config('ongoingai.numbered', numbered::text, true);
+  RETURN NULL;
+END $$;
+CREATE FUNCTION traces_foreign_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+AS $$ DECLARE
+  scope TEXT := coalesce(current_setting('ongoingai.scope', true), '');
+  rolled BIGINT;
+BEGIN
+  PERFORM set_config('ongoingai.scope', 'all', true);  -- for the tables of traces and of blocks
+  IF TG_OP = 'INSERT' THEN
+    UPDATE trace_counter SET last_seq = current_setting('ongoingai.numbered')::bigint, traces = traces +
+      (SELECT count(*) FROM traces WHERE seq > last_seq AND seq <= current_setting('ongoingai.numbered')::bigint);
+    PERFORM set_config('ongoingai.scope', scope, true);
+    RETURN NULL;
+  END IF;
+  PERFORM pg_advisory_xact_lock_shared(8067396492);
+  SELECT value INTO rolled FROM store_meta WHERE key = 'rolled_seq' FOR SHARE;
+  UPDATE store_meta SET value = value + 1 WHERE key = 'generation';
+  IF TG_OP = 'UPDATE' THEN
+    UPDATE store_meta SET value = NULL WHERE key IN ('min_span_ns', 'max_span_ns') AND value IS NOT NULL;
+    INSERT INTO trace_stale_blocks(last_seq) SELECT DISTINCT coalesce(
+      (SELECT b.last_seq FROM trace_blocks b WHERE b.last_seq >= c.seq ORDER BY b.last_seq LIMIT 1), c.seq)
+      FROM (SELECT seq FROM before UNION ALL SELECT seq FROM after) c WHERE c.seq <= rolled ON CONFLICT DO NOTHING;
+  ELSIF TG_OP = 'DELETE' THEN
+    INSERT INTO trace_stale_blocks(last_seq) SELECT DISTINCT coalesce(
+      (SELECT b.last_seq FROM trace_blocks b WHERE b.last_seq >= c.seq ORDER BY b.last_seq LIMIT 1), c.seq)
+      FROM before c WHERE c.seq <= rolled ON CONFLICT DO NOTHING;
+    UPDATE trace_counter SET traces = traces - (SELECT count(*) FROM before);
+  ELSE
     UPDATE trace_counter SET traces = 0;
     DELETE FROM trace_blocks;
     DELETE FROM trace_block_columns;
     DELETE FROM trace_rollups;
     DELETE FROM trace_stale_blocks;
     DELETE FROM trace_stale_hours;
-    PERFORM set_config('ongoingai.scope', scope, true);
-    RETURN NULL;
-  END IF;
-  IF TG_OP = 'INSERT' THEN UPDATE trace_counter SET traces = traces + 1; END IF;
-  IF TG_OP = 'DELETE' THEN UPDATE trace_counter SET traces = traces - 1; END IF;
-  IF TG_OP <> 'INSERT' THEN
-    INSERT INTO trace_stale_blocks(last_seq) SELECT coalesce(
-      (SELECT b.last_seq FROM trace_blocks b WHERE b.last_seq >= OLD.seq ORDER BY b.last_seq LIMIT 1), OLD.seq)
-      WHERE OLD.seq <= (SELECT value FROM store_meta WHERE key = 'rolled_seq') ON CONFLICT DO NOTHING;
-  END IF;
-  IF TG_OP <> 'DELETE' THEN
-    INSERT INTO trace_stale_blocks(last_seq) SELECT coalesce(
-      (SELECT b.last_seq FROM trace_blocks b WHERE b.last_seq >= NEW.seq ORDER BY b.last_seq LIMIT 1), NEW.seq)
-      WHERE NEW.seq <= (SELECT value FROM store_meta WHERE key = 'rolled_seq') ON CONFLICT DO NOTHING;
   END IF;
   PERFORM set_config('ongoingai.scope', scope, true);
   RETURN NULL;
 END $$;
-CREATE TRIGGER traces_foreign_number BEFORE INSERT ON traces FOR EACH ROW WHEN (NEW.seq IS NULL)
-  EXECUTE FUNCTION traces_foreign();
-CREATE TRIGGER traces_foreign_change AFTER INSERT OR UPDATE OR DELETE ON traces FOR EACH ROW
-  WHEN (current_setting('ongoingai.writer', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION traces_foreign();
-CREATE TRIGGER traces_foreign_truncate AFTER TRUNCATE ON traces FOR EACH STATEMENT EXECUTE FUNCTION traces_foreign();
+CREATE TRIGGER traces_foreign_begin BEFORE INSERT ON traces FOR EACH STATEMENT
+  WHEN (current_setting('ongoingai.writer', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION traces_foreign_rows();
+CREATE TRIGGER traces_foreign_number BEFORE INSERT ON traces FOR EACH ROW
+  WHEN (current_setting('ongoingai.writer', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION traces_foreign_rows();
+CREATE TRIGGER traces_foreign_insert AFTER INSERT ON traces FOR EACH STATEMENT
+  WHEN (current_setting('ongoingai.writer', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION traces_foreign_change();
+CREATE TRIGGER traces_foreign_update AFTER UPDATE ON traces REFERENCING OLD TABLE AS before NEW TABLE AS after
+  FOR EACH STATEMENT WHEN (current_setting('ongoingai.writer', true) IS DISTINCT FROM 'on')
+  EXECUTE FUNCTION traces_foreign_change();
+CREATE TRIGGER traces_foreign_delete AFTER DELETE ON traces REFERENCING OLD TABLE AS before
+  FOR EACH STATEMENT WHEN (current_setting('ongoingai.writer', true) IS DISTINCT FROM 'on')
+  EXECUTE FUNCTION traces_foreign_change();
+CREATE TRIGGER traces_foreign_truncate AFTER TRUNCATE ON traces FOR EACH STATEMENT EXECUTE FUNCTION traces_foreign_change();
 )sql";
 
 constexpr Migration kMigrations[] = {{"postgres/001_create_traces.sql", kCreate},
