@@ -80,6 +80,21 @@ int PgConnection::ms_left() const {
   return static_cast<int>(std::max<std::int64_t>(0, (call_deadline() - mono_now_ns()) / kMs));
 }
 
+std::string PgConnection::set_timeout() {
+  const int left_ms = ms_left();
+  told_ms_ = std::max(kLeastStatementMs, left_ms - std::min(left_ms / 10, kEarlierMs));
+  return "SET LOCAL statement_timeout = " + std::to_string(told_ms_);
+}
+
+/// A statement of its own, so only where it makes a difference.
+PgExpected<void> PgConnection::renew_timeout() {
+  if (PQtransactionStatus(connection_.get()) != PQTRANS_INTRANS) return {};
+  const int left_ms = ms_left(), quarter = told_ms_ / 4;
+  if (left_ms == 0 || (left_ms >= told_ms_ - quarter && left_ms - kEarlierMs <= told_ms_ + quarter)) return {};
+  if (auto set = run(set_timeout()); !set) return tl::make_unexpected(set.error());
+  return {};
+}
+
 std::int64_t PgConnection::call_deadline() const {
   return deadline_ns_ != 0 ? deadline_ns_ : mono_now_ns() + options_.call_timeout_ms * kMs;
 }
@@ -186,6 +201,7 @@ PgExpected<PgResult> PgConnection::last(std::int64_t deadline_ns) {
 
 PgExpected<PgResult> PgConnection::query(const std::string& sql, const PgParams& p) {
   if (auto ok = connect(); !ok) return tl::make_unexpected(ok.error());
+  if (auto ok = renew_timeout(); !ok) return tl::make_unexpected(ok.error());
   const std::int64_t deadline_ns = call_deadline();
   const int sent =
       PQsendQueryParams(connection_.get(), sql.c_str(), p.size(), p.types(), p.values(), p.lengths(), p.formats(), 1);
@@ -197,6 +213,7 @@ PgExpected<PgResult> PgConnection::query(const std::string& sql, const PgParams&
 PgExpected<void> PgConnection::each(const std::string& sql, const PgParams& p,
                                     const std::function<bool(const PgResult&)>& row) {
   if (auto ok = connect(); !ok) return ok;
+  if (auto ok = renew_timeout(); !ok) return ok;
   const std::int64_t deadline_ns = call_deadline();
   const int sent =
       PQsendQueryParams(connection_.get(), sql.c_str(), p.size(), p.types(), p.values(), p.lengths(), p.formats(), 1);
@@ -289,6 +306,7 @@ PgExpected<PgTransaction> PgTransaction::begin(PgConnection& c, const PgTransact
     sql += " READ ONLY";
   else  // a writer whose host is gone must not keep its locks until TCP gives up
     sql += "; SET LOCAL idle_in_transaction_session_timeout = '60s'";
+  if (o.writer) sql += "; SET LOCAL ongoingai.writer = 'on'";
   if (o.by_index)
     sql += "; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off";
   const bool all = o.scope != nullptr && o.scope->everything, one = o.scope != nullptr && !all;
@@ -296,13 +314,9 @@ PgExpected<PgTransaction> PgTransaction::begin(PgConnection& c, const PgTransact
   for (int attempt = 0;; ++attempt) {
     const bool fresh = !c.connected();
     if (auto ok = c.connect(); !ok) return tl::make_unexpected(ok.error());
-    const int left_ms = c.ms_left();
-    const std::string timeout =
-        std::to_string(std::max(kLeastStatementMs, left_ms - std::min(left_ms / 10, kEarlierMs)));
     const auto begun =
-        c.run(sql + "; SELECT set_config('statement_timeout','" + timeout +
-              "',true), set_config('jit','off',true), set_config('ongoingai.scope','" + (all ? "all" : "") +
-              "',true), set_config('ongoingai.org_id'," + c.literal(one ? o.scope->org_id : "") +
+        c.run(sql + "; " + c.set_timeout() + "; SELECT set_config('jit','off',true), set_config('ongoingai.scope','" +
+              (all ? "all" : "") + "',true), set_config('ongoingai.org_id'," + c.literal(one ? o.scope->org_id : "") +
               ",true), set_config('ongoingai.workspace_id'," + c.literal(one ? o.scope->workspace_id : "") + ",true)");
     if (begun) return PgTransaction(c);
     if (c.connected()) (void)c.run("ROLLBACK");

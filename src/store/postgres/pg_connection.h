@@ -5,11 +5,11 @@
 // nothing is expected of the session between two of them. (LISTEN is the exception: it needs a connection to the server
 // itself.)
 //
-// Deadlines are kept on both sides. Every transaction sets `statement_timeout` to what is left of the caller's time, so
-// that a slow statement is ended by the server and the connection stays. Where the server itself does not answer, the
-// connection is dropped; no cancel request is sent then, since libpq 15 sends it without any bound of time, and the
-// server ends the statement at the same moment. Looking up a host's name is bounded by the resolver's own settings
-// only.
+// Deadlines are kept on both sides. Every transaction keeps `statement_timeout` at what is left of the caller's time,
+// to a quarter, so that a slow statement is ended by the server and the connection stays. Where the server itself does
+// not answer, the connection is dropped; no cancel request is sent then, since libpq 15 sends it without any bound of
+// time, and the server ends the statement at the same moment. Looking up a host's name is bounded by the resolver's own
+// settings only.
 #include <libpq-fe.h>
 
 #include <cstdint>
@@ -52,6 +52,9 @@ class PgConnection {
   void clear_deadline() { deadline_ns_ = 0; }
   /// Of the deadline; of a single call where there is none.
   int ms_left() const;
+  /// `SET LOCAL`, to what is left less a little, so that the server's word comes before our own deadline. Statements of
+  /// the transaction that begin with much less time, or more, renew it.
+  std::string set_timeout();
 
   /// One statement in the extended protocol, unnamed; binary results.
   PgExpected<PgResult> query(const std::string& sql, const PgParams& params = {});
@@ -88,6 +91,7 @@ class PgConnection {
   PgExpected<void> wait(bool write, std::int64_t deadline_ns);
   PgExpected<PgResult> next(std::int64_t deadline_ns);
   PgExpected<PgResult> last(std::int64_t deadline_ns);
+  PgExpected<void> renew_timeout();
   PgError failed(PgError e);
   PgError lost();
   void discard_rest(std::int64_t deadline_ns);
@@ -95,6 +99,7 @@ class PgConnection {
   const PgConnectOptions options_;
   std::unique_ptr<PGconn, Finish> connection_;
   std::int64_t deadline_ns_ = 0;
+  int told_ms_ = 0;  ///< the transaction's statement_timeout
 };
 
 /// Whose rows a transaction sees under row-level security, and how it runs.
@@ -106,6 +111,8 @@ struct PgTransactionOptions {
   /// Rows are found and ordered by indexes wherever there is one. The planner thinks that few rows pass the policies of
   /// row-level security, and would rather read and sort a large part of a table than follow an index to a page of it.
   bool by_index = false;
+  /// It is the gateway that changes rows: triggers have nothing to note (trace_schema.cpp).
+  bool writer = false;
 };
 
 /// Rolled back unless committed.

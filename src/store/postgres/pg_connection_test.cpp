@@ -185,6 +185,20 @@ TEST_F(PgConnectionTest, ASlowStatementIsEndedByTheServerAndTheConnectionStays) 
   EXPECT_EQ(std::to_string((query("SELECT 1"), db_.backend_pid())), pid);
 }
 
+TEST_F(PgConnectionTest, AStatementMayTakeWhatIsLeftWhenItBegins) {
+  const auto allowed_ms = [&] {
+    return query("SELECT setting::bigint FROM pg_settings WHERE name = 'statement_timeout'").integer(0, 0);
+  };
+  db_.set_deadline(600'000);
+  const auto t = begin();
+  EXPECT_GT(allowed_ms(), 500'000);
+  db_.set_deadline(200'000);
+  EXPECT_LE(allowed_ms(), 200'000);
+  EXPECT_GT(allowed_ms(), 100'000);
+  db_.set_deadline(600'000);
+  EXPECT_GT(allowed_ms(), 500'000) << "as for a long export, whose time begins anew";
+}
+
 TEST_F(PgConnectionTest, AServerThatHangsIsGivenUpAtTheDeadline) {
   query("SELECT 1");
   const pid_t hung = db_.backend_pid();
