@@ -90,27 +90,29 @@ AnalyticRow BatchArrays::analytic(const Trace& t, std::int64_t seq) {
 
 void BatchArrays::put(PgParams& params) {
   for (PgArray& a : arrays_) a.put(params);
+  params.integer(static_cast<std::int64_t>(rows_));
 }
 
 std::string BatchArrays::insert_sql() {
-  std::string names, values, selected, arrays, aliases;
+  std::string names, values, selected, unpacked;
   int n = 0;
   for (const Col c : all_columns()) {
     const Kind kind = kind_of(c);
-    const std::string alias = "c" + std::to_string(++n);
+    const std::string number = std::to_string(++n), alias = "c" + number;
     names += std::string(", ") + name_of(c);
     values += ", " + alias + kind.cast + " AS " + alias;
     selected += ", t." + alias;
-    arrays += (n > 1 ? ", $" : "$") + std::to_string(n) + "::" + kind.array;
-    aliases += (n > 1 ? ", " : "") + alias;
+    unpacked += ", unnest($" + number + "::" + kind.array + ") AS " + alias;
   }
-  // `c` is evaluated when `t` is complete: what is parsed before holds nobody up.
-  return "WITH t AS MATERIALIZED (SELECT n" + values + " FROM unnest(" + arrays + ") WITH ORDINALITY t(" + aliases +
-         ", n)), c AS MATERIALIZED (SELECT last_seq FROM trace_counter WHERE (SELECT count(*) FROM t) >= 0 "
-         "FOR UPDATE), i AS (INSERT INTO traces(seq" +
-         names + ") SELECT c.last_seq + t.n" + selected +
-         " FROM c, t ON CONFLICT (id) DO NOTHING RETURNING seq) SELECT (SELECT count(*) FROM i), (SELECT last_seq FROM "
-         "c), (SELECT max(seq) FROM i)";
+  const std::string rows = "$" + std::to_string(n + 1);
+  // In the list of a SELECT such functions advance together, and keep no copy each as they do in FROM. `c` is evaluated
+  // when `t` is complete: what is parsed before holds nobody up.
+  return "WITH t AS MATERIALIZED (SELECT n" + values + " FROM (SELECT generate_series(1, " + rows + ") AS n" +
+         unpacked + ") r), c AS (UPDATE trace_counter SET last_seq = last_seq + " + rows + ", traces = traces + " +
+         rows + " WHERE (SELECT count(*) FROM t) >= 0 RETURNING last_seq - " + rows +
+         " AS before), i AS (INSERT INTO traces(seq" + names + ") SELECT c.before + t.n" + selected +
+         " FROM c, t) SELECT before, (SELECT value FROM store_meta WHERE key = 'rolled_seq'), (SELECT value FROM "
+         "store_meta WHERE key = 'generation') FROM c";
 }
 
 std::pair<std::int64_t, std::int64_t> BatchArrays::take_spans() {

@@ -40,7 +40,8 @@ std::int64_t unix_ns_of(std::int64_t micros) {
 }
 
 void append_number(std::string& out, std::uint64_t v, int width) {
-  for (int i = width - 1; i >= 0; --i) out += static_cast<char>(v >> (8 * i) & 0xFF);
+  const std::uint64_t bytes = __builtin_bswap64(v << (64 - 8 * width));
+  out.append(reinterpret_cast<const char*>(&bytes), static_cast<std::size_t>(width));
 }
 
 void PgParams::add(Oid type, std::size_t length, Where where) {

@@ -14,11 +14,14 @@ namespace {
 constexpr std::int64_t kStepShare = 4;
 constexpr std::int64_t kLookInterval = 10'000'000'000;
 constexpr std::int64_t kFarBehind = 4;  // blocks
+constexpr std::int64_t kReportInterval = 60'000'000'000;
 constexpr std::size_t kMostTenants = 10'000;
 // Full blocks that wait for the roller's lock; beyond, rows are read back.
 constexpr std::size_t kMostCollected = 4;
 // A tenant's row was deleted since we made it.
 constexpr std::string_view kForeignKey = "23503";
+// A row is there already, or twice in a batch.
+constexpr std::string_view kUnique = "23505";
 
 PgConnectOptions connect_options(const PgOptions& o) {
   return {.dsn = o.dsn,
@@ -56,15 +59,75 @@ WriteError PostgresWriter::failed(const PgError& e) const {
 tl::expected<WriteReport, WriteError> PostgresWriter::write(TraceRows& batch) {
   if (batch.size() == 0) return WriteReport{};
   db_.set_deadline(options_.write_deadline_ms);
-  auto done = write_once(batch);
-  if (!done && done.error().sqlstate == kForeignKey) {
-    tenants_.clear();
-    done = write_once(batch);
+  bool repeated = false;
+  auto done = write_once(batch, repeated);
+  // Rarely so, and then in a transaction of its own: that a row is there, and that a tenant is not.
+  for (int attempts = 2; !done && attempts > 0; --attempts) {
+    if (done.error().sqlstate == kForeignKey)
+      tenants_.clear();
+    else if (done.error().sqlstate == kUnique && !repeated)
+      repeated = true;
+    else
+      break;
+    done = write_once(batch, repeated);
   }
   db_.clear_deadline();
   if (!done) return tl::make_unexpected(failed(done.error()));
   housekeep_when_due();
   return *done;
+}
+
+PgExpected<WriteReport> PostgresWriter::write_once(TraceRows& batch, bool repeated) {
+  fresh_.clear();
+  made_.clear();
+  last_tenant_ = {};
+  auto t = PgTransaction::begin(db_, {.scope = &everything(), .writer = true});
+  if (!t) return tl::make_unexpected(t.error());
+  Inserted done;
+  auto ok = repeated ? find_stored(batch) : PgExpected<void>();
+  if (ok) ok = insert(batch, repeated, done);
+  if (ok) ok = t->commit();
+  if (!ok || !done.as_guessed) collector_.restart(ok ? done.last : written_seq_);
+  if (!ok) return tl::make_unexpected(ok.error());
+  if (tenants_.size() + made_.size() > kMostTenants) tenants_.clear();
+  tenants_.insert(made_.begin(), made_.end());
+  least_span_ns_ = std::min(done.least_span_ns, least_span_ns_);
+  most_span_ns_ = std::max(done.most_span_ns, most_span_ns_);
+  written_seq_ = done.last;
+  return WriteReport{static_cast<std::size_t>(done.rows)};
+}
+
+/// Which rows of the batch are in the database, and from here on nobody adds any.
+PgExpected<void> PostgresWriter::find_stored(TraceRows& batch) {
+  stored_.clear();
+  const auto locked = db_.run("SELECT FROM trace_counter FOR UPDATE");
+  if (!locked) return tl::make_unexpected(locked.error());
+  std::vector<std::string> ids;
+  for (std::size_t i = 0; i < batch.size(); ++i)
+    if (const Trace* row = batch.row(i)) ids.push_back(storable_text(stored_text(Col::id, *row)));
+  const auto there = db_.query("SELECT id FROM traces WHERE id = ANY($1)", PgParams().texts(ids));
+  if (!there) return tl::make_unexpected(there.error());
+  for (int i = 0; i < there->rows(); ++i) stored_.emplace(there->text(i, 0));
+  return {};
+}
+
+PgExpected<void> PostgresWriter::insert(TraceRows& batch, bool repeated, Inserted& out) {
+  arrays_.clear();
+  arrays_.take_spans();
+  if (collector_.last() != written_seq_ || collector_.full().size() > kMostCollected) collector_.restart(written_seq_);
+  out.last = written_seq_;
+  std::int64_t guess = written_seq_;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const Trace* const row = batch.row(i);
+    if (row == nullptr || (repeated && !stored_.insert(storable_text(stored_text(Col::id, *row))).second)) continue;
+    arrays_.add(*row);
+    note_tenant(*row);
+    collector_.add(arrays_.analytic(*row, ++guess));
+    if (!arrays_.full()) continue;
+    if (out.rows == 0) note_tenants(batch, i + 1);
+    if (auto ok = insert_arrays(out); !ok) return ok;
+  }
+  return insert_arrays(out);
 }
 
 /// Most rows have the tenant of the row before.
@@ -75,7 +138,14 @@ void PostgresWriter::note_tenant(const Trace& t) {
   if (!tenants_.contains(last_tenant_)) fresh_.emplace(storable_text(org), storable_text(workspace));
 }
 
-/// Those of the rows at hand.
+/// Of rows that are inserted later. Whoever has the counter and waits for a tenant that another gateway is just making
+/// would wait for ever: that one waits for the counter.
+void PostgresWriter::note_tenants(TraceRows& batch, std::size_t from) {
+  for (std::size_t i = from; i < batch.size(); ++i)
+    if (const Trace* row = batch.row(i)) note_tenant(*row);
+}
+
+/// In one order, whichever gateway makes them.
 PgExpected<void> PostgresWriter::make_tenants() {
   Tenants fresh;
   for (const auto& tenant : fresh_)
@@ -105,86 +175,43 @@ PgExpected<void> PostgresWriter::make_tenants() {
   return {};
 }
 
-PgExpected<WriteReport> PostgresWriter::write_once(TraceRows& batch) {
-  fresh_.clear();
-  made_.clear();
-  last_tenant_ = {};
-  auto t = PgTransaction::begin(db_, {.scope = &everything()});
-  if (!t) return tl::make_unexpected(t.error());
-  if (auto ok = db_.run("SET LOCAL ongoingai.writer = 'on'"); !ok) return tl::make_unexpected(ok.error());
-  Inserted done;
-  auto ok = insert(batch, done);
-  if (ok) ok = note(done);
-  if (ok) ok = t->commit();
-  if (!ok || !done.as_guessed) collector_.restart(ok ? done.last : written_seq_);
-  if (!ok) return tl::make_unexpected(ok.error());
-  if (tenants_.size() + made_.size() > kMostTenants) tenants_.clear();
-  tenants_.insert(made_.begin(), made_.end());
-  written_seq_ = done.last;
-  return WriteReport{static_cast<std::size_t>(done.rows)};
-}
-
-PgExpected<void> PostgresWriter::insert(TraceRows& batch, Inserted& out) {
-  arrays_.clear();
-  arrays_.take_spans();
-  if (collector_.last() != written_seq_ || collector_.full().size() > kMostCollected) collector_.restart(written_seq_);
-  out.last = written_seq_;
-  std::int64_t guess = written_seq_;
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    if (const Trace* row = batch.row(i); row != nullptr) {
-      arrays_.add(*row);
-      note_tenant(*row);
-      collector_.add(arrays_.analytic(*row, ++guess));
-    }
-    if (!arrays_.full()) continue;
-    if (auto ok = insert_arrays(out); !ok) return ok;
-  }
-  return insert_arrays(out);
-}
-
 /// The counter is locked until the commit: whoever numbers rows next does so when ours are in sight, so that a reader
-/// who has seen a number has seen all before it.
+/// who has seen a number has seen all before it. What else is locked is so before.
 PgExpected<void> PostgresWriter::insert_arrays(Inserted& out) {
   static const std::string sql = BatchArrays::insert_sql();
   if (arrays_.rows() == 0) return {};
   if (auto ok = make_tenants(); !ok) return ok;
+  if (auto ok = widen_spans(out); !ok) return ok;
   PgParams params;
   arrays_.put(params);
   const auto done = db_.query(sql, params);
   if (!done) return tl::make_unexpected(done.error());
-  if (done->is_null(0, 1))
+  if (done->rows() == 0)
     return tl::make_unexpected(PgError{.message = "the table trace_counter has no row: restore it from a backup"});
-  const std::int64_t rows = done->integer(0, 0), before = done->integer(0, 1);
-  out.as_guessed =
-      out.as_guessed && arrays_.as_is() && before == out.last && rows == static_cast<std::int64_t>(arrays_.rows());
+  const std::int64_t before = done->integer(0, 0), rows = static_cast<std::int64_t>(arrays_.rows());
+  out.as_guessed = out.as_guessed && arrays_.as_is() && before == out.last;
   out.rows += rows;
-  out.last = rows > 0 ? done->integer(0, 2) : before;
-  const auto counted = db_.query("UPDATE trace_counter SET last_seq = $1, traces = traces + $2",
-                                 PgParams().integer(out.last).integer(rows));
-  if (!counted) return tl::make_unexpected(counted.error());
+  out.last = before + rows;
+  rolled_seq_ = done->is_null(0, 1) ? out.last : done->integer(0, 1);
+  if (collector_.from() >= written_seq_) generation_ = done->integer(0, 2);
   arrays_.clear();
   return {};
 }
 
-/// What the database says about itself.
-PgExpected<void> PostgresWriter::note(const Inserted& done) {
+/// What the database says about the times of its rows.
+PgExpected<void> PostgresWriter::widen_spans(Inserted& out) {
   const auto [least, most] = arrays_.take_spans();
-  const bool wider = least < least_span_ns_ || most > most_span_ns_;
-  const auto meta = db_.query(
-      "SELECT (SELECT value FROM store_meta WHERE key = 'rolled_seq'), (SELECT value FROM store_meta WHERE key = "
-      "'generation')");
-  if (!meta) return tl::make_unexpected(meta.error());
-  rolled_seq_ = meta->is_null(0, 0) ? done.last : meta->integer(0, 0);
-  if (collector_.from() >= written_seq_) generation_ = meta->integer(0, 1);
-  if (!wider) return {};
-  // NULL, unknown, stays so.
+  if (least >= std::min(least_span_ns_, out.least_span_ns) && most <= std::max(most_span_ns_, out.most_span_ns))
+    return {};
+  out.least_span_ns = std::min(least, out.least_span_ns);
+  out.most_span_ns = std::max(most, out.most_span_ns);
+  // NULL, unknown, stays so. In one order: others widen them too.
   const auto noted = db_.query(
-      "UPDATE store_meta SET value = CASE key WHEN 'min_span_ns' THEN least(value, $1) ELSE greatest(value, $2) END "
-      "WHERE key IN ('min_span_ns', 'max_span_ns') AND value IS NOT NULL",
-      PgParams().integer(least).integer(most));
+      "UPDATE store_meta m SET value = CASE m.key WHEN 'min_span_ns' THEN least(m.value, $1) ELSE greatest(m.value, "
+      "$2) END FROM (SELECT key FROM store_meta WHERE key IN ('min_span_ns', 'max_span_ns') ORDER BY key FOR UPDATE) l "
+      "WHERE m.key = l.key AND m.value IS NOT NULL",
+      PgParams().integer(out.least_span_ns).integer(out.most_span_ns));
   if (!noted) return tl::make_unexpected(noted.error());
-  least_span_ns_ = std::min(least, least_span_ns_);
-  most_span_ns_ = std::max(most, most_span_ns_);
   return {};
 }
 
@@ -223,14 +250,34 @@ bool PostgresWriter::housekeep() {
   db_.set_deadline(options_.write_deadline_ms);
   blocks_.forget();
   bool did = false;
-  auto t = PgTransaction::begin(db_, {.scope = &everything(), .by_index = true});
-  const bool ok = t && step(did) == kOk && t->commit();
-  if (!ok) {
+  const auto done = housekeep_once(did);
+  if (!done) {
     retention_.restart();
     collector_.restart(collector_.last());
   }
   db_.clear_deadline();
-  return ok && did;
+  say_failure(done ? std::string() : done.error().message);
+  return done && did;
+}
+
+PgExpected<void> PostgresWriter::housekeep_once(bool& did) {
+  auto t = PgTransaction::begin(db_, {.scope = &everything(), .by_index = true});
+  if (!t) return tl::make_unexpected(t.error());
+  const int rc = step(did);
+  if (rc == kUnreadable) return tl::make_unexpected(PgError{.message = "a block or a roll-up is damaged"});
+  if (rc != kOk) return tl::make_unexpected(failure_.error);
+  return t->commit();
+}
+
+/// The same failure again is told at intervals. Empty: it went well.
+void PostgresWriter::say_failure(const std::string& why) {
+  const std::int64_t now = options_.clock.mono_ns();
+  const bool told = why == said_failure_ && now < next_report_ns_;
+  said_failure_ = why;
+  if (why.empty() || told || !options_.progress) return;
+  next_report_ns_ = now + kReportInterval;
+  options_.progress("house-keeping of the postgres database of " + options_.setting +
+                    " failed and is tried again: " + why);
 }
 
 /// Whoever has the lock does it for all.

@@ -26,10 +26,12 @@ class BatchArrays {
   void add(const Trace& t);
   std::size_t rows() const { return rows_; }
   bool full() const { return rows_ >= kRows || bytes_ >= kBytes; }
-  /// The parameters from the first on; they point into this.
+  /// All parameters of insert_sql(); they point into this.
   void put(PgParams& params);
-  /// `INSERT …`. Locks the counter until the commit, once the rows are unpacked and parsed. Yields how many rows were
-  /// inserted, the number before that of the first row, and the greatest number; nothing without the counter.
+  /// `INSERT …`, which numbers the rows and counts them; refused as a whole where an id is there already. Locks the
+  /// counter until the commit, once the rows are unpacked and parsed. Yields the number before that of the first row,
+  /// how far blocks go, and the generation of what blocks are made of, both as they were before; no row without the
+  /// counter.
   static std::string insert_sql();
   /// The row that was added last, as blocks see it. Valid as long as `t`.
   AnalyticRow analytic(const Trace& t, std::int64_t seq);
@@ -69,19 +71,25 @@ class PostgresWriter final : public TraceWriter {
  private:
   using Tenants = std::set<std::pair<std::string, std::string>, std::less<>>;
 
-  PgExpected<WriteReport> write_once(TraceRows& batch);
-  void note_tenant(const Trace& t);
-  PgExpected<void> make_tenants();
   struct Inserted {
     std::int64_t rows = 0, last = 0;
     bool as_guessed = true;  ///< the rows have the numbers that the collector was told
+    std::int64_t least_span_ns = 0, most_span_ns = 0;
   };
-  PgExpected<void> insert(TraceRows& batch, Inserted& out);
+  /// `repeated`: some of the rows are stored already, or more than once in the batch.
+  PgExpected<WriteReport> write_once(TraceRows& batch, bool repeated);
+  PgExpected<void> find_stored(TraceRows& batch);
+  PgExpected<void> insert(TraceRows& batch, bool repeated, Inserted& out);
+  void note_tenant(const Trace& t);
+  void note_tenants(TraceRows& batch, std::size_t from);
+  PgExpected<void> make_tenants();
   PgExpected<void> insert_arrays(Inserted& so_far);
-  PgExpected<void> note(const Inserted& done);
+  PgExpected<void> widen_spans(Inserted& so_far);
   WriteError failed(const PgError& e) const;
   /// One step in a transaction of its own; true: there is more to do.
   bool housekeep();
+  PgExpected<void> housekeep_once(bool& did);
+  void say_failure(const std::string& why);
   int step(bool& did);
   int add_blocks(const StoreMeta& meta, bool& did);
   void housekeep_when_due();
@@ -100,9 +108,11 @@ class PostgresWriter final : public TraceWriter {
   Tenants tenants_;              ///< that are known to have their rows; at most kMostTenants
   Tenants fresh_, made_;         ///< of the rows at hand that are not among them; made in this transaction
   std::pair<std::string, std::string> last_tenant_;    ///< of the last row
+  std::set<std::string> stored_;                       ///< ids that a repeated batch does not insert any more
   std::int64_t written_seq_ = 0, rolled_seq_ = 0;      ///< as they were when we last looked
   std::int64_t least_span_ns_ = 0, most_span_ns_ = 0;  ///< what store_meta holds at least
-  std::int64_t next_housekeeping_ns_ = 0;
+  std::int64_t next_housekeeping_ns_ = 0, next_report_ns_ = 0;
+  std::string said_failure_;  ///< of the last house-keeping; empty: it went well
 };
 
 }  // namespace gw::store::postgres

@@ -110,6 +110,65 @@ TEST_F(PostgresWriters, RowsOfOtherProgramsAreFollowedToo) {
   EXPECT_EQ(*r->count(), 21);
 }
 
+TEST_F(PostgresWriters, ABatchThatTwoWritersSendIsStoredOnce) {
+  open();
+  auto second = writer(options());
+  for (int round = 0; round < 20; ++round) {
+    const std::vector<Trace> batch = some("a", round * 30, 60);  // half of it is there from the round before
+    std::size_t inserted[2] = {0, 0};
+    const auto send = [&](TraceWriter& to, std::size_t& n) {
+      const auto done = to.write(batch);
+      ASSERT_TRUE(done) << done.error().message;
+      n = done->inserted;
+    };
+    std::thread other([&] { send(*second, inserted[1]); });
+    send(*writer_, inserted[0]);
+    other.join();
+    EXPECT_EQ(inserted[0] + inserted[1], round == 0 ? 60U : 30U);
+  }
+  EXPECT_EQ(ask("SELECT count(*) FROM traces"), std::to_string(19 * 30 + 60));
+  EXPECT_EQ(ask("SELECT traces FROM trace_counter"), std::to_string(19 * 30 + 60));
+}
+
+TEST_F(PostgresWriters, WhoWaitsForATenantThatIsJustMadeHoldsUpNobody) {
+  open();
+  std::vector<Trace> batch = some("a", 0, 12);
+  for (Trace& t : batch) t.request_body.assign(std::size_t{1} << 20, 'x');  // several statements
+  batch.back().org_id = "late";
+  PlainPg other(TestServer::get().dsn(database_, "postgres"));
+  other.run("BEGIN");
+  other.run("INSERT INTO organizations(id, name) VALUES('late', 'late')");
+  std::thread waiting([&] { EXPECT_TRUE(writer_->write(batch)); });
+  PlainPg watch(TestServer::get().dsn(database_, "postgres"));
+  while (watch.ask("SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = "
+                   "'Lock'") != "t") {
+  }
+  EXPECT_EQ(other.failure("SELECT FROM trace_counter FOR UPDATE NOWAIT"), "") << "they would wait for each other";
+  other.run("COMMIT");
+  waiting.join();
+  EXPECT_EQ(*reader()->count(), 12);
+}
+
+TEST_F(PostgresWriters, HouseKeepingThatFailsIsTold) {
+  std::vector<std::string> told;
+  PgOptions o = options();
+  auto w = writer(o);
+  o.progress = [&](std::string_view what) { told.emplace_back(what); };
+  w = writer(o);
+  ASSERT_TRUE(w->write(some("a", 0, 10)));
+  ask("ALTER TABLE trace_stale_hours RENAME TO elsewhere");
+  EXPECT_FALSE(w->idle());
+  EXPECT_FALSE(w->idle());
+  ASSERT_EQ(told.size(), 1U) << "the same failure is told once a minute";
+  EXPECT_NE(told[0].find("house-keeping"), std::string::npos) << told[0];
+  EXPECT_NE(told[0].find("trace_stale_hours"), std::string::npos) << told[0];
+  ask("ALTER TABLE elsewhere RENAME TO trace_stale_hours");
+  w->idle();
+  ask("ALTER TABLE trace_stale_hours RENAME TO elsewhere");
+  w->idle();
+  EXPECT_EQ(told.size(), 2U) << "it had gone well in between";
+}
+
 TEST_F(PostgresWriters, SeveralRollersMakeEachBlockOnce) {
   open();
   auto second = writer(options());
