@@ -34,13 +34,23 @@ Kind kind_of(Col c) {
   }
 }
 
+/// By Col.
+const std::vector<Kind>& kinds() {
+  static const std::vector<Kind> all = [] {
+    std::vector<Kind> out;
+    for (const Col c : all_columns()) out.push_back(kind_of(c));
+    return out;
+  }();
+  return all;
+}
+
 bool null_when_empty(Col c) { return c == Col::trace_group_id || c == Col::session_id; }
 
 }  // namespace
 
 void BatchArrays::clear() {
   if (arrays_.empty())
-    for (const Col c : all_columns()) arrays_.push_back(kind_of(c).make());
+    for (const Kind& kind : kinds()) arrays_.push_back(kind.make());
   for (PgArray& a : arrays_) a.clear();
   rows_ = bytes_ = 0;
   as_is_ = true;
@@ -56,7 +66,7 @@ void BatchArrays::add(const Trace& t) {
     const Col c = static_cast<Col>(i);
     PgArray& to = arrays_[i];
     const std::size_t before = to.size();
-    const Kind kind = kind_of(c);
+    const Kind& kind = kinds()[i];
     if (c == Col::timestamp || c == Col::created_at) {
       to.add_time(c == Col::timestamp ? started_ns_ : ended_ns_);
     } else if (c == Col::estimated_cost_usd) {
