@@ -1,8 +1,31 @@
 #include "store/block_tables.h"
 
+#include <algorithm>
+
 #include "store/block_column.h"
+#include "store/sealed.h"
 
 namespace gw::store {
+namespace {
+
+/// A literal: the least of 64 bits has none.
+std::string literal(std::int64_t v) { return std::to_string(std::max(v, INT64_MIN + 1)); }
+
+}  // namespace
+
+std::optional<BlockHeader> stored_header(std::string_view blob) {
+  const auto content = unsealed(blob);
+  auto header = content ? decode_header(*content) : malformed_block("a header");
+  return header ? std::optional(*header) : std::nullopt;
+}
+
+std::string starts_in(const TimeRange& range) {
+  return "start_ns >= " + literal(range.from_ns) + " AND start_ns < " + literal(range.to_ns);
+}
+
+std::string limit_clause(std::size_t most) {
+  return most > static_cast<std::size_t>(INT64_MAX) ? std::string() : " LIMIT " + std::to_string(most);
+}
 
 int BlockTables::read_block(std::int64_t last_seq, const BlockHeader& header, TraceBlock& out) {
   BlockColumns& source = columns();

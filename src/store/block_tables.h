@@ -54,6 +54,13 @@ struct StoredPage {
   RollupPage page;
 };
 
+/// The header of a block, as it is stored; nothing: it cannot be read.
+std::optional<BlockHeader> stored_header(std::string_view blob);
+
+/// SQL that every store understands: a condition on start_ns, and ` LIMIT most` or nothing.
+std::string starts_in(const TimeRange& range);
+std::string limit_clause(std::size_t most);
+
 class BlockTables {
  public:
   virtual ~BlockTables() = default;

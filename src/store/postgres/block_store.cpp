@@ -9,21 +9,6 @@
 namespace gw::store::postgres {
 namespace {
 
-std::optional<BlockHeader> header_of(std::string_view blob) {
-  const auto content = unsealed(blob);
-  auto header = content ? decode_header(*content) : malformed_block("a header");
-  return header ? std::optional(*header) : std::nullopt;
-}
-
-std::string limit(std::size_t most) {
-  return most > static_cast<std::size_t>(INT64_MAX) ? std::string() : " LIMIT " + std::to_string(most);
-}
-
-/// A literal: the least of 64 bits has none.
-std::string number(std::int64_t v) { return std::to_string(std::max(v, INT64_MIN + 1)) + "::bigint"; }
-std::string starts_in(const TimeRange& r) {
-  return "start_ns >= " + number(r.from_ns) + " AND start_ns < " + number(r.to_ns);
-}
 std::string level_number(RollupLevel l) { return std::to_string(static_cast<int>(l)); }
 
 struct TenantArrays {
@@ -156,7 +141,7 @@ int BlockStore::list_blocks(std::int64_t after, std::vector<StoredBlock>& out) {
   if (!r) return failure_(r.error());
   std::int64_t before = after;
   for (int i = 0; i < r->rows(); ++i) {
-    out.push_back({before, r->integer(i, 0), header_of(r->text(i, 1))});
+    out.push_back({before, r->integer(i, 0), stored_header(r->text(i, 1))});
     before = out.back().last_seq;
   }
   return kOk;
@@ -170,7 +155,7 @@ int BlockStore::find_block(std::int64_t last_seq, std::optional<StoredBlock>& ou
       "last_seq = $1",
       PgParams().integer(last_seq));
   if (!r) return failure_(r.error());
-  if (r->rows() == 1) out = StoredBlock{r->integer(0, 1), last_seq, header_of(r->text(0, 0))};
+  if (r->rows() == 1) out = StoredBlock{r->integer(0, 1), last_seq, stored_header(r->text(0, 0))};
   return kOk;
 }
 
@@ -338,12 +323,13 @@ int BlockStore::scan_pages(RollupLevel level, Dimension dimension, std::span<con
 }
 
 int BlockStore::stale_blocks(std::size_t most, std::vector<std::int64_t>& last_seqs) {
-  return numbers("SELECT last_seq FROM trace_stale_blocks ORDER BY last_seq" + limit(most), last_seqs);
+  return numbers("SELECT last_seq FROM trace_stale_blocks ORDER BY last_seq" + limit_clause(most), last_seqs);
 }
 
 int BlockStore::stale_hours(const TimeRange& range, std::size_t most, std::vector<std::int64_t>& starts) {
   return numbers(
-      "SELECT start_ns FROM trace_stale_hours WHERE " + starts_in(range) + " ORDER BY start_ns" + limit(most), starts);
+      "SELECT start_ns FROM trace_stale_hours WHERE " + starts_in(range) + " ORDER BY start_ns" + limit_clause(most),
+      starts);
 }
 
 int BlockStore::mark_block(std::int64_t last_seq) {
@@ -359,8 +345,8 @@ int BlockStore::mark_hours_from(std::int64_t from_ns) {
   return run(
       "INSERT INTO trace_stale_hours(start_ns) SELECT DISTINCT start_ns FROM trace_rollups WHERE level = 0 AND "
       "start_ns "
-      ">= " +
-      number(from_ns) + " ON CONFLICT DO NOTHING");
+      ">= $1 ON CONFLICT DO NOTHING",
+      PgParams().integer(from_ns));
 }
 
 int BlockStore::unmark_block(std::int64_t last_seq) {

@@ -13,9 +13,6 @@ namespace {
 
 // Of the deadline, for one page and for one export that find little: others wait for their turn meanwhile.
 constexpr int kListShare = 5, kExportShare = 10;
-// Rows that are in no block yet, as long as an older database is not rolled up: looking at each costs more than the
-// index then.
-constexpr std::int64_t kLongTail = 65'536;
 // Rows of the index whose bodies are searched between two looks at the clock.
 constexpr int kSearchedAtOnce = 64;
 
@@ -63,16 +60,20 @@ PgExpected<PgTransaction> PostgresReader::begin(const TenantScope& scope) {
   if (scope.everything) return t;
   // From here on row-level security binds to the tenant. Blocks have no tenant: they are read through a setting of
   // their own, and filtered here.
+  // Who has the only rows is the only one: the workspace that every database begins with may have none.
+  const std::string org = storable_text(scope.org_id), workspace = storable_text(scope.workspace_id);
   const auto seen = db_.query(
-      "SELECT coalesce(min(seq), 0), coalesce(max(seq), 0), (SELECT count(*) FROM (SELECT FROM workspaces LIMIT 2) w) "
-      "FROM traces");
+      "SELECT coalesce(min(seq), 0), coalesce(max(seq), 0), NOT EXISTS (SELECT FROM workspaces w WHERE NOT (w.org_id = "
+      "$1 AND w.id = $2) AND NOT (w.org_id = 'default' AND w.id = 'default' AND NOT EXISTS (SELECT FROM trace_rollups "
+      "r WHERE r.level = 0 AND r.dimension = 4 AND r.org = 'default' AND r.workspace = 'default'))) FROM traces",
+      PgParams().text(org).text(workspace));
   if (!seen) return tl::make_unexpected(seen.error());
   rows_.set_bounds(RowTable::Bounds{.first = seen->integer(0, 0), .last = seen->integer(0, 1)});
-  sole_tenant_ = seen->integer(0, 2) == 1;
+  sole_tenant_ = seen->boolean(0, 2);
   const auto narrowed = db_.query(
       "SELECT set_config('ongoingai.scope', '', true), set_config('ongoingai.org_id', $1, true), "
       "set_config('ongoingai.workspace_id', $2, true), set_config('ongoingai.blocks', 'on', true)",
-      PgParams().text(storable_text(scope.org_id)).text(storable_text(scope.workspace_id)));
+      PgParams().text(org).text(workspace));
   if (!narrowed) return tl::make_unexpected(narrowed.error());
   return t;
 }

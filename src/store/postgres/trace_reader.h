@@ -56,7 +56,7 @@ class PostgresReader final : public TraceReader {
   RowTable rows_;
   StoreMeta meta_;
   RolledAnswers answers_;
-  bool sole_tenant_ = false;  ///< the scope's workspace is the only one
+  bool sole_tenant_ = false;  ///< no other workspace has rows, as far as blocks go
   bool gave_up_ = false;
 };
 

@@ -1,7 +1,6 @@
 #include "store/postgres/trace_sql.h"
 
 #include "base/strings.h"
-#include "store/facts.h"
 #include "store/postgres/pg_json.h"
 #include "store/trace_defaults.h"
 
@@ -91,12 +90,6 @@ PgParams Conditions::params() const {
   return out;
 }
 
-void Conditions::scope(const TenantScope& scope) {
-  if (scope.everything) return;
-  text(Col::org_id, scope.org_id);
-  text(Col::workspace_id, scope.workspace_id);
-}
-
 void Conditions::created_at(std::int64_t least_ns, std::int64_t greatest_ns) {
   time("created_at >= ", least_ns);
   time("created_at <= ", greatest_ns);
@@ -116,41 +109,23 @@ void Conditions::seq_in(std::int64_t after, std::int64_t up_to) {
   if (up_to != INT64_MAX) raw("seq <= " + std::to_string(std::max<std::int64_t>(up_to, -1)));
 }
 
-void Conditions::filter(const TraceFilter& f) {
-  const auto exact = [this](Col c, const std::string& value) {
-    if (!value.empty()) text(c, value);
-  };
-  const auto number = [this](Col c, const char* op, std::int64_t value) {
-    raw(expression_of(c) + op + std::to_string(value));
-  };
-  const auto metadata = [this](const char* key, std::string_view value) {
-    if (!value.empty())
-      add(std::string("metadata @> jsonb_build_object('") + key + "', ", std::string(value), "::text)");
-  };
-  if (f.from_ns) time("timestamp >= ", up_to_micro(*f.from_ns));
-  if (f.to_ns) time("timestamp <= ", *f.to_ns);
-  exact(Col::session_id, f.session_id);
-  exact(Col::trace_group_id, f.trace_group_id);
-  exact(Col::provider, f.provider);
-  exact(Col::model, f.model);
-  exact(Col::api_key_hash, f.api_key_hash);
-  exact(Col::request_path, f.path);
-  exact(Col::gateway_key_id, f.gateway_key_id);
-  if (f.status != 0) number(Col::response_status, " = ", f.status);
-  if (f.min_tokens > 0) number(Col::total_tokens, " >= ", f.min_tokens);
-  if (f.max_tokens > 0) number(Col::total_tokens, " <= ", f.max_tokens);
-  if (f.min_cost_nano_usd > 0) number(Col::cost_nano_usd, " >= ", f.min_cost_nano_usd);
-  if (f.min_latency_ms > 0) number(Col::latency_ms, " >= ", f.min_latency_ms);
-  metadata("lineage_thread_id", f.thread_id);
-  metadata("lineage_run_id", f.run_id);
-  metadata("outcome", to_string(f.outcome));
-  if (f.text.empty()) return;
+void Conditions::started_from(std::int64_t ns) { time("timestamp >= ", up_to_micro(ns)); }
+
+void Conditions::compare(Col c, const char* op, std::int64_t value) {
+  raw(expression_of(c) + op + std::to_string(value));
+}
+
+void Conditions::metadata_is(const char* key, std::string_view value) {
+  add(std::string("metadata @> jsonb_build_object('") + key + "', ", std::string(value), "::text)");
+}
+
+void Conditions::body_has(const std::string& text) {
+  if (!is_storable_text(text)) return raw("false");
   // "C" changes ASCII letters only.
-  if (!is_storable_text(f.text)) return raw("false");
   const std::string begin = next();
-  const std::string text = place({.text = ascii_lower(f.text)});
-  sql_ += begin + "(strpos(lower(request_body COLLATE \"C\"), " + text +
-          ") > 0 OR strpos(lower(response_body COLLATE \"C\"), " + text + ") > 0)";
+  const std::string lower = place({.text = ascii_lower(text)});
+  sql_ += begin + "(strpos(lower(request_body COLLATE \"C\"), " + lower +
+          ") > 0 OR strpos(lower(response_body COLLATE \"C\"), " + lower + ") > 0)";
 }
 
 }  // namespace gw::store::postgres

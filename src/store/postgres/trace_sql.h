@@ -2,8 +2,10 @@
 // Rows of `traces` in Postgres as SQL conditions and as traces. One thread.
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "store/filter_conditions.h"
 #include "store/postgres/pg_values.h"
 #include "store/trace_columns.h"
 #include "store/trace_store.h"
@@ -31,10 +33,8 @@ class TraceSelect {
 };
 
 /// A WHERE clause with its values, which live here.
-class Conditions {
+class Conditions final : public FilterConditions {
  public:
-  void scope(const TenantScope& scope);
-  void filter(const TraceFilter& f);
   void text(Col c, const std::string& value) { add(expression_of(c) + " = ", value); }
   void raw(const std::string& condition) { sql_ += next() + condition; }
   /// Of rows that may be told from others by it only: bounds of created_at, both inclusive.
@@ -54,6 +54,12 @@ class Conditions {
     std::int64_t ns = 0;
     bool is_time = false;
   };
+  void started_from(std::int64_t ns) override;
+  void started_until(std::int64_t ns) override { time("timestamp <= ", ns); }
+  void is(Col c, const std::string& value) override { text(c, value); }
+  void compare(Col c, const char* op, std::int64_t value) override;
+  void metadata_is(const char* key, std::string_view value) override;
+  void body_has(const std::string& text) override;
   std::string next() const { return sql_.empty() ? " WHERE " : " AND "; }
   std::string place(Value value);
   void add(const std::string& before, const std::string& value, const std::string& behind = "");

@@ -25,12 +25,6 @@ std::string_view blob_of(const Statement& s, int i) {
                       : std::string_view(p, static_cast<std::size_t>(sqlite3_column_bytes(s.get(), i)));
 }
 
-std::optional<BlockHeader> header_of(std::string_view blob) {
-  const auto content = unsealed(blob);
-  auto header = content ? decode_header(*content) : malformed_block("a header");
-  return header ? std::optional(*header) : std::nullopt;
-}
-
 int done(int rc) { return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc; }
 
 /// The names must outlive the step.
@@ -78,7 +72,7 @@ int BlockStore::list_blocks(std::int64_t after, std::vector<StoredBlock>& out) {
   for (; rc == SQLITE_ROW; rc = list_.step()) {
     StoredBlock b{before, list_.integer(0), std::nullopt};
     before = b.last_seq;
-    b.header = header_of(blob_of(list_, 1));
+    b.header = stored_header(blob_of(list_, 1));
     out.push_back(b);
   }
   list_.reset();
@@ -94,7 +88,7 @@ int BlockStore::find_block(std::int64_t last_seq, std::optional<StoredBlock>& ou
   if (!s) return db_.code();
   s.bind(1, last_seq);
   const int rc = s.step();
-  if (rc == SQLITE_ROW) out = StoredBlock{s.integer(1), last_seq, header_of(blob_of(s, 0))};
+  if (rc == SQLITE_ROW) out = StoredBlock{s.integer(1), last_seq, stored_header(blob_of(s, 0))};
   return done(rc);
 }
 
@@ -316,24 +310,14 @@ int BlockStore::numbers(const std::string& sql, std::vector<std::int64_t>& out) 
   return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-namespace {
-
-std::string limit(std::size_t most) {
-  return most > static_cast<std::size_t>(INT64_MAX) ? std::string() : " LIMIT " + std::to_string(most);
-}
-std::string starts_in(const TimeRange& r) {
-  return "start_ns >= " + std::to_string(r.from_ns) + " AND start_ns < " + std::to_string(r.to_ns);
-}
-
-}  // namespace
-
 int BlockStore::stale_blocks(std::size_t most, std::vector<std::int64_t>& last_seqs) {
-  return numbers("SELECT last_seq FROM trace_stale_blocks ORDER BY last_seq" + limit(most), last_seqs);
+  return numbers("SELECT last_seq FROM trace_stale_blocks ORDER BY last_seq" + limit_clause(most), last_seqs);
 }
 
 int BlockStore::stale_hours(const TimeRange& range, std::size_t most, std::vector<std::int64_t>& starts) {
   return numbers(
-      "SELECT start_ns FROM trace_stale_hours WHERE " + starts_in(range) + " ORDER BY start_ns" + limit(most), starts);
+      "SELECT start_ns FROM trace_stale_hours WHERE " + starts_in(range) + " ORDER BY start_ns" + limit_clause(most),
+      starts);
 }
 
 int BlockStore::mark_block(std::int64_t last_seq) {

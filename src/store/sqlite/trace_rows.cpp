@@ -5,7 +5,6 @@
 
 #include "base/strings.h"
 #include "base/time_format.h"
-#include "store/facts.h"
 #include "store/trace_defaults.h"
 
 namespace gw::store::sqlite {
@@ -90,19 +89,20 @@ void TraceColumns::read(const Statement& s, Trace& t) {
 
 void Conditions::text(Col c, const char* op, std::string value) { add(expression(c) + op + "?", std::move(value)); }
 
-void Conditions::number(Col c, const char* op, std::int64_t value) {
+void Conditions::started_from(std::int64_t ns) { text(Col::timestamp, " >= ", format_db_time(ns)); }
+void Conditions::started_until(std::int64_t ns) { text(Col::timestamp, " <= ", format_db_time(ns)); }
+
+void Conditions::compare(Col c, const char* op, std::int64_t value) {
   sql_ += next() + expression(c) + op + std::to_string(value);
 }
 
-void Conditions::metadata_if(const char* key, std::string_view value) {
-  if (value.empty()) return;
+void Conditions::metadata_is(const char* key, std::string_view value) {
   const std::string m = expression(Col::metadata);
   add("CASE WHEN json_valid(" + m + ") THEN json_extract(" + m + ",'$." + key + "') = ? ELSE 0 END",
       std::string(value));
 }
 
-void Conditions::bodies_if(const std::string& text) {
-  if (text.empty()) return;
+void Conditions::body_has(const std::string& text) {
   add("(gw_contains(" + expression(Col::request_body) + ",?) OR gw_contains(" + expression(Col::response_body) + ",?))",
       text);
   values_.push_back(text);
@@ -111,33 +111,6 @@ void Conditions::bodies_if(const std::string& text) {
 void Conditions::before(const TraceCursor& after) {
   add("(" + expression(Col::created_at) + ", id) < (?, ?)", format_db_time(after.created_at_ns));
   values_.push_back(after.id);
-}
-
-void Conditions::scope(const TenantScope& scope) {
-  if (scope.everything) return;
-  text(Col::org_id, " = ", scope.org_id);
-  text(Col::workspace_id, " = ", scope.workspace_id);
-}
-
-void Conditions::filter(const TraceFilter& f) {
-  if (f.from_ns) text(Col::timestamp, " >= ", format_db_time(*f.from_ns));
-  if (f.to_ns) text(Col::timestamp, " <= ", format_db_time(*f.to_ns));
-  text_if(Col::session_id, f.session_id);
-  text_if(Col::trace_group_id, f.trace_group_id);
-  text_if(Col::provider, f.provider);
-  text_if(Col::model, f.model);
-  text_if(Col::api_key_hash, f.api_key_hash);
-  text_if(Col::request_path, f.path);
-  text_if(Col::gateway_key_id, f.gateway_key_id);
-  if (f.status != 0) number(Col::response_status, " = ", f.status);
-  if (f.min_tokens > 0) number(Col::total_tokens, " >= ", f.min_tokens);
-  if (f.max_tokens > 0) number(Col::total_tokens, " <= ", f.max_tokens);
-  if (f.min_cost_nano_usd > 0) number(Col::cost_nano_usd, " >= ", f.min_cost_nano_usd);
-  if (f.min_latency_ms > 0) number(Col::latency_ms, " >= ", f.min_latency_ms);
-  metadata_if("lineage_thread_id", f.thread_id);
-  metadata_if("lineage_run_id", f.run_id);
-  metadata_if("outcome", to_string(f.outcome));
-  bodies_if(f.text);
 }
 
 void Conditions::bind(Statement& s) const {

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "store/filter_conditions.h"
 #include "store/sqlite/columns.h"
 #include "store/sqlite/connection.h"
 #include "store/trace_store.h"
@@ -40,19 +41,13 @@ class TraceColumns {
 };
 
 /// A WHERE clause with its values; text lives here until the statement is done.
-class Conditions {
+class Conditions final : public FilterConditions {
  public:
   explicit Conditions(const std::vector<std::string>& expressions) : expressions_(expressions) {}
 
   void text(Col c, const char* op, std::string value);
-  void text_if(Col c, const std::string& value) {
-    if (!value.empty()) text(c, " = ", value);
-  }
-  void number(Col c, const char* op, std::int64_t value);
   void raw(const std::string& condition) { sql_ += next() + condition; }
   void before(const TraceCursor& after);
-  void scope(const TenantScope& scope);
-  void filter(const TraceFilter& f);
 
   const std::string& expression(Col c) const { return expressions_[static_cast<std::size_t>(c)]; }
   const std::string& sql() const { return sql_; }
@@ -63,8 +58,12 @@ class Conditions {
  private:
   std::string next() const { return sql_.empty() ? " WHERE " : " AND "; }
   void add(const std::string& condition, std::string value);
-  void metadata_if(const char* key, std::string_view value);
-  void bodies_if(const std::string& text);
+  void started_from(std::int64_t ns) override;
+  void started_until(std::int64_t ns) override;
+  void is(Col c, const std::string& value) override { text(c, " = ", value); }
+  void compare(Col c, const char* op, std::int64_t value) override;
+  void metadata_is(const char* key, std::string_view value) override;
+  void body_has(const std::string& text) override;
 
   const std::vector<std::string>& expressions_;
   std::string sql_;
