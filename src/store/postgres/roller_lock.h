@@ -6,5 +6,7 @@ namespace gw::store::postgres {
 
 /// One boolean: we have it.
 inline constexpr const char* kTryRollerLock = "SELECT pg_try_advisory_xact_lock(8067396492)";
+/// Waits for it.
+inline constexpr const char* kTakeRollerLock = "SELECT pg_advisory_xact_lock(8067396492)";
 
 }  // namespace gw::store::postgres

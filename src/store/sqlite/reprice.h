@@ -5,10 +5,9 @@
 
 namespace gw::store {
 
-/// Goes over the rows of the range in order of their end, some hundred at a time: they are read, priced, and written in
-/// a transaction of their own, which takes milliseconds and waits at most `busy_timeout_ms` for another writer. What
-/// was written before a failure stays; running it again does the rest. A dry run opens the database read-only and only
-/// reports. A database that no gateway of this version has opened yet, or that a newer one wrote, is refused.
+/// As store/reprice_run.h says, each batch in a transaction of milliseconds that waits at most `busy_timeout_ms` for
+/// another writer. A dry run opens the database read-only. A database that no gateway of this version has opened yet,
+/// or that a newer one wrote, is refused.
 Result<RepriceReport> reprice_sqlite(const SqliteOptions& options, const RepriceRange& range, const Repricer& price,
                                      bool dry_run);
 

@@ -1,7 +1,6 @@
 #include "store/sqlite/reprice.h"
 
-#include <atomic>
-#include <thread>
+#include <filesystem>
 
 #include "store/sqlite/scratch.h"
 #include "store/test_traces.h"
@@ -42,67 +41,11 @@ class SqliteReprice : public testing::Test {
   ScratchFolder folder_;
 };
 
-TEST_F(SqliteReprice, GoesOverEveryRowOfTheRangeOnceAcrossBatches) {
-  std::vector<Trace> traces = test_traces(1, 1'700);
-  for (std::size_t i = 0; i < traces.size(); ++i)
-    traces[i].created_at_ns = kTestEpoch + static_cast<std::int64_t>(i / 600) * kTestSecond;  // many of one time
-  write(traces);
-  const auto at = [](int n) { return kTestEpoch + n * kTestSecond; };
-  const RepriceReport report = reprice({.from_ns = at(101), .until_ns = at(1'601)});
-  EXPECT_EQ(report.total.rows, 1'500);
-  EXPECT_EQ(report.total.changed, 1'500);
-  EXPECT_EQ(report.total.old_nano_usd, 1'500 * std::int64_t{1'234'500});
-  std::int64_t expected = 0;
-  for (int n = 101; n <= 1'600; ++n) expected += 7 * (42 + n);
-  EXPECT_EQ(report.total.new_nano_usd, expected);
-  EXPECT_EQ(
-      ask("SELECT count(*), sum(cost_nano_usd) FROM traces WHERE json_extract(metadata,'$.price_version')='seven'"),
-      "1500|" + std::to_string(expected));
-  EXPECT_EQ(ask("SELECT cost_nano_usd, estimated_cost_usd FROM traces WHERE id='trace-100'"), "1234500|0.0012345");
-  EXPECT_EQ(
-      ask("SELECT cost_nano_usd, estimated_cost_usd, metadata, response_body FROM traces WHERE id='trace-101'"),
-      "1001|1.001e-06|{\"cost_source\":\"computed\",\"lineage_run_id\":\"run-1\",\"lineage_thread_id\":\"thread-1\","
-      "\"price_version\":\"seven\",\"streaming\":false}|" +
-          test_trace(101).response_body);
-}
-
-TEST_F(SqliteReprice, TheSecondTimeChangesNothing) {
-  write(test_traces(1, 20));
-  EXPECT_EQ(reprice().total.changed, 20);
-  const std::string rows = ask("SELECT * FROM traces");
-  const RepriceReport again = reprice();
-  EXPECT_EQ(again.total.rows, 20);
-  EXPECT_EQ(again.total.changed, 0);
-  EXPECT_EQ(again.total.difference(), 0);
-  EXPECT_EQ(ask("SELECT * FROM traces"), rows);
-}
-
-TEST_F(SqliteReprice, ADryRunReportsTheSameAndTouchesNoFile) {
+TEST_F(SqliteReprice, ADryRunTouchesNoFile) {
   write(test_traces(1, 700));
-  const std::string rows = ask("SELECT * FROM traces");
-  const RepriceReport dry = reprice({}, true);
+  EXPECT_EQ(reprice({}, true).total.changed, 700);
   for (const char* suffix : {"-wal", "-shm", "-journal"})
     EXPECT_FALSE(std::filesystem::exists(options().path + suffix)) << suffix;
-  EXPECT_EQ(ask("SELECT * FROM traces"), rows);
-  const RepriceReport real = reprice();
-  EXPECT_EQ(dry.total.changed, real.total.changed);
-  EXPECT_EQ(dry.total.new_nano_usd, real.total.new_nano_usd);
-}
-
-TEST_F(SqliteReprice, TheReportSaysPerModelWhatChangedAndWhatHasNoPrice) {
-  std::vector<Trace> traces = test_traces(1, 4);
-  traces[1].model = "unpriced";
-  traces[2].provider = "anthropic";
-  traces[3].input_tokens = traces[3].output_tokens = traces[3].total_tokens = 0;
-  write(traces);
-  const RepriceReport report = reprice();
-  EXPECT_EQ(report.total.rows, 3) << "a trace without usage is not counted";
-  EXPECT_EQ(report.total.unpriced, 1);
-  ASSERT_EQ(report.models.size(), 3U);
-  EXPECT_EQ((report.models.at({"openai", "gpt-4o-mini"}).new_nano_usd), 7 * 43);
-  EXPECT_EQ((report.models.at({"anthropic", "gpt-4o-mini"}).new_nano_usd), 7 * 45);
-  EXPECT_EQ((report.models.at({"openai", "unpriced"}).new_nano_usd), 1'234'500);
-  EXPECT_EQ(ask("SELECT cost_nano_usd FROM traces WHERE id='trace-002'"), "1234500");
 }
 
 TEST_F(SqliteReprice, RowsThatOthersWroteAreFoundWhenTheSpansAreUnknown) {
@@ -117,29 +60,6 @@ TEST_F(SqliteReprice, RowsThatOthersWroteAreFoundWhenTheSpansAreUnknown) {
   EXPECT_EQ(report.total.changed, 2);
   EXPECT_EQ(ask("SELECT cost_nano_usd, metadata FROM traces WHERE id='other'"),
             "35|{\"cost_source\":\"computed\",\"price_version\":\"seven\"}");
-}
-
-TEST_F(SqliteReprice, WorksBesideAWriterThatLosesNothing) {
-  constexpr int kBatches = 40, kRows = 50;
-  auto w = std::move(*open_sqlite_writer(options()));
-  ASSERT_TRUE(w->write(test_traces(0, 2'999)));
-  std::atomic<bool> done = false;
-  std::thread storage([&] {
-    for (int b = 0; b < kBatches; ++b) {
-      const int first = 3'000 + b * kRows;
-      EXPECT_TRUE(w->write(test_traces(first, first + kRows - 1)));
-    }
-    done = true;
-  });
-  std::int64_t changed = 0;
-  for (bool end = false; !end;) {
-    end = done;
-    changed += reprice().total.changed;
-  }
-  storage.join();
-  EXPECT_EQ(changed, 3'000 + kBatches * kRows) << "each row once";
-  EXPECT_EQ(ask("SELECT count(*), sum(cost_nano_usd = 7 * total_tokens) FROM traces"), "5000|5000");
-  EXPECT_EQ(ask("PRAGMA integrity_check"), "ok");
 }
 
 TEST_F(SqliteReprice, ALockedDatabaseIsAnErrorThatSaysHowFarItCame) {
