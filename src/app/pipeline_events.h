@@ -1,7 +1,7 @@
 #pragma once
 #include "api/router.h"
 #include "app/limit_recovery.h"
-#include "store/sqlite/sqlite_store.h"
+#include "store/retention.h"
 #include "telemetry/log.h"
 #include "trace/pipeline_options.h"
 

@@ -67,6 +67,12 @@ void raise_descriptor_limit() {
   }
 }
 
+store::RetentionOptions retention_options(const config::Config& c) {
+  return {.days = static_cast<int>(c.storage.retention_days),
+          .bodies_days = static_cast<int>(c.storage.bodies_retention_days),
+          .max_bytes = c.storage.max_bytes};
+}
+
 }  // namespace
 
 struct Server::Impl {
@@ -152,8 +158,8 @@ Result<void> Server::Impl::open_postgres() {
   const std::string prefix = "failed to initialize postgres storage: ";
   if (auto ok = check_dsns(c); !ok) return fail(prefix + ok.error().message);
   store::PgOptions o = postgres_options(c);
-  o.retention_days = static_cast<int>(c.storage.retention_days);
-  o.bodies_retention_days = static_cast<int>(c.storage.bodies_retention_days);
+  o.retention = retention_options(c);
+  o.on_retention = [this](const store::RetentionReport& r) { log_retention(*log, r); };
   o.progress = [this](std::string_view what) { log->info("database maintenance").field("progress", what); };
   auto w = store::open_postgres_writer(o);
   if (!w) return fail(prefix + w.error().message);
@@ -181,9 +187,7 @@ Result<void> Server::Impl::open_sqlite() {
   folder_lock.emplace(std::move(*lock));
   store::SqliteOptions o;
   o.path = c.storage.path;
-  o.retention = {.days = static_cast<int>(c.storage.retention_days),
-                 .bodies_days = static_cast<int>(c.storage.bodies_retention_days),
-                 .max_bytes = c.storage.max_bytes};
+  o.retention = retention_options(c);
   o.progress = [this](std::string_view what) { log->info("database maintenance").field("progress", what); };
   o.on_retention = [this](const store::RetentionReport& r) { log_retention(*log, r); };
   auto w = store::open_sqlite_writer(o);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "store/retention.h"
 #include "store/trace_store.h"
 
 namespace gw::store {
@@ -21,8 +22,9 @@ struct PgOptions {
   int read_deadline_ms = 10'000;
   /// Of one migration, waiting for another gateway's included.
   int migration_timeout_ms = 3'600'000;
-  /// How long rows and their bodies are kept, in days; 0: for ever. Of a writer.
-  int retention_days = 0, bodies_retention_days = 0;
+  RetentionOptions retention{};  ///< of a writer
+  /// Told what a pass of retention did, when it did something; may be empty.
+  StoreRetention::Report on_retention{};
   /// Told of long work; may be empty.
   std::function<void(std::string_view)> progress{};
   Clock clock{};
@@ -33,5 +35,9 @@ Result<std::unique_ptr<TraceWriter>> open_postgres_writer(const PgOptions& optio
 
 /// Changes nothing, and refuses a schema that is not this version's. One per thread.
 Result<std::unique_ptr<TraceReader>> open_postgres_reader(const PgOptions& options);
+
+/// Changes nothing. True: the database has no tables of a gateway yet, and the role may make them. An error: it may
+/// not, or the database cannot be asked.
+Result<bool> postgres_without_tables(const PgOptions& options);
 
 }  // namespace gw::store

@@ -43,7 +43,7 @@ PostgresWriter::PostgresWriter(const PgOptions& options)
       blocks_(db_, failure_),
       rows_(db_, failure_, options.write_deadline_ms),
       roller_(blocks_, rows_),
-      retention_(options.retention_days, options.bodies_retention_days, options.clock),
+      retention_(options),
       arrays_(options.clock) {}
 
 Result<void> PostgresWriter::open() { return prepare_database(db_, options_.migration_timeout_ms, options_.progress); }
@@ -292,7 +292,7 @@ int PostgresWriter::step(bool& did) {
   StoreMeta meta;
   if (const int rc = blocks_.read_meta(meta); rc != kOk) return rc;
   if (const int rc = add_blocks(meta, did); rc != kOk || did) return rc;
-  return retention_.step({.db = db_, .failure = failure_, .blocks = blocks_, .rows = rows_, .roller = roller_}, meta,
+  return retention_.step({.db = db_, .failure = failure_, .blocks = blocks_, .rows = rows_, .roller = roller_},
                          rolled_seq_, did);
 }
 

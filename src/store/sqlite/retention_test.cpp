@@ -20,7 +20,7 @@ class SqliteRetentionTest : public SqliteCorrections {
     mono_ns = 1;
     mono_step_ns = 0;
   }
-  SqliteOptions keeping(const SqliteRetention& r) {
+  SqliteOptions keeping(const RetentionOptions& r) {
     SqliteOptions o = options();
     o.retention = r;
     o.on_retention = [this](const RetentionReport& report) { reports_.push_back(report); };

@@ -13,31 +13,12 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "store/retention.h"
 #include "store/trace_store.h"
 
 struct sqlite3;
 
 namespace gw::store {
-
-/// How long what is kept. 0: for ever, or without a bound.
-struct SqliteRetention {
-  /// Rows that started in whole UTC hours longer ago are removed; the roll-ups stay.
-  int days = 0;
-  /// Bodies of rows that started in whole UTC hours longer ago are emptied.
-  int bodies_days = 0;
-  /// The database file is to be no larger: the oldest hours are removed when little is left to it, and free pages are
-  /// given back. The hour that is running stays, and so do roll-ups.
-  std::int64_t max_bytes = 0;
-};
-
-/// What retention did from the first thing that was due until nothing was.
-struct RetentionReport {
-  bool by_age = false, by_size = false;  ///< why rows went: `days`, `max_bytes`
-  std::int64_t traces = 0;               ///< rows removed
-  std::int64_t bodies = 0;               ///< rows whose bodies were emptied
-  std::int64_t bytes = 0;                ///< given back to the file system
-  std::int64_t took_ns = 0;              ///< with what was written in between
-};
 
 struct SqliteOptions {
   /// A plain path: `?`, `%`, `#` and a leading `file:` mean themselves.
@@ -53,9 +34,9 @@ struct SqliteOptions {
   /// sharing needs, also on a read-only file system. What a server that starts meanwhile writes is missed, so servers
   /// leave this off.
   bool read_once = false;
-  SqliteRetention retention;  ///< of a writer; applied in its idle() and tidy(), and with every few writes
+  RetentionOptions retention;  ///< of a writer; applied in its idle() and tidy(), and with every few writes
   /// Told what a pass of retention did, when it did something; may be empty.
-  std::function<void(const RetentionReport&)> on_retention;
+  StoreRetention::Report on_retention;
   /// Told of long work, while opening (migration of an older database) and in idle(); may be empty.
   std::function<void(std::string_view)> progress;
   /// Called with every connection once it is configured; for tests, which set limits and modes there.
