@@ -7,6 +7,7 @@
 #include "config/effective.h"
 #include "config/price_file.h"
 #include "provider/pricing.h"
+#include "store/postgres/reprice.h"
 #include "store/sqlite/reprice.h"
 
 namespace gw::app {
@@ -51,16 +52,12 @@ class StoredPrices {
 
 Result<store::RepriceReport> reprice(const config::Config& config, const store::RepriceRange& range, bool dry_run) {
   if (auto servable = check_servable(config); !servable) return tl::make_unexpected(servable.error());
-  if (is_postgres(config)) return fail("reprice is not available with storage.driver postgres in this version");
   auto table = config::load_prices(config.pricing);
   if (!table) return tl::make_unexpected(table.error());
   StoredPrices prices(config, std::move(*table));
-  constexpr int kBusyTimeoutMs = 30'000;  // nobody waits for an answer; a gateway under load comes first
-  store::SqliteOptions o;
-  o.path = config.storage.path;
-  o.busy_timeout_ms = kBusyTimeoutMs;
-  auto report =
-      store::reprice_sqlite(o, range, [&](const store::StoredUsage& stored) { return prices.price(stored); }, dry_run);
+  const store::Repricer price = [&](const store::StoredUsage& stored) { return prices.price(stored); };
+  auto report = is_postgres(config) ? store::reprice_postgres(changing_options(config), range, price, dry_run)
+                                    : store::reprice_sqlite(sqlite_options(config.storage.path), range, price, dry_run);
   if (!report) return fail("failed to reprice: " + report.error().message);
   return report;
 }

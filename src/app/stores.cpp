@@ -6,6 +6,7 @@
 
 #include "app/wiring.h"
 #include "base/strings.h"
+#include "store/postgres/erase.h"
 #include "store/postgres/postgres_key_store.h"
 #include "store/sqlite/backup.h"
 #include "store/sqlite/erase.h"
@@ -18,11 +19,6 @@ namespace {
 constexpr int kBusyTimeoutMs = 30'000;  // a gateway under load comes first
 constexpr int kSourceDeadlineMs = 600'000;
 
-Result<void> sqlite_only(const config::Config& c, std::string_view what) {
-  if (!is_postgres(c)) return {};
-  return fail(std::string(what));
-}
-
 /// A URL, or `key=value` pairs, as Postgres takes them; anything else is a path.
 bool is_dsn(std::string_view source) {
   const std::string s = lowercase(trim(source));
@@ -32,22 +28,36 @@ bool is_dsn(std::string_view source) {
   return false;
 }
 
+store::PgOptions reading_options(const config::Config& c, int deadline_ms) {
+  store::PgOptions o = postgres_options(c);
+  o.connect_timeout_ms = std::min(o.connect_timeout_ms, deadline_ms);
+  o.read_deadline_ms = deadline_ms;
+  return o;
+}
+
 void say_progress(std::string_view what) { std::cerr << "database migration: " << what << '\n'; }
 
-store::SqliteOptions options_of(const std::string& path) {
+}  // namespace
+
+store::SqliteOptions sqlite_options(const std::string& path) {
   store::SqliteOptions o;
   o.path = path;
   o.busy_timeout_ms = kBusyTimeoutMs;
   return o;
 }
 
-}  // namespace
-
 bool is_postgres(const config::Config& c) { return trim(c.storage.driver) == "postgres"; }
 
 store::PgOptions postgres_options(const config::Config& c) {
   store::PgOptions o;
   o.dsn = c.storage.dsn;
+  return o;
+}
+
+store::PgOptions changing_options(const config::Config& c) {
+  store::PgOptions o = postgres_options(c);
+  o.read_deadline_ms = kSourceDeadlineMs;
+  o.write_deadline_ms = kBusyTimeoutMs;
   return o;
 }
 
@@ -60,17 +70,16 @@ store::PgOptions listen_options(const config::Config& c) {
 }
 
 cli::Handlers::Reader open_store(const config::Config& config, int deadline_ms) {
-  if (is_postgres(config)) {
-    store::PgOptions o = postgres_options(config);
-    o.connect_timeout_ms = std::min(o.connect_timeout_ms, deadline_ms);
-    o.read_deadline_ms = deadline_ms;
-    return store::open_postgres_reader(o);
-  }
-  store::SqliteOptions o = options_of(config.storage.path);
+  if (is_postgres(config)) return store::open_postgres_reader(reading_options(config, deadline_ms));
+  store::SqliteOptions o = sqlite_options(config.storage.path);
   o.busy_timeout_ms = std::min(kBusyTimeoutMs, deadline_ms);
   o.read_deadline_ms = deadline_ms;
   o.read_once = true;
   return store::open_sqlite_reader(o);
+}
+
+Result<bool> without_tables(const config::Config& config, int deadline_ms) {
+  return is_postgres(config) ? store::postgres_without_tables(reading_options(config, deadline_ms)) : false;
 }
 
 cli::Handlers::Reader open_source(const std::string& path) {
@@ -81,7 +90,7 @@ cli::Handlers::Reader open_source(const std::string& path) {
     from.read_deadline_ms = kSourceDeadlineMs;
     return store::open_postgres_reader(from);
   }
-  store::SqliteOptions o = options_of(path);
+  store::SqliteOptions o = sqlite_options(path);
   o.read_deadline_ms = kSourceDeadlineMs;
   o.read_once = true;
   return store::open_sqlite_reader(o);
@@ -102,7 +111,7 @@ Result<cli::WritableStore> open_target(const config::Config& config, const std::
     return fail("the source " + gw::quoted(source) + " is the configured database itself");
   auto lock = store::lock_data_folder(config.storage.path);
   if (!lock) return tl::make_unexpected(lock.error());
-  store::SqliteOptions o = options_of(config.storage.path);
+  store::SqliteOptions o = sqlite_options(config.storage.path);
   o.write_deadline_ms = kBusyTimeoutMs;
   o.progress = say_progress;
   auto writer = store::open_sqlite_writer(o);
@@ -114,7 +123,7 @@ Result<cli::WritableStore> open_target(const config::Config& config, const std::
 Result<std::unique_ptr<store::KeyStore>> open_keys(const config::Config& config, bool change) {
   if (is_postgres(config))
     return store::open_postgres_key_store(postgres_options(config), configured_keys(config), change);
-  store::SqliteOptions o = options_of(config.storage.path);
+  store::SqliteOptions o = sqlite_options(config.storage.path);
   o.read_once = !change;
   auto keys = store::open_sqlite_key_store(o, configured_keys(config));
   if (keys || !change) return keys;
@@ -127,20 +136,18 @@ Result<std::unique_ptr<store::KeyStore>> open_keys(const config::Config& config,
 }
 
 Result<store::BackupReport> backup(const config::Config& config, const store::BackupJob& job) {
-  if (auto ok = sqlite_only(config, "backup copies a SQLite database; use pg_dump for the one of storage.dsn"); !ok)
-    return tl::make_unexpected(ok.error());
-  return store::backup_sqlite(options_of(config.storage.path), job);
+  if (is_postgres(config)) return fail("backup copies a SQLite database; use pg_dump for the one of storage.dsn");
+  return store::backup_sqlite(sqlite_options(config.storage.path), job);
 }
 
 Result<store::EraseReport> erase(const config::Config& config, const store::EraseSelector& selector, bool dry_run) {
-  if (auto ok = sqlite_only(config, "erase is not available with storage.driver postgres in this version"); !ok)
-    return tl::make_unexpected(ok.error());
   // Given as the client sent it, an id with an address in it is stored as something else.
   store::EraseSelector both = selector;
   both.stored_form = [&](const std::string& id) {
     return stored_id(config, id, selector.scope.everything ? "default" : selector.scope.workspace_id);
   };
-  return store::erase_sqlite(options_of(config.storage.path), both, dry_run);
+  if (is_postgres(config)) return store::erase_postgres(changing_options(config), both, dry_run);
+  return store::erase_sqlite(sqlite_options(config.storage.path), both, dry_run);
 }
 
 }  // namespace gw::app

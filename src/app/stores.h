@@ -10,17 +10,24 @@
 #include "store/erase.h"
 #include "store/key_store.h"
 #include "store/postgres/postgres_store.h"
+#include "store/sqlite/sqlite_store.h"
 
 namespace gw::app {
 
 bool is_postgres(const config::Config& config);
+/// For commands: a gateway under load comes first.
+store::SqliteOptions sqlite_options(const std::string& path);
 /// Of the database of `storage.dsn`.
 store::PgOptions postgres_options(const config::Config& config);
+/// The same for a command that changes rows beside gateways: nobody waits for an answer.
+store::PgOptions changing_options(const config::Config& config);
 /// Where changes of keys are heard: `storage.listen_dsn`, or the same.
 store::PgOptions listen_options(const config::Config& config);
 
 /// Read-only; nothing is created or migrated.
 cli::Handlers::Reader open_store(const config::Config& config, int deadline_ms);
+/// The database of `storage.dsn` is there, and its tables will be made at the first start; an error: they cannot be.
+Result<bool> without_tables(const config::Config& config, int deadline_ms);
 /// A path of a SQLite database, or a DSN.
 cli::Handlers::Reader open_source(const std::string& path);
 /// Locked against gateways and other commands that write.

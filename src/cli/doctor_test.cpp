@@ -170,6 +170,28 @@ TEST_F(DoctorTest, ADatabaseThatServeWillCreateIsAWarning) {
   EXPECT_FALSE(opened_);
 }
 
+TEST_F(DoctorTest, ADatabaseWithoutTablesIsAWarningWhereServeMayMakeThem) {
+  Handlers h = handlers();
+  h.open_store = [](const config::Config&, int) -> Handlers::Reader { return fail("it has no tables"); };
+  config::Config c;
+  c.storage.driver = "postgres";
+  c.storage.dsn = "postgres://u@h/d";
+  const auto storage = [&](Result<bool> without) {
+    h.without_tables = [&](const config::Config&, int) { return without; };
+    const DoctorReport r = examine(h, c, "c.yaml");
+    for (const DoctorCheck& check : r.checks)
+      if (check.name == "storage") return check;
+    return DoctorCheck{};
+  };
+  const DoctorCheck made = storage(true);
+  EXPECT_EQ(made.status, DoctorCheck::Status::warn);
+  EXPECT_EQ(made.summary, "trace storage has no tables yet; serve creates them");
+  EXPECT_EQ(storage(false).details, std::vector<std::string>{"it has no tables"}) << "the reader says what is wrong";
+  const DoctorCheck refused = storage(gw::fail("it may not"));
+  EXPECT_EQ(refused.status, DoctorCheck::Status::fail);
+  EXPECT_EQ(refused.details, std::vector<std::string>{"it may not"});
+}
+
 TEST_F(DoctorTest, SecretsAreNotPrinted) {
   environment_["ONGOINGAI_STORAGE_DRIVER"] = "postgres";
   open_failure_ = "storage.driver postgres is not available in this version: use sqlite";

@@ -62,8 +62,7 @@ std::string report_text(const store::EraseReport& r, bool dry_run) {
   std::string out = std::to_string(r.traces) + (r.traces == 1 ? " trace" : " traces") +
                     (dry_run ? " would be erased" : " erased") + ", from " + format_rfc3339(r.first_ns) + " to " +
                     format_rfc3339(r.last_ns) + "\n";
-  if (!dry_run && !r.log_emptied)
-    out += "the database's log is in use: what was erased leaves it as the gateway goes on writing\n";
+  if (!dry_run && !r.log_emptied) out += "what was erased is still in the database's log, until that is written over\n";
   return out;
 }
 

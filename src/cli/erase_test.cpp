@@ -90,7 +90,7 @@ TEST_F(EraseCommand, RefusesToEraseEverythingOrWhatIsNotClear) {
 TEST_F(EraseCommand, SaysWhenNothingMatchesAndWhenTheLogStillHoldsIt) {
   report_.log_emptied = false;
   EXPECT_EQ(erase({"--user", "u"}), kExitOk);
-  EXPECT_NE(out_.str().find("the database's log is in use"), std::string::npos) << out_.str();
+  EXPECT_NE(out_.str().find("still in the database's log"), std::string::npos) << out_.str();
   report_ = {};
   EXPECT_EQ(erase({"--user", "u"}), kExitOk);
   EXPECT_EQ(out_.str(), "no trace matches\n");

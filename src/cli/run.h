@@ -45,6 +45,9 @@ struct Handlers {
   using Reader = Result<std::unique_ptr<store::TraceReader>>;
   /// The configured store, read-only and left as it is. One call of the reader takes at most the deadline.
   std::function<Reader(const config::Config& config, int deadline_ms)> open_store{};
+  /// Whether `serve` will make the tables of the configured store, which is a database that is there; an error: it
+  /// could not. May be empty.
+  std::function<Result<bool>(const config::Config& config, int deadline_ms)> without_tables{};
   /// A database that is not the configured one, read-only, by its path.
   std::function<Reader(const std::string& path)> open_source{};
   /// The configured store for writing; created or migrated where needed. `source` is refused when it is the same one.

@@ -234,6 +234,14 @@ TEST_P(KeyStoreContract, LimitsAreSetWithinTheScopeAndOnKeysThatAreThere) {
   EXPECT_EQ(keys_->set_limits(all_, "a", limits, kNow)->outcome, KeyOutcome::not_found);
 }
 
+TEST_P(KeyStoreContract, AnIdThatNoKeyCanHaveIsNotFound) {
+  for (const std::string& id : {std::string("k\0", 2), std::string("\0", 1), std::string("k\xFF")}) {
+    EXPECT_EQ(*keys_->revoke(all_, id, kNow), KeyOutcome::not_found);
+    EXPECT_EQ(keys_->rotate(all_, id, {.token_hash = test_digest("n"), .at_ns = kNow})->outcome, KeyOutcome::not_found);
+    EXPECT_EQ(keys_->set_limits(all_, id, {}, kNow)->outcome, KeyOutcome::not_found);
+  }
+}
+
 TEST_P(KeyStoreContract, LimitsOnAConfiguredKeyImportIt) {
   const auto store = database_->open({test_key("y1", "1")});
   KeyLimits limits;

@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   handlers.check = gw::app::check_servable;
   handlers.reprice = gw::app::reprice;
   handlers.open_store = gw::app::open_store;
+  handlers.without_tables = gw::app::without_tables;
   handlers.open_source = gw::app::open_source;
   handlers.open_target = gw::app::open_target;
   handlers.backup = gw::app::backup;

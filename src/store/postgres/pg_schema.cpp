@@ -28,6 +28,18 @@ Result<void> prepare_database(PgConnection& c, int migration_timeout_ms, const P
   return tidy_tenants(c);
 }
 
+PgExpected<bool> without_tables(PgConnection& c) {
+  const auto check = check_schema(c, all_migrations());
+  if (!check) return tl::make_unexpected(check.error());
+  if (check->state != SchemaState::empty) return false;
+  const auto may = c.query("SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)");
+  if (!may) return tl::make_unexpected(may.error());
+  if (may->boolean(0, 0)) return true;
+  return tl::make_unexpected(PgError{.message = "the role of " + c.setting() +
+                                                " may not make tables in this database: it must own the database, or "
+                                                "have been granted what it needs"});
+}
+
 PgExpected<void> require_schema(PgConnection& c) {
   const auto check = check_schema(c, all_migrations());
   if (!check) return tl::make_unexpected(check.error());

@@ -12,4 +12,7 @@ Result<void> prepare_database(PgConnection& connection, int migration_timeout_ms
 /// For those who change nothing: fails unless the schema is this version's.
 PgExpected<void> require_schema(PgConnection& connection);
 
+/// There is nothing of a gateway yet; fails where there is and the role may not make it.
+PgExpected<bool> without_tables(PgConnection& connection);
+
 }  // namespace gw::store::postgres

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/strings.h"
 #include "store/configured_keys.h"
 #include "store/postgres/pg_connection.h"
 #include "store/postgres/pg_schema.h"
@@ -245,6 +246,7 @@ Result<KeyOutcome> PostgresKeyStore::insert(const TenantScope& scope, const Gate
 }
 
 PgExpected<KeyOutcome> PostgresKeyStore::revoke_in(const TenantScope& scope, std::string_view id, std::int64_t at_ns) {
+  if (!is_storable_text(id)) return KeyOutcome::not_found;
   auto t = begin_change(at_ns);
   if (!t) return tl::make_unexpected(t.error());
   if (auto ok = narrow(scope); !ok) return tl::make_unexpected(ok.error());
@@ -269,6 +271,7 @@ Result<KeyOutcome> PostgresKeyStore::revoke(const TenantScope& scope, std::strin
 
 PgExpected<KeyChange> PostgresKeyStore::rotate_in(const TenantScope& scope, std::string_view id,
                                                   const KeyRotation& rotation) {
+  if (!is_storable_text(id)) return KeyChange{.outcome = KeyOutcome::not_found};
   auto t = begin_change(rotation.at_ns);
   if (!t) return tl::make_unexpected(t.error());
   const auto taken = token_taken(rotation.token_hash);
@@ -300,6 +303,7 @@ Result<KeyChange> PostgresKeyStore::rotate(const TenantScope& scope, std::string
 
 PgExpected<KeyChange> PostgresKeyStore::limit_in(const TenantScope& scope, std::string_view id, const KeyLimits& limits,
                                                  std::int64_t at_ns) {
+  if (!is_storable_text(id)) return KeyChange{.outcome = KeyOutcome::not_found};
   auto t = begin_change(at_ns);
   if (!t) return tl::make_unexpected(t.error());
   if (auto ok = narrow(scope); !ok) return tl::make_unexpected(ok.error());
