@@ -26,7 +26,7 @@ class KeyKeeper {
 
   enum class Outcome : std::uint8_t { unchanged, replaced };
   /// One thread, several times a second: refreshes when a key was changed by somebody else. On a failure the keys stay
-  /// in force, for KeyBook::kTrustNs.
+  /// in force, for as long as the book trusts them.
   Result<Outcome> poll(store::KeyStore& store);
   /// The thread of poll(): writes times of use that are due; `all`: whether due or not. What fails is written the next
   /// time.

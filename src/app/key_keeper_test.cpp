@@ -117,6 +117,18 @@ TEST_F(Keeping, AnExchangeKeepsTheIdentityThatItWasDecidedWith) {
   EXPECT_EQ(who->key_id, "a");
 }
 
+TEST_F(Keeping, KeysAreTrustedForAsLongAsTheBookWasTold) {
+  store_key(*ours_, "a");
+  ASSERT_TRUE(keeper_.refresh(*ours_));
+  std::filesystem::rename(options_.path, options_.path + ".away");
+  book_.trust_for(5 * kSecond);
+  now_mono_ns += 5 * kSecond;
+  EXPECT_FALSE(keeper_.poll(*ours_));
+  EXPECT_TRUE(book_.trusted(now_mono_ns));
+  now_mono_ns += 1;
+  EXPECT_FALSE(book_.trusted(now_mono_ns));
+}
+
 TEST_F(Keeping, KeysAreTrustedForAMinuteWithoutALookAtTheStore) {
   store_key(*ours_, "a");
   ASSERT_TRUE(keeper_.refresh(*ours_));

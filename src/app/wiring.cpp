@@ -234,6 +234,7 @@ Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& 
   make_metrics(c, *s);
   s->limit_options = {.default_output_reserve = c.limits.default_output_reserve,
                       .hold_max_bytes = static_cast<std::size_t>(c.limits.hold_max_bytes)};
+  s->keys.trust_for(c.auth.stale_keys_ms * kMs);
   s->auth_failure_delay_ns = c.auth.failure_delay_ms * kMs;
   if (c.tracing.capture_bodies) make_body_redactors(c, *s);
   if (lowercase(trim(c.pii.mode)) != "off") s->id_redactor = make_id_redactor(c);

@@ -42,7 +42,7 @@ struct StorageConfig {
   // How long what is kept; 0: for ever, without a bound.
   std::int64_t retention_days = 0;         ///< of traces
   std::int64_t bodies_retention_days = 0;  ///< of their bodies
-  std::int64_t max_bytes = 0;              ///< of the SQLite file
+  std::int64_t max_bytes = 0;              ///< of the SQLite file, or of the tables in Postgres
 };
 
 /// A header that the gateway puts on each request to a provider.
@@ -196,6 +196,7 @@ struct AuthConfig {
   bool enabled = false;
   std::string header = "X-OngoingAI-Gateway-Key";
   std::int64_t failure_delay_ms = 1'000;  ///< most that the refusal of a bad key is held back, 0 (not at all) .. 10 s
+  std::int64_t stale_keys_ms = 60'000;    ///< how long keys that the store cannot confirm are in force, 5 s .. 1 h
   std::vector<GatewayKeyConfig> keys;
 };
 

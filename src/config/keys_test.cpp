@@ -76,6 +76,7 @@ std::vector<KeyCase> server_cases() {
       GW_KEY("accounting.include_usage", "inject", "inject", "off", accounting.include_usage),
       GW_KEY("accounting.inject_max_bytes", "21", "21", "8388608", accounting.inject_max_bytes),
       GW_KEY("auth.failure_delay_ms", "22", "22", "1000", auth.failure_delay_ms),
+      GW_KEY("auth.stale_keys_ms", "22", "22", "60000", auth.stale_keys_ms),
       GW_KEY("accounting.drain_ms", "22", "22", "0", accounting.drain_ms),
   };
 }

@@ -313,6 +313,7 @@ constexpr std::array kAuth{
     field<&AuthConfig::enabled>("enabled"),
     field<&AuthConfig::header>("header"),
     field<&AuthConfig::failure_delay_ms>("failure_delay_ms"),
+    field<&AuthConfig::stale_keys_ms>("stale_keys_ms"),
     field<&AuthConfig::keys>("keys", "[]config.GatewayKeyConfig"),
 };
 template <>

@@ -56,6 +56,7 @@ std::vector<Bound> bounds_of(const Config& c) {
       {"trace.sync_interval_ms", t.sync_interval_ms, 0, kHourMs},
       {"accounting.inject_max_bytes", c.accounting.inject_max_bytes, 1'024, 64 * kMiB},
       {"auth.failure_delay_ms", c.auth.failure_delay_ms, 0, 10'000},
+      {"auth.stale_keys_ms", c.auth.stale_keys_ms, 5'000, kHourMs},
       {"accounting.drain_ms", c.accounting.drain_ms, 0, 600'000},
       {"limits.default_output_reserve", c.limits.default_output_reserve, 0, 10'000'000},
       {"limits.hold_max_bytes", c.limits.hold_max_bytes, 1'024, 64 * kMiB},

@@ -130,6 +130,7 @@ TEST(Bounds, HoldForEveryNumberOfOurs) {
       {"accounting.inject_max_bytes", [](Config& c) -> std::int64_t& { return c.accounting.inject_max_bytes; }, 1'024,
        std::int64_t{64} << 20},
       {"auth.failure_delay_ms", [](Config& c) -> std::int64_t& { return c.auth.failure_delay_ms; }, 0, 10'000},
+      {"auth.stale_keys_ms", [](Config& c) -> std::int64_t& { return c.auth.stale_keys_ms; }, 5'000, 3'600'000},
       {"accounting.drain_ms", [](Config& c) -> std::int64_t& { return c.accounting.drain_ms; }, 0, 600'000},
       {"limits.default_output_reserve", [](Config& c) -> std::int64_t& { return c.limits.default_output_reserve; }, 0,
        10'000'000},

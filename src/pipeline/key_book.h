@@ -44,14 +44,17 @@ class KeyView {
 /// Any thread. Readers look at the epoch first, so that a steady request takes no lock. Never without a view.
 class KeyBook {
  public:
-  /// Keys that nobody confirmed for so long are not trusted any more.
+  /// Keys that nobody confirmed for so long are not trusted any more, unless the book was told another time.
   static constexpr std::int64_t kTrustNs = 60'000'000'000;
 
-  /// With auth on the view is trusted from `now_mono_ns` on for kTrustNs.
+  /// With auth on the view is trusted from `now_mono_ns` on.
   explicit KeyBook(auth::Authorizer authorizer, std::int64_t now_mono_ns = mono_now_ns())
       : enabled_(authorizer.enabled()),
         view_(std::make_shared<const KeyView>(std::move(authorizer), false)),
         confirmed_mono_ns_(now_mono_ns) {}
+
+  /// Before others have the book.
+  void trust_for(std::int64_t ns) { trust_ns_ = ns; }
 
   void replace(std::shared_ptr<const KeyView> view) {
     const std::lock_guard lock(mutex_);
@@ -70,10 +73,11 @@ class KeyBook {
   std::int64_t age_ns(std::int64_t now_mono_ns) const {
     return now_mono_ns - confirmed_mono_ns_.load(std::memory_order_relaxed);
   }
-  bool trusted(std::int64_t now_mono_ns) const { return age_ns(now_mono_ns) <= kTrustNs; }
+  bool trusted(std::int64_t now_mono_ns) const { return age_ns(now_mono_ns) <= trust_ns_; }
 
  private:
   const bool enabled_;
+  std::int64_t trust_ns_ = kTrustNs;
   mutable std::mutex mutex_;
   std::shared_ptr<const KeyView> view_;
   std::atomic<std::uint64_t> epoch_{1};
