@@ -5,13 +5,14 @@ import { DatabaseSync } from 'node:sqlite';
 import path from 'node:path';
 import { merge, run } from '../lib/gateway.js';
 import { chatAnswer, chatRequest, get, kCompletions, reply } from '../lib/http.js';
+import { Postgres } from '../lib/postgres.js';
 import { scenario } from '../lib/world.js';
 import { until } from '../lib/wait.js';
 
 const kHeader = 'X-OngoingAI-Gateway-Key';
 const owner = { id: 'owner', token: 'token-of-the-owner-0', org_id: 'acme', workspace_id: 'core', role: 'owner' };
 
-async function setUp(world, keys = [owner], config = {}) {
+async function setUp(world, keys = [owner], config = {}, env = {}) {
   const { upstream, routes } = await world.routed();
   routes.on('/v1/chat/completions', (request, peer) =>
     peer.write(reply(chatAnswer(), [['Content-Type', 'application/json']])),
@@ -20,6 +21,7 @@ async function setUp(world, keys = [owner], config = {}) {
     openai: upstream.url,
     anthropic: upstream.url,
     config: merge({ auth: { enabled: true, keys } }, config),
+    env,
   });
   return { gateway, upstream };
 }
@@ -87,13 +89,30 @@ const kRows = [
   ['PUT', '/api/gateway-keys/nobody/limits', 'm', 404],
 ];
 
-scenario('every row of the policy table for every role, and for keys that are no good', { timeout: 180000 }, async (world) => {
-  const { gateway, upstream } = await setUp(world, [owner], { auth: { failure_delay_ms: 0 } });
+const stores = {
+  sqlite: async () => [{}, {}],
+  postgres: async (world) => {
+    const server = await Postgres.start(world);
+    return [{ storage: { driver: 'postgres' } }, { ONGOINGAI_STORAGE_DSN: server.dsn(server.database()) }];
+  },
+};
+for (const [driver, store] of Object.entries(stores))
+  scenario(
+    `every row of the policy table for every role, for keys that are no good, and for keys of another tenant, on ${driver}`,
+    { timeout: 180000 },
+    async (world) => policyTable(world, await store(world)),
+  );
+
+async function policyTable(world, [config, env]) {
+  const stranger = { ...owner, id: 'stranger', token: 'token-of-the-stranger', org_id: 'umbrella' };
+  const { gateway, upstream } = await setUp(world, [owner, stranger], merge({ auth: { failure_delay_ms: 0 } }, config), env);
   const soon = new Date(Date.now() + 1000).toISOString();
   const bad = { '': undefined, wrong: 'a-token-that-nobody-has' };
   const good = {};
+  const foreign = {};
   for (const role of Object.keys(kRoles)) {
     good[role] = (await made(gateway, { role })).token;
+    foreign[role] = (await create(gateway, { role }, stranger.token)).json.token;
     const gone = await made(gateway, { role });
     assert.equal((await revoke(gateway, gone.id)).status, 204);
     bad[`revoked ${role}`] = gone.token;
@@ -102,6 +121,8 @@ scenario('every row of the policy table for every role, and for keys that are no
     assert.equal((await rotate(gateway, turned.id)).status, 200);
     bad[`replaced ${role}`] = turned.token;
   }
+  const trace = (await chat(gateway, owner.token)).headers['x-ongoingai-trace-id'];
+  await until(async () => (await as(gateway, owner.token, `/api/traces/${trace}`)).status === 200, 'a trace is stored');
   await until(() => Date.now() > Date.parse(soon), 'the keys have expired');
   const ask = (method, target, token) =>
     as(gateway, token, target, {
@@ -109,11 +130,19 @@ scenario('every row of the policy table for every role, and for keys that are no
       headers: target === kCompletions ? { Authorization: 'Bearer sk-provider' } : {},
       body: method === 'POST' ? (target === '/api/gateway-keys' ? { role: 'nobody' } : {}) : undefined,
     });
-  let forwarded = 0;
+  let forwarded = 1;
   for (const [method, target, needs, status] of kRows) {
     for (const [role, may] of Object.entries(kRoles)) {
       const answer = await ask(method, target, good[role]);
       assert.equal(answer.status, may.includes(needs) ? status : 403, `${method} ${target} as ${role}: ${answer.text}`);
+      if (needs === 's' && may.includes(needs)) forwarded += 1;
+    }
+    // What is another tenant's is not there.
+    const theirs = target.replace('some', trace).replace('nobody', 'owner');
+    for (const [role, may] of Object.entries(kRoles)) {
+      const answer = await ask(method, theirs, foreign[role]);
+      assert.equal(answer.status, may.includes(needs) ? status : 403, `${method} ${theirs} as a foreign ${role}: ${answer.text}`);
+      assert.ok(!answer.text.includes('acme') && (target !== theirs || !answer.text.includes(trace)), `${method} ${theirs}: ${answer.text}`);
       if (needs === 's' && may.includes(needs)) forwarded += 1;
     }
     for (const [name, token] of Object.entries(bad)) {
@@ -132,7 +161,7 @@ scenario('every row of the policy table for every role, and for keys that are no
     [...reasons].sort(),
     ['action_unmapped', 'expired_gateway_key', 'invalid_gateway_key', 'missing_gateway_key', 'permission_denied'],
   );
-});
+}
 
 scenario('a change holds when its answer comes, also on connections that are open', async (world) => {
   const { gateway } = await setUp(world, [owner], { server: { workers: 2 }, auth: { failure_delay_ms: 0 } });
