@@ -55,11 +55,11 @@ DoctorCheck check_storage(const Handlers& h, const config::Config& c) {
   const bool sqlite = trim(c.storage.driver) == "sqlite";
   struct stat st{};
   if (sqlite && ::stat(c.storage.path.c_str(), &st) != 0 && errno == ENOENT) return missing_database(c.storage.path);
-  if (const auto empty = !sqlite && h.without_tables ? h.without_tables(c, kStorageDeadlineMs) : Result<bool>(false);
-      !empty)
-    return {"storage", Status::fail, "failed to initialize trace storage", {empty.error().message}};
-  else if (*empty)
-    return {"storage", Status::warn, "trace storage has no tables yet; serve creates them"};
+  if (!sqlite && h.without_tables) {
+    const auto without = h.without_tables(c, kStorageDeadlineMs);
+    if (!without) return {"storage", Status::fail, "failed to initialize trace storage", {without.error().message}};
+    if (*without) return {"storage", Status::warn, "trace storage has no tables yet; serve creates them"};
+  }
   const auto reader = h.open_store(c, kStorageDeadlineMs);
   if (!reader) return {"storage", Status::fail, "failed to initialize trace storage", {reader.error().message}};
   if (sqlite &&
