@@ -260,5 +260,33 @@ TEST_F(PostgresQuestions, DamagedBlocksAndPagesAreNeverAnsweredFrom) {
   check();
 }
 
+TEST_F(PostgresQuestions, WhoeverHasAllTheRowsIsListedByTheIndexWithoutABlock) {
+  open();
+  const auto write_of = [&](const std::string& org, std::size_t n) {
+    std::vector<Trace> batch = rows(n);
+    for (Trace& t : batch) {
+      t.org_id = org;
+      t.workspace_id = "core";
+    }
+    write(*writer_, batch);
+    settle();
+  };
+  write_of("acme", 5'000);
+  ASSERT_GT(covered(), 0);
+  PlainPg other(TestServer::get().dsn(database_, "postgres"));
+  PgOptions o = options();
+  o.read_deadline_ms = 300;
+  auto r = reader(o);
+  const auto listed = [&] {
+    other.run("BEGIN; LOCK TABLE trace_blocks IN ACCESS EXCLUSIVE MODE");  // nobody can look at a block
+    const auto page = r->list(TenantScope::of("acme", "core"), {}, {}, 10);
+    other.run("ROLLBACK");
+    return page ? page->items.size() : 0;
+  };
+  EXPECT_EQ(listed(), 10U);
+  write_of("umbrella", 5'000);
+  EXPECT_EQ(listed(), 0U) << "one of two is found by blocks";
+}
+
 }  // namespace
 }  // namespace gw::store::postgres
