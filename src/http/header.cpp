@@ -50,9 +50,15 @@ FieldId classify(std::string_view name) {
           return is("connection", FieldId::connection);
         case 'k':
           return is("keep-alive", FieldId::keep_alive);
+        case 't':
+          return is("tracestate", FieldId::tracestate);
+        case 'u':
+          return is("user-agent", FieldId::user_agent);
         default:
           return iequals(name, "session-id") || iequals(name, "session_id") ? FieldId::session_id : FieldId::other;
       }
+    case 11:
+      return is("traceparent", FieldId::traceparent);
     case 12:
       return to_lower(name[0]) == 'c' ? is("content-type", FieldId::content_type)
                                       : is("x-request-id", FieldId::x_request_id);

@@ -28,6 +28,9 @@ enum class FieldId : std::uint8_t {
   authorization,
   x_api_key,
   x_forwarded_for,
+  user_agent,
+  traceparent,
+  tracestate,
   x_request_id,
   x_correlation_id,
   session_id,               // session-id or session_id, as Codex writes it
