@@ -1,0 +1,318 @@
+#include "telemetry/otlp_spans.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <map>
+
+#include "telemetry/otlp_json.h"
+#include "telemetry/otlp_test_read.h"
+#include "telemetry/span_lane.h"
+
+namespace gw::telemetry::otlp {
+namespace {
+
+struct Exchange {
+  SpanHead head;
+  SpanTexts texts{};
+
+  Exchange() {
+    head.trace_id = {0x4b, 0xf9, 0x2f, 0x35, 0x77, 0xb3, 0x4d, 0xa6, 0xa3, 0xce, 0x92, 0x9d, 0x0e, 0x0e, 0x47, 0x36};
+    head.base_id = {0xaa, 0, 0, 0, 0, 0, 0, 0x10};
+    head.started_ns = 1'000'000;
+    head.end_ns = 900;
+    head.auth = AuthResult::allow;
+    head.route = RouteKind::provider;
+    head.route_ns = 100;
+    head.call_ns = 150;
+    head.call_end_ns = 800;
+    head.enqueue = EnqueueResult::accepted;
+    head.enqueue_ns = 600;
+    head.enqueue_end_ns = 650;
+    head.status = head.call_status = 200;
+    head.request_bytes = 11;
+    head.response_bytes = 22;
+    set(SpanText::method, "POST");
+    set(SpanText::target, "/ai/v1/chat?x=1");
+    set(SpanText::host, "gw.example:8080");
+    set(SpanText::provider, "openai");
+    set(SpanText::prefix, "/ai");
+    set(SpanText::model, "gpt-4o");
+    set(SpanText::call_target, "/base/v1/chat?key=configured&x=1");
+    set(SpanText::call_host, "[::1]:9999");
+  }
+  void set(SpanText which, std::string_view text) { texts[static_cast<std::size_t>(which)] = text; }
+};
+
+/// What an export of it holds, by name.
+std::map<std::string, Span> spans_of_exchange(Exchange& e, SpanOptions options = {}) {
+  SpanLane lane(64 * 1024, 1, 64 * 1024, [] {});
+  lane.push(e.head, e.texts);
+  if (options.prefixes.empty()) options.prefixes = {"/ai", "/base"};
+  SpanEncoder encoder(std::move(options));
+  encoder.add(SpanRecord(lane.ring().front()));
+  std::map<std::string, Span> out;
+  for (Span& s : spans_of(to_json(Signal::traces, encoder.take()))) {
+    const std::string name = s.get("name");
+    out.emplace(name, std::move(s));
+  }
+  return out;
+}
+
+TEST(OtlpSpans, AnExchangeIsFiveSpansOfOneTrace) {
+  Exchange e;
+  const auto spans = spans_of_exchange(e);
+  ASSERT_EQ(spans.size(), 5U);
+  const std::map<std::string, std::array<std::string, 4>> expected = {
+      // id, parent, kind, times
+      {"POST /ai/*", {"aa00000000000010", "absent", "2", "1000000 1000900"}},
+      {"gateway.auth", {"aa00000000000011", "aa00000000000010", "1", "1000000 1000900"}},
+      {"gateway.route", {"aa00000000000012", "aa00000000000011", "1", "1000100 1000900"}},
+      {"proxy POST /base/*", {"aa00000000000013", "aa00000000000012", "3", "1000150 1000800"}},
+      {"gateway.trace.enqueue", {"aa00000000000014", "aa00000000000011", "1", "1000600 1000650"}}};
+  for (const auto& [name, facts] : expected) {
+    ASSERT_TRUE(spans.contains(name)) << name;
+    const Span& s = spans.at(name);
+    EXPECT_EQ(s.get("traceId"), "4bf92f3577b34da6a3ce929d0e0e4736") << name;
+    EXPECT_EQ(s.get("spanId"), facts[0]) << name;
+    EXPECT_EQ(s.get("parentSpanId"), facts[1]) << name;
+    EXPECT_EQ(s.get("kind"), facts[2]) << name;
+    EXPECT_EQ(s.get("startTimeUnixNano") + " " + s.get("endTimeUnixNano"), facts[3]) << name;
+    EXPECT_EQ(s.get("status"), "absent") << name;
+  }
+}
+
+TEST(OtlpSpans, ARemoteParentIsNamedWithItsState) {
+  Exchange e;
+  e.head.parent_id = {1, 2, 3, 4, 5, 6, 7, 8};
+  e.head.remote_parent = true;
+  e.set(SpanText::trace_state, "a=1,b=2");
+  const auto spans = spans_of_exchange(e);
+  EXPECT_EQ(spans.at("POST /ai/*").get("parentSpanId"), "0102030405060708");
+  EXPECT_EQ(spans.at("POST /ai/*").get("flags"), std::to_string(0x301));
+  EXPECT_EQ(spans.at("gateway.auth").get("flags"), std::to_string(0x101));
+  for (const auto& [name, s] : spans) EXPECT_EQ(s.get("traceState"), "a=1,b=2") << name;
+}
+
+TEST(OtlpSpans, TheServerSpanSaysWhatWasAskedAndAnswered) {
+  Exchange e;
+  e.set(SpanText::peer, "10.0.0.7");
+  e.set(SpanText::user_agent, "curl/8");
+  e.set(SpanText::forwarded_for, " 1.2.3.4 , 5.6.7.8");
+  e.set(SpanText::org, "acme");
+  e.set(SpanText::key_id, "k1");
+  e.set(SpanText::role, "owner");
+  e.set(SpanText::correlation_id, "c-1");
+  const Span s = spans_of_exchange(e).at("POST /ai/*");
+  const std::map<std::string, std::string> expected = {{"http.method", "POST"},
+                                                       {"http.scheme", "http"},
+                                                       {"net.host.name", "gw.example"},
+                                                       {"net.host.port", "8080"},
+                                                       {"net.sock.peer.addr", "10.0.0.7"},
+                                                       {"user_agent.original", "curl/8"},
+                                                       {"http.client_ip", "1.2.3.4"},
+                                                       {"http.target", "/ai/v1/chat"},
+                                                       {"net.protocol.version", "1.1"},
+                                                       {"http.request_content_length", "11"},
+                                                       {"http.response_content_length", "22"},
+                                                       {"http.status_code", "200"},
+                                                       {"gateway.provider", "openai"},
+                                                       {"gateway.model", "gpt-4o"},
+                                                       {"gateway.org_id", "acme"},
+                                                       {"gateway.workspace_id", "unknown"},
+                                                       {"gateway.route", "/ai/*"},
+                                                       {"gateway.key_id", "k1"},
+                                                       {"gateway.role", "owner"},
+                                                       {"gateway.correlation_id", "c-1"},
+                                                       {"http.read_error", "absent"},
+                                                       {"http.write_error", "absent"}};
+  for (const auto& [key, value] : expected) EXPECT_EQ(s.attribute(key), value) << key;
+}
+
+TEST(OtlpSpans, TheCallShowsTheClientsQueryAndNotTheConfiguredOne) {
+  Exchange e;
+  const Span s = spans_of_exchange(e).at("proxy POST /base/*");
+  EXPECT_EQ(s.attribute("http.url"), "http://[::1]:9999/base/v1/chat?x=1");
+  EXPECT_EQ(s.attribute("net.peer.name"), "::1");
+  EXPECT_EQ(s.attribute("net.peer.port"), "9999");
+  EXPECT_EQ(s.attribute("http.status_code"), "200");
+}
+
+TEST(OtlpSpans, ACallThroughAForwardProxyIsNamedByItsPath) {
+  Exchange e;
+  e.set(SpanText::call_target, "http://up.example/v1/chat?x=1");
+  e.set(SpanText::call_host, "up.example");
+  const Span s = spans_of_exchange(e).at("proxy POST /other");
+  EXPECT_EQ(s.attribute("http.url"), "http://up.example/v1/chat?x=1");
+}
+
+TEST(OtlpSpans, AFailedCallIsAnErrorWithItsEvent) {
+  Exchange e;
+  e.head.call_status = 0;
+  e.head.status = 502;
+  e.set(SpanText::error, "connection refused");
+  const auto spans = spans_of_exchange(e);
+  const Span& call = spans.at("proxy POST /base/*");
+  EXPECT_EQ(call.get("status"), R"({"message":"connection refused","code":2})");
+  EXPECT_EQ(call.get("events/0/name"), "exception");
+  EXPECT_EQ(call.get("events/0/attributes/1/value/stringValue"), "connection refused");
+  EXPECT_EQ(call.attribute("http.status_code"), "absent");
+  EXPECT_EQ(spans.at("gateway.route").get("status"), R"({"message":"http 502","code":2})");
+  EXPECT_EQ(spans.at("gateway.auth").get("status"), R"({"message":"http 502","code":2})");
+  EXPECT_EQ(spans.at("gateway.auth").attribute("gateway.auth.result"), "allow");
+  EXPECT_EQ(spans.at("POST /ai/*").get("status"), R"({"code":2})");
+}
+
+TEST(OtlpSpans, AnAnswerOfTheProviderThatRefusesIsItsErrorAlone) {
+  Exchange e;
+  e.head.status = e.head.call_status = 401;
+  const auto spans = spans_of_exchange(e);
+  EXPECT_EQ(spans.at("proxy POST /base/*").get("status"), R"({"code":2})");
+  EXPECT_EQ(spans.at("gateway.auth").attribute("gateway.auth.result"), "allow");
+  for (const char* name : {"gateway.auth", "gateway.route", "POST /ai/*"})
+    EXPECT_EQ(spans.at(name).get("status"), "absent") << name;
+}
+
+TEST(OtlpSpans, ARefusalEndsAtAuth) {
+  for (const auto& [result, reason] :
+       {std::pair{AuthResult::unauthorized, "unauthorized"}, std::pair{AuthResult::forbidden, "forbidden"}}) {
+    Exchange e;
+    e.head.auth = result;
+    e.head.route = RouteKind::none;
+    e.head.call_ns = 0;
+    e.head.enqueue = EnqueueResult::none;
+    e.head.status = 401;
+    const auto spans = spans_of_exchange(e);
+    EXPECT_EQ(spans.size(), 2U);
+    const Span& auth = spans.at("gateway.auth");
+    EXPECT_EQ(auth.attribute("gateway.auth.result"), "deny");
+    EXPECT_EQ(auth.attribute("gateway.auth.deny_reason"), reason);
+    EXPECT_EQ(auth.get("status"), std::string(R"({"message":")") + reason + R"(","code":2})");
+  }
+}
+
+TEST(OtlpSpans, APathWithoutRouteIsOfTheApiOrOther) {
+  for (const auto& [target, name] : {std::pair{"/api/traces?limit=1", "GET /api/*"}, std::pair{"/apiary", "GET /other"},
+                                     std::pair{"*", "GET /other"}, std::pair{"http://gw/api", "GET /api/*"}}) {
+    Exchange e;
+    e.set(SpanText::method, "GET");
+    e.set(SpanText::prefix, "");
+    e.set(SpanText::provider, "");
+    e.set(SpanText::target, target);
+    e.head.route = RouteKind::api;
+    const auto spans = spans_of_exchange(e);
+    ASSERT_TRUE(spans.contains(name)) << target;
+    EXPECT_EQ(spans.at("gateway.route").attribute("gateway.route.prefix"), "/");
+    EXPECT_EQ(spans.at("gateway.route").attribute("gateway.route.provider"), "unknown");
+  }
+}
+
+TEST(OtlpSpans, ADroppedTraceIsAnError) {
+  Exchange e;
+  e.head.enqueue = EnqueueResult::dropped;
+  const Span s = spans_of_exchange(e).at("gateway.trace.enqueue");
+  EXPECT_EQ(s.attribute("gateway.trace.enqueue.result"), "dropped");
+  EXPECT_EQ(s.attribute("gateway.model"), "gpt-4o");
+  EXPECT_EQ(s.get("status"), R"({"message":"trace dropped","code":2})");
+}
+
+TEST(OtlpSpans, AWrittenBatchIsATraceOfItsOwn) {
+  Exchange e;
+  e.texts = {};
+  e.head.kind = RecordKind::write;
+  e.head.batch_size = 7;
+  Span s = spans_of_exchange(e).at("gateway.trace.write");
+  EXPECT_EQ(s.get("parentSpanId"), "absent");
+  EXPECT_EQ(s.attribute("gateway.trace.write.batch_size"), "7");
+  EXPECT_EQ(s.attribute("gateway.route"), "/other");
+  EXPECT_EQ(s.get("status"), "absent");
+  e.set(SpanText::error, "constraint");
+  s = spans_of_exchange(e).at("gateway.trace.write");
+  EXPECT_EQ(s.attribute("gateway.trace.write.error_class"), "constraint");
+  EXPECT_EQ(s.get("status"), R"({"message":"write failed","code":2})");
+}
+
+std::string_view without_secret(std::string_view text, std::string& scratch) {
+  const std::size_t at = text.find("s3cret");
+  if (at == std::string_view::npos) return text;
+  scratch.assign(text).replace(at, 6, "***");
+  return scratch;
+}
+
+TEST(OtlpSpans, EveryTextIsScrubbedAndSoundUtf8) {
+  Exchange e;
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < kSpanTexts; ++i) texts.push_back("/x\xff/s3cret" + std::to_string(i));
+  for (std::size_t i = 0; i < kSpanTexts; ++i) e.texts[i] = texts[i];
+  const auto spans = spans_of_exchange(e, {.resource = {}, .prefixes = {}, .scrub = without_secret});
+  EXPECT_EQ(spans.size(), 5U);
+  for (const auto& [name, s] : spans) {
+    const std::string attributes = s.get("attributes") + s.get("status") + s.get("events");
+    EXPECT_EQ(attributes.find("s3cret"), std::string::npos) << attributes;
+    EXPECT_EQ(attributes.find('\xff'), std::string::npos);
+  }
+}
+
+TEST(OtlpSpans, LongTextsAreCut) {
+  Exchange e;
+  const std::string agent(10'000, 'a'), target = "/ai/" + std::string(10'000, 'b');
+  e.set(SpanText::user_agent, agent);
+  e.set(SpanText::target, target);
+  const auto spans =
+      spans_of_exchange(e, {.resource = {}, .prefixes = {}, .scrub = leave_as_is, .most_value_bytes = 100});
+  for (const auto& [name, s] : spans) EXPECT_LT(s.json.size(), 6'000U) << name;
+  EXPECT_EQ(spans.at("POST /ai/*").attribute("user_agent.original"), std::string(100, 'a'));
+}
+
+TEST(OtlpSpans, TextsOfOneExchangeAreNotThoseOfTheNext) {
+  SpanLane lane(64 * 1024, 1, 64 * 1024, [] {});
+  SpanEncoder encoder({.resource = {{"service.name", "s"}}, .prefixes = {}});
+  for (const char* org : {"one", "", "two", "two"}) {
+    Exchange e;
+    e.set(SpanText::org, org);
+    lane.push(e.head, e.texts);
+    encoder.add(SpanRecord(lane.ring().front()));
+    lane.ring().pop();
+  }
+  EXPECT_EQ(encoder.spans(), 20U);
+  const std::string json = to_json(Signal::traces, encoder.take());
+  EXPECT_EQ(at(json, "/resourceSpans/0/resource/attributes/0/value/stringValue"), "s");
+  std::vector<std::string> seen;
+  for (const Span& s : spans_of(json))
+    if (s.get("name") == "gateway.auth") seen.push_back(s.attribute("gateway.org_id"));
+  EXPECT_EQ(seen, (std::vector<std::string>{"one", "unknown", "two", "two"}));
+  EXPECT_EQ(encoder.take(), "") << "what was taken is gone";
+}
+
+TEST(SpanLane, KeepsTheParentsDecisionAndDecidesAloneOtherwise) {
+  const SpanLane none(4096, 0, 4096, [] {}), all(4096, 1, 4096, [] {});
+  http::TraceParent parent;
+  parent.trace_id[3] = 1;
+  parent.span_id[3] = 1;
+  parent.sampled = true;
+  EXPECT_TRUE(none.begin(parent).sampled);
+  EXPECT_EQ(none.begin(parent).trace_id, parent.trace_id);
+  EXPECT_NE(none.begin(parent).span_id, parent.span_id);
+  parent.sampled = false;
+  EXPECT_FALSE(all.begin(parent).sampled);
+  EXPECT_FALSE(none.begin({}).sampled);
+  EXPECT_TRUE(all.begin({}).sampled);
+  EXPECT_NE(all.begin({}).trace_id, all.begin({}).trace_id);
+}
+
+TEST(SpanLane, WakesWhenMuchWaitsAndCountsWhatFindsNoRoom) {
+  int woken = 0;
+  SpanLane lane(8192, 1, 2000, [&] { ++woken; });
+  Exchange e;
+  lane.push(e.head, e.texts);
+  EXPECT_EQ(woken, 0);
+  for (int i = 0; i < 100; ++i) lane.push(e.head, e.texts);
+  EXPECT_GT(woken, 90);
+  EXPECT_GT(lane.dropped(), 50U);
+  std::uint64_t kept = 0;
+  for (; lane.ring().front().data() != nullptr; ++kept) lane.ring().pop();
+  EXPECT_EQ(kept + lane.dropped(), 101U);
+}
+
+}  // namespace
+}  // namespace gw::telemetry::otlp

@@ -1,0 +1,79 @@
+#pragma once
+// What OTLP's messages have in common, as protobuf. Field numbers are those of opentelemetry-proto 1.x.
+#include <cstdint>
+#include <cstring>
+#include <protozero/pbf_writer.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "metrics/sample.h"
+
+namespace gw::telemetry::otlp {
+
+/// Takes credentials out of a text: the text itself or a view of `scratch`. Pure.
+using Scrub = std::string_view (*)(std::string_view text, std::string& scratch);
+inline std::string_view leave_as_is(std::string_view text, std::string&) { return text; }
+
+/// Attributes of the process, by name.
+using Attributes = std::vector<std::pair<std::string, std::string>>;
+
+inline char* put_varint(char* p, std::uint64_t v) {
+  for (; v >= 0x80; v >>= 7) *p++ = static_cast<char>(v | 0x80);
+  *p++ = static_cast<char>(v);
+  return p;
+}
+constexpr std::size_t varint_size(std::uint64_t v) {
+  std::size_t n = 1;
+  for (; v >= 0x80; v >>= 7) ++n;
+  return n;
+}
+
+namespace detail {
+
+/// KeyValue up to the content of its AnyValue, which is `content` bytes long and begins with `tag`.
+inline char* put_key(char* p, std::uint32_t field, std::string_view key, std::size_t content) {
+  const std::size_t any = content;
+  const std::size_t pair = 1 + varint_size(key.size()) + key.size() + 1 + varint_size(any) + any;
+  p = put_varint(p, field << 3 | 2);
+  p = put_varint(p, pair);
+  *p++ = 1 << 3 | 2;
+  p = put_varint(p, key.size());
+  std::memcpy(p, key.data(), key.size());
+  p += key.size();
+  *p++ = 2 << 3 | 2;
+  return put_varint(p, any);
+}
+
+}  // namespace detail
+
+inline constexpr std::size_t kMostKey = 128;
+
+/// A KeyValue as field `field` of the message that `out` ends with. Keys are ours: kMostKey bytes at most.
+inline void add_attribute(std::string& out, std::uint32_t field, std::string_view key, std::string_view value) {
+  char head[kMostKey + 48];
+  char* p = detail::put_key(head, field, key, 1 + varint_size(value.size()) + value.size());
+  *p++ = 1 << 3 | 2;  // string_value
+  p = put_varint(p, value.size());
+  out.append(head, p);
+  out.append(value);
+}
+inline void add_attribute(std::string& out, std::uint32_t field, std::string_view key, std::int64_t value) {
+  const auto bits = static_cast<std::uint64_t>(value);
+  char head[kMostKey + 48];
+  char* p = detail::put_key(head, field, key, 1 + varint_size(bits));
+  *p++ = 3 << 3;  // int_value
+  p = put_varint(p, bits);
+  out.append(head, p);
+}
+
+/// Field 1 (resource) of ResourceSpans and ResourceMetrics.
+std::string encode_resource(const Attributes& attributes);
+/// Field 1 (scope) of ScopeSpans and ScopeMetrics.
+void add_scope(protozero::pbf_writer& to, const metrics::Scope& scope);
+
+/// Valid UTF-8 without NUL, which protobuf's strings have to be: `text` or a view of `scratch`.
+std::string_view sound_text(std::string_view text, std::string& scratch);
+
+}  // namespace gw::telemetry::otlp

@@ -1,0 +1,103 @@
+#pragma once
+// What a worker writes down of a sampled exchange, in one piece, for the exporter's thread to make spans of: a head of
+// plain numbers and the texts behind it. Never leaves the process.
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace gw::telemetry {
+
+using SpanId = std::array<std::uint8_t, 8>;
+using OtelTraceId = std::array<std::uint8_t, 16>;
+
+/// The spans of an exchange, whose ids differ in their last four bits only: one random number makes them all.
+enum class ExchangePart : std::uint8_t { server, auth, route, call, enqueue };
+
+inline SpanId part_id(SpanId base, ExchangePart part) {
+  base[7] = static_cast<std::uint8_t>((base[7] & 0xf0) | static_cast<std::uint8_t>(part));
+  return base;
+}
+
+enum class RecordKind : std::uint8_t {
+  exchange,
+  enqueue,  ///< a further trace of an exchange (a response on a WebSocket): one span below gateway.auth
+  write,    ///< a batch that the store took or did not: a trace of its own
+};
+
+/// What the gateway decided, not what the provider answered.
+enum class AuthResult : std::uint8_t { none, allow, unauthorized, forbidden };
+enum class RouteKind : std::uint8_t { none, provider, api };
+enum class EnqueueResult : std::uint8_t { none, accepted, dropped };
+
+enum class SpanText : std::uint8_t {
+  method,
+  target,  ///< as received, with its query
+  host,    ///< the Host field
+  peer,
+  user_agent,
+  forwarded_for,
+  provider,
+  prefix,  ///< of the provider's route, normalised
+  model,
+  org,
+  workspace,
+  key_id,
+  role,
+  correlation_id,
+  call_target,  ///< as sent upstream, with its query
+  call_host,    ///< Host as sent upstream
+  error,        ///< why the call failed, or the class of a failed write
+  trace_state,
+};
+inline constexpr std::size_t kSpanTexts = 18;
+/// Longer texts are cut.
+inline constexpr std::size_t kMostSpanText = 2048;
+
+struct SpanHead {
+  OtelTraceId trace_id{};
+  SpanId parent_id{};           ///< zero: a root
+  SpanId base_id{};             ///< see part_id()
+  std::int64_t started_ns = 0;  ///< Unix ns; the times below are ns after it, or 0
+  std::int64_t route_ns = 0;
+  std::int64_t call_ns = 0, call_end_ns = 0;
+  std::int64_t enqueue_ns = 0, enqueue_end_ns = 0;
+  std::int64_t end_ns = 0;
+  std::int64_t request_bytes = -1, response_bytes = -1;            ///< of bodies that passed; -1: not known
+  std::int64_t call_request_bytes = -1, call_response_bytes = -1;  ///< as their fields say
+  std::uint32_t batch_size = 0;
+  std::uint16_t status = 0, call_status = 0;
+  RecordKind kind = RecordKind::exchange;
+  AuthResult auth = AuthResult::none;
+  RouteKind route = RouteKind::none;
+  EnqueueResult enqueue = EnqueueResult::none;
+  bool remote_parent = false;
+  bool tls = false;       ///< of the client's connection
+  bool call_tls = false;  ///< of the provider's
+  bool client_left = false;
+  std::uint8_t http_minor = 1;
+  std::array<std::uint16_t, kSpanTexts> sizes{};
+};
+
+/// A record as it lies in the ring.
+class SpanRecord {
+ public:
+  /// `bytes` as encoded, aligned to 8.
+  explicit SpanRecord(std::string_view bytes) : bytes_(bytes) {
+    std::size_t at = sizeof(SpanHead);
+    for (std::size_t i = 0; i < kSpanTexts; ++i) {
+      texts_[i] = bytes_.substr(at, head().sizes[i]);
+      at += head().sizes[i];
+    }
+  }
+  const SpanHead& head() const { return *reinterpret_cast<const SpanHead*>(bytes_.data()); }
+  std::string_view text(SpanText which) const { return texts_[static_cast<std::size_t>(which)]; }
+
+ private:
+  std::string_view bytes_;
+  std::array<std::string_view, kSpanTexts> texts_;
+};
+
+/// The texts of a record to be written, by SpanText.
+using SpanTexts = std::array<std::string_view, kSpanTexts>;
+
+}  // namespace gw::telemetry
