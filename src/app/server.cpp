@@ -20,6 +20,7 @@
 #include "app/key_keeper.h"
 #include "app/limit_recovery.h"
 #include "app/metrics_page.h"
+#include "app/otel_export.h"
 #include "app/pipeline_events.h"
 #include "app/price_reloader.h"
 #include "app/spend_watch.h"
@@ -45,6 +46,7 @@ using std::chrono::milliseconds;
 
 constexpr std::int64_t kMs = 1'000'000;
 constexpr std::int64_t kTraceDrainNs = 5'000 * kMs;
+constexpr std::int64_t kTelemetryFlushNs = 5'000 * kMs;
 /// How long a start waits for what limits have to know, twice at most.
 constexpr std::int64_t kRecoveryNs = 20'000 * kMs;
 constexpr int kQueryThreads = 2;  // one slow search does not keep others waiting
@@ -87,6 +89,9 @@ struct Server::Impl {
   ServerOptions options;
   std::unique_ptr<telemetry::LogWriter> log;
   std::optional<store::FolderLock> folder_lock;
+  /// What the exporter of metrics sends; replaced before open_telemetry().
+  std::function<metrics::Snapshot()> snapshot = [] { return metrics::Snapshot(); };
+  std::unique_ptr<OtelExport> otel;  ///< null: nothing is exported
   std::unique_ptr<store::TraceWriter> writer;
   std::vector<std::unique_ptr<store::TraceReader>> readers;
   std::unique_ptr<trace::TracePipeline> traces;
@@ -119,6 +124,7 @@ struct Server::Impl {
   Result<void> open_postgres();
   Result<std::unique_ptr<store::KeyStore>> open_key_store(int busy_ms);
   Result<void> open_keys();
+  void open_telemetry();
   Result<void> open_traces();
   Result<void> recover_spending();
   void look_at_prices();
@@ -294,11 +300,27 @@ Result<void> Server::Impl::open_traces() {
   events.written = [this](const trace::WrittenBatch& batch) {
     services->commits.notify();
     batch_metrics.written(batch);
+    if (otel) otel->batch_written(batch);
   };
+  if (otel)
+    events.write_failed = [this, log_it = std::move(events.write_failed)](const trace::WriteFailure& f) {
+      log_it(f);
+      otel->batch_failed(f);
+    };
   auto p = trace::TracePipeline::open(std::move(o), *writer, std::move(events));
   if (!p) return fail("failed to initialize trace ring: " + p.error().message);
   traces = std::move(*p);
   return {};
+}
+
+/// Telemetry that cannot be set up keeps no gateway from starting.
+void Server::Impl::open_telemetry() {
+  auto made = OtelExport::create(options.config, options.version, snapshot, *log);
+  if (made)
+    otel = std::move(*made);
+  else
+    log->error("failed to initialize opentelemetry; continuing with instrumentation disabled")
+        .field("error", made.error().message);
 }
 
 /// What was spent before counts, also what still lies in rings and overflow files: it is stored first.
@@ -453,7 +475,8 @@ Result<void> Server::Impl::open_workers() {
     auto loop = net::Loop::create();
     if (!loop) return tl::make_unexpected(loop.error());
     workers.push_back(std::make_unique<pipeline::Worker>(*services, std::move(*loop), std::move(*fd), traces->ring(i),
-                                                         log->add_lane(), static_cast<std::size_t>(i)));
+                                                         log->add_lane(), static_cast<std::size_t>(i),
+                                                         otel ? otel->add_lane() : nullptr));
   }
   if (services->metrics)
     metrics = std::make_unique<MetricsPage>(MetricsPage::Sources{
@@ -477,9 +500,6 @@ std::function<api::ApiResponse(const api::ApiRequest&)> Server::Impl::with_metri
 
 void Server::Impl::banner() {
   const config::Config& c = options.config;
-  if (c.observability.otel.enabled)
-    log->error("failed to initialize opentelemetry; continuing with instrumentation disabled")
-        .field("error", "observability.otel is not available in this version");
   if (const std::string warning = auth::startup_warning(services->keys.view()->authorizer(), c.server.host);
       !warning.empty())
     log->warn(warning);
@@ -511,6 +531,7 @@ void Server::Impl::banner() {
 }
 
 void Server::Impl::run_threads() {
+  if (otel) otel->start();
   if (!traces_started) traces->start();
   if (is_postgres(options.config)) {
     key_listener.emplace(listen_options(options.config));
@@ -580,6 +601,10 @@ bool Server::Impl::shutdown() {
         .field("left", report.left)
         .field("dropped_total", d.enqueue_dropped_total + d.write_dropped_total);
   }
+  if (otel && !otel->stop(mono_now_ns() + kTelemetryFlushNs))
+    log->error("failed to shutdown opentelemetry providers")
+        .field("error", "the receiver did not take everything in time")
+        .field("timeout", "5s");
   if (in_time) log->info("gateway stopped");
   log->stop(milliseconds(2000));
   return in_time;
@@ -619,6 +644,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
   if (auto ok = impl->credential_keeper->read(); !ok) return tl::make_unexpected(ok.error());
   impl->resolver = std::make_unique<net::Resolver>();
   impl->services->resolver = impl->resolver.get();
+  impl->open_telemetry();
   for (auto step : {&Impl::open_store, &Impl::open_keys, &Impl::open_traces, &Impl::recover_spending,
                     &Impl::open_leases, &Impl::watch_spending, &Impl::open_api}) {
     if (auto ok = (impl.get()->*step)(); !ok) return tl::make_unexpected(ok.error());

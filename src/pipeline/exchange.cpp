@@ -15,6 +15,7 @@ Exchange::Exchange(ClientConnection& connection, ExchangeBuffers& buffers)
       head_(buffers.head),
       first_body_(buffers.first_body),
       correlation_id_(buffers.correlation_id),
+      span_(buffers.span),
       request_reader_(buffers.request_reader),
       usage_reader_(buffers.usage_reader),
       estimator_(buffers.estimator) {}
@@ -45,6 +46,8 @@ net::Task<bool> Exchange::run() {
   // Admit.
   const auth::Decision decision = admit(match, started_wall_ns_, started_mono_ns_);
   identity_ = decision.identity;
+  route_seen_ = match.route;
+  span_.decided(decision.verdict == auth::Verdict::deny ? decision.status : 0);
   if (decision.verdict == auth::Verdict::deny) co_return co_await refuse(decision);
   if (decision.verdict == auth::Verdict::preflight) {
     LocalAnswer preflight;
@@ -80,6 +83,7 @@ net::Task<bool> Exchange::run() {
 void Exchange::begin() {
   started_mono_ns_ = mono_now_ns();
   started_wall_ns_ = wall_now_ns();
+  span_.begin(worker_.spans, head_, started_wall_ns_, started_mono_ns_);
   std::array<std::string_view, 3> candidates;
   std::array<bool, 3> seen{};
   for (const http::Field& f : head_.fields) {
@@ -222,8 +226,8 @@ net::Task<bool> Exchange::refuse(const auth::Decision& decision) {
 
 void Exchange::log_denial(const auth::Decision& decision, std::string_view limit_code) {
   const auth::Requirement& r = decision.requirement;
-  worker_.log.warn("audit gateway auth deny")
-      .field("correlation_id", correlation_id_)
+  auto line = worker_.log.warn("audit gateway auth deny");
+  line.field("correlation_id", correlation_id_)
       .field("audit_action", "gateway_auth")
       .field("audit_outcome", "deny")
       .field("audit_reason", decision.reason)
@@ -238,6 +242,7 @@ void Exchange::log_denial(const auth::Decision& decision, std::string_view limit
       .field("org_id", identity_ != nullptr ? std::string_view(identity_->org_id) : "")
       .field("workspace_id", identity_ != nullptr ? std::string_view(identity_->workspace_id) : "")
       .field("limit_code", limit_code);
+  span_.name(line, ExchangeSpan::Part::auth);
 }
 
 /// Whoever guesses keys waits for each refusal; the right key is never kept waiting. A bounded number waits, so that
@@ -259,13 +264,17 @@ net::Task<void> Exchange::hold_back() {
 }
 
 void Exchange::log_access(int status) {
+  const std::int64_t now = mono_now_ns();
   count_request(status);
   worker_.log.access({.at_ns = 0,
                       .correlation_id = correlation_id_,
                       .method = head_.method,
                       .path = target_.path(),
                       .status = status,
-                      .latency_ms = (mono_now_ns() - started_mono_ns_) / 1'000'000});
+                      .latency_ms = (now - started_mono_ns_) / 1'000'000,
+                      .trace_id = span_.trace_id(),
+                      .span_id = span_.span_id(ExchangeSpan::Part::server)});
+  if (span_.recording()) finish_span(status, now);
 }
 
 }  // namespace gw::pipeline

@@ -57,6 +57,11 @@ class Exchange final : private proxy::RelayObserver {
   bool request_consumed();
   void log_access(int status);
 
+  // exchange_span.cpp: what tracing is told.
+  void fill_span_texts(telemetry::SpanTexts& texts) const;
+  void note_enqueued(const ExchangeRecord& record, std::int64_t began_ns, bool accepted);
+  void finish_span(int status, std::int64_t now_ns);
+
   // exchange_api.cpp: the API's answers, of which some wait and some come in pieces.
   enum class Woken : std::uint8_t { commit, deadline, draining, gone };
   net::Task<bool> answer_api(const auth::Decision& decision);
@@ -79,6 +84,7 @@ class Exchange final : private proxy::RelayObserver {
   net::Task<bool> answer_failure(int status, const char* message);
   net::Task<bool> settle_relay(const proxy::RelayResult& result, proxy::Relay& relay);
   void log_proxy_failure(const std::string& error);
+  void note_call_end(const proxy::RelayResult& result);
   void drop_client();
   net::Task<void> offer_patiently(Outcome outcome);
 
@@ -183,6 +189,9 @@ class Exchange final : private proxy::RelayObserver {
   std::shared_ptr<const KeyView> keys_;  ///< that the request was decided with; identity_ points into it
   const auth::Identity* identity_ = nullptr;
   std::string& correlation_id_;
+  ExchangeSpan& span_;
+  std::string span_error_;                    ///< why the call to the provider failed
+  const route::Route* route_seen_ = nullptr;  ///< of the request's path, also when it is refused
   TraceId trace_id_{};
   std::array<char, 32> trace_id_text_{};
   std::int64_t started_wall_ns_ = 0, started_mono_ns_ = 0;

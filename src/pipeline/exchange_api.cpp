@@ -122,6 +122,7 @@ net::Task<proxy::RelayEnd> Exchange::read_api_body(api::ApiRequest& request) {
     if (waiter.expired()) co_return RelayEnd::client_timeout;
   }
   request.body = held.content();
+  span_.request_body(request.body.size());
   first_body_.erase(0, held.framed_size());
   buffers_.head.body = http::BodyKind::none;  // what is left belongs to the next request
   co_return RelayEnd::complete;
@@ -152,6 +153,7 @@ bool Exchange::still_admitted() {
 
 net::Task<bool> Exchange::answer_api(const auth::Decision& decision) {
   identity_ = decision.identity;
+  span_.enter_route(telemetry::RouteKind::api);
   api::ApiRequest request;
   read_api_request(request);
   if (const proxy::RelayEnd end = co_await read_api_body(request); end != proxy::RelayEnd::complete)

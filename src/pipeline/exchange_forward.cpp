@@ -42,6 +42,8 @@ void Exchange::write_upstream_head() {
        .absolute_form = link_->absolute_form,
        .added = link_->added,
        .credential = held_credential_ ? &worker_.held.of(services_.held, route_->index) : nullptr,
+       .traceparent = span_.traceparent(),
+       .keep_tracestate = span_.keeps_state(),
        .body_replaced = usage_filter_ != nullptr});
 }
 
@@ -54,6 +56,7 @@ void Exchange::begin_bodies() {
 }
 
 net::Task<bool> Exchange::forward() {
+  span_.enter_route(telemetry::RouteKind::provider);
   trace_id_ = make_trace_id(started_wall_ns_);
   to_hex(trace_id_, trace_id_text_);
 
@@ -93,6 +96,8 @@ net::Task<bool> Exchange::forward() {
     co_return co_await settle_relay(result, relay);
   }
   upstream_began_ns_ = mono_now_ns();
+  const bool sized = head_.body == http::BodyKind::length;
+  span_.begin_call(link_->target.tls, sized ? static_cast<std::int64_t>(head_.content_length) : -1);
   net::UpstreamConnectionPtr upstream = pool.take(waiter);
   for (;;) {
     if (!upstream) {
@@ -126,6 +131,7 @@ net::Task<bool> Exchange::forward() {
 /// line.
 net::Task<bool> Exchange::settle_relay(const proxy::RelayResult& result, proxy::Relay& relay) {
   if (!offered_ && result.end != RelayEnd::complete) log_proxy_failure(result.error);
+  note_call_end(result);
   count_upstream_call();
   switch (result.end) {
     case RelayEnd::complete:
@@ -194,14 +200,23 @@ net::Task<void> Exchange::offer_patiently(Outcome outcome) {
   }
 }
 
+void Exchange::note_call_end(const proxy::RelayResult& result) {
+  if (!span_.recording()) return;
+  span_.end_call();
+  if (result.end == RelayEnd::complete) return;
+  span_error_ = result.error;
+  if (result.end == RelayEnd::client_gone || result.end == RelayEnd::client_timeout) span_.client_left();
+}
+
 void Exchange::log_proxy_failure(const std::string& error) {
   std::string path;
   route::append_upstream_target(path, *route_, target_);
-  worker_.log.error("proxy request failed")
-      .field("provider_prefix", route_->prefix)
+  auto line = worker_.log.error("proxy request failed");
+  line.field("provider_prefix", route_->prefix)
       .field("path", std::string_view(path).substr(0, path.find('?')))
       .field("error", error)
       .field("correlation_id", correlation_id_);
+  span_.name(line, ExchangeSpan::Part::route);
 }
 
 }  // namespace gw::pipeline

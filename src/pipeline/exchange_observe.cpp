@@ -60,6 +60,7 @@ void Exchange::on_request_body(std::string_view content) {
 void Exchange::on_response_head(const http::ResponseHead& head) {
   response_ = &head;
   status_ = head.status;
+  span_.answered(head);
   if (head.status == 101) begin_websocket(head);
   stream_end_.begin(target_.path().ends_with("/responses"));
   // Nothing can be sent again now, so a long stream need not hold what its request brought.
@@ -208,17 +209,19 @@ void Exchange::fill_shared(ExchangeRecord& r) {
 
 /// False: the ring has no room at the moment. True: it took the record, or that was given up and counted.
 bool Exchange::publish(const ExchangeRecord& r, std::int64_t now_ns) {
-  bool dropped = false;
-  if (worker_.ring.append(r) == trace::TraceRing::Append::no_space) {
+  const auto appended = worker_.ring.append(r);
+  const bool dropped = appended == trace::TraceRing::Append::no_space;
+  if (dropped) {
     if (now_ns >= worker_.ring_saturated_until_ns && ++ring_refusals_ <= kMaxRingRefusals) return false;
     if (ring_refusals_ > kMaxRingRefusals) worker_.ring_saturated_until_ns = now_ns + kSaturatedNs;
     worker_.ring.drop(r);
-    dropped = true;
-    worker_.log.warn("trace queue is full; dropping trace")
-        .field("correlation_id", correlation_id_)
+    auto line = worker_.log.warn("trace queue is full; dropping trace");
+    line.field("correlation_id", correlation_id_)
         .field("path", target_.path())
         .field("status", static_cast<int>(r.status));
+    span_.name(line, ExchangeSpan::Part::enqueue);
   }
+  if (span_.recording()) note_enqueued(r, now_ns, appended == trace::TraceRing::Append::stored_in_ring);
   ring_refusals_ = 0;
   note_unpriced(r);
   count_exchange(r, dropped);

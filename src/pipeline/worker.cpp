@@ -6,13 +6,14 @@
 namespace gw::pipeline {
 
 Worker::Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd listener, trace::TraceRing& ring,
-               telemetry::LogLane& log, std::size_t number)
+               telemetry::LogLane& log, std::size_t number, telemetry::SpanLane* spans)
     : loop_(std::move(loop)),
       read_buffer_(new char[proxy::RelayScratch::kReadSize]),
       context_{.services = services,
                .loop = *loop_,
                .ring = ring,
                .log = log,
+               .spans = spans,
                .scratch = {.read = read_buffer_.get(), .head = {}},
                .pools = {},
                .request_headers = {},

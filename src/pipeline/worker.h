@@ -9,6 +9,7 @@
 #include "limits/limiter.h"
 #include "net/listener.h"
 #include "net/upstream.h"
+#include "pipeline/exchange_span.h"
 #include "pipeline/services.h"
 #include "provider/request_reader.h"
 #include "provider/usage_estimate.h"
@@ -35,6 +36,7 @@ struct ExchangeBuffers {
   provider::RequestReader request_reader;
   provider::UsageReader usage_reader;
   provider::UsageEstimator estimator;
+  ExchangeSpan span;
 
   explicit ExchangeBuffers(const provider::TokenizerSet& tokenizers) : estimator(tokenizers) {}
 
@@ -48,6 +50,7 @@ struct WorkerContext {
   net::Loop& loop;
   trace::TraceRing& ring;
   telemetry::LogLane& log;
+  telemetry::SpanLane* spans = nullptr;  ///< null: traces are off
   proxy::RelayScratch scratch;
   std::vector<std::unique_ptr<net::UpstreamPool>> pools;      ///< by route index
   std::vector<HeaderView> request_headers, response_headers;  ///< of the trace being offered
@@ -80,7 +83,7 @@ struct WorkerFigures {
 class Worker {
  public:
   Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd listener, trace::TraceRing& ring,
-         telemetry::LogLane& log, std::size_t number = 0);
+         telemetry::LogLane& log, std::size_t number = 0, telemetry::SpanLane* spans = nullptr);
   ~Worker();
 
   /// Runs on the calling thread until the worker is drained or stopped.

@@ -160,6 +160,12 @@ void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {
       case http::FieldId::content_length:
         if (in.body_replaced) continue;
         break;
+      case http::FieldId::traceparent:
+        if (!in.traceparent.empty()) continue;
+        break;
+      case http::FieldId::tracestate:
+        if (!in.traceparent.empty() && !in.keep_tracestate) continue;
+        break;
       default:
         break;
     }
@@ -174,6 +180,7 @@ void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {
   if (in.credential != nullptr) out.append(in.credential->lines());
   append_forwarded_for(out, in);
   append_field(out, kCorrelationHeader, in.correlation_id);
+  if (!in.traceparent.empty()) append_field(out, "traceparent", in.traceparent);
   if (in.head.body == http::BodyKind::chunked) out.append("Transfer-Encoding: chunked\r\n");
   if (in.body_replaced) append_field(out, "Content-Length", std::to_string(in.head.content_length));
   if (wants_trailers(in.head.fields)) out.append("TE: trailers\r\n");

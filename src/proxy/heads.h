@@ -40,6 +40,8 @@ struct UpstreamHeadInput {
   bool absolute_form = false;            ///< likewise
   const AddedFields& added;
   const AddedFields* credential = nullptr;  ///< set: likewise, for this request
+  std::string_view traceparent = {};        ///< set: goes in the place of the client's
+  bool keep_tracestate = true;              ///< looked at then: the client's goes on with it
   bool body_replaced = false;               ///< its length is head.content_length, whatever the client's fields say
 };
 

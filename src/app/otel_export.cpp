@@ -1,0 +1,119 @@
+#include "app/otel_export.h"
+
+#include <cstdlib>
+
+#include "app/wiring.h"
+#include "base/clock.h"
+#include "config/effective.h"
+#include "route/route_table.h"
+
+namespace gw::app {
+namespace {
+
+namespace otlp = telemetry::otlp;
+using otlp::Signal;
+
+std::string_view name_of(Signal signal) { return signal == Signal::traces ? "traces" : "metrics"; }
+
+otlp::SettingsInput input_of(const config::OtelConfig& c, const std::string& version) {
+  return {.endpoint = c.endpoint,
+          .insecure = c.insecure,
+          .keep_endpoint_path = c.endpoint_from_environment,
+          .service_name = c.service_name,
+          .service_version = version,
+          .traces = c.traces_enabled,
+          .metrics = c.metrics_enabled,
+          .sampling_ratio = c.sampling_ratio,
+          .timeout_ms = c.export_timeout_ms,
+          .metric_interval_ms = c.metric_export_interval_ms};
+}
+
+std::vector<std::string> prefixes_of(const config::Config& c) {
+  std::vector<std::string> out;
+  for (const config::ProviderConfig* p : config::all_providers(c)) out.push_back(route::normalise_prefix(p->prefix));
+  return out;
+}
+
+otlp::ExporterHooks hooks_of(otlp::HttpSender& sender, std::function<metrics::Snapshot()> snapshot,
+                             telemetry::LogWriter& log) {
+  otlp::ExporterHooks hooks;
+  hooks.post = [&sender](const otlp::Destination& to, std::string_view body, std::int64_t timeout_ms) {
+    return sender.post(to, body, timeout_ms);
+  };
+  hooks.abort_at = [&sender](std::int64_t at_ns) { sender.abort_at(at_ns); };
+  hooks.snapshot = std::move(snapshot);
+  hooks.failing = [&log](Signal signal, const std::string& error, std::uint64_t dropped) {
+    log.warn("opentelemetry export fails")
+        .field("signal", name_of(signal))
+        .field("error", error)
+        .field("dropped", dropped);
+  };
+  hooks.works_again = [&log](Signal signal, std::uint64_t dropped) {
+    log.info("opentelemetry export works again").field("signal", name_of(signal)).field("dropped", dropped);
+  };
+  return hooks;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<OtelExport>> OtelExport::create(const config::Config& c, const std::string& version,
+                                                       std::function<metrics::Snapshot()> snapshot,
+                                                       telemetry::LogWriter& log) {
+  const config::OtelConfig& otel = c.observability.otel;
+  if (!otel.enabled) return nullptr;
+  auto settings = otlp::make_settings(input_of(otel, version), [](const char* name) {
+    const char* v = std::getenv(name);
+    return std::string(v != nullptr ? v : "");
+  });
+  if (!settings) return tl::make_unexpected(settings.error());
+  for (const otlp::Destination& d : settings->destinations)
+    if (auto ok = otlp::check_files(d); !ok) return tl::make_unexpected(ok.error());
+  log.info("opentelemetry enabled")
+      .field("otel_endpoint", settings->shown_endpoint)
+      .field("otel_traces_enabled", otel.traces_enabled)
+      .field("otel_metrics_enabled", otel.metrics_enabled)
+      .field("otel_prometheus_enabled", otel.prometheus_enabled)
+      .field("otel_sampling_ratio", otel.sampling_ratio);
+  if (!otel.traces_enabled && !otel.metrics_enabled) return nullptr;
+
+  std::unique_ptr<OtelExport> out(new OtelExport);
+  out->traces_ = otel.traces_enabled;
+  out->sender_ = std::make_unique<otlp::HttpSender>("ongoingai-gateway");
+  otlp::SpanOptions spans{.resource = settings->resource,
+                          .prefixes = prefixes_of(c),
+                          .scrub = otlp::leave_as_is,
+                          .most_value_bytes = settings->most_value_bytes};
+  const auto producers = static_cast<std::size_t>(worker_count(c));
+  out->exporter_ = std::make_unique<otlp::Exporter>(std::move(*settings), std::move(spans), producers,
+                                                    hooks_of(*out->sender_, std::move(snapshot), log));
+  out->storage_lane_ = out->add_lane();
+  return out;
+}
+
+telemetry::SpanLane* OtelExport::add_lane() { return traces_ ? &exporter_->add_lane() : nullptr; }
+
+void OtelExport::batch_written(const trace::WrittenBatch& b) {
+  write_span(static_cast<std::uint32_t>(b.rows), b.duration_ns, {});
+}
+
+void OtelExport::batch_failed(const trace::WriteFailure& f) {
+  write_span(static_cast<std::uint32_t>(f.batch_size), 0, f.error_class);
+}
+
+void OtelExport::write_span(std::uint32_t rows, std::int64_t took_ns, std::string_view error_class) {
+  if (storage_lane_ == nullptr) return;
+  const http::TraceParent own = storage_lane_->begin({});
+  if (!own.sampled) return;
+  telemetry::SpanHead head;
+  head.kind = telemetry::RecordKind::write;
+  head.trace_id = own.trace_id;
+  head.base_id = own.span_id;
+  head.started_ns = wall_now_ns() - took_ns;
+  head.end_ns = took_ns;
+  head.batch_size = rows;
+  telemetry::SpanTexts texts{};
+  texts[static_cast<std::size_t>(telemetry::SpanText::error)] = error_class;
+  storage_lane_->push(head, texts);
+}
+
+}  // namespace gw::app

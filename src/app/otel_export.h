@@ -1,0 +1,47 @@
+#pragma once
+// OpenTelemetry as it is configured: the exporter and who feeds it. Owned by the server.
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "config/config.h"
+#include "metrics/sample.h"
+#include "telemetry/log.h"
+#include "telemetry/otlp_exporter.h"
+#include "trace/pipeline_options.h"
+
+namespace gw::app {
+
+class OtelExport {
+ public:
+  /// Null when nothing is exported by OTLP. A setting that cannot be followed is an error: the gateway then runs
+  /// without telemetry. `snapshot` is called on the exporter's thread, as long as this lives.
+  static Result<std::unique_ptr<OtelExport>> create(const config::Config& config, const std::string& version,
+                                                    std::function<metrics::Snapshot()> snapshot,
+                                                    telemetry::LogWriter& log);
+
+  /// One producer's, before start(); null when traces are off.
+  telemetry::SpanLane* add_lane();
+  void start() { exporter_->start(); }
+
+  /// What the store took of a batch or did not, as a span of its own. On the storage thread.
+  void batch_written(const trace::WrittenBatch& batch);
+  void batch_failed(const trace::WriteFailure& failure);
+
+  telemetry::otlp::ExporterStats stats() const { return exporter_->stats(); }
+
+  /// Metrics, then spans, until the deadline (monotonic ns). False when not everything was taken.
+  bool stop(std::int64_t deadline_ns) { return exporter_->stop(deadline_ns); }
+
+ private:
+  OtelExport() = default;
+  void write_span(std::uint32_t rows, std::int64_t took_ns, std::string_view error_class);
+
+  bool traces_ = false;
+  std::unique_ptr<telemetry::otlp::HttpSender> sender_;
+  std::unique_ptr<telemetry::otlp::Exporter> exporter_;
+  telemetry::SpanLane* storage_lane_ = nullptr;
+};
+
+}  // namespace gw::app
