@@ -1,0 +1,130 @@
+// An OpenTelemetry receiver: takes OTLP/HTTP, decodes protobuf by the official definitions (they come with
+// @elastic/mockotlpserver), and can be told to misbehave.
+import http from 'node:http';
+import path from 'node:path';
+import { createRequire } from 'node:module';
+import zlib from 'node:zlib';
+import protobuf from 'protobufjs';
+import { until } from './wait.js';
+
+const require = createRequire(import.meta.url);
+const definitions = path.join(path.dirname(require.resolve('@elastic/mockotlpserver/package.json')), 'opentelemetry/proto');
+const root = new protobuf.Root();
+root.resolvePath = (_, target) =>
+  path.isAbsolute(target) ? target : path.join(definitions, target.replace(/^opentelemetry\/proto\//, ''));
+root.loadSync(
+  ['trace/v1/trace_service.proto', 'metrics/v1/metrics_service.proto'].map((p) => path.join(definitions, 'collector', p)),
+  { keepCase: false },
+);
+const types = {
+  '/v1/traces': root.lookupType('opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest'),
+  '/v1/metrics': root.lookupType('opentelemetry.proto.collector.metrics.v1.ExportMetricsServiceRequest'),
+};
+
+const valueOf = (any) => any?.stringValue ?? (any?.intValue !== undefined ? Number(any.intValue) : undefined);
+const attributesOf = (list) => Object.fromEntries((list ?? []).map(({ key, value }) => [key, valueOf(value)]));
+const hex = (id) => (id ? Buffer.from(id, 'base64').toString('hex') : '');
+
+/** A protobuf body in the form that the JSON mapping has. */
+function decode(url, body) {
+  const type = types[url];
+  const message = type.decode(body);
+  // What a decoder takes and a strict reader would write again is the same: nothing was skipped as unknown.
+  const again = type.encode(message).finish();
+  if (again.length !== body.length) throw new Error(`${url}: ${body.length} bytes hold ${again.length} known ones`);
+  return type.toObject(message, { longs: String, enums: Number, bytes: String, arrays: false, defaults: false });
+}
+
+export class OtlpReceiver {
+  requests = []; // {url, headers, json, size}
+  faults = []; // what could not be decoded
+
+  /** answer: (request, response) => true when it has answered; otherwise 200 with an empty body. */
+  static async start(world, { port = 0, answer = () => false } = {}) {
+    const self = new OtlpReceiver();
+    self.answer = answer;
+    self.server = http.createServer((request, response) => self.#serve(request, response));
+    await new Promise((resolve, reject) => {
+      self.server.once('error', reject);
+      self.server.listen(port, '127.0.0.1', resolve);
+    });
+    self.port = self.server.address().port;
+    self.endpoint = `127.0.0.1:${self.port}`;
+    world.later(() => self.close());
+    return self;
+  }
+  close() {
+    this.server.closeAllConnections();
+    return new Promise((resolve) => this.server.close(resolve));
+  }
+
+  async #serve(request, response) {
+    const parts = [];
+    try {
+      for await (const part of request) parts.push(part);
+    } catch {
+      return; // the gateway went away
+    }
+    let body = Buffer.concat(parts);
+    const seen = { url: request.url, headers: request.headers, size: body.length };
+    try {
+      if (request.headers['content-encoding'] === 'gzip') body = zlib.gunzipSync(body);
+      const json = request.headers['content-type'] === 'application/json';
+      seen.json = json ? JSON.parse(body.toString('utf8')) : decode(request.url, body);
+      seen.hexIds = json;
+    } catch (error) {
+      this.faults.push(error);
+    }
+    this.attempts = (this.attempts ?? 0) + 1;
+    if (this.answer(request, response)) return;
+    this.requests.push(seen);
+    response.writeHead(200, { 'Content-Type': request.headers['content-type'] }).end();
+  }
+
+  /** All spans taken so far. */
+  get spans() {
+    return this.requests.flatMap(({ json, hexIds }) =>
+      (json?.resourceSpans ?? []).flatMap(({ resource, scopeSpans }) =>
+        scopeSpans.flatMap(({ scope, spans }) =>
+          spans.map((span) => ({
+            ...span,
+            scope: scope.name,
+            resource: attributesOf(resource.attributes),
+            traceId: hexIds ? span.traceId : hex(span.traceId),
+            spanId: hexIds ? span.spanId : hex(span.spanId),
+            parentSpanId: hexIds ? (span.parentSpanId ?? '') : hex(span.parentSpanId),
+            attributes: attributesOf(span.attributes),
+            error: span.status?.code === 2,
+            message: span.status?.message ?? '',
+          })),
+        ),
+      ),
+    );
+  }
+  /** The spans of one trace by name, once its server span is there. */
+  async trace(traceId) {
+    await until(
+      () => this.spans.some((s) => s.traceId === traceId && s.kind === 2),
+      () => `the server span of trace ${traceId}; there are ${this.spans.map((s) => `${s.traceId} ${s.name}`)}`,
+    );
+    return Object.fromEntries(this.spans.filter((s) => s.traceId === traceId).map((s) => [s.name, s]));
+  }
+}
+
+/** A receiver that is not ours, in front of the same questions: {endpoint, spanNames}. It takes no gzip. */
+export async function othersReceiver(world) {
+  const { MockOtlpServer } = require('@elastic/mockotlpserver');
+  const self = { spanNames: [] };
+  const server = new MockOtlpServer({
+    logLevel: 'fatal',
+    services: ['http'],
+    httpHostname: '127.0.0.1',
+    httpPort: 0,
+    onTrace: ({ resourceSpans }) =>
+      self.spanNames.push(...resourceSpans.flatMap((r) => r.scopeSpans.flatMap((s) => s.spans.map((span) => span.name)))),
+  });
+  await server.start();
+  world.later(() => server.close());
+  self.endpoint = new URL(server.httpUrl).host;
+  return self;
+}
