@@ -29,6 +29,16 @@ std::string_view path_of(std::string_view target) {
 
 std::string_view bytes_of(const auto& id) { return {reinterpret_cast<const char*>(id.data()), id.size()}; }
 
+constexpr std::uint32_t kAttributes = 9;  ///< of Span
+
+/// Of field `field`, which is `size` bytes long.
+void put_head(std::string& out, std::uint32_t field, std::size_t size) {
+  char head[12];
+  char* p = put_varint(head, field << 3 | 2);
+  p = put_varint(p, size);
+  out.append(head, static_cast<std::size_t>(p - head));
+}
+
 struct HostPort {
   std::string_view host;
   std::int64_t port = 0;  ///< 0: none
@@ -57,6 +67,7 @@ SpanEncoder::SpanEncoder(SpanOptions options)
     : options_(std::move(options)), resource_(encode_resource(options_.resource)) {}
 
 void SpanEncoder::add(const SpanRecord& r) {
+  begin_record(r);
   switch (r.head().kind) {
     case RecordKind::exchange:
       return add_exchange(r);
@@ -79,7 +90,7 @@ void SpanEncoder::add_server(const SpanRecord& r) {
   const SpanHead& h = r.head();
   begin(r, part_id(h.base_id, ExchangePart::server), h.parent_id, Kind::server, 0, h.end_ns);
   const std::string_view method = clean(r, SpanText::method);
-  name(named("", method, pattern(r)));
+  name(named("", method, route_));
   attribute("http.method", method);
   attribute("http.scheme", h.tls ? std::string_view("https") : std::string_view("http"));
   host_attributes(clean(r, SpanText::host), "net.host.name", "net.host.port");
@@ -96,8 +107,8 @@ void SpanEncoder::add_server(const SpanRecord& r) {
     attribute(h.call_status != 0 ? std::string_view("http.write_error") : std::string_view("http.read_error"),
               clean(r, SpanText::error));
   if (h.auth != AuthResult::none) {
-    add_common(r, clean(r, SpanText::model));
-    add_caller(r);
+    add_common(clean(r, SpanText::model));
+    span_.append(caller_);
   }
   end({.error = h.status >= 500}, http_);
 }
@@ -107,7 +118,7 @@ void SpanEncoder::add_auth(const SpanRecord& r) {
   begin(r, part_id(h.base_id, ExchangePart::auth), part_id(h.base_id, ExchangePart::server), Kind::internal, 0,
         h.end_ns);
   name("gateway.auth");
-  add_common(r, kUnknown);
+  add_common(kUnknown);
   const bool denied = h.auth != AuthResult::allow;
   const std::string_view reason = h.auth == AuthResult::unauthorized ? "unauthorized" : "forbidden";
   attribute("gateway.auth.result", denied ? std::string_view("deny") : std::string_view("allow"));
@@ -115,7 +126,7 @@ void SpanEncoder::add_auth(const SpanRecord& r) {
     attribute("gateway.auth.deny_reason", reason);
     return end({.error = true, .text = reason}, gateway_);
   }
-  add_caller(r);
+  span_.append(caller_);
   end({.error = h.status >= 500, .text = http_status_text(h.status)}, gateway_);
 }
 
@@ -124,7 +135,7 @@ void SpanEncoder::add_route(const SpanRecord& r) {
   begin(r, part_id(h.base_id, ExchangePart::route), part_id(h.base_id, ExchangePart::auth), Kind::internal, h.route_ns,
         h.end_ns);
   name("gateway.route");
-  add_common(r, kUnknown);
+  add_common(kUnknown);
   attribute("gateway.route.provider", or_unknown(clean(r, SpanText::provider)));
   attribute("gateway.route.prefix",
             h.route == RouteKind::provider ? clean(r, SpanText::prefix) : std::string_view("/"));
@@ -161,7 +172,7 @@ void SpanEncoder::add_enqueue(const SpanRecord& r, SpanId id) {
   const SpanId parent = h.kind == RecordKind::enqueue ? h.parent_id : part_id(h.base_id, ExchangePart::auth);
   begin(r, id, parent, Kind::internal, h.enqueue_ns, h.enqueue_end_ns);
   name("gateway.trace.enqueue");
-  add_common(r, clean(r, SpanText::model));
+  add_common(clean(r, SpanText::model));
   const bool dropped = h.enqueue == EnqueueResult::dropped;
   attribute("gateway.trace.enqueue.result", dropped ? std::string_view("dropped") : std::string_view("accepted"));
   end({.error = dropped, .text = "trace dropped"}, gateway_);
@@ -171,7 +182,7 @@ void SpanEncoder::add_write(const SpanRecord& r) {
   const SpanHead& h = r.head();
   begin(r, part_id(h.base_id, ExchangePart::server), {}, Kind::internal, 0, h.end_ns);
   name("gateway.trace.write");
-  add_common(r, kUnknown);
+  add_common(kUnknown);
   attribute("gateway.trace.write.batch_size", std::int64_t{h.batch_size});
   const std::string_view error = clean(r, SpanText::error);
   attribute_if("gateway.trace.write.error_class", error);
@@ -196,10 +207,8 @@ void SpanEncoder::begin(const SpanRecord& r, SpanId id, SpanId parent, Kind kind
 }
 
 void SpanEncoder::add_text(std::uint32_t field, std::string_view text) {
-  char head[12];
-  char* p = put_varint(head, field << 3 | 2);
-  p = put_varint(p, text.size());
-  span_.append(head, p).append(text);
+  put_head(span_, field, text.size());
+  span_.append(text);
 }
 
 void SpanEncoder::host_attributes(std::string_view text, std::string_view name_key, std::string_view port_key) {
@@ -208,18 +217,28 @@ void SpanEncoder::host_attributes(std::string_view text, std::string_view name_k
   if (at.port != 0) attribute(port_key, at.port);
 }
 
-void SpanEncoder::add_common(const SpanRecord& r, std::string_view model) {
-  attribute("gateway.provider", or_unknown(clean(r, SpanText::provider)));
-  attribute("gateway.model", or_unknown(model));
-  attribute("gateway.org_id", or_unknown(clean(r, SpanText::org)));
-  attribute("gateway.workspace_id", or_unknown(clean(r, SpanText::workspace)));
-  attribute("gateway.route", pattern(r));
+/// What several spans of the record say is encoded once.
+void SpanEncoder::begin_record(const SpanRecord& r) {
+  const auto put = [](std::string& to, std::string_view key, std::string_view value) {
+    add_attribute(to, kAttributes, key, value);
+  };
+  common_.clear();
+  put(common_, "gateway.provider", or_unknown(clean(r, SpanText::provider)));
+  put(common_, "gateway.org_id", or_unknown(clean(r, SpanText::org)));
+  put(common_, "gateway.workspace_id", or_unknown(clean(r, SpanText::workspace)));
+  route_.assign(pattern(r));
+  put(common_, "gateway.route", route_);
+  caller_.clear();
+  for (const auto& [key, which] :
+       {std::pair<std::string_view, SpanText>{"gateway.correlation_id", SpanText::correlation_id},
+        {"gateway.key_id", SpanText::key_id},
+        {"gateway.role", SpanText::role}})
+    if (const std::string_view value = clean(r, which); !value.empty()) put(caller_, key, value);
 }
 
-void SpanEncoder::add_caller(const SpanRecord& r) {
-  attribute_if("gateway.correlation_id", clean(r, SpanText::correlation_id));
-  attribute_if("gateway.key_id", clean(r, SpanText::key_id));
-  attribute_if("gateway.role", clean(r, SpanText::role));
+void SpanEncoder::add_common(std::string_view model) {
+  span_.append(common_);
+  attribute("gateway.model", or_unknown(model));
 }
 
 void SpanEncoder::exception(std::int64_t at_ns, std::string_view text) {
@@ -234,18 +253,13 @@ void SpanEncoder::exception(std::int64_t at_ns, std::string_view text) {
 
 void SpanEncoder::end(Status status, std::string& to) {
   if (status.error) {
-    char head[16];
     const std::size_t text = status.text.empty() ? 0 : 1 + varint_size(status.text.size()) + status.text.size();
-    char* p = put_varint(head, 15 << 3 | 2);
-    p = put_varint(p, text + 2);
-    span_.append(head, p);
+    put_head(span_, 15, text + 2);
     if (!status.text.empty()) add_text(2, status.text);
     span_.append("\x18\x02", 2);  // code: STATUS_CODE_ERROR
   }
-  char head[12];
-  char* p = put_varint(head, 2 << 3 | 2);
-  p = put_varint(p, span_.size());
-  to.append(head, p).append(span_);
+  put_head(to, 2, span_.size());
+  to.append(span_);
   ++spans_;
 }
 
@@ -303,20 +317,29 @@ std::string_view SpanEncoder::named(std::string_view prefix, std::string_view me
 
 std::string SpanEncoder::take() {
   if (spans_ == 0) return {};
-  std::string resource_spans = resource_;
-  protozero::pbf_writer of(resource_spans);
-  for (const auto& [spans, scope] :
-       {std::pair{&gateway_, metrics::kGatewayScope}, std::pair{&http_, metrics::kHttpScope}}) {
-    if (spans->empty()) continue;
-    std::string scope_spans;
-    protozero::pbf_writer writer(scope_spans);
-    add_scope(writer, scope);
-    scope_spans.append(*spans);
-    of.add_message(2, scope_spans);
-    spans->clear();
+  struct Part {
+    std::string& spans;
+    std::string scope;
+  };
+  std::array<Part, 2> parts{Part{gateway_, {}}, Part{http_, {}}};
+  std::size_t size = resource_.size();
+  for (auto& [spans, scope] : parts) {
+    if (spans.empty()) continue;
+    protozero::pbf_writer writer(scope);
+    add_scope(writer, &spans == &http_ ? metrics::kHttpScope : metrics::kGatewayScope);
+    size += 1 + varint_size(scope.size() + spans.size()) + scope.size() + spans.size();
   }
+  // The spans are most of it, so they are copied once.
   std::string request;
-  protozero::pbf_writer(request).add_message(1, resource_spans);
+  request.reserve(size + 12);
+  put_head(request, 1, size);
+  request.append(resource_);
+  for (const auto& [spans, scope] : parts) {
+    if (spans.empty()) continue;
+    put_head(request, 2, scope.size() + spans.size());
+    request.append(scope).append(spans);
+    spans.clear();
+  }
   spans_ = 0;
   return request;
 }

@@ -55,15 +55,15 @@ class SpanEncoder {
     if (!value.empty()) attribute(key, value);
   }
   void host_attributes(std::string_view host, std::string_view name_key, std::string_view port_key);
-  void add_common(const SpanRecord& r, std::string_view model);
-  void add_caller(const SpanRecord& r);
+  void begin_record(const SpanRecord& r);
+  void add_common(std::string_view model);
   void exception(std::int64_t at_ns, std::string_view text);
   void end(Status status, std::string& to);
 
   std::string_view clean(const SpanRecord& r, SpanText which);
   std::string_view clean_value(std::string_view text, std::string& out);
   std::string_view http_status_text(int status);
-  std::string_view pattern(const SpanRecord& r);
+  std::string_view pattern(const SpanRecord& r);  ///< of the client's path
   std::string_view pattern_of(std::string_view path);
   std::string_view named(std::string_view prefix, std::string_view method, std::string_view pattern);
 
@@ -76,8 +76,9 @@ class SpanEncoder {
   std::string gateway_, http_;  ///< spans by scope, each as field 2 of ScopeSpans
   std::size_t spans_ = 0;
   std::string span_;                      ///< under construction
+  std::string common_, caller_;           ///< attributes that several spans of the present record have
   std::array<Cached, kSpanTexts> cache_;  ///< most texts are those of the record before
-  std::string pattern_, name_, url_, clean_url_, value_, scratch_, status_text_;
+  std::string route_, pattern_, name_, url_, clean_url_, value_, scratch_, status_text_;
 };
 
 }  // namespace gw::telemetry::otlp

@@ -56,7 +56,7 @@ inline void add_attribute(std::string& out, std::uint32_t field, std::string_vie
   char* p = detail::put_key(head, field, key, 1 + varint_size(value.size()) + value.size());
   *p++ = 1 << 3 | 2;  // string_value
   p = put_varint(p, value.size());
-  out.append(head, p);
+  out.append(head, static_cast<std::size_t>(p - head));
   out.append(value);
 }
 inline void add_attribute(std::string& out, std::uint32_t field, std::string_view key, std::int64_t value) {
@@ -65,7 +65,7 @@ inline void add_attribute(std::string& out, std::uint32_t field, std::string_vie
   char* p = detail::put_key(head, field, key, 1 + varint_size(bits));
   *p++ = 3 << 3;  // int_value
   p = put_varint(p, bits);
-  out.append(head, p);
+  out.append(head, static_cast<std::size_t>(p - head));
 }
 
 /// Field 1 (resource) of ResourceSpans and ResourceMetrics.
