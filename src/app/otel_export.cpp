@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "config/effective.h"
 #include "route/route_table.h"
+#include "telemetry/scrub.h"
 
 namespace gw::app {
 namespace {
@@ -81,7 +82,7 @@ Result<std::unique_ptr<OtelExport>> OtelExport::create(const config::Config& c, 
   out->sender_ = std::make_unique<otlp::HttpSender>("ongoingai-gateway");
   otlp::SpanOptions spans{.resource = settings->resource,
                           .prefixes = prefixes_of(c),
-                          .scrub = otlp::leave_as_is,
+                          .scrub = telemetry::scrub,
                           .most_value_bytes = settings->most_value_bytes};
   const auto producers = static_cast<std::size_t>(worker_count(c));
   out->exporter_ = std::make_unique<otlp::Exporter>(std::move(*settings), std::move(spans), producers,

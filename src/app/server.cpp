@@ -89,8 +89,6 @@ struct Server::Impl {
   ServerOptions options;
   std::unique_ptr<telemetry::LogWriter> log;
   std::optional<store::FolderLock> folder_lock;
-  /// What the exporter of metrics sends; replaced before open_telemetry().
-  std::function<metrics::Snapshot()> snapshot = [] { return metrics::Snapshot(); };
   std::unique_ptr<OtelExport> otel;  ///< null: nothing is exported
   std::unique_ptr<store::TraceWriter> writer;
   std::vector<std::unique_ptr<store::TraceReader>> readers;
@@ -315,12 +313,17 @@ Result<void> Server::Impl::open_traces() {
 
 /// Telemetry that cannot be set up keeps no gateway from starting.
 void Server::Impl::open_telemetry() {
+  // Asked for only when the exporter was started, which comes after the page.
+  const auto snapshot = [this] { return metrics ? metrics->snapshot() : metrics::Snapshot(); };
   auto made = OtelExport::create(options.config, options.version, snapshot, *log);
-  if (made)
+  if (made) {
     otel = std::move(*made);
-  else
-    log->error("failed to initialize opentelemetry; continuing with instrumentation disabled")
-        .field("error", made.error().message);
+    return;
+  }
+  services->metrics.reset();
+  services->metrics_path.clear();
+  log->error("failed to initialize opentelemetry; continuing with instrumentation disabled")
+      .field("error", made.error().message);
 }
 
 /// What was spent before counts, also what still lies in rings and overflow files: it is stored first.

@@ -13,6 +13,7 @@
 #include "config/price_file.h"
 #include "route/proxy_settings.h"
 #include "store/postgres/pg_connection.h"
+#include "telemetry/scrub.h"
 
 namespace gw::app {
 namespace {
@@ -146,6 +147,10 @@ void make_metrics(const config::Config& c, pipeline::Services& s) {
   const config::OtelConfig& otel = c.observability.otel;
   if (!otel.enabled || !(otel.prometheus_enabled || otel.metrics_enabled)) return;
   pipeline::RequestMetrics::Options o;
+  o.shown = [](std::string_view value) {
+    std::string scratch;
+    return std::string(telemetry::scrub(trim(value), scratch));
+  };
   o.workers = static_cast<std::size_t>(worker_count(c));
   o.scheme = c.server.tls.cert.empty() ? "http" : "https";
   for (const route::Route& r : s.routes.routes())

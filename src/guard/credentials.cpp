@@ -1,9 +1,9 @@
 #include "guard/credentials.h"
 
-#include <array>
 #include <bit>
 #include <cstdint>
 
+#include "guard/credential_forms.h"
 #include "guard/text_class.h"
 #include "guard/trigger_scan.h"
 
@@ -11,63 +11,6 @@ namespace gw::guard {
 namespace {
 
 constexpr auto npos = std::string_view::npos;
-
-enum class Alphabet : unsigned char { alnum, alnum_dash, alnum_underscore, url_safe, url_safe_dot };
-
-constexpr bool in_alphabet(Alphabet a, char c) {
-  if (is_alnum(c)) return true;
-  switch (a) {
-    case Alphabet::alnum:
-      return false;
-    case Alphabet::alnum_dash:
-      return c == '-';
-    case Alphabet::alnum_underscore:
-      return c == '_';
-    case Alphabet::url_safe:
-      return c == '-' || c == '_';
-    case Alphabet::url_safe_dot:
-      return c == '-' || c == '_' || c == '.';
-  }
-  return false;
-}
-
-/// A prefix behind a word boundary, then at least `min` characters. The prefix ends in the byte that triggers the look.
-struct Form {
-  std::string_view prefix;
-  Alphabet alphabet;
-  std::size_t min;
-};
-
-constexpr Form kForms[] = {
-    {"sk-", Alphabet::url_safe, 12},  // OpenAI, DeepSeek and everyone who copied them
-    {"sk-ant-", Alphabet::url_safe, 8},     {"sk-proj-", Alphabet::url_safe, 8},
-    {"sk-svcacct-", Alphabet::url_safe, 8}, {"sk-admin-", Alphabet::url_safe, 8},
-    {"sk-test-", Alphabet::url_safe, 8},    {"sk-live-", Alphabet::url_safe, 8},
-    {"sk-or-", Alphabet::url_safe, 8},      {"sk-lf-", Alphabet::url_safe, 8},
-    {"xoxa-", Alphabet::alnum_dash, 8},     {"xoxb-", Alphabet::alnum_dash, 8},
-    {"xoxc-", Alphabet::alnum_dash, 8},     {"xoxd-", Alphabet::url_safe, 8},
-    {"xoxe-", Alphabet::alnum_dash, 8},     {"xoxo-", Alphabet::alnum_dash, 8},
-    {"xoxp-", Alphabet::alnum_dash, 8},     {"xoxr-", Alphabet::alnum_dash, 8},
-    {"xoxs-", Alphabet::alnum_dash, 8},     {"xapp-", Alphabet::alnum_dash, 16},
-    {"glpat-", Alphabet::url_safe, 16},     {"xai-", Alphabet::alnum, 20},
-    {"pplx-", Alphabet::alnum, 20},         {"nvapi-", Alphabet::url_safe, 20},
-    {"GOCSPX-", Alphabet::url_safe, 20},    {"github_pat_", Alphabet::alnum_underscore, 16},
-    {"gsk_", Alphabet::alnum, 20},          {"hf_", Alphabet::alnum, 20},
-    {"r8_", Alphabet::alnum, 20},           {"npm_", Alphabet::alnum, 20},
-    {"whsec_", Alphabet::alnum, 16},        {"ya29.", Alphabet::url_safe, 16},
-    {"SG.", Alphabet::url_safe_dot, 32},
-};
-
-static_assert(std::size(kForms) <= 64);
-/// Bit n: form n has this byte before its last one. Most triggers in prose are dismissed by it.
-constexpr std::array<std::uint64_t, 256> kFormsByByte = [] {
-  std::array<std::uint64_t, 256> t{};
-  for (std::size_t n = 0; n < std::size(kForms); ++n) {
-    const std::string_view prefix = kForms[n].prefix;
-    t[static_cast<unsigned char>(prefix[prefix.size() - 2])] |= std::uint64_t{1} << n;
-  }
-  return t;
-}();
 
 constexpr std::string_view kBegin = "-----BEGIN ";
 constexpr std::string_view kEnd = "-----END ";
@@ -111,10 +54,8 @@ class Scanner {
   }
 
   std::size_t prefixed(std::size_t trigger, std::size_t& begin) const {
-    if (trigger < 2) return npos;
     const std::string_view head = text_.substr(0, trigger + 1);
-    for (std::uint64_t left = kFormsByByte[static_cast<unsigned char>(text_[trigger - 1])]; left != 0;
-         left &= left - 1) {
+    for (std::uint64_t left = forms_ending(text_, trigger); left != 0; left &= left - 1) {
       const Form& form = kForms[static_cast<std::size_t>(std::countr_zero(left))];
       if (!head.ends_with(form.prefix)) continue;
       const std::size_t start = head.size() - form.prefix.size();

@@ -122,7 +122,7 @@ net::Task<proxy::RelayEnd> Exchange::read_api_body(api::ApiRequest& request) {
     if (waiter.expired()) co_return RelayEnd::client_timeout;
   }
   request.body = held.content();
-  span_.request_body(request.body.size());
+  request_bytes_ += static_cast<std::int64_t>(request.body.size());
   first_body_.erase(0, held.framed_size());
   buffers_.head.body = http::BodyKind::none;  // what is left belongs to the next request
   co_return RelayEnd::complete;

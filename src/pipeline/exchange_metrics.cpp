@@ -5,7 +5,10 @@
 namespace gw::pipeline {
 
 void Exchange::count_exchange(const ExchangeRecord& record, bool dropped) {
-  if (services_.metrics) services_.metrics->exchange(worker_.number, record, route_->index, dropped, nullptr);
+  if (!services_.metrics) return;
+  metrics::SpanRef span;
+  if (span_.recording()) span = span_.ref();
+  services_.metrics->exchange(worker_.number, record, route_->index, dropped, span_.recording() ? &span : nullptr);
 }
 
 void Exchange::count_request(int status) {

@@ -51,6 +51,10 @@ std::string_view ExchangeSpan::span_id(Part part) {
   return {text_.data() + 36, 16};
 }
 
+metrics::SpanRef ExchangeSpan::ref() const {
+  return {.trace_id = head_.trace_id, .span_id = telemetry::part_id(head_.base_id, Part::server)};
+}
+
 void ExchangeSpan::name(telemetry::LogLine& line, Part part) {
   if (recording_) line.field("trace_id", trace_id()).field("span_id", span_id(part));
 }

@@ -7,6 +7,7 @@
 
 #include "http/parser.h"
 #include "http/trace_context.h"
+#include "metrics/cells.h"
 #include "telemetry/log.h"
 #include "telemetry/span_lane.h"
 
@@ -28,6 +29,8 @@ class ExchangeSpan {
   std::string_view traceparent();
   std::string_view trace_id() const { return recording_ ? std::string_view(text_.data() + 3, 32) : std::string_view(); }
   std::string_view span_id(Part part);
+  /// For an exemplar: the server span. Recording only.
+  metrics::SpanRef ref() const;
   /// Ends a log line of that part of the exchange.
   void name(telemetry::LogLine& line, Part part);
 

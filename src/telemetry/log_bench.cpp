@@ -5,6 +5,7 @@
 
 #include "base/unique_fd.h"
 #include "telemetry/log.h"
+#include "telemetry/scrub.h"
 
 namespace gw::telemetry {
 namespace {
@@ -61,6 +62,18 @@ void built_line(benchmark::State& state) {
   });
 }
 BENCHMARK(built_line);
+
+void scrub_nothing(benchmark::State& state, std::string_view text) {
+  std::string scratch;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(text);
+    benchmark::DoNotOptimize(scrub(text, scratch).size());
+  }
+}
+BENCHMARK_CAPTURE(scrub_nothing, path, "/openai/v1/chat/completions");
+BENCHMARK_CAPTURE(scrub_nothing, correlation_id, "6f1c0a9e-0b7d-4c5a-9d1e-3a2b4c5d6e7f");
+BENCHMARK_CAPTURE(scrub_nothing, error, "upstream closed the connection before it had sent the head of its answer");
+BENCHMARK_CAPTURE(scrub_nothing, model, "gpt-4.1-mini");
 
 }  // namespace
 }  // namespace gw::telemetry

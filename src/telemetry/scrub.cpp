@@ -1,0 +1,209 @@
+#include "telemetry/scrub.h"
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "base/strings.h"
+#include "guard/credential_forms.h"
+#include "guard/credentials.h"
+#include "guard/detectors.h"
+#include "guard/text_class.h"
+
+namespace gw::telemetry {
+namespace {
+
+constexpr auto npos = std::string_view::npos;
+constexpr std::size_t kShortest = 8;
+
+constexpr bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r'; }
+constexpr char folded(char c) { return static_cast<char>(c | 0x20); }
+
+// ---- what may be a credential: a rare byte, then a look around it ----
+
+/// Three-byte ends of the prefixes of `sk_…` and its like, any case: a bit each, by the bytes one and two before `_`.
+constexpr std::string_view kUnderscored[] = {"sk", "pk", "rk", "at", "hp", "ho", "hu",
+                                             "hs", "hr", "xb", "xa", "xp", "xr", "xs"};
+constexpr std::array<std::uint16_t, 256> underscored_by_byte(std::size_t n) {
+  std::array<std::uint16_t, 256> t{};
+  for (std::size_t i = 0; i < std::size(kUnderscored); ++i) {
+    // `xox` has a letter of its own before the underscore: what stands two before it is the x, or the h of `gh`.
+    const char c = kUnderscored[i][n];
+    t[static_cast<unsigned char>(c)] |= static_cast<std::uint16_t>(1U << i);
+    t[static_cast<unsigned char>(c - 32)] |= static_cast<std::uint16_t>(1U << i);
+  }
+  return t;
+}
+constexpr std::array<std::uint16_t, 256> kUnderscoredFirst = underscored_by_byte(0);
+constexpr std::array<std::uint16_t, 256> kUnderscoredSecond = underscored_by_byte(1);
+
+bool may_end_assignment_name(std::string_view text, std::size_t equals) {
+  std::size_t i = equals;
+  while (i > 0 && is_blank(text[i - 1])) --i;
+  if (i < 5) return false;
+  const char last = folded(text[i - 1]);
+  const char before = folded(text[i - 2]);
+  return (last == 'n' && before == 'e') || (last == 't' && before == 'e') || (last == 'd' && before == 'r');
+}
+
+/// What stands around the rare byte `text[i]` is what a credential has there.
+bool suspicious(std::string_view text, std::size_t i) {
+  const auto at = [&](std::size_t k) {
+    return k < text.size() ? text[k] : '\0';
+  };  // also for what lies before the text
+  switch (text[i]) {
+    case '=':
+      return may_end_assignment_name(text, i);
+    case 'I':
+      return at(i - 1) == 'A' || (at(i - 2) == 'A' && (at(i - 1) == 'K' || at(i - 1) == 'S' || at(i - 1) == 'B'));
+    case 'j':
+    case 'J':
+      return folded(at(i - 1)) == 'y' && folded(at(i - 2)) == 'e';
+    case 'b':
+    case 'B':
+      return folded(at(i + 1)) == 'e' && folded(at(i + 2)) == 'a' && folded(at(i + 3)) == 'r';
+    case '_':
+      return guard::forms_ending(text, i) != 0 || (kUnderscoredFirst[static_cast<unsigned char>(at(i - 2))] &
+                                                   kUnderscoredSecond[static_cast<unsigned char>(at(i - 1))]) != 0;
+    default:
+      return guard::forms_ending(text, i) != 0 || (at(i + 1) == '-' && at(i + 2) == '-');
+  }
+}
+
+using Bytes __attribute__((vector_size(16))) = unsigned char;
+using Halves __attribute__((vector_size(16))) = std::uint64_t;
+constexpr std::size_t kBlock = sizeof(Bytes);
+static_assert(std::endian::native == std::endian::little, "the lowest bits of a half are its first byte");
+
+/// Every credential has one of these bytes, and most text few of them.
+Halves rare_bytes(const char* p) {
+  Bytes b;
+  std::memcpy(&b, p, sizeof b);
+  const Bytes lower = b | 0x20;
+  const auto hit = (b == '-') | (b == '_') | (b == '=') | (b == '.') | (b == 'I') | (lower == 'j') | (lower == 'b');
+  return reinterpret_cast<Halves>(hit);
+}
+
+bool suspicious_half(std::string_view text, std::uint64_t hits, std::size_t at) {
+  constexpr std::uint64_t kOneEach = 0x0101010101010101;
+  for (std::uint64_t left = hits & kOneEach; left != 0; left &= left - 1)
+    if (suspicious(text, at + static_cast<std::size_t>(std::countr_zero(left)) / 8)) return true;
+  return false;
+}
+
+/// One of the rare bytes in the block at `p`, whose first byte is `text[at]`, is suspicious.
+bool suspicious_block(std::string_view text, const char* p, std::size_t at) {
+  const Halves hits = rare_bytes(p);
+  if ((hits[0] | hits[1]) == 0) return false;
+  return suspicious_half(text, hits[0], at) || suspicious_half(text, hits[1], at + 8);
+}
+
+// ---- what is one ----
+
+using Matches = std::vector<guard::Match>;
+
+bool starts_word(std::string_view text, std::size_t i) { return i == 0 || !guard::is_alnum(text[i - 1]); }
+
+bool is_bearer_char(char c) {
+  return guard::is_alnum(c) || c == '_' || c == '.' || c == '-' || c == '/' || c == '+' || c == '=';
+}
+
+void find_bearers(std::string_view text, Matches& out) {
+  constexpr std::string_view kBearer = "bearer";
+  constexpr std::size_t kLeast = 8;
+  for (std::size_t i = kBearer.size(); i < text.size(); ++i) {
+    if (!is_blank(text[i])) continue;
+    const std::size_t name = i - kBearer.size();
+    const bool named = iequals(text.substr(name, kBearer.size()), kBearer) && starts_word(text, name);
+    while (i < text.size() && is_blank(text[i])) ++i;
+    if (!named) continue;
+    std::size_t end = i;
+    while (end < text.size() && is_bearer_char(text[end])) ++end;
+    while (end > i && !guard::is_word(text[end - 1])) --end;
+    if (end - i < kLeast) continue;
+    out.push_back({name, end, guard::Kind::token_like});
+    i = end;
+  }
+}
+
+/// Where the name of a secret starts that ends before `end`; npos when there is none.
+std::size_t secret_name(std::string_view text, std::size_t end) {
+  for (const std::string_view name : {"password", "secret", "token"}) {
+    if (end < name.size() || !iequals(text.substr(end - name.size(), name.size()), name)) continue;
+    if (starts_word(text, end - name.size())) return end - name.size();
+  }
+  return npos;
+}
+
+void find_assignments(std::string_view text, Matches& out) {
+  constexpr std::size_t kLeast = 4;
+  std::size_t floor = 0;
+  for (std::size_t equals = text.find('='); equals != npos; equals = text.find('=', equals + 1)) {
+    if (equals < floor) continue;
+    std::size_t name_end = equals;
+    while (name_end > floor && is_blank(text[name_end - 1])) --name_end;
+    const std::size_t begin = secret_name(text, name_end);
+    if (begin == npos || begin < floor) continue;
+    std::size_t value = equals + 1;
+    while (value < text.size() && is_blank(text[value])) ++value;
+    std::size_t end = value;
+    while (end < text.size() && !is_blank(text[end])) ++end;
+    if (end - value < kLeast) continue;
+    out.push_back({begin, end, guard::Kind::token_like});
+    floor = end;
+  }
+}
+
+/// Puts the replacement in the place of each match. False: there was none.
+bool replace(std::string& text, const Matches& matches) {
+  if (matches.empty()) return false;
+  std::string out;
+  out.reserve(text.size() + kCredentialRedacted.size());
+  std::size_t kept = 0;
+  for (const guard::Match& m : matches) {
+    out.append(text, kept, m.begin - kept).append(kCredentialRedacted);
+    kept = m.end;
+  }
+  text = std::move(out.append(text, kept));
+  return true;
+}
+
+}  // namespace
+
+bool may_hold_credential(std::string_view text) noexcept {
+  if (text.size() < kShortest) return false;
+  if (text.size() < kBlock) {
+    std::array<char, kBlock> padded;
+    padded.fill('a');  // no rare byte
+    std::memcpy(padded.data(), text.data(), text.size());
+    return suspicious_block(text, padded.data(), 0);
+  }
+  const std::size_t last = text.size() - kBlock;
+  for (std::size_t at = 0; at < last; at += kBlock)
+    if (suspicious_block(text, text.data() + at, at)) return true;
+  return suspicious_block(text, text.data() + last, last);
+}
+
+std::string_view scrub(std::string_view text, std::string& scratch) {
+  if (!may_hold_credential(text)) return text;
+  static const guard::Detectors kTokens({.email = false, .phone = false, .ssn = false, .token_like = true});
+  Matches found;
+  std::string out(text);
+  bool changed = false;
+  const auto pass = [&](auto&& find) {
+    found.clear();
+    find(std::string_view(out), found);
+    changed = replace(out, found) || changed;
+  };
+  pass([](std::string_view t, Matches& m) { guard::find_credentials(t, m); });
+  pass([](std::string_view t, Matches& m) { kTokens.find(guard::Detector::token, t, m); });
+  pass(find_bearers);
+  pass(find_assignments);
+  if (!changed) return text;
+  scratch = trim(out);
+  return scratch;
+}
+
+}  // namespace gw::telemetry
