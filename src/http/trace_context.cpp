@@ -1,6 +1,7 @@
 #include "http/trace_context.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace gw::http {
 namespace {
@@ -29,14 +30,21 @@ bool read_id(std::string_view text, std::array<std::uint8_t, N>& out) {
   return any != 0;
 }
 
+/// Both digits of every byte.
+constexpr auto kHexPairs = [] {
+  constexpr char kHex[] = "0123456789abcdef";
+  std::array<char, 512> pairs{};
+  for (std::size_t b = 0; b < 256; ++b) {
+    pairs[2 * b] = kHex[b >> 4];
+    pairs[2 * b + 1] = kHex[b & 15];
+  }
+  return pairs;
+}();
+
 template <std::size_t N>
 char* write_id(char* out, const std::array<std::uint8_t, N>& id) {
-  constexpr char kHex[] = "0123456789abcdef";
-  for (const std::uint8_t b : id) {
-    *out++ = kHex[b >> 4];
-    *out++ = kHex[b & 15];
-  }
-  return out;
+  for (std::size_t i = 0; i < N; ++i) std::memcpy(out + 2 * i, &kHexPairs[std::size_t{2} * id[i]], 2);
+  return out + 2 * N;
 }
 
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }

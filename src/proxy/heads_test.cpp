@@ -6,7 +6,8 @@ namespace gw::proxy {
 namespace {
 
 /// The head for the provider of a request with these header lines.
-std::string upstream_head(std::string_view fields, const AddedFields& added, const AddedFields* credential = nullptr) {
+std::string upstream_head(std::string_view fields, const AddedFields& added, const AddedFields* credential = nullptr,
+                          std::string_view traceparent = {}, bool keep_tracestate = true) {
   const auto table = route::RouteTable::build({{"groq", "/groq", "http://up.test/base"}});
   EXPECT_TRUE(table);
   route::Target target;
@@ -25,8 +26,22 @@ std::string upstream_head(std::string_view fields, const AddedFields& added, con
                              .proxy_authorization = {},
                              .absolute_form = false,
                              .added = added,
-                             .credential = credential});
+                             .credential = credential,
+                             .traceparent = traceparent,
+                             .keep_tracestate = keep_tracestate});
   return out;
+}
+
+TEST(UpstreamHead, CarriesOurTraceContextInThePlaceOfTheClients) {
+  const std::string fields = "TraceParent: theirs\r\ntracestate: a=1\r\nTRACEPARENT: again\r\ntracestate: b=2\r\n";
+  const auto head = [](const std::string& lines, const std::string& ours) {
+    return "POST /base/v1/x HTTP/1.1\r\nHost: up.test\r\n" + lines +
+           "X-Forwarded-For: 1.2.3.4\r\nX-Ongoingai-Correlation-Id: c-1\r\n" + ours + "\r\n";
+  };
+  EXPECT_EQ(upstream_head(fields, {}), head(fields, "")) << "without ours they pass as they came";
+  EXPECT_EQ(upstream_head(fields, {}, nullptr, "ours"),
+            head("tracestate: a=1\r\ntracestate: b=2\r\n", "traceparent: ours\r\n"));
+  EXPECT_EQ(upstream_head(fields, {}, nullptr, "ours", false), head("", "traceparent: ours\r\n"));
 }
 
 TEST(UpstreamHead, CarriesAddedFieldsInThePlaceOfTheClientsOfTheSameName) {

@@ -1,6 +1,7 @@
 // An OpenTelemetry receiver: takes OTLP/HTTP, decodes protobuf by the official definitions (they come with
 // @elastic/mockotlpserver), and can be told to misbehave.
 import http from 'node:http';
+import https from 'node:https';
 import path from 'node:path';
 import { createRequire } from 'node:module';
 import zlib from 'node:zlib';
@@ -40,10 +41,11 @@ export class OtlpReceiver {
   faults = []; // what could not be decoded
 
   /** answer: (request, response) => true when it has answered; otherwise 200 with an empty body. */
-  static async start(world, { port = 0, answer = () => false } = {}) {
+  static async start(world, { port = 0, answer = () => false, tls } = {}) {
     const self = new OtlpReceiver();
     self.answer = answer;
-    self.server = http.createServer((request, response) => self.#serve(request, response));
+    const serve = (request, response) => self.#serve(request, response);
+    self.server = tls ? https.createServer(tls, serve) : http.createServer(serve);
     await new Promise((resolve, reject) => {
       self.server.once('error', reject);
       self.server.listen(port, '127.0.0.1', resolve);

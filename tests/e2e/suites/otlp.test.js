@@ -1,7 +1,9 @@
 // OpenTelemetry from outside: what a receiver gets for each way that an exchange can end, whose trace it is part of,
 // and that a receiver that misbehaves changes nothing for anybody.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { freePort } from '../lib/gateway.js';
+import { Authority } from '../lib/pki.js';
 import { chatAnswer, get, json, kCompletions, post, reply } from '../lib/http.js';
 import { OtlpReceiver, othersReceiver } from '../lib/otlp_receiver.js';
 import { gate, until } from '../lib/wait.js';
@@ -244,6 +246,28 @@ scenario('JSON, gzip, headers and resource attributes follow the standard variab
   assert.equal(request.headers['content-encoding'], 'gzip');
   assert.equal(request.headers['content-type'], 'application/json');
   assert.deepEqual(env.receiver.faults, []);
+});
+
+scenario('a receiver behind TLS is checked, and shown the certificate of the gateway', async (world) => {
+  const ca = new Authority(world.folder('pki'));
+  const theirs = ca.issue('IP:127.0.0.1');
+  const ours = ca.issue('DNS:gateway.test');
+  const receiver = await OtlpReceiver.start(world, {
+    tls: { cert: theirs.cert, key: theirs.key, ca: fs.readFileSync(ca.file), requestCert: true, rejectUnauthorized: true },
+  });
+  const files = { OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: ours.certFile, OTEL_EXPORTER_OTLP_CLIENT_KEY: ours.keyFile };
+  const endpoint = otel(`https://${receiver.endpoint}`);
+  const env = await setUp(world, {
+    receiver,
+    config: endpoint,
+    env: { ...files, OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE: ca.file },
+  });
+  await traced(env, chat([parent('01')]));
+  const stranger = await setUp(world, { receiver, config: endpoint, env: files });
+  await ask(stranger, chat([parent('01', 'b'.repeat(32))]));
+  const line = await stranger.gateway.waitLog((l) => l.msg === 'opentelemetry export fails', 'the warning');
+  assert.match(line.error, /certificate/i);
+  assert.ok(receiver.spans.every((s) => s.traceId === kTrace));
 });
 
 scenario('a receiver of others takes what is exported', async (world) => {
