@@ -1,5 +1,7 @@
 #include "app/otel_export.h"
 
+#include <unistd.h>
+
 #include <cstdlib>
 
 #include "app/wiring.h"
@@ -67,8 +69,11 @@ Result<std::unique_ptr<OtelExport>> OtelExport::create(const config::Config& c, 
     return std::string(v != nullptr ? v : "");
   });
   if (!settings) return tl::make_unexpected(settings.error());
-  for (const otlp::Destination& d : settings->destinations)
+  const char* authorities = std::getenv("SSL_CERT_FILE");
+  for (otlp::Destination& d : settings->destinations) {
     if (auto ok = otlp::check_files(d); !ok) return tl::make_unexpected(ok.error());
+    if (d.ca_file.empty() && authorities != nullptr && ::access(authorities, R_OK) == 0) d.ca_file = authorities;
+  }
   log.info("opentelemetry enabled")
       .field("otel_endpoint", settings->shown_endpoint)
       .field("otel_traces_enabled", otel.traces_enabled)

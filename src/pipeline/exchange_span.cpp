@@ -167,7 +167,7 @@ void Exchange::finish_span(int status, std::int64_t now_ns) {
         break;
     }
   }
-  set(SpanText::trace_state, states);
+  if (states.size() <= telemetry::kMostSpanText) set(SpanText::trace_state, states);  // a cut list is none
   if (admitted_) {
     const std::string_view model = request_reader_.model();
     set(SpanText::model, model.empty() ? usage_reader_.model() : model);

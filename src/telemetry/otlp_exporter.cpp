@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <bit>
 #include <protozero/exception.hpp>
 #include <protozero/pbf_reader.hpp>
 
@@ -46,7 +47,7 @@ Exporter::Exporter(Settings settings, SpanOptions spans, std::size_t producers, 
     : settings_(std::move(settings)),
       hooks_(std::move(hooks)),
       encoder_(std::move(spans)),
-      lane_bytes_(std::max(kLeastLane, settings_.queue_bytes / std::max<std::size_t>(1, producers))),
+      lane_bytes_(std::bit_floor(std::max(kLeastLane, settings_.queue_bytes / std::max<std::size_t>(1, producers)))),
       wake_bytes_(lane_bytes_ / 4),
       channels_(),
       wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {

@@ -185,7 +185,6 @@ Result<void> read_destination(Destination& d, Signal signal, const Endpoint& end
   d.ca_file = variables.get("CERTIFICATE");
   d.client_certificate = variables.get("CLIENT_CERTIFICATE");
   d.client_key = variables.get("CLIENT_KEY");
-  if (d.ca_file.empty()) d.ca_file = variable("SSL_CERT_FILE");
   return {};
 }
 

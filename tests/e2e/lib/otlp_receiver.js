@@ -9,14 +9,13 @@ import protobuf from 'protobufjs';
 import { until } from './wait.js';
 
 const require = createRequire(import.meta.url);
-const definitions = path.join(path.dirname(require.resolve('@elastic/mockotlpserver/package.json')), 'opentelemetry/proto');
+const others = path.dirname(require.resolve('@elastic/mockotlpserver/package.json'));
+const definitions = path.join(others, 'opentelemetry/proto');
 const root = new protobuf.Root();
 root.resolvePath = (_, target) =>
   path.isAbsolute(target) ? target : path.join(definitions, target.replace(/^opentelemetry\/proto\//, ''));
-root.loadSync(
-  ['trace/v1/trace_service.proto', 'metrics/v1/metrics_service.proto'].map((p) => path.join(definitions, 'collector', p)),
-  { keepCase: false },
-);
+const services = ['trace/v1/trace_service.proto', 'metrics/v1/metrics_service.proto'];
+root.loadSync(services.map((file) => path.join(definitions, 'collector', file)));
 const types = {
   '/v1/traces': root.lookupType('opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest'),
   '/v1/metrics': root.lookupType('opentelemetry.proto.collector.metrics.v1.ExportMetricsServiceRequest'),
@@ -122,8 +121,10 @@ export async function othersReceiver(world) {
     services: ['http'],
     httpHostname: '127.0.0.1',
     httpPort: 0,
-    onTrace: ({ resourceSpans }) =>
-      self.spanNames.push(...resourceSpans.flatMap((r) => r.scopeSpans.flatMap((s) => s.spans.map((span) => span.name)))),
+    onTrace: ({ resourceSpans }) => {
+      const spans = resourceSpans.flatMap((r) => r.scopeSpans.flatMap((s) => s.spans));
+      self.spanNames.push(...spans.map((span) => span.name));
+    },
   });
   await server.start();
   world.later(() => server.close());

@@ -34,7 +34,7 @@ export class Authority {
     const base = path.join(this.folder, `leaf-${this.serial}`);
     const [request, certFile, keyFile, extensions] = ['csr', 'pem', 'key', 'ext'].map((suffix) => `${base}.${suffix}`);
     openssl('req', ...kKeyKind, '-keyout', keyFile, '-out', request, '-subj', `/CN=leaf ${this.serial}`);
-    fs.writeFileSync(extensions, `subjectAltName=${names.join(',')}\nextendedKeyUsage=serverAuth\n`);
+    fs.writeFileSync(extensions, `subjectAltName=${names.join(',')}\nextendedKeyUsage=serverAuth,clientAuth\n`);
     openssl(
       'x509',
       '-req',

@@ -1,7 +1,6 @@
 // OpenTelemetry from outside: what a receiver gets for each way that an exchange can end, whose trace it is part of,
 // and that a receiver that misbehaves changes nothing for anybody.
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
 import { freePort } from '../lib/gateway.js';
 import { Authority } from '../lib/pki.js';
 import { chatAnswer, get, json, kCompletions, post, reply } from '../lib/http.js';
@@ -45,10 +44,15 @@ async function traced(env, request, trace = kTrace) {
 
 scenario('an exchange is five spans below the client span that it came with', async (world) => {
   const env = await setUp(world);
-  const { response, spans } = await traced(env, chat([parent('01'), ['tracestate', 'rojo=1,congo=2'], ['User-Agent', 'test/1']]));
+  const fields = [parent('01'), ['tracestate', 'rojo=1,congo=2'], ['User-Agent', 'test/1']];
+  const { response, spans } = await traced(env, chat(fields));
   assert.equal(response.status, 200);
   assert.deepEqual(Object.keys(spans).sort(), [
-    'POST /openai/*', 'gateway.auth', 'gateway.route', 'gateway.trace.enqueue', 'proxy POST /other',
+    'POST /openai/*',
+    'gateway.auth',
+    'gateway.route',
+    'gateway.trace.enqueue',
+    'proxy POST /other',
   ]);
   const server = spans['POST /openai/*'];
   const call = spans['proxy POST /other'];
@@ -85,7 +89,8 @@ scenario('an exchange is five spans below the client span that it came with', as
   const sent = env.upstream.requests.at(-1);
   assert.deepEqual(sent.all('traceparent'), [`00-${kTrace}-${call.spanId}-01`]);
   assert.deepEqual(sent.all('tracestate'), ['rojo=1,congo=2']);
-  const line = await env.gateway.waitLog((l) => l.msg === 'request complete' && l.path === kCompletions, 'the access line');
+  const isAccess = (l) => l.msg === 'request complete' && l.path === kCompletions;
+  const line = await env.gateway.waitLog(isAccess, 'the access line');
   assert.deepEqual([line.trace_id, line.span_id], [kTrace, server.spanId]);
   assert.deepEqual(env.receiver.faults, []);
 });
@@ -138,18 +143,20 @@ scenario('with traces off the context of the client passes byte for byte', async
   }
 });
 
+const kReader = 'reader-token-of-twenty-chars';
+
 scenario('refusals end at gateway.auth, and the audit line names the span', async (world) => {
   const env = await setUp(world, {
     config: {
       auth: {
         enabled: true,
-        keys: [{ id: 'reader', token: 'reader-token-of-twenty-chars', org_id: 'acme', workspace_id: 'w', role: 'viewer' }],
+        keys: [{ id: 'reader', token: kReader, org_id: 'acme', workspace_id: 'w', role: 'viewer' }],
       },
     },
   });
   for (const [status, reason, fields] of [
     [401, 'unauthorized', []],
-    [403, 'forbidden', [['X-OngoingAI-Gateway-Key', 'reader-token-of-twenty-chars']]],
+    [403, 'forbidden', [['X-OngoingAI-Gateway-Key', kReader]]],
   ]) {
     const trace = String(status).padEnd(32, '0');
     const { response, spans } = await traced(env, chat([parent('01', trace), ...fields]), trace);
@@ -166,7 +173,7 @@ scenario('refusals end at gateway.auth, and the audit line names the span', asyn
   }
 });
 
-scenario('what the provider refuses is the error of its call alone, what fails there of all above it', async (world) => {
+scenario("what the provider refuses is its call's error alone, what fails there that of all above", async (world) => {
   const env = await setUp(world);
   for (const status of [401, 503]) {
     env.routes.on('/v1/chat/completions', (request, peer) => peer.write(reply('{"error":"no"}', [], `${status} No`)));
@@ -219,7 +226,8 @@ scenario('requests to the API have spans too, without a call', async (world) => 
 scenario('a batch that the store takes is a trace of its own', async (world) => {
   const env = await setUp(world);
   await ask(env, chat());
-  const written = await until(() => env.receiver.spans.find((s) => s.name === 'gateway.trace.write'), 'gateway.trace.write');
+  const name = 'gateway.trace.write';
+  const written = await until(() => env.receiver.spans.find((s) => s.name === name), name);
   assert.equal(written.parentSpanId, '');
   assert.equal(written.attributes['gateway.trace.write.batch_size'], 1);
   assert.equal(written.attributes['gateway.route'], '/other');
@@ -253,7 +261,7 @@ scenario('a receiver behind TLS is checked, and shown the certificate of the gat
   const theirs = ca.issue('IP:127.0.0.1');
   const ours = ca.issue('DNS:gateway.test');
   const receiver = await OtlpReceiver.start(world, {
-    tls: { cert: theirs.cert, key: theirs.key, ca: fs.readFileSync(ca.file), requestCert: true, rejectUnauthorized: true },
+    tls: { cert: theirs.cert, key: theirs.key, ca: ca.pem, requestCert: true, rejectUnauthorized: true },
   });
   const files = { OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: ours.certFile, OTEL_EXPORTER_OTLP_CLIENT_KEY: ours.keyFile };
   const endpoint = otel(`https://${receiver.endpoint}`);
@@ -264,10 +272,11 @@ scenario('a receiver behind TLS is checked, and shown the certificate of the gat
   });
   await traced(env, chat([parent('01')]));
   const stranger = await setUp(world, { receiver, config: endpoint, env: files });
-  await ask(stranger, chat([parent('01', 'b'.repeat(32))]));
+  const untold = 'b'.repeat(32);
+  await ask(stranger, chat([parent('01', untold)]));
   const line = await stranger.gateway.waitLog((l) => l.msg === 'opentelemetry export fails', 'the warning');
   assert.match(line.error, /certificate/i);
-  assert.ok(receiver.spans.every((s) => s.traceId === kTrace));
+  assert.ok(receiver.spans.every((s) => s.traceId !== untold));
 });
 
 scenario('a receiver of others takes what is exported', async (world) => {
