@@ -88,15 +88,16 @@ ALTER TABLE trace_block_columns ENABLE ROW LEVEL SECURITY;
 ALTER TABLE trace_block_columns FORCE ROW LEVEL SECURITY;
 )sql";
 
-// Rows that others write get their number, are counted, and what was made of rows that they change is to be made anew: a
-// statement at a time, so that a change of many rows costs no more for each than one of few. Numbers of a statement's rows
-// are counted in a setting of its transaction.
+// Rows that others write get their number, are counted, and what was made of rows that they change is to be made anew:
+// a statement at a time, so that a change of many rows costs no more for each than one of few. Numbers of a statement's
+// rows are counted in a setting of its transaction.
 //
-// The lock is the roller's (roller_lock.h): a block is not made of rows that somebody is just changing. A snapshot that is
-// older than the last block does not show it; FOR SHARE ends such a transaction with 40001, for it to be tried again.
+// The lock is the roller's (roller_lock.h): a block is not made of rows that somebody is just changing. A snapshot that
+// is older than the last block does not show it; FOR SHARE ends such a transaction with 40001, for it to be tried
+// again.
 //
-// Locks are taken in one order, so that nobody waits in a circle: the roller's, the rows of store_meta from rolled_seq to
-// the spans, the counter. The gateway has the last two in this order too.
+// Locks are taken in one order, so that nobody waits in a circle: the roller's, the rows of store_meta from rolled_seq
+// to the spans, the counter. The gateway has the last two in this order too.
 constexpr std::string_view kForeign = R"sql(
 CREATE FUNCTION traces_foreign_rows() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$ DECLARE numbered BIGINT; BEGIN
