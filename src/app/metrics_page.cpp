@@ -135,23 +135,14 @@ void MetricsPage::append_workers(Snapshot& to) const {
              .help = "Time until a worker turned to something new, looked at twice a second.",
              .bounds = pipeline::WorkerFigures::kBounds,
              .integer = false};
-  struct Pool {
-    metrics::HistogramValue connect;
-    std::int64_t idle = 0;
-    std::array<std::int64_t, net::kConnectFailures> failed{};
-  };
-  std::vector<Pool> pools(s.routes.routes().size());
+  std::map<std::string, net::PoolFigures::Sum> pools;  // by provider
   for (std::size_t i = 0; i < sources_.workers.size(); ++i) {
+    const pipeline::WorkerFigures& figures = sources_.workers[i]->figures();
     metrics::HistogramValue seconds;
-    sources_.workers[i]->figures().lag_seconds.add_to(seconds);
+    figures.lag_seconds.add_to(seconds);
     if (seconds.count() > 0)
       lag.samples.push_back({.labels = {{"worker", std::to_string(i)}}, .histogram = std::move(seconds)});
-    for (std::size_t r = 0; r < pools.size(); ++r) {
-      const net::PoolFigures& figures = sources_.workers[i]->pools()[r]->figures();
-      figures.connect_seconds.add_to(pools[r].connect);
-      pools[r].idle += figures.idle.get();
-      for (std::size_t f = 0; f < net::kConnectFailures; ++f) pools[r].failed[f] += figures.failed[f].get();
-    }
+    for (const auto& [provider, sum] : figures.pools()) pools[provider].add(sum);
   }
   Family connect{.name = "ongoingai.upstream.connect_duration_seconds",
                  .kind = Kind::histogram,
@@ -163,15 +154,14 @@ void MetricsPage::append_workers(Snapshot& to) const {
       .name = "ongoingai.upstream.idle_connections", .kind = Kind::gauge, .help = "Kept connections to a provider."};
   Family failures{.name = "ongoingai.upstream.connect_failed_total",
                   .help = "Connections to a provider that did not come about."};
-  for (std::size_t r = 0; r < pools.size(); ++r) {
-    const std::string& name = s.routes.routes()[r].name;
-    if (pools[r].connect.count() > 0)
-      connect.samples.push_back({.labels = {{"provider", name}}, .histogram = std::move(pools[r].connect)});
-    sample(idle, {{"provider", name}}, pools[r].idle);
+  for (auto& [name, pool] : pools) {
+    if (pool.connect_seconds.count() > 0)
+      connect.samples.push_back({.labels = {{"provider", name}}, .histogram = std::move(pool.connect_seconds)});
+    sample(idle, {{"provider", name}}, pool.idle);
     for (std::size_t f = 1; f < net::kConnectFailures; ++f)
-      if (pools[r].failed[f] > 0)
+      if (pool.failed[f] > 0)
         sample(failures, {{"provider", name}, {"reason", net::to_string(static_cast<net::ConnectFailure>(f))}},
-               pools[r].failed[f]);
+               pool.failed[f]);
   }
   for (Family* f : {&lag, &connect, &idle, &failures}) to.families.push_back(std::move(*f));
 }

@@ -1,8 +1,10 @@
 #include "app/server.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -15,16 +17,17 @@
 #include <thread>
 
 #include "api/router.h"
-#include "app/credential_keeper.h"
+#include "app/control_socket.h"
 #include "app/demo.h"
+#include "app/in_force.h"
 #include "app/key_keeper.h"
-#include "app/limit_recovery.h"
+#include "app/limit_setup.h"
 #include "app/metrics_page.h"
 #include "app/otel_export.h"
 #include "app/pipeline_events.h"
-#include "app/price_reloader.h"
-#include "app/spend_watch.h"
+#include "app/reloader.h"
 #include "app/stores.h"
+#include "app/swappable_key_store.h"
 #include "app/wiring.h"
 #include "base/clock.h"
 #include "base/strings.h"
@@ -33,7 +36,6 @@
 #include "pipeline/worker.h"
 #include "store/postgres/key_watcher.h"
 #include "store/postgres/postgres_key_store.h"
-#include "store/redis/redis_counters.h"
 #include "store/sqlite/sqlite_key_store.h"
 #include "store/sqlite/sqlite_store.h"
 #include "telemetry/log.h"
@@ -47,9 +49,9 @@ using std::chrono::milliseconds;
 constexpr std::int64_t kMs = 1'000'000;
 constexpr std::int64_t kTraceDrainNs = 5'000 * kMs;
 constexpr std::int64_t kTelemetryFlushNs = 5'000 * kMs;
-/// How long a start waits for what limits have to know, twice at most.
-constexpr std::int64_t kRecoveryNs = 20'000 * kMs;
 constexpr int kQueryThreads = 2;  // one slow search does not keep others waiting
+// What main waits for the store delays its answer to a signal; a change of a key is worth waiting for.
+constexpr int kBusyOfMainMs = 250, kBusyOfApiMs = 5'000;
 /// An exchange offers its trace in the moment it ends; this is what a thread that was held up may take for that.
 constexpr std::int64_t kOfferNs = 1'000 * kMs;
 
@@ -94,16 +96,14 @@ struct Server::Impl {
   std::vector<std::unique_ptr<store::TraceReader>> readers;
   std::unique_ptr<trace::TracePipeline> traces;
   std::unique_ptr<pipeline::Services> services;
-  std::optional<PriceReloader> price_reloader;
-  std::optional<CredentialKeeper> credential_keeper;
+  std::optional<LimitSetup> limit_setup;
+  std::optional<Reloader> reloader;
   std::optional<KeyKeeper> key_keeper;
-  std::unique_ptr<store::KeyStore> keys_of_main, keys_of_api;
+  std::optional<SwappableKeyStore> keys_of_main, keys_of_api;
   std::int64_t keys_failed_ns = 0;  ///< when it was last said; 0: they do not fail
   std::optional<store::PgKeyListener> key_listener;
   bool keys_unheard = false;                     ///< and that was said
   std::optional<store::KeyWatcher> key_watcher;  ///< of Postgres; else main looks
-  std::unique_ptr<pipeline::LeaseDesk> leases;
-  std::unique_ptr<SpendWatch> spending;
   std::unique_ptr<net::Resolver> resolver;
   std::vector<std::unique_ptr<api::Router>> routers;
   std::unique_ptr<pipeline::QueryPool> queries;
@@ -120,16 +120,14 @@ struct Server::Impl {
   Result<void> open_store();
   Result<void> open_sqlite();
   Result<void> open_postgres();
-  Result<std::unique_ptr<store::KeyStore>> open_key_store(int busy_ms);
+  const config::Config& config() const { return reloader->config(); }
+  Result<std::unique_ptr<store::KeyStore>> open_key_store(const config::Config& config, int busy_ms);
   Result<void> open_keys();
   void open_telemetry();
   Result<void> open_traces();
-  Result<void> recover_spending();
-  void look_at_prices();
-  void look_at_credentials();
-  Result<void> open_leases();
-  Result<std::unique_ptr<store::TraceReader>> open_spending_reader() const;
-  Result<void> watch_spending();
+  Result<void> open_limits();
+  ReloadParts reload_parts();
+  Result<std::function<void()>> prepare_keys(const config::Config& next);
   void look_at_keys();
   void say_what_is_heard();
   void log_loaded_keys();
@@ -205,26 +203,26 @@ Result<void> Server::Impl::open_sqlite() {
   return {};
 }
 
-Result<std::unique_ptr<store::KeyStore>> Server::Impl::open_key_store(int busy_ms) {
-  std::vector<store::GatewayKey> configured = configured_keys(options.config);
-  if (is_postgres(options.config)) {
+Result<std::unique_ptr<store::KeyStore>> Server::Impl::open_key_store(const config::Config& c, int busy_ms) {
+  std::vector<store::GatewayKey> configured = configured_keys(c);
+  if (is_postgres(c)) {
     constexpr int kLeastMs = 2'000;  // a server elsewhere may be slow without being away
-    store::PgOptions o = postgres_options(options.config);
+    store::PgOptions o = postgres_options(c);
     o.connect_timeout_ms = o.write_deadline_ms = std::max(busy_ms, kLeastMs);
     return store::open_postgres_key_store(o, std::move(configured), true);
   }
   store::SqliteOptions o;
-  o.path = options.config.storage.path;
+  o.path = c.storage.path;
   o.busy_timeout_ms = busy_ms;
   return store::open_sqlite_key_store(o, std::move(configured));
 }
 
 Result<void> Server::Impl::open_keys() {
-  // What main waits for the store delays its answer to a signal; a change of a key is worth waiting for.
-  for (const auto& [store, busy_ms] : {std::pair{&keys_of_main, 250}, std::pair{&keys_of_api, 5'000}}) {
-    auto opened = open_key_store(busy_ms);
+  for (const auto& [store, busy_ms] :
+       {std::pair{&keys_of_main, kBusyOfMainMs}, std::pair{&keys_of_api, kBusyOfApiMs}}) {
+    auto opened = open_key_store(config(), busy_ms);
     if (!opened) return fail("failed to initialize gateway key store: " + opened.error().message);
-    *store = std::move(*opened);
+    store->emplace(std::move(*opened));
   }
   key_keeper.emplace(services->keys);
   if (auto ok = key_keeper->refresh(*keys_of_main); !ok)
@@ -233,32 +231,31 @@ Result<void> Server::Impl::open_keys() {
   return {};
 }
 
+/// The keys of the configuration count where none is stored.
+Result<std::function<void()>> Server::Impl::prepare_keys(const config::Config& next) {
+  struct Opened {
+    std::unique_ptr<store::KeyStore> of_main, of_api;
+  };
+  const auto opened = std::make_shared<Opened>();
+  for (const auto& [store, busy_ms] :
+       {std::pair{&opened->of_main, kBusyOfMainMs}, std::pair{&opened->of_api, kBusyOfApiMs}}) {
+    auto made = open_key_store(next, busy_ms);
+    if (!made) return fail("failed to initialize gateway key store: " + made.error().message);
+    *store = std::move(*made);
+  }
+  return [this, opened] {
+    keys_of_main->exchange(std::move(opened->of_main));
+    keys_of_api->exchange(std::move(opened->of_api));
+    if (auto ok = key_keeper->refresh(*keys_of_main); !ok)
+      log->error("failed to refresh gateway key cache").field("error", ok.error().message);
+  };
+}
+
 void Server::Impl::log_loaded_keys() {
   const auto view = services->keys.view();
   if (view->stored())
     log->info("loaded gateway keys from " + options.config.storage.driver + " config store")
         .field("key_count", static_cast<int>(view->authorizer().key_count()));
-}
-
-void Server::Impl::look_at_prices() {
-  const auto outcome = price_reloader->poll();
-  if (!outcome)
-    log->error("price file not taken; the last good prices stay in force").field("error", outcome.error().message);
-  else if (*outcome == PriceReloader::Outcome::replaced)
-    log->info("price file taken")
-        .field("path", options.config.pricing.file)
-        .field("price_version", services->prices.table()->price_version());
-}
-
-void Server::Impl::look_at_credentials() {
-  for (const CredentialKeeper::Change& c : credential_keeper->poll()) {
-    if (c.error.empty())
-      log->info("provider credential taken").field("provider", c.provider);
-    else
-      log->error("provider credential not taken; the last good one stays in force")
-          .field("provider", c.provider)
-          .field("error", c.error);
-  }
 }
 
 void Server::Impl::look_at_keys() {
@@ -318,87 +315,26 @@ void Server::Impl::open_telemetry() {
   auto made = OtelExport::create(options.config, options.version, snapshot, *log);
   if (made) {
     otel = std::move(*made);
+    services->metrics = make_metrics(options.config);
+    if (services->metrics && options.config.observability.otel.prometheus_enabled)
+      services->metrics_path = trim(options.config.observability.otel.prometheus_path);
     return;
   }
-  services->metrics.reset();
-  services->metrics_path.clear();
   log->error("failed to initialize opentelemetry; continuing with instrumentation disabled")
       .field("error", made.error().message);
 }
 
 /// What was spent before counts, also what still lies in rings and overflow files: it is stored first.
-Result<void> Server::Impl::recover_spending() {
-  if (services->limiter == nullptr) return {};
-  const auto keys = services->keys.view();
-  if (!anything_limited(*services->limiter, keys->authorizer())) return {};
-  const std::int64_t began = mono_now_ns();
-  const auto unstored = [this] {
-    const PipelineDiagnostics d = traces->diagnostics();
-    return d.queued + d.spilled;
-  };
-  traces->start();
-  traces_started = true;
-  while (unstored() > 0 && mono_now_ns() < began + kRecoveryNs) std::this_thread::sleep_for(milliseconds(5));
-  if (const std::int64_t left = unstored(); left > 0)
-    log->error("limits start without traces that the store has not taken in time").field("traces", left);
-  const limits::Moment now{.wall_ns = wall_now_ns(), .mono_ns = mono_now_ns()};
-  const auto done = learn_spending(*services->limiter, *readers.front(), tenants_of(keys->authorizer()), now,
-                                   now.mono_ns + kRecoveryNs);
-  if (!done) log->error("limits start without what was spent before").field("error", done.error().message);
-  return {};
-}
-
-/// A server that is away keeps no gateway from starting; it is tried again and again.
-Result<void> Server::Impl::open_leases() {
-  if (services->limiter == nullptr || !services->limiter->options().shared) return {};
-  auto url = config::parse_redis_url(options.config.limits.redis_url);
-  if (!url) return fail("limits.redis_url " + url.error().message);
-  const std::string shown = url->shown();
-  leases = std::make_unique<pipeline::LeaseDesk>(
-      *services->limiter, std::make_unique<store::redis::RedisCounters>(std::move(*url)),
-      [this, shown](bool reachable, const std::string& error) {
-        if (reachable)
-          log->info("limits are shared with other gateways").field("redis", shown);
-        else
-          log->error("limits cannot be shared now: this gateway goes on with its share (limits.redis_url)")
-              .field("redis", shown)
-              .field("error", error);
-      });
-  services->leases = leases.get();
-  return {};
-}
-
-/// For a thread of its own that is ended with the gateway: its answers are worth waiting for only a little.
-Result<std::unique_ptr<store::TraceReader>> Server::Impl::open_spending_reader() const {
-  constexpr int kPatienceMs = 2'000;
-  if (is_postgres(options.config)) {
-    store::PgOptions o = postgres_options(options.config);
-    o.connect_timeout_ms = o.read_deadline_ms = kPatienceMs;
-    return store::open_postgres_reader(o);
+Result<void> Server::Impl::open_limits() {
+  limit_setup.emplace(options.config, *log, *services, *traces);
+  const auto& limiting = reloader->snapshot()->limiting;
+  if (limiting == nullptr) return {};
+  if (anything_limited(limiting->limiter, services->keys.view()->authorizer())) {
+    traces->start();
+    traces_started = true;
+    limit_setup->recover(limiting->limiter, *readers.front());
   }
-  store::SqliteOptions o;
-  o.path = options.config.storage.path;
-  o.busy_timeout_ms = o.read_deadline_ms = kPatienceMs;
-  return store::open_sqlite_reader(o);
-}
-
-/// Gateways on one Postgres share what they spend through it, unless they do through Redis.
-Result<void> Server::Impl::watch_spending() {
-  if (services->limiter == nullptr) return {};
-  const bool others = is_postgres(options.config) && !services->limiter->options().shared;
-  SpendReader reader(
-      *services->limiter, services->keys, others, [this] { return open_spending_reader(); },
-      [this](const limits::Crossing& crossing, const Tenant& tenant, std::string_view key) {
-        log_crossing(*log, crossing, tenant, key);
-      });
-  spending = std::make_unique<SpendWatch>(std::move(reader), [this](bool reachable, const std::string& error) {
-    if (reachable)
-      log->info("limits know again what the database has");
-    else
-      log->error("limits cannot be shared now: this gateway counts alone (the database does not answer)")
-          .field("error", error);
-  });
-  return {};
+  return limit_setup->begin(*limiting);
 }
 
 api::ApiDeps Server::Impl::api_deps(store::TraceReader* reader) {
@@ -410,7 +346,6 @@ api::ApiDeps Server::Impl::api_deps(store::TraceReader* reader) {
     now.unpriced_models = services->unpriced.list();
     now.accounting = pipeline::accounting_figures(*services);
     now.limits = pipeline::limit_figures(*services);
-    if (spending) now.limits.merge(spending->figures());
     now.auth = pipeline::auth_figures(*services);
     return std::optional<PipelineDiagnostics>(std::move(now));
   };
@@ -442,7 +377,7 @@ Result<void> Server::Impl::open_api() {
                         .next = [router](api::ChunkSource& source) { return router->next(source); }});
   }
   api::ApiDeps with_keys = api_deps(nullptr);
-  with_keys.keys = {.store = keys_of_api.get(),
+  with_keys.keys = {.store = &*keys_of_api,
                     .changed = [this] { return key_keeper->refresh(*keys_of_api); },
                     .audit = [this](const api::KeyAudit& a) { log_key_audit(*log, a); }};
   with_keys.on_error = [this](std::string_view operation, std::string_view error) {
@@ -514,7 +449,7 @@ void Server::Impl::banner() {
         .field("error", std::strerror(errno));
   std::vector<std::string> providers;
   const auto configured = config::all_providers(c);
-  for (const route::Route& r : services->routes.routes()) {
+  for (const route::Route& r : reloader->snapshot()->routes.routes()) {
     // A query on the upstream may hold a key.
     const std::string_view upstream = configured[r.index]->upstream;
     const std::size_t query = upstream.find('?');
@@ -566,7 +501,7 @@ bool Server::Impl::wait_for_workers(std::int64_t deadline_ns) {
 bool Server::Impl::shutdown() {
   if (down) return true;
   down = true;
-  const config::ServerConfig& c = options.config.server;
+  const config::ServerConfig& c = config().server;
   services->draining = true;  // readiness fails from here on
   if (c.drain_delay_ms > 0) std::this_thread::sleep_for(milliseconds(c.drain_delay_ms));
   for (auto& w : workers) w->drain();
@@ -585,8 +520,7 @@ bool Server::Impl::shutdown() {
   }
   for (std::thread& t : threads) t.join();
   if (key_watcher) key_watcher->stop();
-  if (leases) leases->stop();
-  if (spending) spending->stop();
+  reloader->stop_sharing();
   if (auto written = key_keeper->write_uses(*keys_of_main, true); !written)
     log->warn("failed to update gateway key last_used_at").field("error", written.error().message);
   const trace::DrainReport report = traces->drain_and_stop(mono_now_ns() + kTraceDrainNs);
@@ -619,12 +553,24 @@ Server::~Server() {
   if (impl_) impl_->shutdown();
 }
 
+ReloadParts Server::Impl::reload_parts() {
+  std::error_code ignored;
+  return {.log = *log,
+          .services = *services,
+          .workers = workers,
+          .config_path = options.config_path,
+          .file_needed = std::filesystem::exists(options.config_path, ignored),
+          .prepare_keys = [this](const config::Config& next) { return prepare_keys(next); },
+          .make_limiting = [this](const config::Config& next) { return limit_setup->anew(next); }};
+}
+
+Result<cli::ReloadReport> Server::reload() { return impl_->reloader->reload(); }
 int Server::port() const { return impl_->port; }
 bool Server::shutdown() { return impl_->shutdown(); }
+telemetry::LogWriter& Server::log() { return *impl_->log; }
 
 void Server::look_around() {
-  impl_->look_at_prices();
-  impl_->look_at_credentials();
+  impl_->reloader->look_around();
   if (!impl_->key_watcher) impl_->look_at_keys();
   if (impl_->metrics)
     for (auto& w : impl_->workers) w->look();
@@ -639,17 +585,18 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
   if (auto ok = refuse_unsupported(options.config); !ok) return fail("config is invalid: " + ok.error().message);
   auto impl = std::make_unique<Impl>(std::move(options));
   impl->log = std::make_unique<telemetry::LogWriter>(telemetry::LogOptions{.fd = impl->options.log_fd});
-  auto services = make_services(impl->options.config);
-  if (!services) return tl::make_unexpected(services.error());
-  impl->services = std::move(*services);
-  impl->price_reloader.emplace(impl->options.config.pricing, impl->services->prices);
-  impl->credential_keeper.emplace(config::all_providers(impl->options.config), impl->services->held);
-  if (auto ok = impl->credential_keeper->read(); !ok) return tl::make_unexpected(ok.error());
+  auto in_force = InForce::make(impl->options.config);
+  if (!in_force) return tl::make_unexpected(in_force.error());
+  auto authorizer = make_authorizer(impl->options.config);
+  if (!authorizer) return tl::make_unexpected(authorizer.error());
+  (*in_force)->snapshot()->limiting = make_limiting(impl->options.config);
+  impl->services = std::make_unique<pipeline::Services>(std::move(*authorizer), (*in_force)->snapshot());
+  impl->services->keys.trust_for(impl->options.config.auth.stale_keys_ms * kMs);
+  impl->reloader.emplace(impl->reload_parts(), std::move(*in_force));
   impl->resolver = std::make_unique<net::Resolver>();
   impl->services->resolver = impl->resolver.get();
   impl->open_telemetry();
-  for (auto step : {&Impl::open_store, &Impl::open_keys, &Impl::open_traces, &Impl::recover_spending,
-                    &Impl::open_leases, &Impl::watch_spending, &Impl::open_api}) {
+  for (auto step : {&Impl::open_store, &Impl::open_keys, &Impl::open_traces, &Impl::open_limits, &Impl::open_api}) {
     if (auto ok = (impl.get()->*step)(); !ok) return tl::make_unexpected(ok.error());
   }
   if (auto ok = impl->open_workers(); !ok) {
@@ -683,15 +630,47 @@ int demo(bool once, const std::string& version) {
   return run_demo(options, gateway);
 }
 
+namespace {
+
+/// Until the gateway is to end.
+void serve_until_told(Server& server, int signals, ControlSocket* control) {
+  constexpr int kLookAroundMs = 500;
+  pollfd wanted[] = {{.fd = signals, .events = POLLIN, .revents = 0},
+                     {.fd = control != nullptr ? control->fd() : -1, .events = POLLIN, .revents = 0}};
+  for (;;) {
+    if (::poll(wanted, std::size(wanted), kLookAroundMs) <= 0) {
+      server.look_around();
+      continue;
+    }
+    signalfd_siginfo signal{};
+    if (wanted[0].revents != 0 && ::read(signals, &signal, sizeof signal) == sizeof signal) {
+      // A terminal that was closed hangs up with the same signal; then nobody is there to see the gateway.
+      if (signal.ssi_signo != SIGHUP || signal.ssi_code == SI_KERNEL) return;
+      (void)server.reload();
+    }
+    if (wanted[1].revents != 0) control->answer([&] { return server.reload(); });
+  }
+}
+
+}  // namespace
+
 int serve(const config::Config& config, const std::string& config_path, const std::string& version) {
+  sigset_t set = shutdown_signals();
+  sigaddset(&set, SIGHUP);
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);  // for all threads that are started
+  const UniqueFd signals(::signalfd(-1, &set, SFD_CLOEXEC));
   auto server = Server::start({.config = config, .config_path = config_path, .version = version, .log_fd = 1});
   if (!server) {
     if (!server.error().message.empty()) std::cerr << server.error().message << '\n';
     return 1;
   }
-  const sigset_t set = shutdown_signals();
-  constexpr timespec kLookAround{.tv_sec = 0, .tv_nsec = 500'000'000};
-  while (::sigtimedwait(&set, nullptr, &kLookAround) < 0) (*server)->look_around();
+  auto control = ControlSocket::open(control_path(config));
+  if (!control)
+    (*server)
+        ->log()
+        .warn("the command reload cannot reach this gateway; SIGHUP does")
+        .field("error", control.error().message);
+  serve_until_told(**server, signals.get(), control ? &*control : nullptr);
   return (*server)->shutdown() ? 0 : 1;
 }
 

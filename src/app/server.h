@@ -6,7 +6,9 @@
 #include <string>
 
 #include "base/result.h"
+#include "cli/run.h"
 #include "config/config.h"
+#include "telemetry/log.h"
 
 namespace gw::app {
 
@@ -31,6 +33,9 @@ class Server {
   /// Fails readiness, waits the drain delay, stops accepting, lets exchanges finish, drains the rings, logs what was
   /// written. True when all exchanges ended in time. Once.
   bool shutdown();
+  /// Reads the configuration again and puts in force what can be; see Reloader. The thread of look_around().
+  Result<cli::ReloadReport> reload();
+  telemetry::LogWriter& log();
   /// Takes up what changed outside, the price file and gateway keys, and writes down what may wait. One thread, twice
   /// a second.
   void look_around();
@@ -41,7 +46,8 @@ class Server {
   std::unique_ptr<Impl> impl_;
 };
 
-/// `ongoingai serve`: runs until SIGINT or SIGTERM. Returns the exit code.
+/// `ongoingai serve`: runs until SIGINT, SIGTERM or the end of its terminal; any other SIGHUP reloads the
+/// configuration. Returns the exit code.
 int serve(const config::Config& config, const std::string& config_path, const std::string& version);
 
 /// `ongoingai demo`: the same server on a scratch folder, see demo.h. Returns the exit code.

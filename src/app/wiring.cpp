@@ -59,14 +59,6 @@ Result<pipeline::ProviderLink> make_link(const route::Route& route, const config
   return link;
 }
 
-Result<auth::Authorizer> make_authorizer(const config::Config& c) {
-  auth::Options o;
-  o.enabled = c.auth.enabled;
-  for (const auto& k : c.auth.keys)
-    o.keys.push_back({k.id, k.token, k.org_id, k.workspace_id, k.team, k.role, k.permissions});
-  return auth::Authorizer::build(o);
-}
-
 std::string cors_headers(const config::Config& c) {
   std::string out = "Content-Type, Authorization, X-API-Key, X-OngoingAI-Gateway-Key";
   const std::string_view own = trim(c.auth.header);
@@ -85,7 +77,7 @@ guard::Policy make_policies(const config::Config& c) {
   return guard::Policy(o);
 }
 
-void make_body_redactors(const config::Config& c, pipeline::Services& s) {
+void make_body_redactors(const config::Config& c, pipeline::Snapshot& s) {
   guard::BodyOptions o;
   o.detectors = {.email = c.pii.detectors.email,
                  .phone = c.pii.detectors.phone,
@@ -127,8 +119,9 @@ limits::Thresholds make_thresholds(const config::UsageLimitConfig& l) {
   return out;
 }
 
-/// Null: nothing can be limited. Without keys nobody is known whom a limit could be for.
-std::unique_ptr<limits::Limiter> make_limiter(const config::Config& c) {
+}  // namespace
+
+std::shared_ptr<pipeline::Limiting> make_limiting(const config::Config& c) {
   using limits::Subject;
   if (!c.auth.enabled) return nullptr;
   limits::Options o;
@@ -139,27 +132,20 @@ std::unique_ptr<limits::Limiter> make_limiter(const config::Config& c) {
   for (const config::ModelLimitConfig& m : c.limits.per_model.list)
     o.models.push_back({.pattern = m.model, .thresholds = make_thresholds(m.limits)});
   o.shared = !trim(c.limits.redis_url).empty();
-  return std::make_unique<limits::Limiter>(std::move(o));
+  return std::make_shared<pipeline::Limiting>(std::move(o));
 }
 
-/// Counting costs next to nothing, but nothing is less.
-void make_metrics(const config::Config& c, pipeline::Services& s) {
+std::unique_ptr<pipeline::RequestMetrics> make_metrics(const config::Config& c) {
   const config::OtelConfig& otel = c.observability.otel;
-  if (!otel.enabled || !(otel.prometheus_enabled || otel.metrics_enabled)) return;
-  pipeline::RequestMetrics::Options o;
-  o.shown = [](std::string_view value) {
-    std::string scratch;
-    return std::string(telemetry::scrub(trim(value), scratch));
-  };
-  o.workers = static_cast<std::size_t>(worker_count(c));
-  o.scheme = c.server.tls.cert.empty() ? "http" : "https";
-  for (const route::Route& r : s.routes.routes())
-    o.providers.push_back({.prefix = r.prefix, .host = r.upstream.host, .port = std::to_string(r.upstream.port)});
-  s.metrics = std::make_unique<pipeline::RequestMetrics>(std::move(o));
-  if (otel.prometheus_enabled) s.metrics_path = trim(otel.prometheus_path);
+  if (!otel.enabled || !(otel.prometheus_enabled || otel.metrics_enabled)) return nullptr;
+  return std::make_unique<pipeline::RequestMetrics>(
+      pipeline::RequestMetrics::Options{.workers = static_cast<std::size_t>(worker_count(c)),
+                                        .scheme = c.server.tls.cert.empty() ? "http" : "https",
+                                        .shown = [](std::string_view value) {
+                                          std::string scratch;
+                                          return std::string(telemetry::scrub(trim(value), scratch));
+                                        }});
 }
-
-}  // namespace
 
 Result<void> refuse_unsupported(const config::Config& c) {
   const auto refused = [](std::string_view mode) { return mode == "redact_upstream" || mode == "block"; };
@@ -194,14 +180,21 @@ Result<void> check_servable(const config::Config& c) {
   return refuse_unsupported(c);
 }
 
-Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& c) {
+Result<auth::Authorizer> make_authorizer(const config::Config& c) {
+  auth::Options o;
+  o.enabled = c.auth.enabled;
+  for (const auto& k : c.auth.keys)
+    o.keys.push_back({k.id, k.token, k.org_id, k.workspace_id, k.team, k.role, k.permissions});
+  auto made = auth::Authorizer::build(o);
+  if (!made) return fail("failed to initialize auth config: " + made.error().message);
+  return made;
+}
+
+Result<std::shared_ptr<pipeline::Snapshot>> make_snapshot(const config::Config& c) {
   auto routes = make_routes(c);
   if (!routes) return fail("failed to configure proxy routes: " + routes.error().message);
   const auto proxies = proxies_from_environment();
   if (!proxies) return fail("failed to configure proxy routes: " + proxies.error().message);
-  auto authorizer = make_authorizer(c);
-  if (!authorizer) return fail("failed to initialize auth config: " + authorizer.error().message);
-
   auto prices = config::load_prices(c.pricing);
   if (!prices) return tl::make_unexpected(prices.error());
 
@@ -211,7 +204,7 @@ Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& 
   for (const config::ProviderConfig* p : configured) priced.push_back({p->name, p->kind, p->upstream});
 
   const std::string header(trim(c.auth.header));
-  auto s = std::make_unique<pipeline::Services>(
+  auto s = std::make_shared<pipeline::Snapshot>(
       pipeline::Stages{.routes = std::move(*routes),
                        .credentials = auth::CredentialHeaders(c.auth.enabled, header),
                        .request_header_redactor =
@@ -219,7 +212,7 @@ Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& 
                        .response_header_redactor =
                            guard::HeaderRedactor(c.pii.headers.denylist, c.pii.stages.response_headers, header),
                        .policies = make_policies(c)},
-      std::move(*authorizer), std::move(*prices), std::move(priced));
+      std::move(*prices), std::move(priced));
   s->cors_allow_headers = cors_headers(c);
   for (const route::Route& r : s->routes.routes()) {
     auto link = make_link(r, *configured[r.index], *proxies);
@@ -235,11 +228,8 @@ Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& 
   s->accounting = {.inject_include_usage = trim(c.accounting.include_usage) == "inject",
                    .inject_max_bytes = static_cast<std::size_t>(c.accounting.inject_max_bytes),
                    .drain_ns = c.accounting.drain_ms * kMs};
-  s->limiter = make_limiter(c);
-  make_metrics(c, *s);
   s->limit_options = {.default_output_reserve = c.limits.default_output_reserve,
                       .hold_max_bytes = static_cast<std::size_t>(c.limits.hold_max_bytes)};
-  s->keys.trust_for(c.auth.stale_keys_ms * kMs);
   s->auth_failure_delay_ns = c.auth.failure_delay_ms * kMs;
   if (c.tracing.capture_bodies) make_body_redactors(c, *s);
   if (lowercase(trim(c.pii.mode)) != "off") s->id_redactor = make_id_redactor(c);

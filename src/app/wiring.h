@@ -19,11 +19,20 @@ Result<void> check_servable(const config::Config& config);
 /// The DSNs of the storage can be read.
 Result<void> check_dsns(const config::Config& config);
 
-/// Everything but the resolver and the query pool.
-Result<std::unique_ptr<pipeline::Services>> make_services(const config::Config& config);
+/// What the configuration says about exchanges, but for limits and the keys of providers. Reads its files.
+Result<std::shared_ptr<pipeline::Snapshot>> make_snapshot(const config::Config& config);
+
+/// Null: nothing can be limited. Without keys nobody is known whom a limit could be for.
+std::shared_ptr<pipeline::Limiting> make_limiting(const config::Config& config);
+
+/// Of the keys in the configuration.
+Result<auth::Authorizer> make_authorizer(const config::Config& config);
 
 /// The keys of the configuration as a store would have them; those without a token have no digest.
 std::vector<store::GatewayKey> configured_keys(const config::Config& config);
+
+/// Null when nobody asks for metrics.
+std::unique_ptr<pipeline::RequestMetrics> make_metrics(const config::Config& config);
 
 int worker_count(const config::Config& config);
 

@@ -79,6 +79,7 @@ struct TimeRange {
 Result<TimeRange> parse_range(std::string_view from, std::string_view to);
 
 Command serve_command();
+Command reload_command();
 Command version_command();
 Command config_validate_command();
 Command shell_init_command();

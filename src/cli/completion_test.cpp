@@ -38,7 +38,7 @@ class CompletionTest : public Cli {
 };
 
 TEST_F(CompletionTest, TheFirstWordIsACommand) {
-  EXPECT_EQ(offered({"re"}), "report reprice");
+  EXPECT_EQ(offered({"re"}), "reload report reprice");
   EXPECT_EQ(offered({"d"}), "debug demo diagnostics doctor");
   std::string all;
   std::vector<std::string> names;

@@ -38,10 +38,10 @@ int dispatch(const Context& c, Args args) {
 
 std::span<const Command> all_commands() {
   static const std::vector<Command> commands{
-      serve_command(),  version_command(),   config_validate_command(), shell_init_command(),  wrap_command(),
-      report_command(), debug_command(),     doctor_command(),          diagnostics_command(), export_command(),
-      backup_command(), import_command(),    reprice_command(),         erase_command(),       keys_command(),
-      demo_command(),   completion_command()};
+      serve_command(),  version_command(), config_validate_command(), shell_init_command(),  wrap_command(),
+      report_command(), debug_command(),   doctor_command(),          diagnostics_command(), export_command(),
+      backup_command(), import_command(),  reprice_command(),         erase_command(),       keys_command(),
+      reload_command(), demo_command(),    completion_command()};
   return commands;
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "cli/terminal.h"
@@ -27,6 +28,13 @@ inline constexpr int kExitUsage = 2;
 struct WritableStore {
   std::shared_ptr<void> lock;  ///< given back after the writer
   std::unique_ptr<store::TraceWriter> writer;
+};
+
+/// What came of a changed configuration. Keys by their paths, in the file's order.
+struct ReloadReport {
+  int pid = 0;
+  std::vector<std::string> applied;
+  std::vector<std::string> needs_restart;  ///< these go on as they were
 };
 
 /// What the commands need from outside. `serve` and `demo` block until the gateway has ended and return the exit code;
@@ -60,6 +68,9 @@ struct Handlers {
 
   /// The configured store's gateway keys; `change`: created or migrated where needed.
   std::function<Result<std::unique_ptr<store::KeyStore>>(const config::Config& config, bool change)> open_keys{};
+
+  /// Has the gateway that runs with this configuration read it again. Errors say that nothing has changed, and why.
+  std::function<Result<ReloadReport>(const config::Config& config)> reload{};
 
   std::string version;          ///< the version line: dev (none, unknown)
   std::ostream* out = nullptr;  ///< null: std::cout

@@ -33,10 +33,16 @@ class RunTest : public Cli {
     served_.reset();
     repriced_.clear();
     demo_once_.reset();
+    reloaded_.clear();
     Handlers h = Cli::handlers();
     h.serve = [this](const config::Config& config, const std::string& path) {
       served_ = std::to_string(config.server.port) + " " + path;
       return 5;
+    };
+    h.reload = [this](const config::Config& config) -> Result<ReloadReport> {
+      reloaded_ = config.storage.path;
+      if (config.storage.path == "none.db") return fail("no gateway is running\non\x1b \"none.db\"");
+      return ReloadReport{.pid = 7, .applied = {"a.b", "c"}, .needs_restart = {"server.port"}};
     };
     h.demo = [this](bool once) {
       demo_once_ = once;
@@ -60,6 +66,7 @@ class RunTest : public Cli {
   std::optional<std::string> served_;
   std::string repriced_;
   std::optional<bool> demo_once_;
+  std::string reloaded_;
 };
 
 TEST_F(RunTest, AnythingUnknownPrintsTheUsageAndIsAUsageError) {
@@ -68,6 +75,22 @@ TEST_F(RunTest, AnythingUnknownPrintsTheUsageAndIsAUsageError) {
     EXPECT_TRUE(err().starts_with(kUsage)) << arg << "\n" << err();
     EXPECT_EQ(out(), "") << arg;
   }
+}
+
+TEST_F(RunTest, ReloadSaysWhatWasAppliedAndWhatNeedsARestart) {
+  EXPECT_EQ(run({"reload", "--config", file("c.yaml", "storage: {path: my.db}")}), 0) << err();
+  EXPECT_EQ(reloaded_, "my.db");
+  EXPECT_EQ(out(),
+            "configuration reloaded (pid 7)\napplied:\n  a.b\n  c\nnot applied, needs a restart:\n  server.port\n");
+}
+
+TEST_F(RunTest, ReloadSaysWhyNothingHasChanged) {
+  EXPECT_EQ(run({"reload", "--config", file("n.yaml", "storage: {path: none.db}")}), 1);
+  EXPECT_EQ(err(), "configuration not reloaded: no gateway is running\non? \"none.db\"\n");
+  EXPECT_EQ(run({"reload", "--config", file("b.yaml", "colour: red")}), 1);
+  EXPECT_TRUE(err().starts_with("configuration not reloaded: failed to load config: parse yaml")) << err();
+  EXPECT_EQ(reloaded_, "") << "no gateway is asked to read what cannot be read";
+  EXPECT_EQ(run({"reload", "now"}), 2);
 }
 
 TEST_F(RunTest, VersionPrintsTheVersionLineWhateverFollows) {

@@ -62,12 +62,18 @@ constexpr Field field(std::string_view key, std::string_view printed = {}) {
   using M = decltype(type_of(Member));
   constexpr KeyType type = key_type<M>();
   Field out{key, type, printed.empty() ? type_name(type) : printed,
-            [](void* section) -> void* { return &(static_cast<Owner*>(section)->*Member); }};
+            [](void* section) -> void* { return &(static_cast<Owner*>(section)->*Member); },
+            [](void* to, const void* from) { *static_cast<M*>(to) = *static_cast<const M*>(from); }};
   if constexpr (type == KeyType::section) out.child = &kSection<M>;
   if constexpr (type == KeyType::section_list) {
     out.child = &kSection<typename M::value_type>;
     out.append = [](void* list) -> void* { return &static_cast<M*>(list)->emplace_back(); };
     out.clear = [](void* list) { static_cast<M*>(list)->clear(); };
+    out.elements = [](void* list) {
+      std::vector<void*> all;
+      for (auto& element : *static_cast<M*>(list)) all.push_back(&element);
+      return all;
+    };
   }
   return out;
 }
@@ -144,7 +150,13 @@ constexpr NamedPart kNamedProviders{
     .append = [](void* section, std::string_view name) -> void* {
       return &static_cast<ProvidersConfig*>(section)->named.emplace_back(
           ProviderConfig{.name = std::string(name), .kind = {}, .upstream = {}, .prefix = "/" + std::string(name)});
-    }};
+    },
+    .entries =
+        [](void* section) {
+          std::vector<std::pair<std::string_view, void*>> out;
+          for (ProviderConfig& p : static_cast<ProvidersConfig*>(section)->named) out.emplace_back(p.name, &p);
+          return out;
+        }};
 
 constexpr std::array kProviders{
     field<&ProvidersConfig::openai>("openai"),
@@ -343,7 +355,14 @@ constexpr NamedPart kModelLimits{
     .expected = "the name of a model, with * for any run of characters, in 1 to 256 visible ASCII characters",
     .append = [](void* section, std::string_view name) -> void* {
       return &static_cast<ModelLimitsConfig*>(section)->list.emplace_back(std::string(name), UsageLimitConfig{}).limits;
-    }};
+    },
+    .entries =
+        [](void* section) {
+          std::vector<std::pair<std::string_view, void*>> out;
+          for (ModelLimitConfig& m : static_cast<ModelLimitsConfig*>(section)->list)
+            out.emplace_back(m.model, &m.limits);
+          return out;
+        }};
 template <>
 constexpr Section kSection<ModelLimitsConfig>{
     .label = "config.ModelLimitsConfig", .fields = {}, .named = &kModelLimits};

@@ -1,9 +1,10 @@
 #pragma once
-// Every key that the file may hold, as tables: what the binder writes through, what messages and the documentation test
-// list.
+// Every key that the file may hold, as tables: what the binder writes through, what a reload compares, what messages
+// and the documentation test list.
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace gw::config {
@@ -20,9 +21,11 @@ struct Field {
   KeyType type;
   std::string_view type_name;  ///< as messages print it
   void* (*member)(void* section);
-  const Section* child = nullptr;  ///< section, section_list
+  void (*copy)(void* to, const void* from);  ///< of members
+  const Section* child = nullptr;            ///< section, section_list
   void* (*append)(void* list) = nullptr;
   void (*clear)(void* list) = nullptr;
+  std::vector<void*> (*elements)(void* list) = nullptr;
 };
 
 /// What a section holds under keys that the user chooses: each adds an element.
@@ -35,6 +38,8 @@ struct NamedPart {
   bool (*accepts)(std::string_view name);
   std::string_view expected;  ///< what accepts() takes, as messages say it
   void* (*append)(void* section, std::string_view name);
+  /// What the section holds, in the file's order.
+  std::vector<std::pair<std::string_view, void*>> (*entries)(void* section);
 };
 
 struct Section {

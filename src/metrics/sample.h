@@ -37,6 +37,12 @@ struct HistogramValue {
   std::vector<std::optional<Exemplar>> exemplars{};  ///< empty, or one a bucket
   double sum = 0;
 
+  /// Of the same bounds.
+  void add(const HistogramValue& other) {
+    if (counts.size() < other.counts.size()) counts.resize(other.counts.size());
+    for (std::size_t i = 0; i < other.counts.size(); ++i) counts[i] += other.counts[i];
+    sum += other.sum;
+  }
   std::uint64_t count() const {
     std::uint64_t n = 0;
     for (const std::uint64_t c : counts) n += c;

@@ -96,6 +96,11 @@ void UpstreamPool::close_idle() {
   dying_.clear();
 }
 
+void UpstreamPool::retire() {
+  target_.max_idle = 0;
+  close_idle();
+}
+
 void UpstreamPool::expire(std::int64_t now_ns) {
   dying_.clear();
   if (idle_.empty()) return;

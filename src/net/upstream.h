@@ -24,6 +24,8 @@ struct UpstreamTarget {
   std::int64_t connect_timeout_ns = 30'000'000'000;
   std::int64_t pool_idle_timeout_ns = 60'000'000'000;
   std::size_t max_idle = 1024;
+
+  friend bool operator==(const UpstreamTarget&, const UpstreamTarget&) = default;
 };
 
 /// TLS client context of a worker, made when the first TLS connection is wanted.
@@ -70,12 +72,23 @@ constexpr const char* to_string(ConnectFailure f) {
   return kNames[static_cast<std::size_t>(f)];
 }
 
-/// What a pool did. Written on the worker's thread, read on any.
+/// What a pool did since it was made.
 struct PoolFigures {
   static constexpr std::array<double, 10> kBounds{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10};
   metrics::Histogram<kBounds> connect_seconds;  ///< of connections that came about: name, TCP, proxy and TLS
   std::array<metrics::Counter, kConnectFailures> failed;
-  metrics::Gauge idle;  ///< as of the worker's last look
+
+  struct Sum {
+    metrics::HistogramValue connect_seconds;
+    std::array<std::int64_t, kConnectFailures> failed{};
+    std::int64_t idle = 0;
+
+    void add(const Sum& other) {
+      connect_seconds.add(other.connect_seconds);
+      for (std::size_t i = 0; i < kConnectFailures; ++i) failed[i] += other.failed[i];
+      idle += other.idle;
+    }
+  };
 };
 
 class UpstreamPool {
@@ -95,12 +108,18 @@ class UpstreamPool {
   /// Closes what was idle too long, or leads to an address that the name no longer has.
   void expire(std::int64_t now_ns);
   void close_idle();
+  /// Nobody will take a connection from here again: none is kept.
+  void retire();
 
   std::size_t idle_count() const { return idle_.size(); }
   std::uint64_t connects() const { return connects_; }
-  /// Brings the gauge up to date.
-  void look() { figures_.idle.set(static_cast<std::int64_t>(idle_.size())); }
-  const PoolFigures& figures() const { return figures_; }
+  PoolFigures::Sum figures() const {
+    PoolFigures::Sum sum;
+    figures_.connect_seconds.add_to(sum.connect_seconds);
+    for (std::size_t i = 0; i < kConnectFailures; ++i) sum.failed[i] = figures_.failed[i].get();
+    sum.idle = static_cast<std::int64_t>(idle_.size());
+    return sum;
+  }
 
  private:
   friend class UpstreamConnection;

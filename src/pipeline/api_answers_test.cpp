@@ -81,15 +81,15 @@ class ScriptSource final : public api::ChunkSource {
   int number_ = 0;
 };
 
-Services make_services() {
+std::shared_ptr<Snapshot> make_snapshot() {
   auto table = provider::PriceTable::parse(
       R"({"format":"ongoingai-prices/1","version":"t","providers":[{"id":"p","models":[{"id":"m","prices":{"input_mtok":"1"}}]}]})");
-  return Services(Stages{.routes = *route::RouteTable::build({}),
-                         .credentials = auth::CredentialHeaders(false, ""),
-                         .request_header_redactor = guard::HeaderRedactor({}, false, ""),
-                         .response_header_redactor = guard::HeaderRedactor({}, false, ""),
-                         .policies = guard::Policy({})},
-                  *auth::Authorizer::build({}), table.value(), {});
+  return std::make_shared<Snapshot>(Stages{.routes = *route::RouteTable::build({}),
+                                           .credentials = auth::CredentialHeaders(false, ""),
+                                           .request_header_redactor = guard::HeaderRedactor({}, false, ""),
+                                           .response_header_redactor = guard::HeaderRedactor({}, false, ""),
+                                           .policies = guard::Policy({})},
+                                    table.value(), std::vector<PricedRoute>{});
 }
 
 class Client {
@@ -232,7 +232,8 @@ class ApiAnswers : public testing::Test {
   trace::ScratchDir folder_;
   std::unique_ptr<trace::TracePipeline> traces_;
   net::Resolver resolver_;
-  Services services_ = make_services();
+  std::shared_ptr<Snapshot> snapshot_ = make_snapshot();
+  Services services_{*auth::Authorizer::build({}), snapshot_};
   std::unique_ptr<QueryPool> queries_;
   std::unique_ptr<Worker> worker_;
   std::thread thread_;
@@ -455,7 +456,7 @@ TEST_F(ApiAnswers, HealthIsAnsweredWithoutTheStoreWhenThatHangs) {
     answered->pass();
     return plain("late");
   };
-  services_.limits.status_timeout_ns = 1;
+  snapshot_->limits.status_timeout_ns = 1;
   Client first(port_), second(port_);
   for (Client* c : {&first, &second}) {
     c->get("/api/ready");

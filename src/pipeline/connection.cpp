@@ -55,7 +55,7 @@ void ClientConnection::cut() {
 }
 
 net::Detached ClientConnection::serve() {
-  if (worker_.context_.services.tls && !co_await handshake()) {
+  if (worker_.context_.snapshot().tls && !co_await handshake()) {
     delete this;
     co_return;
   }
@@ -83,8 +83,8 @@ net::Detached ClientConnection::serve() {
 }
 
 net::Task<bool> ClientConnection::handshake() {
-  socket_.start_tls(worker_.context_.services.tls->accept());
-  waiter_.set_deadline(mono_now_ns() + worker_.context_.services.limits.header_timeout_ns);
+  socket_.start_tls(worker_.context_.snapshot().tls->accept());
+  waiter_.set_deadline(mono_now_ns() + worker_.context_.snapshot().limits.header_timeout_ns);
   for (;;) {
     const net::IoStatus s = socket_.handshake();
     if (s == net::IoStatus::ok) co_return true;
@@ -96,7 +96,7 @@ net::Task<bool> ClientConnection::handshake() {
 
 /// Parses the head where it lies, then copies it and what follows out of the shared read buffer.
 http::ParseStatus ClientConnection::take_head(std::string_view in, ExchangeBuffers& b, http::ParseError& error) {
-  const std::size_t most = worker_.context_.services.limits.max_header_bytes;
+  const std::size_t most = worker_.context_.snapshot().limits.max_header_bytes;
   const auto parsed = http::parse_request(in, b.head, error);
   if (parsed == http::ParseStatus::bad) return parsed;
   if (parsed == http::ParseStatus::complete ? b.head.size > most : in.size() > most) {
@@ -113,7 +113,7 @@ http::ParseStatus ClientConnection::take_head(std::string_view in, ExchangeBuffe
 /// The next request's head, or null when the connection is to be closed.
 net::Task<ExchangeBuffersPtr> ClientConnection::read_head() {
   WorkerContext& w = worker_.context_;
-  waiter_.set_deadline(w.loop.now_ns() + w.services.limits.idle_timeout_ns);
+  waiter_.set_deadline(w.loop.now_ns() + w.snapshot().limits.idle_timeout_ns);
   std::string_view in = excess_;
   bool graced = false;
   while (in.empty()) {
@@ -153,12 +153,12 @@ net::Task<ExchangeBuffersPtr> ClientConnection::read_head() {
 /// A head that comes in pieces has the header time from its first byte on, however slowly it comes.
 net::Task<ExchangeBuffersPtr> ClientConnection::read_slow_head(ExchangeBuffersPtr buffers, std::string partial) {
   WorkerContext& w = worker_.context_;
-  waiter_.set_deadline(w.loop.now_ns() + w.services.limits.header_timeout_ns);
+  waiter_.set_deadline(w.loop.now_ns() + w.snapshot().limits.header_timeout_ns);
   http::ParseError error;
   http::HeadScanner scanner;
   for (;;) {
     const auto found = scanner.scan(partial);
-    if (found == http::ParseStatus::complete || partial.size() > w.services.limits.max_header_bytes) {
+    if (found == http::ParseStatus::complete || partial.size() > w.snapshot().limits.max_header_bytes) {
       if (take_head(partial, *buffers, error) == http::ParseStatus::complete) co_return buffers;
       break;
     }

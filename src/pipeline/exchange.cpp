@@ -11,6 +11,8 @@ Exchange::Exchange(ClientConnection& connection, ExchangeBuffers& buffers)
     : connection_(connection),
       worker_(connection.context()),
       services_(worker_.services),
+      mine_(worker_.current),
+      snapshot_(*mine_->snapshot),
       buffers_(buffers),
       head_(buffers.head),
       first_body_(buffers.first_body),
@@ -35,7 +37,7 @@ net::Task<bool> Exchange::run() {
     const LocalAnswer no_tunnel = LocalAnswer::malformed(405, "CONNECT is not supported");
     co_return co_await answer(no_tunnel);
   }
-  const route::Match match = services_.routes.match(target_);
+  const route::Match match = snapshot_.routes.match(target_);
   if (match.kind == route::MatchKind::refused) {
     const LocalAnswer bad = LocalAnswer::malformed(400, "request path must not contain dot segments");
     co_return co_await answer(bad);
@@ -57,7 +59,7 @@ net::Task<bool> Exchange::run() {
   if (match.kind != route::MatchKind::provider) co_return co_await answer_api(decision);
 
   route_ = match.route;
-  link_ = &services_.providers[route_->index];
+  link_ = &snapshot_.providers[route_->index];
   begin_bodies();
   // Take a permit. Where spending is limited the body is read first.
   if (is_limited()) {
@@ -70,7 +72,7 @@ net::Task<bool> Exchange::run() {
   if (identity_ != nullptr) keys_->used(*identity_, started_wall_ns_);
   admitted_ = true;
   worker_.ring.admitted();
-  policy_ = services_.policies.resolve(
+  policy_ = snapshot_.policies.resolve(
       {.org_id = identity_ != nullptr ? std::string_view(identity_->org_id) : "default",
        .workspace_id = identity_ != nullptr ? std::string_view(identity_->workspace_id) : "default",
        .key_id = identity_ != nullptr ? std::string_view(identity_->key_id) : "",
@@ -115,14 +117,15 @@ void Exchange::begin() {
 
 /// Asked before a coroutine is begun for it: most gateways limit nothing.
 bool Exchange::is_limited() const {
-  return identity_ != nullptr && services_.limiter != nullptr && (services_.limiter->on() || identity_->limits.any());
+  return identity_ != nullptr && snapshot_.limiter() != nullptr &&
+         (snapshot_.limiter()->on() || identity_->limits.any());
 }
 
 /// Whether the caller is given the provider's key that the gateway holds. With auth off that is not for web pages,
 /// which reach this machine's loopback through its user's browser: they send an Origin, or, where a page's own name has
 /// come to mean this machine, that name as Host. TRACE would be answered with the key.
 bool Exchange::takes_held_credential(const ProviderLink& link, const auth::AuthRequest& request) const {
-  if (!link.holds_credential || services_.credentials.brings_provider_key(head_.fields)) return false;
+  if (!link.holds_credential || snapshot_.credentials.brings_provider_key(head_.fields)) return false;
   if (head_.method == "TRACE") return false;
   if (services_.keys.enabled()) return true;
   const http::Field* host = http::find(head_.fields, http::FieldId::host);
@@ -131,14 +134,14 @@ bool Exchange::takes_held_credential(const ProviderLink& link, const auth::AuthR
 
 auth::Decision Exchange::admit(const route::Match& match, std::int64_t wall_ns, std::int64_t mono_ns) {
   auth::AuthRequest request{.method = head_.method, .path = target_.path()};
-  const ProviderLink* link = match.route != nullptr ? &services_.providers[match.route->index] : nullptr;
+  const ProviderLink* link = match.route != nullptr ? &snapshot_.providers[match.route->index] : nullptr;
   if (link != nullptr) {
     request.provider = match.route->name;
     request.has_provider_credential = link->adds_credential || link->holds_credential;
   }
   bool key_seen = false;
   for (const http::Field& f : head_.fields) {
-    switch (services_.credentials.use_of(f.name)) {
+    switch (snapshot_.credentials.use_of(f.name)) {
       case auth::HeaderUse::gateway_key:
         if (!key_seen) request.gateway_key = f.value;
         key_seen = true;
@@ -198,7 +201,7 @@ net::Task<bool> Exchange::answer(const LocalAnswer& answer) {
 net::Task<bool> Exchange::send_all(std::string_view data) {
   net::Waiter& waiter = connection_.waiter();
   while (!data.empty()) {
-    waiter.set_deadline(worker_.loop.now_ns() + services_.limits.idle_timeout_ns);
+    waiter.set_deadline(worker_.loop.now_ns() + snapshot_.limits.idle_timeout_ns);
     const net::IoResult w = connection_.socket().write(data);
     if (w.status == net::IoStatus::error) co_return false;
     data.remove_prefix(w.n);
@@ -214,7 +217,7 @@ net::Task<bool> Exchange::refuse(const auth::Decision& decision) {
   LocalAnswer a;
   a.status = decision.status;
   a.headers.emplace_back("Content-Type", "application/json");
-  if (decision.api) add_cors(a, services_.cors_allow_headers);
+  if (decision.api) add_cors(a, snapshot_.cors_allow_headers);
   a.body.assign(decision.body);
   log_denial(decision, "");
   if (decision.status == 401) {
@@ -251,7 +254,7 @@ net::Task<void> Exchange::hold_back() {
   constexpr int kMostHeld = 128;
   const std::int64_t now_ns = worker_.loop.now_ns();
   const std::int64_t delay_ns =
-      worker_.auth_failures.failed(connection_.peer(), now_ns, services_.auth_failure_delay_ns);
+      worker_.auth_failures.failed(connection_.peer(), now_ns, snapshot_.auth_failure_delay_ns);
   if (delay_ns <= 0 || worker_.held_refusals >= kMostHeld) co_return;
   services_.auth_delayed.fetch_add(1, std::memory_order_relaxed);
   ++worker_.held_refusals;

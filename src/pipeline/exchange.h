@@ -178,6 +178,8 @@ class Exchange final : private proxy::RelayObserver {
   ClientConnection& connection_;
   WorkerContext& worker_;
   Services& services_;
+  const std::shared_ptr<WorkerSnapshot> mine_;  ///< the configuration that the request came under; goes last
+  const Snapshot& snapshot_;
   ExchangeBuffers& buffers_;
   const http::RequestHead& head_;
   std::string& first_body_;

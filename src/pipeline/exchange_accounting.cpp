@@ -50,7 +50,7 @@ std::map<std::string, std::int64_t> auth_figures(const Services& s) {
 }
 
 std::map<std::string, std::int64_t> accounting_figures(const Services& s) {
-  if (!s.accounting.inject_include_usage && s.accounting.drain_ns == 0) return {};
+  if (const AccountingOptions& on = s.snapshot()->accounting; !on.inject_include_usage && on.drain_ns == 0) return {};
   const AccountingCounters& c = s.accounting_counters;
   return {{"injected_total", c.injected},
           {"usage_chunks_removed_total", c.usage_removed},
@@ -116,7 +116,7 @@ void Exchange::observe_held(std::string_view content) {
 
 /// Changes the body where that is called for. Over the bound, malformed, or asking by itself: it goes on as it came.
 net::Task<RelayEnd> Exchange::ask_for_usage() {
-  const std::size_t most = services_.accounting.inject_max_bytes;
+  const std::size_t most = snapshot_.accounting.inject_max_bytes;
   const RelayEnd end = co_await hold_body(most);
   if (end != RelayEnd::complete) co_return end;
   if (const auto content = held_content(most))
@@ -166,7 +166,7 @@ net::Task<void> Exchange::drain_answer(proxy::Relay& relay) {
   left_mono_ns_ = mono_now_ns();
   drop_client();
   ++worker_.drains;
-  co_await relay.drain({.until_ns = worker_.loop.now_ns() + services_.accounting.drain_ns,
+  co_await relay.drain({.until_ns = worker_.loop.now_ns() + snapshot_.accounting.drain_ns,
                         .bytes = kMaxDrainBytes,
                         .stop = worker_.draining});
   --worker_.drains;

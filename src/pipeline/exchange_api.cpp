@@ -101,7 +101,7 @@ net::Task<proxy::RelayEnd> Exchange::read_api_body(api::ApiRequest& request) {
 
   net::Waiter& waiter = connection_.waiter();
   net::Socket& client = connection_.socket();
-  waiter.set_deadline(worker_.loop.now_ns() + services_.limits.header_timeout_ns);  // for all of it, however it comes
+  waiter.set_deadline(worker_.loop.now_ns() + snapshot_.limits.header_timeout_ns);  // for all of it, however it comes
   HeldBody held(head_, first_body_);
   for (;;) {
     const HeldBody::State state = held.look();
@@ -133,20 +133,20 @@ net::Task<bool> Exchange::answer_bad_body(proxy::RelayEnd why) {
   LocalAnswer bad = why == proxy::RelayEnd::client_bad_body
                         ? LocalAnswer::malformed(400, "malformed chunked request body")
                         : LocalAnswer::malformed(408, "request body did not arrive in time");
-  add_cors(bad, services_.cors_allow_headers);
+  add_cors(bad, snapshot_.cors_allow_headers);
   co_return co_await answer(bad);
 }
 
 net::Task<bool> Exchange::answer_busy(const char* message) {
   LocalAnswer busy = LocalAnswer::error(503, message);
-  add_cors(busy, services_.cors_allow_headers);
+  add_cors(busy, snapshot_.cors_allow_headers);
   busy.headers.emplace_back("Retry-After", "1");
   co_return co_await answer(busy);
 }
 
 /// An answer without end may outlive the key that it was asked for with.
 bool Exchange::still_admitted() {
-  const auth::Decision decision = admit(services_.routes.match(target_), wall_now_ns(), mono_now_ns());
+  const auth::Decision decision = admit(snapshot_.routes.match(target_), wall_now_ns(), mono_now_ns());
   identity_ = decision.identity;
   return decision.verdict != auth::Verdict::deny;
 }
@@ -201,7 +201,7 @@ net::Task<bool> Exchange::answer_api(const auth::Decision& decision) {
 net::Task<bool> Exchange::answer_status(api::ApiRequest request) {
   const auto question = services_.queries->ask(request, connection_.waiter(), QueryPool::Lane::status);
   bool in_time = false;
-  if (question) in_time = co_await await_answer(*question, worker_.loop.now_ns() + services_.limits.status_timeout_ns);
+  if (question) in_time = co_await await_answer(*question, worker_.loop.now_ns() + snapshot_.limits.status_timeout_ns);
   if (connection_.socket().was_cut()) co_return false;
   const LocalAnswer a = whole_answer(in_time ? std::move(question->response) : services_.status_without_store(request));
   co_return co_await answer(a);

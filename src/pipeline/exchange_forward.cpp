@@ -37,11 +37,11 @@ void Exchange::write_upstream_head() {
        .target = target_,
        .client_ip = connection_.peer(),
        .correlation_id = correlation_id_,
-       .gateway_key_header = services_.credentials.gateway_header(),
+       .gateway_key_header = snapshot_.credentials.gateway_header(),
        .proxy_authorization = link_->proxy_authorization,
        .absolute_form = link_->absolute_form,
        .added = link_->added,
-       .credential = held_credential_ ? &worker_.held.of(services_.held, route_->index) : nullptr,
+       .credential = held_credential_ ? &mine_->held.of(snapshot_.held, route_->index) : nullptr,
        .traceparent = span_.traceparent(),
        .keep_tracestate = span_.keeps_state(),
        .body_replaced = usage_filter_ != nullptr});
@@ -49,10 +49,10 @@ void Exchange::write_upstream_head() {
 
 /// Comes before the first byte of a body is looked at.
 void Exchange::begin_bodies() {
-  const bool capture = services_.capture.bodies && !refuses_capture(head_.fields);
+  const bool capture = snapshot_.capture.bodies && !refuses_capture(head_.fields);
   generates_text_ = may_estimate_ = head_.method == "POST" && generates_text(target_.path());
-  request_capture_.begin(capture, services_.capture.body_max_size);
-  response_capture_.begin(capture, services_.capture.body_max_size);
+  request_capture_.begin(capture, snapshot_.capture.body_max_size);
+  response_capture_.begin(capture, snapshot_.capture.body_max_size);
 }
 
 net::Task<bool> Exchange::forward() {
@@ -62,13 +62,13 @@ net::Task<bool> Exchange::forward() {
 
   proxy::RelayResult result;
   result.end = held_end_;
-  if (result.end == RelayEnd::complete && services_.accounting.inject_include_usage && may_ask_for_usage())
+  if (result.end == RelayEnd::complete && snapshot_.accounting.inject_include_usage && may_ask_for_usage())
     result.end = co_await ask_for_usage();
   held_.reset();
 
   write_upstream_head();
 
-  net::UpstreamPool& pool = *worker_.pools[route_->index];
+  net::UpstreamPool& pool = *mine_->pools[route_->index];
   net::Waiter& waiter = connection_.waiter();
   proxy::Relay relay({.waiter = waiter,
                       .client = connection_.socket(),
@@ -121,7 +121,7 @@ net::Task<bool> Exchange::forward() {
     pool.put(std::move(upstream));
     worker_.loop.need_ticks(true);
   }
-  if (result.end == RelayEnd::client_gone && services_.accounting.drain_ns > 0) co_await drain_answer(relay);
+  if (result.end == RelayEnd::client_gone && snapshot_.accounting.drain_ns > 0) co_await drain_answer(relay);
   if (usage_filter_ != nullptr) count_filtered();
   upstream.reset();
   co_return co_await settle_relay(result, relay);

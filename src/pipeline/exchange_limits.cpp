@@ -28,7 +28,8 @@ void count(std::atomic<std::int64_t>& counter) { counter.fetch_add(1, std::memor
 
 std::map<std::string, std::int64_t> limit_figures(const Services& s) {
   std::map<std::string, std::int64_t> out;
-  if (s.limiter == nullptr) return out;
+  const auto snapshot = s.snapshot();
+  if (snapshot->limiter() == nullptr) return out;
   std::int64_t all = 0;
   for (std::size_t m = 0; m < limits::kMeasures; ++m)
     for (std::size_t u = 0; u < limits::kSubjects; ++u) {
@@ -40,8 +41,9 @@ std::map<std::string, std::int64_t> limit_figures(const Services& s) {
   out.emplace("refused_total", all);
   out.emplace("unavailable_total", s.limit_counters.unavailable);
   out.emplace("over_max_bytes_total", s.limit_counters.over_max_bytes);
-  if (s.leases != nullptr) out.merge(s.leases->figures());
-  if (s.limiter->knows_models()) out.emplace("MODEL_LIMIT_BODY_TOO_LARGE", s.limit_counters.model_unseen);
+  if (snapshot->leases() != nullptr) out.merge(snapshot->leases()->figures());
+  if (snapshot->limiting->follower_figures) out.merge(snapshot->limiting->follower_figures());
+  if (snapshot->limiter()->knows_models()) out.emplace("MODEL_LIMIT_BODY_TOO_LARGE", s.limit_counters.model_unseen);
   return out;
 }
 
@@ -59,14 +61,14 @@ bool Exchange::names_model() const {
 /// What is returned other than `complete`: the client did not send its request.
 net::Task<RelayEnd> Exchange::hold_for_limits(Limited& limited, const limits::Meters& meters) {
   // A body that is refused anyway is not read.
-  limited.denial = services_.limiter->look(meters, {.wall_ns = started_wall_ns_, .mono_ns = started_mono_ns_});
+  limited.denial = snapshot_.limiter()->look(meters, {.wall_ns = started_wall_ns_, .mono_ns = started_mono_ns_});
   if (limited.denial) co_return RelayEnd::complete;
-  const std::size_t most = services_.limit_options.hold_max_bytes;
+  const std::size_t most = snapshot_.limit_options.hold_max_bytes;
   const RelayEnd end = co_await hold_body(most);
   if (end != RelayEnd::complete) co_return end;
   if (const auto content = held_content(most)) {
     observe_held(*content);
-  } else if (services_.limiter->knows_models() && names_model() &&
+  } else if (snapshot_.limiter()->knows_models() && names_model() &&
              (!held_ || held_->state != HeldBody::State::malformed)) {  // of which the relay says so
     limited.model_unseen = true;
   }
@@ -74,17 +76,17 @@ net::Task<RelayEnd> Exchange::hold_for_limits(Limited& limited, const limits::Me
 }
 
 const limits::ModelMeters* Exchange::limited_model() const {
-  if (!services_.limiter->knows_models()) return nullptr;
-  if (head_.upgrade) return services_.limiter->model(route::query_value(target_.raw_query, "model"));
-  return names_model() ? services_.limiter->model(request_reader_.model()) : nullptr;
+  if (!snapshot_.limiter()->knows_models()) return nullptr;
+  if (head_.upgrade) return snapshot_.limiter()->model(route::query_value(target_.raw_query, "model"));
+  return names_model() ? snapshot_.limiter()->model(request_reader_.model()) : nullptr;
 }
 
 /// What is returned other than `complete`: the client did not send its request, and nothing was taken.
 net::Task<RelayEnd> Exchange::take_permit(Limited& limited) {
-  const limits::Limiter& limiter = *services_.limiter;
+  const limits::Limiter& limiter = *snapshot_.limiter();
   limits::Moment now{.wall_ns = started_wall_ns_, .mono_ns = started_mono_ns_};
-  limits::MetersPtr meters = worker_.meters.find(*services_.limiter, identity_->org_id, identity_->workspace_id,
-                                                 identity_->key_id, identity_->limits, now);
+  limits::MetersPtr meters = mine_->meters.find(*snapshot_.limiter(), identity_->org_id, identity_->workspace_id,
+                                                identity_->key_id, identity_->limits, now);
   if (meters == nullptr) {
     limited.unavailable = true;
     co_return RelayEnd::complete;
@@ -110,7 +112,7 @@ net::Task<RelayEnd> Exchange::take_permit(Limited& limited) {
     now = {.wall_ns = wall_now_ns(), .mono_ns = mono_now_ns()};
     permit = limiter.take(meters, model, estimate, now);
   }
-  if (services_.leases != nullptr) services_.leases->look();
+  if (snapshot_.leases() != nullptr) snapshot_.leases()->look();
   write_standing(*meters, model, now);
   if (permit)
     permit_ = std::move(*permit);
@@ -122,12 +124,12 @@ net::Task<RelayEnd> Exchange::take_permit(Limited& limited) {
 /// One question about all that is missing. False: there is nobody to ask, or it is no use.
 net::Task<bool> Exchange::await_share(const limits::Meters& meters, const limits::ModelMeters* model,
                                       const limits::Spend& estimate, const limits::Moment& now) {
-  if (services_.leases == nullptr) co_return false;
+  if (snapshot_.leases() == nullptr) co_return false;
   std::vector<limits::Wish> wishes;
-  if (!services_.limiter->wishes(meters, model, estimate, now, wishes)) co_return false;
+  if (!snapshot_.limiter()->wishes(meters, model, estimate, now, wishes)) co_return false;
   if (wishes.empty()) co_return true;  // filled meanwhile
   net::Waiter& waiter = connection_.waiter();
-  const auto question = services_.leases->ask(std::move(wishes), waiter);
+  const auto question = snapshot_.leases()->ask(std::move(wishes), waiter);
   if (!question) co_return false;
   waiter.set_deadline(worker_.loop.now_ns() + LeaseDesk::kPatienceNs);
   while (!question->answered && !connection_.socket().was_cut() && !waiter.expired()) co_await waiter.wait();
@@ -143,7 +145,7 @@ void Exchange::write_standing(const limits::Meters& meters, const limits::ModelM
   out.clear();
   for (const auto& [measure, name] :
        {std::pair(Measure::requests, "requests"), std::pair(Measure::minute_tokens, "tokens")}) {
-    const auto standing = services_.limiter->standing(meters, model, measure, now);
+    const auto standing = snapshot_.limiter()->standing(meters, model, measure, now);
     if (!standing) continue;
     fmt::format_to(std::back_inserter(out),
                    "x-ratelimit-limit-{0}: {1}\r\nx-ratelimit-remaining-{0}: {2}\r\nx-ratelimit-reset-{0}: {3}s\r\n",
@@ -153,7 +155,7 @@ void Exchange::write_standing(const limits::Meters& meters, const limits::ModelM
 
 /// Of a body that is not held only the length is known, and not the price.
 limits::Spend Exchange::estimate_spend(bool money) {
-  const LimitOptions& options = services_.limit_options;
+  const LimitOptions& options = snapshot_.limit_options;
   std::size_t bytes = head_.body == http::BodyKind::length ? static_cast<std::size_t>(head_.content_length) : 0;
   const auto content = held_content(options.hold_max_bytes);
   if (content) {
@@ -175,8 +177,8 @@ limits::Spend Exchange::estimate_spend(bool money) {
   usage.seen = true;
   limits::Spend estimate{.tokens = usage.total_tokens};
   if (money && !request_reader_.model().empty())
-    estimate.cost_nano_usd = worker_.prices
-                                 .price(services_.prices, route_->index,
+    estimate.cost_nano_usd = mine_->prices
+                                 .price(snapshot_.prices, route_->index,
                                         {.route = route_->name,
                                          .model = request_reader_.model(),
                                          .service_tier = request_reader_.service_tier(),
@@ -223,16 +225,16 @@ void Exchange::settle_permit(const ExchangeRecord& r) {
   if (!permit_.held()) return;
   const bool unknown = r.usage.estimated && r.usage.total_tokens == 0;
   const limits::Spend spent{.tokens = r.usage.total_tokens, .cost_nano_usd = r.cost.nano_usd};
-  log_crossings(permit_.settle(unknown ? permit_.reserved() : spent, services_.limiter->model(r.model)));
+  log_crossings(permit_.settle(unknown ? permit_.reserved() : spent, snapshot_.limiter()->model(r.model)));
   permit_ = limits::Permit();
-  if (services_.leases != nullptr) services_.leases->look();
+  if (snapshot_.leases() != nullptr) snapshot_.leases()->look();
 }
 
 /// Of a WebSocket, which holds its permit until it ends.
 void Exchange::charge_permit(const ExchangeRecord& r) {
   if (!permit_.held()) return;
   log_crossings(permit_.charge({.tokens = r.usage.total_tokens, .cost_nano_usd = r.cost.nano_usd},
-                               services_.limiter->model(r.model), r.started_at_ns));
+                               snapshot_.limiter()->model(r.model), r.started_at_ns));
 }
 
 void Exchange::log_crossings(const limits::Crossings& crossings) {

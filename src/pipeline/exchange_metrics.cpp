@@ -8,7 +8,7 @@ void Exchange::count_exchange(const ExchangeRecord& record, bool dropped) {
   if (!services_.metrics) return;
   metrics::SpanRef span;
   if (span_.recording()) span = span_.ref();
-  services_.metrics->exchange(worker_.number, record, route_->index, dropped, span_.recording() ? &span : nullptr);
+  services_.metrics->exchange(worker_.number, record, *route_, dropped, span_.recording() ? &span : nullptr);
 }
 
 void Exchange::count_request(int status) {
@@ -25,7 +25,7 @@ void Exchange::count_request(int status) {
 
 void Exchange::count_upstream_call() {
   if (!services_.metrics || upstream_began_ns_ == 0) return;
-  services_.metrics->upstream(worker_.number, route_->index,
+  services_.metrics->upstream(worker_.number, *route_,
                               {.method = head_.method,
                                .host = {},
                                .minor = head_.minor,

@@ -230,14 +230,14 @@ bool Exchange::publish(const ExchangeRecord& r, std::int64_t now_ns) {
 
 void Exchange::price(ExchangeRecord& r) {
   const provider::Priced priced =
-      worker_.prices.price(services_.prices, route_->index,
-                           {.route = route_->name,
-                            .model = r.model,
-                            .response_model = r.response_model,
-                            .service_tier = provider::effective_service_tier(r.service_tier_asked, r.service_tier),
-                            .inference_geo = r.inference_geo,
-                            .at_ns = r.started_at_ns},
-                           r.usage);
+      mine_->prices.price(snapshot_.prices, route_->index,
+                          {.route = route_->name,
+                           .model = r.model,
+                           .response_model = r.response_model,
+                           .service_tier = provider::effective_service_tier(r.service_tier_asked, r.service_tier),
+                           .inference_geo = r.inference_geo,
+                           .at_ns = r.started_at_ns},
+                          r.usage);
   r.cost = priced.cost;
   r.price_version = priced.price_version;
 }
@@ -297,11 +297,11 @@ void Exchange::fill_lineage(ExchangeRecord& r) {
 
 /// Addresses and keys in it replaced, the same way each time. Valid until the next one for this cache.
 std::string_view Exchange::stored_id(StoredId& cache, std::string_view id) {
-  if (id.empty() || !services_.id_redactor) return id;
+  if (id.empty() || !snapshot_.id_redactor) return id;
   if (cache.id != id || cache.workspace != tenant_workspace()) {
     cache.workspace.assign(tenant_workspace());
     cache.id.assign(id);
-    const auto outcome = services_.id_redactor->redact(cache.id, cache.workspace, cache.stored);
+    const auto outcome = snapshot_.id_redactor->redact(cache.id, cache.workspace, cache.stored);
     if (!outcome.changed) cache.stored = outcome.failed ? std::string() : cache.id;
   }
   return cache.stored;
@@ -321,14 +321,14 @@ std::string_view Exchange::stored_header(const http::Field& f) {
       return f.value;
   }
   const std::string_view id = trim(f.value);
-  if (id.empty() || !services_.id_redactor) return f.value;
+  if (id.empty() || !snapshot_.id_redactor) return f.value;
   const StoredIds& ids = connection_.stored_ids();
   for (const StoredId* known : {&ids.group, &ids.thread, &ids.run, &ids.parent, &ids.session})
     if (known->id == id && known->workspace == tenant_workspace())
       return known->stored == known->id ? f.value : std::string_view(known->stored);
   // Sent twice, or beside an id that comes first.
   std::string unused;
-  const auto outcome = services_.id_redactor->redact(id, tenant_workspace(), unused);
+  const auto outcome = snapshot_.id_redactor->redact(id, tenant_workspace(), unused);
   return outcome.changed || outcome.failed ? std::string_view(guard::kRedactedHeaderValue) : f.value;
 }
 
@@ -357,7 +357,7 @@ void Exchange::fill_session(ExchangeRecord& r) {
 void Exchange::fill_provider_key(ExchangeRecord& r) {
   r.held_credential = held_credential_;
   if (held_credential_) return;
-  const std::string_view key = provider_key(head_.fields, services_.credentials);
+  const std::string_view key = provider_key(head_.fields, snapshot_.credentials);
   if (key.empty()) return;
   KeyHashCache& cache = connection_.key_hash();
   if (cache.key != key) {
@@ -386,9 +386,9 @@ void Exchange::fill_headers(ExchangeRecord& r) {
   const bool key_stripped = services_.keys.enabled();
   for (const http::Field& f : head_.fields) {
     if (f.id == http::FieldId::host || f.id == http::FieldId::gw_correlation_id) continue;
-    if (key_stripped && iequals(f.name, services_.credentials.gateway_header())) continue;
+    if (key_stripped && iequals(f.name, snapshot_.credentials.gateway_header())) continue;
     add_header(request, f.name, names_ids_ ? stored_header(f) : f.value,
-               services_.request_header_redactor.is_denied(f.name));
+               snapshot_.request_header_redactor.is_denied(f.name));
   }
   request.push_back({proxy::kCorrelationHeader, correlation_id_});
 
@@ -398,7 +398,7 @@ void Exchange::fill_headers(ExchangeRecord& r) {
     for (const http::Field& f : response_->fields) {
       if (f.id == http::FieldId::gw_correlation_id || f.id == http::FieldId::gw_trace_id || http::is_hop_by_hop(f.id))
         continue;
-      add_header(response, f.name, f.value, services_.response_header_redactor.is_denied(f.name));
+      add_header(response, f.name, f.value, snapshot_.response_header_redactor.is_denied(f.name));
     }
   } else if (local_ != nullptr) {
     for (const auto& [name, value] : local_->headers) response.push_back({name, value});
@@ -436,8 +436,8 @@ void Exchange::fill_bodies(ExchangeRecord& r, const capture::BodyCapture& reques
     return true;
   };
   body_redactions_ = {};
-  const bool failed = !redact(services_.request_body_redactor.get(), request, redacted_request_, r.request_body) ||
-                      !redact(services_.response_body_redactor.get(), response, redacted_response_, r.response_body);
+  const bool failed = !redact(snapshot_.request_body_redactor.get(), request, redacted_request_, r.request_body) ||
+                      !redact(snapshot_.response_body_redactor.get(), response, redacted_response_, r.response_body);
   if (failed) {
     r.request_body = r.response_body = {};
     r.redaction_storage_drop = true;

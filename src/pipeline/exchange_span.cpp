@@ -178,7 +178,7 @@ void Exchange::finish_span(int status, std::int64_t now_ns) {
     set(SpanText::call_host, route_->upstream.host_header);
   }
   span_.bodies(request_bytes_, response_bytes_);
-  span_.finish(status, now_ns, services_.tls != nullptr, head_.minor, texts);
+  span_.finish(status, now_ns, snapshot_.tls != nullptr, head_.minor, texts);
 }
 
 }  // namespace gw::pipeline

@@ -13,7 +13,7 @@ void Exchange::begin_websocket(const http::ResponseHead& head) {
     if (iequals(f.name, "Sec-WebSocket-Extensions")) deflate.read(f.value);
   query_model_ = route::query_value(target_.raw_query, "model");
   websocket_ = std::make_unique<WebsocketMessages>(deflate, services_.tokenizers, request_capture_.on(),
-                                                   services_.capture.body_max_size);
+                                                   snapshot_.capture.body_max_size);
 }
 
 bool Exchange::on_tunnel_bytes(TunnelSide from, std::string_view bytes) {

@@ -50,11 +50,11 @@ std::pair<std::string_view, std::string_view> split_host(std::string_view host) 
   return {host.substr(0, colon), host.substr(colon + 1)};
 }
 
-struct StatusText {
+struct NumberText {
   char digits[12];
   std::string_view text;
-  explicit StatusText(int status) {
-    text = {digits, static_cast<std::size_t>(std::to_chars(digits, digits + sizeof digits, status).ptr - digits)};
+  explicit NumberText(int number) {
+    text = {digits, static_cast<std::size_t>(std::to_chars(digits, digits + sizeof digits, number).ptr - digits)};
   }
 };
 
@@ -81,13 +81,7 @@ void StatusCounts::add(int status) {
 }
 
 RequestMetrics::RequestMetrics(Options options)
-    : providers_(options.providers),
-      routes_([&] {
-        std::vector<std::string> routes;
-        for (const Options::Provider& p : options.providers) routes.push_back(p.prefix + "/*");
-        return routes;
-      }()),
-      scheme_(options.scheme),
+    : scheme_(options.scheme),
       exchanges_({.labels = kScope.size(), .cap = kMostSeries, .client_label = kModel, .shown = options.shown},
                  options.workers),
       requests_({.labels = kServerLabels.size(), .cap = kMostSeries, .client_label = kHost, .shown = options.shown},
@@ -95,10 +89,10 @@ RequestMetrics::RequestMetrics(Options options)
       upstreams_({.labels = kClientLabels.size(), .cap = kMostSeries, .client_label = kHost, .shown = options.shown},
                  options.workers) {}
 
-void RequestMetrics::exchange(std::size_t worker, const ExchangeRecord& r, std::size_t route, bool dropped,
+void RequestMetrics::exchange(std::size_t worker, const ExchangeRecord& r, const route::Route& route, bool dropped,
                               const metrics::SpanRef* span) {
   const std::array<std::string_view, kScope.size()> values{r.provider, r.model, r.identity.org_id,
-                                                           r.identity.workspace_id, routes_[route]};
+                                                           r.identity.workspace_id, route.label};
   ExchangeCells& cells = exchanges_.at(worker, values);
   cells.statuses.add(r.status);
   if (dropped) cells.dropped.add(r.status);
@@ -114,7 +108,7 @@ void RequestMetrics::exchange(std::size_t worker, const ExchangeRecord& r, std::
 }
 
 void RequestMetrics::request(std::size_t worker, const HttpCall& call) {
-  const StatusText status(call.status);
+  const NumberText status(call.status);
   const auto [name, port] = split_host(call.host);
   HttpCells& cells =
       requests_.at(worker, std::array<std::string_view, kServerLabels.size()>{
@@ -124,12 +118,12 @@ void RequestMetrics::request(std::size_t worker, const HttpCall& call) {
   cells.duration.observe(static_cast<double>(call.duration_ns) / 1e6);
 }
 
-void RequestMetrics::upstream(std::size_t worker, std::size_t route, const HttpCall& call) {
-  const StatusText status(call.status);
-  HttpCells& cells =
-      upstreams_.at(worker, std::array<std::string_view, kClientLabels.size()>{
-                                known_method(call.method), providers_[route].host, providers_[route].port,
-                                call.status == 0 ? std::string_view() : status.text});
+void RequestMetrics::upstream(std::size_t worker, const route::Route& route, const HttpCall& call) {
+  const NumberText port(route.upstream.port);
+  const NumberText status(call.status);
+  HttpCells& cells = upstreams_.at(worker, std::array<std::string_view, kClientLabels.size()>{
+                                               known_method(call.method), route.upstream.host, port.text,
+                                               call.status == 0 ? std::string_view() : status.text});
   cells.request_bytes.add(call.request_bytes);
   cells.response_bytes.add(call.response_bytes);
   cells.duration.observe(static_cast<double>(call.duration_ns) / 1e6);

@@ -13,6 +13,7 @@
 #include "metrics/cells.h"
 #include "metrics/series.h"
 #include "model/exchange_record.h"
+#include "route/route_table.h"
 
 namespace gw::pipeline {
 
@@ -59,12 +60,7 @@ class RequestMetrics {
  public:
   struct Options {
     std::size_t workers = 1;
-    struct Provider {
-      std::string prefix;  ///< normalised
-      std::string host, port;
-    };
-    std::vector<Provider> providers;  ///< by route index
-    std::string scheme = "http";      ///< of the listener
+    std::string scheme = "http";  ///< of the listener
     std::string (*shown)(std::string_view value) = nullptr;
   };
 
@@ -72,12 +68,12 @@ class RequestMetrics {
 
   /// An exchange with its trace. `dropped`: no room was left for that. `span`: the sampled one that it happened in, or
   /// null.
-  void exchange(std::size_t worker, const ExchangeRecord& record, std::size_t route, bool dropped,
+  void exchange(std::size_t worker, const ExchangeRecord& record, const route::Route& route, bool dropped,
                 const metrics::SpanRef* span);
   /// Any request, when its answer is known.
   void request(std::size_t worker, const HttpCall& call);
   /// A call to a provider.
-  void upstream(std::size_t worker, std::size_t route, const HttpCall& call);
+  void upstream(std::size_t worker, const route::Route& route, const HttpCall& call);
 
   void append_to(metrics::Snapshot& snapshot) const;
 
@@ -96,8 +92,6 @@ class RequestMetrics {
   void append_exchanges(metrics::Snapshot& snapshot) const;
   void append_http(metrics::Snapshot& snapshot, bool server) const;
 
-  const std::vector<Options::Provider> providers_;
-  const std::vector<std::string> routes_;  ///< their labels
   const std::string scheme_;
   metrics::Series<ExchangeCells> exchanges_;
   metrics::Series<HttpCells> requests_, upstreams_;

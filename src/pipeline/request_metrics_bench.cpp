@@ -15,9 +15,12 @@ using gw::pipeline::RequestMetrics;
 
 constexpr std::size_t kModels = 350;  // 20,000 series or so
 
-RequestMetrics::Options options() {
-  return {
-      .workers = 2, .providers = {{.prefix = "/openai", .host = "api.openai.com", .port = "443"}}, .scheme = "http"};
+RequestMetrics::Options options() { return {.workers = 2, .scheme = "http"}; }
+
+const gw::route::Route& route() {
+  static const gw::route::Route openai{
+      .name = "openai", .prefix = "/openai", .label = "/openai/*", .upstream = {.host = "api.openai.com", .port = 443}};
+  return openai;
 }
 
 std::vector<std::string> models() {
@@ -44,7 +47,7 @@ void BM_CountExchange(benchmark::State& state) {
   const gw::ExchangeRecord record = exchange_with("gpt-4o-mini-2024-07-18");
   const gw::metrics::SpanRef span{};
   const bool sampled = state.range(0) != 0;
-  for (auto _ : state) metrics.exchange(0, record, 0, false, sampled ? &span : nullptr);
+  for (auto _ : state) metrics.exchange(0, record, route(), false, sampled ? &span : nullptr);
 }
 BENCHMARK(BM_CountExchange)->ArgName("exemplar")->Arg(0)->Arg(1);
 
@@ -54,7 +57,7 @@ void BM_CountExchangeOfManyModels(benchmark::State& state) {
   const std::vector<std::string> names = models();
   for (const std::string& name : names) records.push_back(exchange_with(name));
   std::size_t i = 0;
-  for (auto _ : state) metrics.exchange(0, records[i++ % records.size()], 0, false, nullptr);
+  for (auto _ : state) metrics.exchange(0, records[i++ % records.size()], route(), false, nullptr);
 }
 BENCHMARK(BM_CountExchangeOfManyModels);
 
@@ -68,7 +71,7 @@ void BM_CountRequestAndCall(benchmark::State& state) {
                       .duration_ns = 3'000'000};
   for (auto _ : state) {
     metrics.request(0, call);
-    metrics.upstream(0, 0, call);
+    metrics.upstream(0, route(), call);
   }
 }
 BENCHMARK(BM_CountRequestAndCall);
@@ -77,7 +80,7 @@ void BM_Scrape(benchmark::State& state) {
   RequestMetrics metrics(options());
   const std::vector<std::string> names = models();
   for (std::size_t worker = 0; worker < 2; ++worker)
-    for (const std::string& name : names) metrics.exchange(worker, exchange_with(name), 0, false, nullptr);
+    for (const std::string& name : names) metrics.exchange(worker, exchange_with(name), route(), false, nullptr);
   const bool open = state.range(0) != 0;
   std::size_t lines = 0;
   for (auto _ : state) {

@@ -1,68 +1,26 @@
 #pragma once
-// What every exchange needs and no exchange changes: built once by app from the configuration, shared read-only by all
-// workers. The few counters are atomics; what else changes locks itself.
+// What all workers share for as long as the process lives, whatever the configuration. The few counters are atomics;
+// what else changes locks itself.
 #include <array>
 #include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
-#include <vector>
 
-#include "auth/credential_headers.h"
-#include "guard/body_redactor.h"
-#include "guard/header_redactor.h"
-#include "guard/policy.h"
 #include "limits/limiter.h"
 #include "net/resolver.h"
-#include "net/tls.h"
-#include "net/upstream.h"
 #include "pipeline/background_answers.h"
 #include "pipeline/commit_signal.h"
-#include "pipeline/held_credentials.h"
 #include "pipeline/key_book.h"
-#include "pipeline/lease_desk.h"
-#include "pipeline/price_book.h"
 #include "pipeline/query_pool.h"
 #include "pipeline/request_metrics.h"
+#include "pipeline/snapshot.h"
 #include "pipeline/unpriced_models.h"
 #include "provider/bpe.h"
-#include "proxy/heads.h"
-#include "route/route_table.h"
 
 namespace gw::pipeline {
-
-struct ServerLimits {
-  std::size_t max_header_bytes = 64 * 1024;
-  std::int64_t header_timeout_ns = 10'000'000'000;
-  std::int64_t idle_timeout_ns = 120'000'000'000;
-  std::int64_t max_connections = 10'000;
-  /// How long health, readiness and diagnostics wait for the store.
-  std::int64_t status_timeout_ns = 5'000'000'000;
-};
-
-/// How one provider is reached; index = route index.
-struct ProviderLink {
-  net::UpstreamTarget target;
-  std::int64_t idle_timeout_ns = 900'000'000'000;
-  bool absolute_form = false;       ///< plain HTTP through a forward proxy
-  std::string proxy_authorization;  ///< sent with each request then
-  proxy::AddedFields added;
-  bool adds_credential = false;   ///< among them is the provider's key, so that the caller need not bring one
-  bool holds_credential = false;  ///< so has Services::held, for callers that bring none
-};
-
-struct CaptureOptions {
-  bool bodies = false;
-  std::size_t body_max_size = 1024 * 1024;
-};
-
-/// What is done beyond reading to know what an exchange used.
-struct AccountingOptions {
-  bool inject_include_usage = false;               ///< ask for the usage of chat streams that do not
-  std::size_t inject_max_bytes = 8 * 1024 * 1024;  ///< a longer request body goes on as it came
-  std::int64_t drain_ns = 0;  ///< how long a stream is read on after its client left; 0: not at all
-};
 
 /// Since the start, of all workers.
 struct AccountingCounters {
@@ -74,12 +32,6 @@ struct AccountingCounters {
   std::atomic<std::int64_t> drain_refused{0};   ///< streams that were not, because too many were already
 };
 
-/// How what a request may spend is found out before it is sent on.
-struct LimitOptions {
-  std::int64_t default_output_reserve = 1'024;   ///< tokens, of a request that bounds its answer not
-  std::size_t hold_max_bytes = 8 * 1024 * 1024;  ///< a longer body is not read for that
-};
-
 /// Since the start, of all workers.
 struct LimitCounters {
   std::array<std::array<std::atomic<std::int64_t>, limits::kSubjects>, limits::kMeasures> refused{};
@@ -88,38 +40,24 @@ struct LimitCounters {
   std::atomic<std::int64_t> model_unseen{0};    ///< requests that were refused for that, since models are limited
 };
 
-/// The deciding stages.
-struct Stages {
-  route::RouteTable routes;
-  auth::CredentialHeaders credentials;
-  guard::HeaderRedactor request_header_redactor;
-  guard::HeaderRedactor response_header_redactor;
-  guard::Policy policies;
-};
+struct Services {
+  Services(auth::Authorizer authorizer, std::shared_ptr<const Snapshot> first)
+      : keys(std::move(authorizer)), snapshot_(std::move(first)) {}
 
-struct Services : Stages {
-  Services(Stages stages, auth::Authorizer authorizer, std::shared_ptr<const provider::PriceTable> table,
-           std::vector<PricedRoute> priced)
-      : Stages(std::move(stages)), keys(std::move(authorizer)), prices(std::move(table), std::move(priced)) {}
+  /// The configuration in force. Any thread; a worker has its own, which may be older for a moment.
+  std::shared_ptr<const Snapshot> snapshot() const {
+    const std::lock_guard lock(snapshot_mutex_);
+    return snapshot_;
+  }
+  void replace(std::shared_ptr<const Snapshot> next) {
+    const std::lock_guard lock(snapshot_mutex_);
+    snapshot_.swap(next);
+  }
 
-  std::vector<ProviderLink> providers;
-  std::unique_ptr<guard::BodyRedactor> request_body_redactor;  ///< null: the stage is off
-  std::unique_ptr<guard::BodyRedactor> response_body_redactor;
-  std::unique_ptr<guard::BodyRedactor> id_redactor;  ///< of ids of sessions and lineage that clients send; null: off
-  std::string cors_allow_headers;
   KeyBook keys;
-  PriceBook prices;
-  HeldCredentials held;
   UnpricedModels unpriced;
   BackgroundAnswers background_answers;
   provider::TokenizerSet tokenizers;
-  ServerLimits limits;
-  std::unique_ptr<limits::Limiter> limiter;  ///< null: nothing can be limited
-  LeaseDesk* leases = nullptr;               ///< null: this gateway counts for itself
-  LimitOptions limit_options;
-  CaptureOptions capture;
-  AccountingOptions accounting;
-  std::unique_ptr<net::TlsServerContext> tls;  ///< null: plain HTTP
   net::Resolver* resolver = nullptr;
   QueryPool* queries = nullptr;
   std::unique_ptr<RequestMetrics> metrics;  ///< null: nobody asks for them
@@ -131,7 +69,6 @@ struct Services : Stages {
   std::atomic<std::int64_t> refused_connections{0};
   std::atomic<bool> draining{false};
   CommitSignal commits;
-  std::int64_t auth_failure_delay_ns = 0;     ///< most that a refusal for a bad key is held back
   std::atomic<std::int64_t> auth_refused{0};  ///< requests, for a missing or bad key
   std::atomic<std::int64_t> auth_delayed{0};  ///< those whose refusal was held back
   std::atomic<int> api_streams{0};            ///< API answers that are sent in pieces and end
@@ -139,6 +76,10 @@ struct Services : Stages {
   std::atomic<int> api_waits{0};              ///< API requests that wait for a commit
   AccountingCounters accounting_counters;
   LimitCounters limit_counters;
+
+ private:
+  mutable std::mutex snapshot_mutex_;
+  std::shared_ptr<const Snapshot> snapshot_;
 };
 
 /// The accounting counters by name; none when the policies that they count are off.

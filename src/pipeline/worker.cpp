@@ -1,5 +1,7 @@
 #include "pipeline/worker.h"
 
+#include <algorithm>
+
 #include "pipeline/connection.h"
 #include "pipeline/local_answer.h"
 
@@ -15,25 +17,46 @@ Worker::Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd lis
                .log = log,
                .spans = spans,
                .scratch = {.read = read_buffer_.get(), .head = {}},
-               .pools = {},
+               .current = {},
                .request_headers = {},
                .response_headers = {},
                .spare = {},
-               .prices = {},
-               .meters = {},
                .keys = {},
-               .held = {},
                .commits = {services.commits, *loop_},
                .number = number,
                .auth_failures = {}},
       listener_(*loop_, std::move(listener),
                 [this](UniqueFd fd, std::string peer) { accept(std::move(fd), std::move(peer)); }) {
-  for (const ProviderLink& link : services.providers)
-    context_.pools.push_back(std::make_unique<net::UpstreamPool>(*loop_, *services.resolver, tls_, link.target));
+  context_.current = open(services.snapshot());
   loop_->on_tick([this](std::int64_t now) { tick(now); });
 }
 
 Worker::~Worker() = default;
+
+std::shared_ptr<WorkerSnapshot> Worker::open(std::shared_ptr<const Snapshot> snapshot) {
+  auto made = std::make_shared<WorkerSnapshot>(WorkerSnapshot{.snapshot = std::move(snapshot), .pools = {}});
+  std::vector<std::shared_ptr<net::UpstreamPool>> before;
+  if (context_.current) before = context_.current->pools;
+  for (const ProviderLink& link : made->snapshot->providers) {
+    const auto same = std::find_if(before.begin(), before.end(),
+                                   [&](const auto& pool) { return pool && pool->target() == link.target; });
+    if (same != before.end())
+      made->pools.push_back(std::move(*same));
+    else
+      made->pools.push_back(
+          std::make_shared<net::UpstreamPool>(*loop_, *context_.services.resolver, tls_, link.target));
+  }
+  for (const auto& pool : before)
+    if (pool) pool->retire();
+  return made;
+}
+
+void Worker::take_up(std::shared_ptr<const Snapshot> next, std::function<void()> taken) {
+  loop_->post([this, next = std::move(next), taken = std::move(taken)]() mutable {
+    context_.current = open(std::move(next));
+    taken();
+  });
+}
 
 void ExchangeBuffers::clear() {
   constexpr std::size_t kKeptCapacity =
@@ -85,11 +108,12 @@ void Worker::remove(ClientConnection& connection) {
 
 void Worker::accept(UniqueFd fd, std::string peer) {
   Services& s = context_.services;
-  if (s.connections.fetch_add(1, std::memory_order_relaxed) >= s.limits.max_connections) {
+  const Snapshot& snapshot = context_.snapshot();
+  if (s.connections.fetch_add(1, std::memory_order_relaxed) >= snapshot.limits.max_connections) {
     s.connections.fetch_sub(1, std::memory_order_relaxed);
     s.refused_connections.fetch_add(1, std::memory_order_relaxed);
     std::string out;
-    if (!s.tls) {
+    if (!snapshot.tls) {
       const LocalAnswer answer = LocalAnswer::error(503, "too many connections");
       append_answer(out, {.answer = answer, .correlation_id = "", .trace_id = {}, .keep_alive = false});
       [[maybe_unused]] const auto n = ::write(fd.get(), out.data(), out.size());
@@ -102,7 +126,7 @@ void Worker::accept(UniqueFd fd, std::string peer) {
 void Worker::tick(std::int64_t now_ns) {
   listener_.tick();
   bool need = listener_.paused();
-  for (auto& pool : context_.pools) {
+  for (auto& pool : context_.current->pools) {
     pool->expire(now_ns);
     need = need || pool->idle_count() > 0;
   }
@@ -114,7 +138,10 @@ void Worker::look() {
   loop_->post([this, posted_ns = mono_now_ns()] {
     figures_.lag_seconds.observe(static_cast<double>(mono_now_ns() - posted_ns) / 1e9);
     figures_.connections.set(static_cast<std::int64_t>(connections_.size()));
-    for (auto& pool : context_.pools) pool->look();
+    WorkerFigures::Pools pools;
+    for (const route::Route& r : context_.snapshot().routes.routes())
+      pools.emplace_back(r.name, context_.current->pools[r.index]->figures());
+    figures_.set(std::move(pools));
     looking_ = false;
   });
 }
@@ -128,7 +155,7 @@ void Worker::drain() {
     if (context_.draining) return;
     listener_.stop();
     context_.draining = true;
-    for (auto& pool : context_.pools) pool->close_idle();
+    for (auto& pool : context_.current->pools) pool->close_idle();
     for (std::size_t i = 0; i < connections_.size(); ++i) connections_[i]->drain();
     context_.commits.wake_all();
     finish_if_drained();

@@ -1,7 +1,9 @@
 #pragma once
 // One worker thread: its loop, its listener, its client connections and its upstream pools. Nothing in it is shared
 // with other workers.
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -44,6 +46,16 @@ struct ExchangeBuffers {
 };
 using ExchangeBuffersPtr = std::unique_ptr<ExchangeBuffers>;
 
+/// One configuration as one worker works by it. Shared by the worker and those of its exchanges that began under it: it
+/// lives on the worker's thread.
+struct WorkerSnapshot {
+  std::shared_ptr<const Snapshot> snapshot;
+  std::vector<std::shared_ptr<net::UpstreamPool>> pools;  ///< by route index
+  WorkerPrices prices{};
+  limits::MeterCache meters{};
+  WorkerCredentials held{};
+};
+
 /// What an exchange may touch of its worker, on the worker's thread.
 struct WorkerContext {
   Services& services;
@@ -52,13 +64,10 @@ struct WorkerContext {
   telemetry::LogLane& log;
   telemetry::SpanLane* spans = nullptr;  ///< null: traces are off
   proxy::RelayScratch scratch;
-  std::vector<std::unique_ptr<net::UpstreamPool>> pools;      ///< by route index
+  std::shared_ptr<WorkerSnapshot> current;                    ///< what the next exchange begins with
   std::vector<HeaderView> request_headers, response_headers;  ///< of the trace being offered
   std::vector<ExchangeBuffersPtr> spare;
-  WorkerPrices prices;
-  limits::MeterCache meters;
   WorkerKeys keys;
-  WorkerCredentials held;
   CommitSignal::Listener commits;
   std::size_t number = 0;  ///< of this worker
   /// Until then a full ring is not waited for: overflow files cannot take more, and tracing must not slow answers.
@@ -69,15 +78,30 @@ struct WorkerContext {
   std::size_t held_bytes = 0;  ///< of request bodies that are held back whole
   bool draining = false;
 
+  const Snapshot& snapshot() const { return *current->snapshot; }
   ExchangeBuffersPtr take_buffers();
   void give_back(ExchangeBuffersPtr buffers);
 };
 
 /// Written on the worker's thread, read on any.
 struct WorkerFigures {
+  using Pools = std::vector<std::pair<std::string, net::PoolFigures::Sum>>;  ///< by provider
   static constexpr std::array<double, 9> kBounds{0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1};
   metrics::Histogram<kBounds> lag_seconds;
   metrics::Gauge connections;
+
+  Pools pools() const {
+    const std::lock_guard lock(mutex_);
+    return pools_;
+  }
+  void set(Pools pools) {
+    const std::lock_guard lock(mutex_);
+    pools_.swap(pools);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  Pools pools_;  ///< as of the last look, under the configuration of that moment
 };
 
 class Worker {
@@ -93,10 +117,12 @@ class Worker {
   /// time.
   void look();
   const WorkerFigures& figures() const { return figures_; }
-  const std::vector<std::unique_ptr<net::UpstreamPool>>& pools() const { return context_.pools; }
 
   /// Any thread. Stops accepting, lets exchanges finish, closes idle connections; run() returns when none is left.
   void drain();
+  /// Any thread. What comes from then on is served by this configuration; `taken` is called on the worker's thread.
+  /// Connections to a provider are kept when it is reached as before.
+  void take_up(std::shared_ptr<const Snapshot> next, std::function<void()> taken);
   /// Any thread. Cuts what is left: exchanges still open end as RelayEnd::cut_off, their traces are offered.
   void stop();
 
@@ -107,6 +133,7 @@ class Worker {
   void add(ClientConnection& connection);
   void remove(ClientConnection& connection);
   void tick(std::int64_t now_ns);
+  std::shared_ptr<WorkerSnapshot> open(std::shared_ptr<const Snapshot> snapshot);
   void finish_if_drained();
 
   std::unique_ptr<net::Loop> loop_;

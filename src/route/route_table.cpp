@@ -51,7 +51,7 @@ Result<RouteTable> RouteTable::build(const std::vector<ProviderOptions>& provide
     auto upstream = parse_upstream_url(p.upstream, "providers." + p.name + ".upstream");
     if (!upstream) return tl::make_unexpected(upstream.error());
     if (table.routes_.size() == kMaxRoutes) return fail("more than " + std::to_string(kMaxRoutes) + " providers");
-    Route route{p.name, normalise_prefix(p.prefix), std::move(*upstream),
+    Route route{p.name, normalise_prefix(p.prefix), normalise_prefix(p.prefix) + "/*", std::move(*upstream),
                 static_cast<std::uint8_t>(table.routes_.size())};
     if (route.prefix == "/") return fail("providers." + p.name + ".prefix must not be root ('/')");
     table.by_prefix_.push_back(route.index);

@@ -23,6 +23,7 @@ inline constexpr std::size_t kMaxRoutes = 256;
 struct Route {
   std::string name;
   std::string prefix;  ///< normalised
+  std::string label;   ///< what telemetry calls it: the prefix and `/*`
   UpstreamUrl upstream;
   std::uint8_t index = 0;  ///< position in the table, for per-provider arrays
 };

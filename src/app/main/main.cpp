@@ -1,6 +1,7 @@
 #include <string>
 #include <vector>
 
+#include "app/control_socket.h"
 #include "app/reprice.h"
 #include "app/server.h"
 #include "app/stores.h"
@@ -28,6 +29,7 @@ int main(int argc, char** argv) {
   handlers.open_target = gw::app::open_target;
   handlers.backup = gw::app::backup;
   handlers.erase = gw::app::erase;
+  handlers.reload = gw::app::ask_to_reload;
   handlers.open_keys = gw::app::open_keys;
   handlers.demo = [&](bool once) { return gw::app::demo(once, handlers.version); };
   return gw::cli::run(args, handlers);

@@ -1,0 +1,119 @@
+#include "app/limit_setup.h"
+
+#include <chrono>
+#include <thread>
+
+#include "app/limit_recovery.h"
+#include "app/pipeline_events.h"
+#include "app/spend_watch.h"
+#include "app/stores.h"
+#include "app/wiring.h"
+#include "base/clock.h"
+#include "config/redis_url.h"
+#include "store/postgres/postgres_store.h"
+#include "store/redis/redis_counters.h"
+#include "store/sqlite/sqlite_store.h"
+
+namespace gw::app {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::int64_t kMs = 1'000'000;
+/// How long a start waits for what limits have to know, twice at most.
+constexpr std::int64_t kRecoveryNs = 20'000 * kMs;
+/// How long a change of limits waits for what requests that have ended spent to be stored.
+constexpr std::int64_t kStoredNs = 2'000 * kMs;
+
+}  // namespace
+
+void LimitSetup::recover(limits::Limiter& limiter, store::TraceReader& reader) const {
+  const std::int64_t began = mono_now_ns();
+  const auto unstored = [this] {
+    const PipelineDiagnostics d = traces_.diagnostics();
+    return d.queued + d.spilled;
+  };
+  while (unstored() > 0 && mono_now_ns() < began + kRecoveryNs) std::this_thread::sleep_for(milliseconds(5));
+  if (const std::int64_t left = unstored(); left > 0)
+    log_.error("limits start without traces that the store has not taken in time").field("traces", left);
+  tell_spending(limiter, reader);
+}
+
+void LimitSetup::tell_spending(limits::Limiter& limiter, store::TraceReader& reader) const {
+  const limits::Moment now{.wall_ns = wall_now_ns(), .mono_ns = mono_now_ns()};
+  const auto done =
+      learn_spending(limiter, reader, tenants_of(services_.keys.view()->authorizer()), now, now.mono_ns + kRecoveryNs);
+  if (!done) log_.error("limits start without what was spent before").field("error", done.error().message);
+}
+
+std::shared_ptr<pipeline::Limiting> LimitSetup::anew(const config::Config& next) const {
+  auto made = make_limiting(next);
+  if (made == nullptr) return made;
+  const std::int64_t now_ns = wall_now_ns(), began = mono_now_ns();
+  while (traces_.complete_until_ns() < now_ns && mono_now_ns() < began + kStoredNs)
+    std::this_thread::sleep_for(milliseconds(5));
+  if (auto reader = app::open_store(next, static_cast<int>(kRecoveryNs / kMs)))
+    tell_spending(made->limiter, **reader);
+  else
+    log_.error("limits start without what was spent before").field("error", reader.error().message);
+  if (auto ok = begin(*made); !ok) log_.error("limits cannot be shared now").field("error", ok.error().message);
+  return made;
+}
+
+Result<void> LimitSetup::begin(pipeline::Limiting& limiting) const {
+  follow_store(limiting);
+  return share(limiting);
+}
+
+Result<void> LimitSetup::share(pipeline::Limiting& limiting) const {
+  if (!limiting.limiter.options().shared) return {};
+  auto url = config::parse_redis_url(config_.limits.redis_url);
+  if (!url) return fail("limits.redis_url " + url.error().message);
+  const std::string shown = url->shown();
+  limiting.leases = std::make_unique<pipeline::LeaseDesk>(
+      limiting.limiter, std::make_unique<store::redis::RedisCounters>(std::move(*url)),
+      [&log = log_, shown](bool reachable, const std::string& error) {
+        if (reachable)
+          log.info("limits are shared with other gateways").field("redis", shown);
+        else
+          log.error("limits cannot be shared now: this gateway goes on with its share (limits.redis_url)")
+              .field("redis", shown)
+              .field("error", error);
+      });
+  return {};
+}
+
+/// For a thread of its own that is ended with the gateway: its answers are worth waiting for only a little.
+Result<std::unique_ptr<store::TraceReader>> LimitSetup::open_reader() const {
+  constexpr int kPatienceMs = 2'000;
+  if (is_postgres(config_)) {
+    store::PgOptions o = postgres_options(config_);
+    o.connect_timeout_ms = o.read_deadline_ms = kPatienceMs;
+    return store::open_postgres_reader(o);
+  }
+  store::SqliteOptions o;
+  o.path = config_.storage.path;
+  o.busy_timeout_ms = o.read_deadline_ms = kPatienceMs;
+  return store::open_sqlite_reader(o);
+}
+
+/// Gateways on one Postgres share what they spend through it, unless they do through Redis.
+void LimitSetup::follow_store(pipeline::Limiting& limiting) const {
+  const bool others = is_postgres(config_) && !limiting.limiter.options().shared;
+  SpendReader reader(
+      limiting.limiter, services_.keys, others, [this] { return open_reader(); },
+      [&log = log_](const limits::Crossing& crossing, const Tenant& tenant, std::string_view key) {
+        log_crossing(log, crossing, tenant, key);
+      });
+  auto watch = std::make_shared<SpendWatch>(std::move(reader), [&log = log_](bool reachable, const std::string& error) {
+    if (reachable)
+      log.info("limits know again what the database has");
+    else
+      log.error("limits cannot be shared now: this gateway counts alone (the database does not answer)")
+          .field("error", error);
+  });
+  limiting.follower_figures = [watch = watch.get()] { return watch->figures(); };
+  limiting.follower = std::move(watch);
+}
+
+}  // namespace gw::app
