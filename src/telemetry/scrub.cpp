@@ -1,5 +1,6 @@
 #include "telemetry/scrub.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -61,9 +62,15 @@ bool suspicious(std::string_view text, std::size_t i) {
     case 'j':
     case 'J':
       return folded(at(i - 1)) == 'y' && folded(at(i - 2)) == 'e';
-    case 'b':
-    case 'B':
-      return folded(at(i + 1)) == 'e' && folded(at(i + 2)) == 'a' && folded(at(i + 3)) == 'r';
+    case 'x':
+    case 'X':
+      return folded(at(i - 1)) == 'o' && folded(at(i - 2)) == 'x';
+    case ' ':
+    case '\t':
+    case '\n':
+    case '\f':
+    case '\r':
+      return folded(at(i - 1)) == 'r' && folded(at(i - 2)) == 'e' && folded(at(i - 3)) == 'r';
     case '_':
       return guard::forms_ending(text, i) != 0 || (kUnderscoredFirst[static_cast<unsigned char>(at(i - 2))] &
                                                    kUnderscoredSecond[static_cast<unsigned char>(at(i - 1))]) != 0;
@@ -77,26 +84,49 @@ using Halves __attribute__((vector_size(16))) = std::uint64_t;
 constexpr std::size_t kBlock = sizeof(Bytes);
 static_assert(std::endian::native == std::endian::little, "the lowest bits of a half are its first byte");
 
-/// Every credential has one of these bytes, and most text few of them.
-Halves rare_bytes(const char* p) {
-  Bytes b;
-  std::memcpy(&b, p, sizeof b);
+constexpr bool is_hex(char c) { return guard::is_digit(c) || (c >= 'a' && c <= 'f'); }
+static_assert(std::all_of(std::begin(guard::kForms), std::end(guard::kForms),
+                          [](const guard::Form& f) {
+                            const std::string_view p = f.prefix;
+                            return !p.ends_with('-') || !is_hex(p[p.size() - 2]) || p.starts_with("xox") ||
+                                   p.starts_with("sk-");
+                          }),
+              "a dash behind a hex digit is not looked at, for the sake of UUIDs: another byte has to tell");
+
+/// Every credential has one of these, and most text few of them. `before` is the byte before each.
+Halves rare_bytes(Bytes b, Bytes before) {
   const Bytes lower = b | 0x20;
-  const auto hit = (b == '-') | (b == '_') | (b == '=') | (b == '.') | (b == 'I') | (lower == 'j') | (lower == 'b');
+  const Bytes lower_before = before | 0x20;
+  const auto dash = (b == '-') & ((before - '0') > 9) & ((before - 'a') > 5);
+  const auto blank = (b <= 0x20) & (lower_before == 'r');
+  const auto hit = dash | blank | (b == '_') | (b == '=') | (b == '.') | (b == 'I') | (lower == 'j') |
+                   ((lower == 'x') & (lower_before == 'o'));
   return reinterpret_cast<Halves>(hit);
 }
 
-bool suspicious_half(std::string_view text, std::uint64_t hits, std::size_t at) {
+Bytes load(const char* p) {
+  Bytes b;
+  std::memcpy(&b, p, sizeof b);
+  return b;
+}
+
+/// The byte before the first one is no letter and no digit.
+Bytes shifted(Bytes b) {
+  return __builtin_shufflevector(Bytes{}, b, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
+}
+
+[[gnu::noinline]] bool suspicious_half(std::string_view text, std::uint64_t hits, std::size_t at) {
   constexpr std::uint64_t kOneEach = 0x0101010101010101;
   for (std::uint64_t left = hits & kOneEach; left != 0; left &= left - 1)
     if (suspicious(text, at + static_cast<std::size_t>(std::countr_zero(left)) / 8)) return true;
   return false;
 }
 
-/// One of the rare bytes in the block at `p`, whose first byte is `text[at]`, is suspicious.
-bool suspicious_block(std::string_view text, const char* p, std::size_t at) {
-  const Halves hits = rare_bytes(p);
-  if ((hits[0] | hits[1]) == 0) return false;
+/// One of the rare bytes in a block, whose first byte is `text[at]`, is suspicious.
+[[gnu::always_inline]] inline bool suspicious_block(std::string_view text, Bytes block, Bytes before, std::size_t at) {
+  const Halves hits = rare_bytes(block, before);
+  if ((hits[0] | hits[1]) == 0) [[likely]]
+    return false;
   return suspicious_half(text, hits[0], at) || suspicious_half(text, hits[1], at + 8);
 }
 
@@ -178,12 +208,15 @@ bool may_hold_credential(std::string_view text) noexcept {
     std::array<char, kBlock> padded;
     padded.fill('a');  // no rare byte
     std::memcpy(padded.data(), text.data(), text.size());
-    return suspicious_block(text, padded.data(), 0);
+    const Bytes only = load(padded.data());
+    return suspicious_block(text, only, shifted(only), 0);
   }
+  const Bytes first = load(text.data());
+  if (suspicious_block(text, first, shifted(first), 0)) return true;
   const std::size_t last = text.size() - kBlock;
-  for (std::size_t at = 0; at < last; at += kBlock)
-    if (suspicious_block(text, text.data() + at, at)) return true;
-  return suspicious_block(text, text.data() + last, last);
+  for (std::size_t at = kBlock; at < last; at += kBlock)
+    if (suspicious_block(text, load(text.data() + at), load(text.data() + at - 1), at)) return true;
+  return last > 0 && suspicious_block(text, load(text.data() + last), load(text.data() + last - 1), last);
 }
 
 std::string_view scrub(std::string_view text, std::string& scratch) {
