@@ -67,7 +67,8 @@ class Change {
                            .actor = caller ? std::string_view(caller->key_id) : "system",
                            .org_id = org_,
                            .workspace_id = workspace_,
-                           .target = target_});
+                           .target = target_,
+                           .path = call_.request.path});
   }
 
   const Call& call_;

@@ -104,6 +104,7 @@ class GatewayKeys : public ApiRouter {
                              " " + std::string(a.actor) + " " + std::string(a.org_id) + "/" +
                              std::string(a.workspace_id) + " " + std::string(a.target) + " " +
                              std::string(a.correlation_id);
+                    audit_path_ = a.path;
                   }};
     audit_.clear();
     return Router(std::move(d)).handle(r);
@@ -113,7 +114,7 @@ class GatewayKeys : public ApiRouter {
   MemoryKeys keys_;
   bool no_store_ = false;
   int changes_ = 0;
-  std::string audit_;
+  std::string audit_, audit_path_;
 };
 
 TEST_F(GatewayKeys, AreMadeInTheCallersTenantAndTheTokenIsShownOnce) {
@@ -121,6 +122,7 @@ TEST_F(GatewayKeys, AreMadeInTheCallersTenantAndTheTokenIsShownOnce) {
       R"({"ID":" k1 ","token":" a-token-of-twenty-chars ","org_id":"other","workspace_id":"other","Name":"Ci",)"
       R"("description":"d","role":" Viewer","permissions":["Keys:Manage","keys:manage",""],"expires_at":"2027-01-01T00:00:00Z"})");
   EXPECT_EQ(r.status, 201);
+  EXPECT_EQ(audit_path_, "/api/gateway-keys");
   EXPECT_EQ(r.body,
             R"({"id":"k1","org_id":"acme","workspace_id":"core","name":"Ci","description":"d","created_by":"admin-1",)"
             R"("role":"viewer","permissions":["keys:manage"],"created_at":"2026-02-12T02:00:01.5Z",)"

@@ -69,6 +69,7 @@ struct KeyAudit {
   std::string_view reason;  ///< of a failure; empty: it was done
   int status = 0;
   std::string_view actor, org_id, workspace_id, target;
+  std::string_view path;  ///< of the request
 };
 
 struct KeyDeps {

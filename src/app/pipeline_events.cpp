@@ -5,16 +5,16 @@
 
 namespace gw::app {
 
-trace::PipelineEvents log_events(telemetry::LogWriter& log) {
+trace::PipelineEvents log_events(telemetry::LogWriter& log, const std::string& store_driver) {
   trace::PipelineEvents e;
-  e.write_failed = [&log](const trace::WriteFailure& f) {
+  e.write_failed = [&log, store_driver](const trace::WriteFailure& f) {
     auto line = f.will_retry ? log.warn("trace persistence failed; traces are kept and tried again")
                              : log.error("trace persistence failed; dropped trace records");
     line.field("operation", f.operation)
         .field("batch_size", static_cast<std::uint64_t>(f.batch_size))
         .field("failed_count", static_cast<std::uint64_t>(f.failed_count))
         .field("error_class", f.error_class)
-        .field("error_kind", "sqlite");
+        .field("error_kind", store_driver);
   };
   e.dropped = [&log](std::string_view reason, std::int64_t count) {
     log.warn("traces dropped").field("reason", reason).field("count", count);
@@ -76,7 +76,8 @@ void log_key_audit(telemetry::LogWriter& log, const api::KeyAudit& a) {
       .field("actor_key_id", a.actor)
       .field("org_id", a.org_id)
       .field("workspace_id", a.workspace_id)
-      .field("target_key_id", a.target);
+      .field("target_key_id", a.target)
+      .field("path", a.path);
 }
 
 }  // namespace gw::app

@@ -1,4 +1,6 @@
 #pragma once
+#include <string>
+
 #include "api/router.h"
 #include "app/limit_recovery.h"
 #include "store/retention.h"
@@ -8,7 +10,7 @@
 namespace gw::app {
 
 /// The trace pipeline's events as log lines. `log` must outlive the pipeline.
-trace::PipelineEvents log_events(telemetry::LogWriter& log);
+trace::PipelineEvents log_events(telemetry::LogWriter& log, const std::string& store_driver);
 
 /// What a pass of retention did, as a log line.
 void log_retention(telemetry::LogWriter& log, const store::RetentionReport& report);

@@ -131,6 +131,7 @@ struct Server::Impl {
   void look_at_keys();
   void say_what_is_heard();
   void log_loaded_keys();
+  void log_unwritten_uses(const Error& error);
   api::ApiDeps api_deps(store::TraceReader* reader);
   Result<void> open_api();
   Result<void> open_workers();
@@ -256,6 +257,19 @@ void Server::Impl::log_loaded_keys() {
   if (view->stored())
     log->info("loaded gateway keys from " + options.config.storage.driver + " config store")
         .field("key_count", static_cast<int>(view->authorizer().key_count()));
+  else if (services->keys.enabled() && is_postgres(options.config))
+    log->info("postgres config store has no active gateway keys; using yaml auth.keys fallback")
+        .field("fallback_key_count", static_cast<int>(view->authorizer().key_count()));
+}
+
+/// The uses of all keys are written at once: there is no one request or key to name.
+void Server::Impl::log_unwritten_uses(const Error& error) {
+  log->warn("failed to update gateway key last_used_at")
+      .field("correlation_id", "")
+      .field("key_id", "")
+      .field("org_id", "")
+      .field("workspace_id", "")
+      .field("error", error.message);
 }
 
 void Server::Impl::look_at_keys() {
@@ -270,8 +284,7 @@ void Server::Impl::look_at_keys() {
   }
   keys_failed_ns = 0;
   if (*polled == KeyKeeper::Outcome::replaced) log_loaded_keys();
-  if (auto written = key_keeper->write_uses(*keys_of_main); !written)
-    log->warn("failed to update gateway key last_used_at").field("error", written.error().message);
+  if (auto written = key_keeper->write_uses(*keys_of_main); !written) log_unwritten_uses(written.error());
 }
 
 void Server::Impl::say_what_is_heard() {
@@ -291,7 +304,7 @@ Result<void> Server::Impl::open_traces() {
   o.spill_bytes = static_cast<std::size_t>(c.trace.spill_bytes);
   o.sync_interval_ms = static_cast<int>(c.trace.sync_interval_ms);
   o.store_driver = c.storage.driver;
-  trace::PipelineEvents events = log_events(*log);
+  trace::PipelineEvents events = log_events(*log, options.config.storage.driver);
   events.written = [this](const trace::WrittenBatch& batch) {
     services->commits.notify();
     batch_metrics.written(batch);
@@ -521,8 +534,7 @@ bool Server::Impl::shutdown() {
   for (std::thread& t : threads) t.join();
   if (key_watcher) key_watcher->stop();
   reloader->stop_sharing();
-  if (auto written = key_keeper->write_uses(*keys_of_main, true); !written)
-    log->warn("failed to update gateway key last_used_at").field("error", written.error().message);
+  if (auto written = key_keeper->write_uses(*keys_of_main, true); !written) log_unwritten_uses(written.error());
   const trace::DrainReport report = traces->drain_and_stop(mono_now_ns() + kTraceDrainNs);
   const PipelineDiagnostics d = traces->diagnostics();
   if (report.complete) {
@@ -584,7 +596,8 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
 
   if (auto ok = refuse_unsupported(options.config); !ok) return fail("config is invalid: " + ok.error().message);
   auto impl = std::make_unique<Impl>(std::move(options));
-  impl->log = std::make_unique<telemetry::LogWriter>(telemetry::LogOptions{.fd = impl->options.log_fd});
+  impl->log = std::make_unique<telemetry::LogWriter>(
+      telemetry::LogOptions{.fd = impl->options.log_fd, .settings = log_settings(impl->options.config)});
   auto in_force = InForce::make(impl->options.config);
   if (!in_force) return tl::make_unexpected(in_force.error());
   auto authorizer = make_authorizer(impl->options.config);

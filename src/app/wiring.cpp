@@ -270,6 +270,18 @@ std::vector<store::GatewayKey> configured_keys(const config::Config& c) {
   return out;
 }
 
+telemetry::LogSettings log_settings(const config::Config& c) {
+  using telemetry::LogLevel;
+  telemetry::LogSettings s;
+  const std::string level = lowercase(trim(c.log.level));
+  for (const auto& [name, value] : {std::pair{"debug", LogLevel::debug}, std::pair{"info", LogLevel::info},
+                                    std::pair{"warn", LogLevel::warn}, std::pair{"error", LogLevel::error}})
+    if (level == name) s.level = value;
+  if (lowercase(trim(c.log.format)) == "text") s.format = telemetry::LogFormat::text;
+  s.access_sample_ratio = c.log.access_sample_ratio;
+  return s;
+}
+
 int worker_count(const config::Config& c) {
   if (c.server.workers > 0) return static_cast<int>(c.server.workers);
   cpu_set_t set;

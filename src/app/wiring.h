@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "pipeline/services.h"
 #include "store/key_store.h"
+#include "telemetry/log.h"
 
 namespace gw::app {
 
@@ -33,6 +34,8 @@ std::vector<store::GatewayKey> configured_keys(const config::Config& config);
 
 /// Null when nobody asks for metrics.
 std::unique_ptr<pipeline::RequestMetrics> make_metrics(const config::Config& config);
+/// How the log is written.
+telemetry::LogSettings log_settings(const config::Config& config);
 
 int worker_count(const config::Config& config);
 

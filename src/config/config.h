@@ -229,6 +229,12 @@ struct LimitsConfig {
   std::int64_t hold_max_bytes = 8'388'608;
 };
 
+struct LogConfig {
+  std::string level = "info";      ///< debug, info, warn or error
+  std::string format = "json";     ///< json or text
+  double access_sample_ratio = 1;  ///< of `request complete` lines with a status below 400, 0 .. 1
+};
+
 struct Config {
   ServerConfig server;
   StorageConfig storage;
@@ -241,6 +247,7 @@ struct Config {
   PiiConfig pii;
   AuthConfig auth;
   LimitsConfig limits;
+  LogConfig log;
 
   /// Where each key was set that is no default: `<file>:<line>`, or the name of an environment variable. Not a key.
   std::map<std::string, std::string, std::less<>> places;

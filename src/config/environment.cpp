@@ -94,6 +94,9 @@ constexpr Variable kVariables[] = {
     {"ONGOINGAI_PII_MODE", "pii.mode"},
     {"ONGOINGAI_AUTH_HEADER", "auth.header"},
     {"ONGOINGAI_LIMITS_REDIS_URL", "limits.redis_url"},
+    {"ONGOINGAI_LOG_LEVEL", "log.level"},
+    {"ONGOINGAI_LOG_FORMAT", "log.format"},
+    {"ONGOINGAI_LOG_ACCESS_SAMPLE_RATIO", "log.access_sample_ratio"},
 };
 
 /// Where validation looks for what was wrong: of the keys that it can refuse.
@@ -187,6 +190,13 @@ void apply_privacy_and_access(Config& c, Applier& a) {
   a.text("ONGOINGAI_AUTH_HEADER", c.auth.header);
 }
 
+void apply_log(LogConfig& log, Applier& a) {
+  a.text("ONGOINGAI_LOG_LEVEL", log.level);
+  a.text("ONGOINGAI_LOG_FORMAT", log.format);
+  constexpr std::string_view kRatio = "ONGOINGAI_LOG_ACCESS_SAMPLE_RATIO";
+  a.number(kRatio, a.trimmed(kRatio), log.access_sample_ratio);
+}
+
 /// The keys of providers that stand in variables which the configuration names.
 void take_credentials(ProvidersConfig& providers, const Applier& a) {
   const auto take = [&a](ProviderConfig& p) {
@@ -212,6 +222,7 @@ Result<void> apply_environment(Config& config, const EnvLookup& env) {
   apply_server_and_storage(config, applier);
   apply_telemetry(config.observability.otel, applier);
   apply_privacy_and_access(config, applier);
+  apply_log(config.log, applier);
   take_credentials(config.providers, applier);
   note_places(config, applier);
   if (!applier.faults().empty()) return fail(applier.faults());

@@ -42,6 +42,8 @@ TEST(EnvironmentTexts, ReplaceTheirKeyVerbatim) {
       {"ONGOINGAI_PII_POLICY_ID", [](const Config& c) { return c.pii.policy_id; }},
       {"ONGOINGAI_PII_HASH_SALT", [](const Config& c) { return c.pii.replacement.hash_salt; }},
       {"ONGOINGAI_AUTH_HEADER", [](const Config& c) { return c.auth.header; }},
+      {"ONGOINGAI_LOG_LEVEL", [](const Config& c) { return c.log.level; }},
+      {"ONGOINGAI_LOG_FORMAT", [](const Config& c) { return c.log.format; }},
   };
   for (const auto& [name, get] : cases) {
     EXPECT_EQ(get(with({{name, " value "}})), " value ") << name;
@@ -63,6 +65,14 @@ TEST(EnvironmentTexts, OfTelemetryAreTrimmedAndBlankCountsAsUnset) {
     EXPECT_EQ(get(with({{name, " \t "}})), get(Config{})) << name;
     EXPECT_FALSE(with({{name, " "}}).observability.otel.enabled) << name;
   }
+}
+
+TEST(EnvironmentLog, SamplesByARatio) {
+  constexpr const char* kName = "ONGOINGAI_LOG_ACCESS_SAMPLE_RATIO";
+  EXPECT_EQ(with({{kName, " 0.25 "}}).log.access_sample_ratio, 0.25);
+  EXPECT_EQ(with({{kName, ""}}).log.access_sample_ratio, 1);
+  EXPECT_FALSE(with({{kName, "0.25"}}).observability.otel.enabled);
+  EXPECT_TRUE(refusal({{kName, "half"}}).starts_with(std::string("invalid ") + kName)) << refusal({{kName, "half"}});
 }
 
 TEST(EnvironmentEndpoint, IsRememberedBecauseItsPathCounts) {

@@ -78,6 +78,9 @@ std::vector<KeyCase> server_cases() {
       GW_KEY("auth.failure_delay_ms", "22", "22", "1000", auth.failure_delay_ms),
       GW_KEY("auth.stale_keys_ms", "22", "22", "60000", auth.stale_keys_ms),
       GW_KEY("accounting.drain_ms", "22", "22", "0", accounting.drain_ms),
+      GW_KEY("log.level", "warn", "warn", "info", log.level),
+      GW_KEY("log.format", "text", "text", "json", log.format),
+      GW_KEY("log.access_sample_ratio", "0.5", "0.500000", "1.000000", log.access_sample_ratio),
   };
 }
 

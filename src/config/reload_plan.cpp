@@ -30,6 +30,7 @@ constexpr std::string_view kReloadable[] = {
     "limits.per_model",
     "limits.default_output_reserve",
     "limits.hold_max_bytes",
+    "log",
 };
 
 template <class T>

@@ -379,6 +379,14 @@ constexpr std::array kLimits{
 template <>
 constexpr Section kSection<LimitsConfig>{"config.LimitsConfig", kLimits};
 
+constexpr std::array kLog{
+    field<&LogConfig::level>("level"),
+    field<&LogConfig::format>("format"),
+    field<&LogConfig::access_sample_ratio>("access_sample_ratio"),
+};
+template <>
+constexpr Section kSection<LogConfig>{"config.LogConfig", kLog};
+
 constexpr std::array kRoot{
     field<&Config::server>("server"),
     field<&Config::storage>("storage"),
@@ -391,6 +399,7 @@ constexpr std::array kRoot{
     field<&Config::pii>("pii"),
     field<&Config::auth>("auth"),
     field<&Config::limits>("limits"),
+    field<&Config::log>("log"),
 };
 template <>
 constexpr Section kSection<Config>{"config.Config", kRoot};

@@ -121,11 +121,24 @@ void check_accounting(const Config& c, Faults& out) {
   out.add("accounting.include_usage must be one of off, inject (got " + quoted(c.accounting.include_usage) + ")");
 }
 
+void check_log(const Config& c, Faults& out) {
+  const auto one_of = [](std::string_view value, std::initializer_list<std::string_view> known) {
+    return std::find(known.begin(), known.end(), lowercase(trim(value))) != known.end();
+  };
+  if (!one_of(c.log.level, {"debug", "info", "warn", "error"}))
+    out.add("log.level must be one of debug, info, warn, error (got " + quoted(c.log.level) + ")");
+  if (!one_of(c.log.format, {"json", "text"}))
+    out.add("log.format must be one of json, text (got " + quoted(c.log.format) + ")");
+  const double ratio = c.log.access_sample_ratio;
+  if (!(ratio >= 0 && ratio <= 1))
+    out.add(fmt::format("log.access_sample_ratio must be between 0 and 1 (got {:.6f})", ratio));
+}
+
 }  // namespace
 
 void find_in_values(const Config& config, Faults& out) {
   for (const auto check :
-       {check_server, check_storage, check_providers, check_auth, check_accounting, check_pii, check_otel})
+       {check_server, check_storage, check_providers, check_auth, check_accounting, check_pii, check_otel, check_log})
     check(config, out);
 }
 

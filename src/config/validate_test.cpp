@@ -78,6 +78,20 @@ TEST(IncludeUsage, KnowsTwoWaysWithIncludeUsage) {
   });
 }
 
+TEST(Log, HasKnownLevelsAndFormatsAndARatio) {
+  expect_all({
+      {[](Config& c) { c.log.level = " WARN "; }, kNone},
+      {[](Config& c) { c.log.level = "trace"; }, "log.level must be one of debug, info, warn, error (got \"trace\")"},
+      {[](Config& c) { c.log.format = "Text"; }, kNone},
+      {[](Config& c) { c.log.format = "xml"; }, "log.format must be one of json, text (got \"xml\")"},
+      {[](Config& c) { c.log.access_sample_ratio = 0; }, kNone},
+      {[](Config& c) { c.log.access_sample_ratio = 1.5; },
+       "log.access_sample_ratio must be between 0 and 1 (got 1.500000)"},
+      {[](Config& c) { c.log.access_sample_ratio = std::nan(""); },
+       "log.access_sample_ratio must be between 0 and 1 (got nan)"},
+  });
+}
+
 TEST(Providers, NeedPrefixAndUpstream) {
   for (const std::string name : {"openai", "anthropic"}) {
     const auto with = [&](const std::function<void(ProviderConfig&)>& change) {

@@ -131,6 +131,7 @@ class Exchange final : private proxy::RelayObserver {
   void fill_usage(ExchangeRecord& record);
   void fill_shared(ExchangeRecord& record);
   bool publish(const ExchangeRecord& record, std::int64_t now_ns);
+  void log_recorded(const ExchangeRecord& record);
   bool begin_finish();
   bool repeats_usage();
   bool count_tokens();

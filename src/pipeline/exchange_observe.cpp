@@ -225,7 +225,22 @@ bool Exchange::publish(const ExchangeRecord& r, std::int64_t now_ns) {
   ring_refusals_ = 0;
   note_unpriced(r);
   count_exchange(r, dropped);
+  if (worker_.log.takes(telemetry::LogLevel::debug)) log_recorded(r);
   return true;
+}
+
+void Exchange::log_recorded(const ExchangeRecord& r) {
+  worker_.log.debug("exchange recorded")
+      .field("correlation_id", correlation_id_)
+      .field("trace", trace_id_text())
+      .field("provider", r.provider)
+      .field("model", r.model)
+      .field("status", static_cast<int>(r.status))
+      .field("outcome", to_string(r.outcome))
+      .field("streaming", r.streaming)
+      .field("input_tokens", r.usage.input_tokens)
+      .field("output_tokens", r.usage.output_tokens)
+      .field("latency_us", r.latency_us);
 }
 
 void Exchange::price(ExchangeRecord& r) {

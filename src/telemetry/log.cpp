@@ -7,6 +7,7 @@
 
 #include "base/json_writer.h"
 #include "telemetry/log_core.h"
+#include "telemetry/scrub.h"
 
 namespace gw::telemetry {
 namespace {
@@ -20,6 +21,8 @@ constexpr std::size_t kControlBytes = 64 << 10;
 
 constexpr std::string_view name_of(LogLevel level) {
   switch (level) {
+    case LogLevel::debug:
+      return "DEBUG";
     case LogLevel::info:
       return "INFO";
     case LogLevel::warn:
@@ -58,18 +61,24 @@ void LogLane::begin(LogLevel level, std::string_view msg) {
   append_head(scratch_, time_, core_.options.clock.wall_ns(), name_of(level), msg);
 }
 
+bool LogLane::takes(LogLevel level) const { return core_.takes(level); }
+
 LogLine LogLane::line(LogLevel level, std::string_view msg) {
+  if (!core_.takes(level)) return {};
   begin(level, msg);
   return LogLine(*this);
 }
+LogLine LogLane::debug(std::string_view msg) { return line(LogLevel::debug, msg); }
 LogLine LogLane::info(std::string_view msg) { return line(LogLevel::info, msg); }
 LogLine LogLane::warn(std::string_view msg) { return line(LogLevel::warn, msg); }
 LogLine LogLane::error(std::string_view msg) { return line(LogLevel::error, msg); }
 
 void LogLane::access(const AccessLine& a) {
+  if (!core_.takes(LogLevel::info) || !core_.takes_access(a)) return;
   const std::size_t text =
       a.correlation_id.size() + a.method.size() + a.path.size() + a.trace_id.size() + a.span_id.size();
-  if (text + kAccessOverhead > kFastLine || !is_plain_json(a.correlation_id) || !is_plain_json(a.method) ||
+  if (text + kAccessOverhead > kFastLine || may_hold_credential(a.correlation_id) || may_hold_credential(a.path) ||
+      may_hold_credential(a.method) || !is_plain_json(a.correlation_id) || !is_plain_json(a.method) ||
       !is_plain_json(a.path) || !is_plain_json(a.trace_id) || !is_plain_json(a.span_id)) [[unlikely]] {
     return access_slow(a);
   }
@@ -119,29 +128,37 @@ std::string& LogLine::key(std::string_view name) {
 }
 
 LogLine& LogLine::field(std::string_view name, std::string_view value) {
-  append_json_string(key(name), value, JsonEscape::logs);
+  if (lane_ == nullptr) return *this;
+  std::string scratch;
+  append_json_string(key(name), scrub(value, scratch), JsonEscape::logs);
   return *this;
 }
 LogLine& LogLine::field(std::string_view name, std::int64_t value) {
+  if (lane_ == nullptr) return *this;
   append_json_int(key(name), value);
   return *this;
 }
 LogLine& LogLine::field(std::string_view name, std::uint64_t value) {
+  if (lane_ == nullptr) return *this;
   JsonWriter(key(name), JsonEscape::logs).value(value);
   return *this;
 }
 LogLine& LogLine::field(std::string_view name, double value) {
+  if (lane_ == nullptr) return *this;
   append_json_double(key(name), value);
   return *this;
 }
 LogLine& LogLine::field(std::string_view name, bool value) {
+  if (lane_ == nullptr) return *this;
   key(name) += value ? "true" : "false";
   return *this;
 }
 LogLine& LogLine::field(std::string_view name, std::span<const std::string> values) {
+  if (lane_ == nullptr) return *this;
   JsonWriter w(key(name), JsonEscape::logs);
   w.begin_array();
-  for (const std::string& v : values) w.value(v);
+  std::string scratch;
+  for (const std::string& v : values) w.value(scrub(v, scratch));
   w.end_array();
   return *this;
 }
@@ -170,7 +187,10 @@ LogWriter::~LogWriter() { stop(std::chrono::milliseconds(500)); }
 
 LogLane& LogWriter::add_lane() { return core_->add_lane(core_->options.lane_bytes); }
 
+void LogWriter::set(const LogSettings& settings) { core_->set(settings); }
+
 LogLine LogWriter::line(LogLevel level, std::string_view msg) {
+  if (!core_->takes(level)) return {};
   std::unique_lock lock(control_mutex_);
   control_->begin(level, msg);
   return LogLine(*control_, std::move(lock));

@@ -1,6 +1,6 @@
 #pragma once
 // JSON log lines by the rules of the telemetry contract §1: one object per line, keys time, level, msg, then attributes
-// in call order.
+// in call order; or the same for people (log_text.h). Credentials in strings are taken out (scrub.h).
 //
 // Lines are formatted where they arise and put into a lane: a bounded ring of bytes, one per producing thread. One
 // thread of its own, "log", writes all lanes to the descriptor. A descriptor that takes nothing stalls that thread
@@ -23,13 +23,23 @@
 
 namespace gw::telemetry {
 
-enum class LogLevel : std::uint8_t { info, warn, error };
+enum class LogLevel : std::uint8_t { debug, info, warn, error };
+enum class LogFormat : std::uint8_t { json, text };
+
+/// What may change while the log is written.
+struct LogSettings {
+  LogLevel level = LogLevel::info;  ///< lines below it are not made
+  LogFormat format = LogFormat::json;
+  /// Of access lines with a status below 400. Which ones depends on the correlation id alone, also on other gateways.
+  double access_sample_ratio = 1;
+};
 
 struct LogOptions {
   int fd = 1;                            ///< not owned, its flags stay as they are
   std::size_t lane_bytes = 1 << 20;      ///< per lane; a line longer than this is dropped
   std::chrono::milliseconds gather{20};  ///< how long lines may wait for company before they are written
   Clock clock{};                         ///< wall_ns only
+  LogSettings settings{};
 };
 
 /// Every line handed in is written, dropped, or still pending: submitted = written + dropped + pending.
@@ -61,7 +71,10 @@ class LogLane {
   LogLane(const LogLane&) = delete;
   LogLane& operator=(const LogLane&) = delete;
 
+  /// Lines of this level are made. For those that take something to find out.
+  bool takes(LogLevel level) const;
   LogLine line(LogLevel level, std::string_view msg);
+  LogLine debug(std::string_view msg);
   LogLine info(std::string_view msg);
   LogLine warn(std::string_view msg);
   LogLine error(std::string_view msg);
@@ -87,7 +100,8 @@ class LogLane {
   std::atomic<std::uint64_t> dropped_{0};
 };
 
-/// Builds one line; it is handed in by submit() or, at the latest, when the object ends.
+/// Builds one line; it is handed in by submit() or, at the latest, when the object ends. Of a line below the level
+/// nothing is built.
 class LogLine {
  public:
   LogLine(LogLine&& other) noexcept;
@@ -114,10 +128,11 @@ class LogLine {
  private:
   friend class LogLane;
   friend class LogWriter;
+  LogLine() = default;
   explicit LogLine(LogLane& lane, std::unique_lock<std::mutex> lock = {}) : lane_(&lane), lock_(std::move(lock)) {}
   std::string& key(std::string_view name);
 
-  LogLane* lane_;  ///< null once handed in
+  LogLane* lane_ = nullptr;  ///< null once handed in, and below the level
   std::unique_lock<std::mutex> lock_;
 };
 
@@ -130,11 +145,14 @@ class LogWriter {
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
 
+  void set(const LogSettings& settings);
+
   /// A lane for one producing thread. It stays for good: make one per long-lived thread, not per task.
   LogLane& add_lane();
 
   /// Rare lines from any thread, through one lane behind a mutex that is held until the line is handed in.
   LogLine line(LogLevel level, std::string_view msg);
+  LogLine debug(std::string_view msg) { return line(LogLevel::debug, msg); }
   LogLine info(std::string_view msg) { return line(LogLevel::info, msg); }
   LogLine warn(std::string_view msg) { return line(LogLevel::warn, msg); }
   LogLine error(std::string_view msg) { return line(LogLevel::error, msg); }

@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/json_writer.h"
+#include "telemetry/log_text.h"
 
 namespace gw::telemetry::detail {
 namespace {
@@ -32,7 +34,25 @@ std::uint64_t count_lines(std::string_view s) {
 
 }  // namespace
 
-LogCore::LogCore(const LogOptions& o) : options(o), output_(o.fd) { batch_.reserve(16 << 10); }
+LogCore::LogCore(const LogOptions& o) : options(o), output_(o.fd) {
+  batch_.reserve(16 << 10);
+  set(o.settings);
+}
+
+void LogCore::set(const LogSettings& settings) {
+  level = settings.level;
+  format = settings.format;
+  const double ratio = settings.access_sample_ratio;
+  access_most = ratio >= 1 ? kAllAccess : ratio > 0 ? static_cast<std::uint64_t>(std::ldexp(ratio, 64)) : 0;
+}
+
+std::uint64_t LogCore::sample_of(std::string_view correlation_id) {
+  std::uint64_t h = 0xcbf29ce484222325;
+  for (const char c : correlation_id) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  // Ids that are counted up differ in their last bytes, which the high bits have hardly seen.
+  for (const std::uint64_t factor : {0xff51afd7ed558ccdU, 0xc4ceb9fe1a85ec53U}) h = (h ^ (h >> 33)) * factor;
+  return h ^ (h >> 33);
+}
 
 LogLane& LogCore::add_lane(std::size_t bytes) {
   std::lock_guard lock(mutex);
@@ -71,12 +91,16 @@ bool LogCore::collect() {
   const std::uint64_t asked = flush_asked.load(std::memory_order_seq_cst);
   const std::size_t before = batch_.size();
   std::size_t visited = 0;
+  const bool text = format.load(std::memory_order_relaxed) == LogFormat::text;
   {
     std::lock_guard lock(mutex);
-    for (; visited < lanes.size() && batch_.size() - before < kBatchBytes; ++visited)
-      lanes[next_lane_++ % lanes.size()]->ring_.pop_all(batch_);
+    for (std::size_t taken = 0; visited < lanes.size() && taken < kBatchBytes; ++visited)
+      taken += lanes[next_lane_++ % lanes.size()]->ring_.pop_all(text ? taken_ : batch_);
     more_ = visited < lanes.size();
   }
+  if (text) append_text_lines(batch_, taken_);
+  taken_.clear();
+  if (taken_.capacity() > 2 * kBatchBytes) std::string().swap(taken_);
   if (!more_) covers_ = asked;
   const bool any = batch_.size() != before;
   announce_drops(any);
@@ -90,12 +114,17 @@ void LogCore::announce_drops(bool have_lines) {
   if (total == announced_ || (gone_ && !have_lines)) return;
   notice_ = true;
   announcing_ = total;
-  append_head(batch_, time_, options.clock.wall_ns(), "WARN", "log lines dropped");
-  batch_ += R"(,"dropped_total":)";
-  append_json_int(batch_, static_cast<std::int64_t>(total));
-  batch_ += R"(,"dropped":)";
-  append_json_int(batch_, static_cast<std::int64_t>(total - announced_));
-  batch_ += "}\n";
+  std::string line;
+  append_head(line, time_, options.clock.wall_ns(), "WARN", "log lines dropped");
+  line += R"(,"dropped_total":)";
+  append_json_int(line, static_cast<std::int64_t>(total));
+  line += R"(,"dropped":)";
+  append_json_int(line, static_cast<std::int64_t>(total - announced_));
+  line += "}\n";
+  if (format.load(std::memory_order_relaxed) == LogFormat::text)
+    append_text_lines(batch_, line);
+  else
+    batch_ += line;
 }
 
 /// True when the batch is out or lost, false when the writer shall end.

@@ -19,6 +19,14 @@ struct LogCore {
 
   LogLane& add_lane(std::size_t bytes);
 
+  void set(const LogSettings& settings);
+  /// Any thread.
+  bool takes(LogLevel l) const { return l >= level.load(std::memory_order_relaxed); }
+  bool takes_access(const AccessLine& a) const {
+    const std::uint64_t most = access_most.load(std::memory_order_relaxed);
+    return most == kAllAccess || a.status >= 400 || sample_of(a.correlation_id) < most;
+  }
+
   /// Producer: after a line was published.
   void published(LogRing& ring) {
     const std::uint32_t s = state.load(std::memory_order_seq_cst);
@@ -33,7 +41,14 @@ struct LogCore {
 
   enum : std::uint32_t { kRunning, kGathering, kAsleep };
 
+  static constexpr std::uint64_t kAllAccess = UINT64_MAX;
+  /// Evenly spread over all numbers, the same wherever it is computed.
+  static std::uint64_t sample_of(std::string_view correlation_id);
+
   const LogOptions options;
+  std::atomic<LogLevel> level{LogLevel::info};
+  std::atomic<LogFormat> format{LogFormat::json};
+  std::atomic<std::uint64_t> access_most{kAllAccess};
   std::atomic<std::uint32_t> state{kRunning};  ///< futex word: what the writer is doing
   std::atomic<std::uint64_t> flush_asked{0};
   std::atomic<bool> stopping{false};   ///< end when everything is written
@@ -67,6 +82,7 @@ struct LogCore {
   // The writer thread's own.
   LogOutput output_;
   TimeText time_;
+  std::string taken_;            ///< lines that are to be put into another form
   std::string batch_;            ///< bytes on their way
   std::size_t sent_ = 0;         ///< of batch_
   bool begins_inside_ = false;   ///< batch_ begins with the rest of a line whose first part a dead descriptor has taken

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -134,6 +135,97 @@ TEST(Log, NamesTheLevels) {
   EXPECT_EQ(out,
             "{\"time\":\"2026-02-12T02:00:01.5Z\",\"level\":\"WARN\",\"msg\":\"w\"}\n"
             "{\"time\":\"2026-02-12T02:00:01.5Z\",\"level\":\"ERROR\",\"msg\":\"e\",\"error\":\"no\"}\n");
+}
+
+std::string with_settings(const LogSettings& settings, const std::function<void(LogWriter&)>& use) {
+  return written_by([&](LogWriter& log) {
+    log.set(settings);
+    use(log);
+  });
+}
+
+TEST(Log, LinesBelowTheLevelAreNotMade) {
+  const auto all = [](LogWriter& log) {
+    LogLane& lane = log.add_lane();
+    for (const LogLevel level : {LogLevel::debug, LogLevel::info, LogLevel::warn, LogLevel::error}) {
+      log.line(level, "rare").field("a", "b").field("c", 1).field("d", 1.5).field("e", true).field("f", {"g"});
+      lane.line(level, "own").field("h", std::uint64_t{1});
+    }
+    lane.access({.correlation_id = "id", .method = "GET", .path = "/", .status = 500});
+  };
+  EXPECT_EQ(lines_of(with_settings({.level = LogLevel::debug}, all)).size(), 9U);
+  EXPECT_EQ(lines_of(written_by(all)).size(), 7U) << "info is the default";
+  EXPECT_EQ(lines_of(with_settings({.level = LogLevel::warn}, all)).size(), 4U);
+  EXPECT_EQ(lines_of(with_settings({.level = LogLevel::error}, all)).size(), 2U);
+}
+
+TEST(Log, TakesCredentialsOutOfEveryString) {
+  const std::string secret = "sk-ant-0123456789abcdef";
+  const std::string out = written_by([&](LogWriter& log) {
+    LogLane& lane = log.add_lane();
+    log.error("x").field("error", "key " + secret + " is wrong").field("list", {"a", secret});
+    for (const std::string& id : {secret, std::string("id")})
+      for (const std::string& path : {"/" + secret, std::string("/")})
+        for (const std::string& method : {secret, std::string("GET")})
+          lane.access({.correlation_id = id, .method = method, .path = path, .status = 200});
+  });
+  EXPECT_EQ(lines_of(out).size(), 9U);
+  EXPECT_EQ(out.find(secret), std::string::npos) << out;
+  EXPECT_NE(out.find(R"("error":"key [CREDENTIAL_REDACTED] is wrong","list":["a","[CREDENTIAL_REDACTED]"])"),
+            std::string::npos)
+      << out;
+}
+
+TEST(AccessLine, OfSuccessesAShareIsWrittenThatTheCorrelationIdDecides) {
+  constexpr int kRequests = 400;  // of which a pipe holds all lines
+  const auto ids = [&](double ratio, int status) {
+    return lines_of(with_settings({.access_sample_ratio = ratio}, [&](LogWriter& log) {
+      LogLane& lane = log.add_lane();
+      for (int i = 0; i < kRequests; ++i)
+        lane.access({.at_ns = 1,
+                     .correlation_id = "corr-" + std::to_string(i),
+                     .method = "GET",
+                     .path = "/",
+                     .status = status});
+    }));
+  };
+  EXPECT_EQ(ids(1, 200).size(), static_cast<std::size_t>(kRequests));
+  EXPECT_EQ(ids(0, 200).size(), 0U);
+  for (const int failure : {400, 404, 429, 500, 502})
+    EXPECT_EQ(ids(0, failure).size(), static_cast<std::size_t>(kRequests));
+  const std::vector<std::string> tenth = ids(0.1, 200);
+  EXPECT_NEAR(static_cast<double>(tenth.size()), kRequests * 0.1, kRequests * 0.05);
+  EXPECT_EQ(tenth, ids(0.1, 200)) << "the same ones every time";
+  const std::vector<std::string> half = ids(0.5, 200);
+  for (const std::string& line : tenth)
+    EXPECT_NE(std::find(half.begin(), half.end(), line), half.end()) << "a larger share has the smaller one";
+}
+
+TEST(Log, WritesTextForPeople) {
+  const Zone utc("UTC0");
+  const std::string out = with_settings({.format = LogFormat::text}, [](LogWriter& log) {
+    log.info("startup banner")
+        .field("version", "dev")
+        .field("empty", "")
+        .field("n", -3)
+        .field("on", true)
+        .field("providers", {"a b", "c"});
+    log.error("a message that is longer than its column")
+        .field("error", "line\nbreak \"q\" \x1b[31m \xc2\x9b \xe2\x80\xae \x7f");
+    log.add_lane().access({.at_ns = 1'770'861'601'000'000'000,
+                           .correlation_id = "id=1",
+                           .method = "POST",
+                           .path = "/v1/x",
+                           .status = 200,
+                           .latency_ms = 12});
+  });
+  EXPECT_EQ(out,
+            "2026-02-12 02:00:01.500  INFO   startup banner            version=dev empty=\"\" n=-3 on=true "
+            "providers=[\"a b\",\"c\"]\n"
+            "2026-02-12 02:00:01.500  ERROR  a message that is longer than its column  error=\"line\\nbreak \\\"q\\\" "
+            "\\u001b[31m \\u009b \\u202e \\u007f\"\n"
+            "2026-02-12 02:00:01.000  INFO   request complete          correlation_id=\"id=1\" method=POST path=/v1/x "
+            "status=200 latency_ms=12\n");
 }
 
 TEST(Log, WritesTimeInTheLocalZone) {
