@@ -117,11 +117,28 @@ void MetricsPage::append_decisions(Snapshot& to) const {
   if (s.keys.enabled())
     gauge(to, "ongoingai.auth.key_age", "Time since the gateway keys were confirmed.",
           s.keys.age_ns(mono_now_ns()) / 1'000'000'000, "s");
-  by_name(to, "ongoingai.limits.refused_total", "Requests refused by a limit, by its code.", "code",
-          pipeline::limit_figures(s));
+  append_limits(to);
   std::map<std::string, std::int64_t> accounting;
   for (const auto& [name, n] : pipeline::accounting_figures(s)) accounting.emplace(without_total(name), n);
   by_name(to, "ongoingai.accounting.events_total", "What asking for usage and reading on did.", "event", accounting);
+}
+
+void MetricsPage::append_limits(Snapshot& to) const {
+  std::map<std::string, std::int64_t> refused, events;
+  for (const auto& [name, n] : pipeline::limit_figures(sources_.services)) {
+    if (name == "refused_total") continue;  // the sum of the codes
+    if (name == "shared_reachable") {
+      gauge(to, "ongoingai.limits.shared_reachable", "1 while Redis, where limits are shared, answers.", n);
+    } else if (name == "shared_instances") {
+      gauge(to, "ongoingai.limits.shared_instances", "Gateways that count together in Redis.", n);
+    } else if (name.ends_with(kSuffix)) {
+      events.emplace(without_total(name), n);
+    } else {
+      refused.emplace(name, n);
+    }
+  }
+  by_name(to, "ongoingai.limits.refused_total", "Requests refused by a limit, by its code.", "code", refused);
+  by_name(to, "ongoingai.limits.events_total", "What counting for limits met.", "event", events);
 }
 
 void MetricsPage::append_workers(Snapshot& to) const {

@@ -52,6 +52,7 @@ class MetricsPage {
  private:
   void append_traces(metrics::Snapshot& snapshot) const;
   void append_decisions(metrics::Snapshot& snapshot) const;
+  void append_limits(metrics::Snapshot& snapshot) const;
   void append_workers(metrics::Snapshot& snapshot) const;
   void append_log(metrics::Snapshot& snapshot) const;
 
