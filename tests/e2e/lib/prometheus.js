@@ -33,8 +33,8 @@ export const total = (page, name, labels = {}) =>
     .reduce((sum, s) => sum + s.value, 0);
 
 export class Prometheus {
-  /** `targets`: host:port of whoever has /metrics. */
-  static async start(world, targets, { metricsPath = '/metrics' } = {}) {
+  /** `targets`: host:port of whoever has /metrics. `rules`: rule files, evaluated as often as is scraped. */
+  static async start(world, targets, { metricsPath = '/metrics', job = 'gateway', rules = [] } = {}) {
     const self = new Prometheus();
     const folder = world.folder('prometheus');
     self.url = `http://127.0.0.1:${await freePort()}`;
@@ -42,8 +42,9 @@ export class Prometheus {
     fs.writeFileSync(
       config,
       JSON.stringify({
-        global: { scrape_interval: '250ms', scrape_timeout: '200ms' },
-        scrape_configs: [{ job_name: 'gateway', metrics_path: metricsPath, static_configs: [{ targets }] }],
+        global: { scrape_interval: '250ms', scrape_timeout: '200ms', evaluation_interval: '250ms' },
+        rule_files: rules,
+        scrape_configs: [{ job_name: job, metrics_path: metricsPath, static_configs: [{ targets }] }],
       }),
     );
     const words = [
@@ -68,15 +69,25 @@ export class Prometheus {
 
   async #get(target) {
     const answer = await fetch(this.url + target);
-    return (await answer.json()).data;
+    const { data, error } = await answer.json();
+    if (!answer.ok) throw new Error(`Prometheus answers ${answer.status}: ${error}`);
+    return data;
   }
   async #scraped(count) {
     const { activeTargets } = await this.#get('/api/v1/targets');
     return activeTargets.length === count && activeTargets.every(({ health }) => health === 'up');
   }
+  /** What an expression gives: [{metric, value: [time, text]}]. */
+  async query(query) {
+    return (await this.#get(`/api/v1/query?query=${encodeURIComponent(query)}`)).result;
+  }
+  /** Its rules, in one list. */
+  async rules() {
+    return (await this.#get('/api/v1/rules')).groups.flatMap(({ rules }) => rules);
+  }
   /** The value of an expression with one answer; undefined while there is none. */
   async value(query) {
-    const { result } = await this.#get(`/api/v1/query?query=${encodeURIComponent(query)}`);
+    const result = await this.query(query);
     return result.length === 1 ? Number(result[0].value[1]) : undefined;
   }
   /** The exemplars of an expression's series: [{labels, value}]. */

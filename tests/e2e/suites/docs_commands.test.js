@@ -61,7 +61,9 @@ async function succeed(page, command, folder, places) {
 /** A gateway with a few traces of one run: {gateway, id}, the last one's. */
 async function setUp(world) {
   const provider = await MockProvider.start(world);
-  const gateway = await world.gateway({ openai: provider.url, config: { tracing: { capture_bodies: true } } });
+  const otel = { enabled: true, traces_enabled: false, metrics_enabled: false, prometheus_enabled: true };
+  const config = { tracing: { capture_bodies: true }, observability: { otel } };
+  const gateway = await world.gateway({ openai: provider.url, config });
   let id;
   for (let i = 1; i <= 3; i++) {
     const answer = await gateway.api('/openai/v1/chat/completions', {
