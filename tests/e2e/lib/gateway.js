@@ -34,9 +34,9 @@ export function freePort() {
 
 export class Gateway {
   /**
-   * options: dir (scratch folder), openai and anthropic (upstream URLs), config (merged into the YAML), env, args
-   * (replaces serve's), port, wrapper (command and arguments put before the binary), ready (false: do not wait),
-   * stdout ('pipe' or a file descriptor).
+   * options: dir (scratch folder), openai and anthropic (upstream URLs), config (merged into the YAML), yaml (the whole
+   * file as a text instead; host and port then come from the environment), env, args (replaces serve's), port, wrapper
+   * (command and arguments put before the binary), ready (false: do not wait), stdout ('pipe' or a file descriptor).
    */
   static async start(options) {
     for (let attempt = 1; ; attempt++) {
@@ -83,12 +83,13 @@ export class Gateway {
 
   #spawn() {
     const file = path.join(this.dir, 'ongoingai.yaml');
-    fs.writeFileSync(file, JSON.stringify(this.config(), null, 1)); // JSON is YAML
+    fs.writeFileSync(file, this.options.yaml ?? JSON.stringify(this.config(), null, 1)); // JSON is YAML
+    const address = this.options.yaml ? { ONGOINGAI_HOST: '127.0.0.1', ONGOINGAI_PORT: String(this.port) } : {};
     const command = [...(this.options.wrapper ?? []), binary, ...(this.options.args ?? ['serve', '--config', file])];
     this.startedAt = performance.now();
     this.child = spawn(command[0], command.slice(1), {
       cwd: this.dir,
-      env: { ...cleanEnvironment, ...this.options.env },
+      env: { ...cleanEnvironment, ...address, ...this.options.env },
       stdio: ['ignore', this.options.stdout ?? 'pipe', 'pipe'],
     });
     this.pid = this.child.pid;
