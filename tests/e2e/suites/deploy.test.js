@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import yaml from '@stoplight/yaml';
+import yaml from '@stoplight/yaml'; // comes with spectral-cli
 import { binary, freePort, repository, run, sanitized } from '../lib/gateway.js';
 import { MockProvider } from '../lib/mock_provider.js';
 import { Postgres } from '../lib/postgres.js';
@@ -60,16 +60,12 @@ function systemCalls(set) {
   return new Set(names.flatMap((name) => (name.startsWith('@') ? [...systemCalls(name)] : [name])));
 }
 
-scenario('the gateway makes no system call that the unit forbids', async (world) => {
-  if (sanitized) return; // a sanitizer's own calls say nothing
-  const [base, taken] = setting('SystemCallFilter');
-  const allowed = systemCalls(base);
-  for (const name of systemCalls(taken.slice(1))) allowed.delete(name);
-  if (process.getuid() === 0) allowed.add('fchown'); // SQLite, for root alone: files get the owner of the database
+/** What a gateway does from its start to its end, a system call a line. */
+async function traced(world) {
   const trace = path.join(world.folder('calls'), 'trace');
   const provider = await MockProvider.start(world);
   const gateway = await world.gateway({
-    openai: provider.url,
+    openai: provider.url.replace('127.0.0.1', 'localhost'), // a name that is looked up
     wrapper: ['strace', '-D', '-f', '-q', '-s0', '-o', trace], // -D: the gateway keeps its process id
     config: { observability: { otel: { enabled: true, prometheus_enabled: true } } },
   });
@@ -79,10 +75,35 @@ scenario('the gateway makes no system call that the unit forbids', async (world)
   assert.equal((await gateway.stop()).code, 0);
   const all = () => fs.readFileSync(trace, 'utf8');
   await until(() => new RegExp(`^${gateway.pid} +\\+\\+\\+ exited`, 'm').test(all()), 'strace has seen the end');
-  const made = new Set([...all().matchAll(/^\d+ +([a-z]\w*)\(/gm)].map(([, name]) => name));
-  assert.ok(made.size > 20, 'strace saw the gateway');
-  assert.deepEqual([...made].filter((name) => !allowed.has(name)), []);
-});
+  return { gateway, lines: all().split('\n') };
+}
+
+if (!sanitized)
+  scenario('the gateway does nothing that the unit forbids', async (world) => {
+    const [base, taken] = setting('SystemCallFilter');
+    const allowed = systemCalls(base);
+    for (const name of systemCalls(taken.slice(1))) allowed.delete(name);
+    if (process.getuid() === 0) allowed.add('fchown'); // SQLite, for root alone: files get the owner of the database
+    const { gateway, lines } = await traced(world);
+    const made = new Set(lines.map((line) => /^\d+ +([a-z]\w*)\(/.exec(line)?.[1]).filter(Boolean));
+    assert.ok(made.size > 20, 'strace saw the gateway');
+    assert.deepEqual([...made].filter((name) => !allowed.has(name)), []);
+
+    const never = (why, pattern) => assert.deepEqual(lines.filter((line) => pattern.test(line)), [], why);
+    never('MemoryDenyWriteExecute', /\b(mmap|mprotect|pkey_mprotect)\(.*PROT_WRITE\|PROT_EXEC|\bmprotect\(.*PROT_EXEC/);
+    never('RestrictNamespaces, RestrictRealtime', /CLONE_NEW|SCHED_(FIFO|RR|DEADLINE)/);
+    never('ProcSubset', /"\/proc\/(?!self\b|\d)/);
+    const families = new Set(lines.map((line) => /\bsocket(?:pair)?\((AF_\w+)/.exec(line)?.[1]).filter(Boolean));
+    const permitted = setting('RestrictAddressFamilies')[0].split(' ');
+    assert.deepEqual([...families].filter((name) => !permitted.includes(name)), [], 'RestrictAddressFamilies');
+    // ProtectSystem and StateDirectory: what is opened for writing is the gateway's own.
+    const written = lines
+      .filter((line) => /\bopenat?\(.*O_(WRONLY|RDWR|CREAT)/.test(line))
+      .map((line) => /"([^"]*)"/.exec(line)[1])
+      .filter((name) => !name.startsWith('/dev/') && !name.startsWith('/proc/self/'));
+    assert.ok(written.length > 3);
+    assert.deepEqual(written.filter((name) => !path.resolve(gateway.dir, name).startsWith(`${gateway.dir}/`)), []);
+  });
 
 // ---- the Debian package --------------------------------------------------------------------------------------------------
 

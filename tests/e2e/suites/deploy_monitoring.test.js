@@ -84,6 +84,8 @@ async function setUp(world) {
     await until(stored, 'all traces are stored');
   };
   await wave();
+  const lag = async () => (await gateway.api('/metrics')).text.includes('ongoingai_worker_loop_lag_seconds_count');
+  await until(lag, 'event loops were looked at');
   return { gateway, wave };
 }
 
@@ -168,9 +170,11 @@ scenario('every question of the dashboards and rules has an answer where there w
     const metrics = metricsOf(expr);
     assert.ok(metrics.length > 0, said);
     for (const metric of metrics) assert.ok(known.has(family(metric)), `${metric} is no metric: ${said}`);
-    const answers = await prometheus.query(asAsked(expr)).catch((error) => assert.fail(`${error.message}: ${said}`));
+    const answers = () => prometheus.query(asAsked(expr));
+    await answers().catch((error) => assert.fail(`${error.message}: ${said}`));
     if (!metrics.every((metric) => there.has(metric))) continue; // nothing was counted yet
-    assert.ok(answers.some(({ value }) => !Number.isNaN(Number(value[1]))), `nothing comes of ${asAsked(expr)}: ${said}`);
+    const told = async () => (await answers()).some(({ value }) => !Number.isNaN(Number(value[1])));
+    await until(told, `something comes of ${asAsked(expr)}: ${said}`); // what is looked at twice a second may take a while
   }
   for (const board of dashboards)
     for (const { name, query } of board.templating.list.filter(({ type }) => type === 'query')) {
