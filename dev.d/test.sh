@@ -2,7 +2,7 @@
 . dev.d/fuzz.sh
 
 all_suites="e2e prices tokens clients asan tsan fuzz planted"
-more_suites="unit e2e_asan e2e_tsan"
+more_suites="unit e2e_asan e2e_tsan install"
 
 test_command() {
   local suites=${*:-$all_suites} suite
@@ -195,6 +195,13 @@ tap_count() { awk -v what="$1" '($1 == "#" || $1 == "ℹ") && $2 == what && $3 ~
 # Coding agents' own binaries, 640 MB of npm packages.
 suite_clients() { end_to_end release tests/clients/run.sh clients; }
 suite_tokens() { end_to_end release tests/tokens/run.sh tokens; }
+
+# The Debian package in a fresh Debian 12; some minutes, root and a mirror.
+suite_install() {
+  all_set_up
+  need_packages package install
+  build_once release ongoingai && package_release && attempt "install" tests/package/install.sh build/package/ongoingai_*.deb
+}
 
 # ---- fuzzing -----------------------------------------------------------------------------------------------------------
 
