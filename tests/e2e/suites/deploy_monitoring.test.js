@@ -53,7 +53,8 @@ async function setUp(world) {
     openai: provider.url,
     anthropic: provider.url,
     config: {
-      observability: { otel: { enabled: true, traces_enabled: false, metrics_enabled: false, prometheus_enabled: true } },
+      // Spans go nowhere; exemplars name them all the same.
+      observability: { otel: { enabled: true, endpoint: '127.0.0.1:9', metrics_enabled: false, prometheus_enabled: true } },
       // No connection is kept, so that every wave connects.
       providers: { openai: { pool_idle_timeout_ms: 0 }, away: { kind: 'openai', upstream: `http://127.0.0.1:${await freePort()}` } },
       accounting: { include_usage: 'inject' },
@@ -175,6 +176,11 @@ scenario('every question of the dashboards and rules has an answer where there w
     if (!metrics.every((metric) => there.has(metric))) continue; // nothing was counted yet
     const told = async () => (await answers()).some(({ value }) => !Number.isNaN(Number(value[1])));
     await until(told, `something comes of ${asAsked(expr)}: ${said}`); // what is looked at twice a second may take a while
+  }
+  for (const { panel, expr } of targets.filter(({ exemplar }) => exemplar)) {
+    const found = await prometheus.exemplars(asAsked(expr));
+    const said = `exemplars of ${panel.board.file}: "${panel.title}"`;
+    assert.ok(found.length > 0 && found.every(({ labels }) => /^[0-9a-f]{32}$/.test(labels.trace_id)), said);
   }
   for (const board of dashboards)
     for (const { name, query } of board.templating.list.filter(({ type }) => type === 'query')) {
