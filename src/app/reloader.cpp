@@ -80,7 +80,7 @@ Result<cli::ReloadReport> Reloader::apply() {
       changes_limits(plan, config()) ? parts_.make_limiting(plan.config) : in_force_->snapshot()->limiting;
   earlier_.push_back(in_force_->snapshot());
   in_force_ = std::move(*made);
-  parts_.log.set(log_settings(config()));
+  parts_.taken(config());
   hand_out();
   return cli::ReloadReport{.pid = static_cast<int>(::getpid()),
                            .applied = std::move(plan.applied),

@@ -29,6 +29,8 @@ struct ReloadParts {
   std::function<Result<std::function<void()>>(const config::Config& next)> prepare_keys;
   /// Limits begin anew, with what was spent before.
   std::function<std::shared_ptr<pipeline::Limiting>(const config::Config& next)> make_limiting;
+  /// The configuration is in force: what is no exchange's goes by it.
+  std::function<void(const config::Config& next)> taken;
 };
 
 /// Main thread.

@@ -1,10 +1,7 @@
 #include "app/server.h"
 
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -13,15 +10,13 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
-#include <iostream>
 #include <thread>
 
 #include "api/router.h"
-#include "app/control_socket.h"
-#include "app/demo.h"
 #include "app/in_force.h"
 #include "app/key_keeper.h"
 #include "app/limit_setup.h"
+#include "app/live_retention.h"
 #include "app/metrics_page.h"
 #include "app/otel_export.h"
 #include "app/pipeline_events.h"
@@ -55,14 +50,6 @@ constexpr int kBusyOfMainMs = 250, kBusyOfApiMs = 5'000;
 /// An exchange offers its trace in the moment it ends; this is what a thread that was held up may take for that.
 constexpr std::int64_t kOfferNs = 1'000 * kMs;
 
-sigset_t shutdown_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
-  return set;
-}
-
 void raise_descriptor_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
@@ -71,13 +58,15 @@ void raise_descriptor_limit() {
   }
 }
 
-store::RetentionOptions retention_options(const config::Config& c) {
-  return {.days = static_cast<int>(c.storage.retention_days),
-          .bodies_days = static_cast<int>(c.storage.bodies_retention_days),
-          .max_bytes = c.storage.max_bytes};
-}
-
 }  // namespace
+
+sigset_t shutdown_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  return set;
+}
 
 struct Server::Impl {
   explicit Impl(ServerOptions o) : options(std::move(o)) {}
@@ -98,6 +87,7 @@ struct Server::Impl {
   std::unique_ptr<pipeline::Services> services;
   std::optional<LimitSetup> limit_setup;
   std::optional<Reloader> reloader;
+  LiveRetention retention;
   std::optional<KeyKeeper> key_keeper;
   std::optional<SwappableKeyStore> keys_of_main, keys_of_api;
   std::int64_t keys_failed_ns = 0;  ///< when it was last said; 0: they do not fail
@@ -161,7 +151,7 @@ Result<void> Server::Impl::open_postgres() {
   const std::string prefix = "failed to initialize postgres storage: ";
   if (auto ok = check_dsns(c); !ok) return fail(prefix + ok.error().message);
   store::PgOptions o = postgres_options(c);
-  o.retention = retention_options(c);
+  o.retention = retention.get();
   o.on_retention = [this](const store::RetentionReport& r) { log_retention(*log, r); };
   o.progress = [this](std::string_view what) { log->info("database maintenance").field("progress", what); };
   auto w = store::open_postgres_writer(o);
@@ -190,7 +180,8 @@ Result<void> Server::Impl::open_sqlite() {
   folder_lock.emplace(std::move(*lock));
   store::SqliteOptions o;
   o.path = c.storage.path;
-  o.retention = retention_options(c);
+  o.retention = retention.get();
+  o.retention_now = [this] { return retention.get(); };
   o.progress = [this](std::string_view what) { log->info("database maintenance").field("progress", what); };
   o.on_retention = [this](const store::RetentionReport& r) { log_retention(*log, r); };
   auto w = store::open_sqlite_writer(o);
@@ -235,11 +226,12 @@ Result<void> Server::Impl::open_keys() {
 /// The keys of the configuration count where none is stored.
 Result<std::function<void()>> Server::Impl::prepare_keys(const config::Config& next) {
   struct Opened {
-    std::unique_ptr<store::KeyStore> of_main, of_api;
+    std::unique_ptr<store::KeyStore> of_main, of_api, of_reload;
   };
   const auto opened = std::make_shared<Opened>();
   for (const auto& [store, busy_ms] :
-       {std::pair{&opened->of_main, kBusyOfMainMs}, std::pair{&opened->of_api, kBusyOfApiMs}}) {
+       {std::pair{&opened->of_main, kBusyOfMainMs}, std::pair{&opened->of_api, kBusyOfApiMs},
+        std::pair{&opened->of_reload, kBusyOfMainMs}}) {
     auto made = open_key_store(next, busy_ms);
     if (!made) return fail("failed to initialize gateway key store: " + made.error().message);
     *store = std::move(*made);
@@ -247,7 +239,8 @@ Result<std::function<void()>> Server::Impl::prepare_keys(const config::Config& n
   return [this, opened] {
     keys_of_main->exchange(std::move(opened->of_main));
     keys_of_api->exchange(std::move(opened->of_api));
-    if (auto ok = key_keeper->refresh(*keys_of_main); !ok)
+    // With one of its own: others may be in the middle of a call.
+    if (auto ok = key_keeper->refresh(*opened->of_reload); !ok)
       log->error("failed to refresh gateway key cache").field("error", ok.error().message);
   };
 }
@@ -573,7 +566,12 @@ ReloadParts Server::Impl::reload_parts() {
           .config_path = options.config_path,
           .file_needed = std::filesystem::exists(options.config_path, ignored),
           .prepare_keys = [this](const config::Config& next) { return prepare_keys(next); },
-          .make_limiting = [this](const config::Config& next) { return limit_setup->anew(next); }};
+          .make_limiting = [this](const config::Config& next) { return limit_setup->anew(next); },
+          .taken =
+              [this](const config::Config& c) {
+                log->set(log_settings(c));
+                retention.set(c.storage);
+              }};
 }
 
 Result<cli::ReloadReport> Server::reload() { return impl_->reloader->reload(); }
@@ -603,6 +601,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
   auto authorizer = make_authorizer(impl->options.config);
   if (!authorizer) return tl::make_unexpected(authorizer.error());
   (*in_force)->snapshot()->limiting = make_limiting(impl->options.config);
+  impl->retention.set(impl->options.config.storage);
   impl->services = std::make_unique<pipeline::Services>(std::move(*authorizer), (*in_force)->snapshot());
   impl->services->keys.trust_for(impl->options.config.auth.stale_keys_ms * kMs);
   impl->reloader.emplace(impl->reload_parts(), std::move(*in_force));
@@ -623,68 +622,6 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
     impl->services->tokenizers.get(encoding);
   impl->run_threads();
   return std::unique_ptr<Server>(new Server(std::move(impl)));
-}
-
-int demo(bool once, const std::string& version) {
-  std::unique_ptr<Server> server;
-  UniqueFd log;
-  DemoGateway gateway;
-  gateway.start = [&](const config::Config& config, const std::string& log_path) -> Result<std::uint16_t> {
-    log.reset(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-    if (!log) return fail("open " + log_path + ": " + std::strerror(errno));
-    auto started = Server::start({.config = config, .config_path = "", .version = version, .log_fd = log.get()});
-    if (!started) return tl::make_unexpected(started.error());
-    server = std::move(*started);
-    return static_cast<std::uint16_t>(server->port());
-  };
-  gateway.stop = [&] { server.reset(); };
-  DemoOptions options;
-  options.once = once;
-  return run_demo(options, gateway);
-}
-
-namespace {
-
-/// Until the gateway is to end.
-void serve_until_told(Server& server, int signals, ControlSocket* control) {
-  constexpr int kLookAroundMs = 500;
-  pollfd wanted[] = {{.fd = signals, .events = POLLIN, .revents = 0},
-                     {.fd = control != nullptr ? control->fd() : -1, .events = POLLIN, .revents = 0}};
-  for (;;) {
-    if (::poll(wanted, std::size(wanted), kLookAroundMs) <= 0) {
-      server.look_around();
-      continue;
-    }
-    signalfd_siginfo signal{};
-    if (wanted[0].revents != 0 && ::read(signals, &signal, sizeof signal) == sizeof signal) {
-      // A terminal that was closed hangs up with the same signal; then nobody is there to see the gateway.
-      if (signal.ssi_signo != SIGHUP || signal.ssi_code == SI_KERNEL) return;
-      (void)server.reload();
-    }
-    if (wanted[1].revents != 0) control->answer([&] { return server.reload(); });
-  }
-}
-
-}  // namespace
-
-int serve(const config::Config& config, const std::string& config_path, const std::string& version) {
-  sigset_t set = shutdown_signals();
-  sigaddset(&set, SIGHUP);
-  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);  // for all threads that are started
-  const UniqueFd signals(::signalfd(-1, &set, SFD_CLOEXEC));
-  auto server = Server::start({.config = config, .config_path = config_path, .version = version, .log_fd = 1});
-  if (!server) {
-    if (!server.error().message.empty()) std::cerr << server.error().message << '\n';
-    return 1;
-  }
-  auto control = ControlSocket::open(control_path(config));
-  if (!control)
-    (*server)
-        ->log()
-        .warn("the command reload cannot reach this gateway; SIGHUP does")
-        .field("error", control.error().message);
-  serve_until_told(**server, signals.get(), control ? &*control : nullptr);
-  return (*server)->shutdown() ? 0 : 1;
 }
 
 }  // namespace gw::app

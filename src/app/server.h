@@ -1,6 +1,7 @@
 #pragma once
 // The gateway as one object: from a validated configuration to running threads, and back in order. The only place that
 // knows every part.
+#include <csignal>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -45,6 +46,9 @@ class Server {
   explicit Server(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+/// SIGINT and SIGTERM.
+sigset_t shutdown_signals();
 
 /// `ongoingai serve`: runs until SIGINT, SIGTERM or the end of its terminal; any other SIGHUP reloads the
 /// configuration. Returns the exit code.

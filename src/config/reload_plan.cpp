@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "base/strings.h"
 #include "config/schema.h"
 
 namespace gw::config {
@@ -33,6 +34,18 @@ constexpr std::string_view kReloadable[] = {
     "log",
 };
 
+/// Postgres has them for as long as it is open.
+constexpr std::string_view kReloadableOfSqlite[] = {
+    "storage.retention_days",
+    "storage.bodies_retention_days",
+    "storage.max_bytes",
+};
+
+bool is_below(std::string_view path, std::string_view prefix) {
+  return path.starts_with(prefix) &&
+         (path.size() == prefix.size() || path[prefix.size()] == '.' || path[prefix.size()] == '[');
+}
+
 template <class T>
 bool same_as(const void* a, const void* b) {
   return *static_cast<const T*>(a) == *static_cast<const T*>(b);
@@ -50,7 +63,7 @@ bool same_headers(const void* a, const void* b) {
 /// both are copies of the plan's own.
 class Comparison {
  public:
-  explicit Comparison(ReloadPlan& plan) : plan_(plan) {}
+  Comparison(ReloadPlan& plan, std::string_view driver) : plan_(plan), driver_(driver) {}
 
   void section(const Section& schema, const std::string& prefix, void* running, void* next) {
     for (const Field& f : schema.fields) {
@@ -65,7 +78,7 @@ class Comparison {
 
  private:
   void changed(const std::string& path, const Field& f, void* running, void* next) {
-    if (is_reloadable(path)) {
+    if (is_reloadable(path, driver_)) {
       plan_.applied.push_back(path);
     } else {
       plan_.needs_restart.push_back(path);
@@ -127,6 +140,7 @@ class Comparison {
   }
 
   ReloadPlan& plan_;
+  const std::string_view driver_;
 };
 
 /// Connections that were begun one way cannot go on the other.
@@ -134,11 +148,11 @@ bool turns_tls(const Config& a, const Config& b) { return a.server.tls.cert.empt
 
 }  // namespace
 
-bool is_reloadable(std::string_view path) {
-  return std::any_of(std::begin(kReloadable), std::end(kReloadable), [&](std::string_view prefix) {
-    return path.starts_with(prefix) &&
-           (path.size() == prefix.size() || path[prefix.size()] == '.' || path[prefix.size()] == '[');
-  });
+bool is_reloadable(std::string_view path, std::string_view storage_driver) {
+  const auto above = [&](std::string_view prefix) { return is_below(path, prefix); };
+  return std::any_of(std::begin(kReloadable), std::end(kReloadable), above) ||
+         (storage_driver == "sqlite" &&
+          std::any_of(std::begin(kReloadableOfSqlite), std::end(kReloadableOfSqlite), above));
 }
 
 ReloadPlan plan_reload(const Config& running, const Config& next) {
@@ -148,7 +162,7 @@ ReloadPlan plan_reload(const Config& running, const Config& next) {
     plan.needs_restart.emplace_back("server.tls");
   }
   Config before = running;
-  Comparison(plan).section(root_section(), "", &before, &plan.config);
+  Comparison(plan, trim(running.storage.driver)).section(root_section(), "", &before, &plan.config);
   return plan;
 }
 

@@ -98,7 +98,7 @@ TEST(ReloadPlan, TellsNoValues) {
 TEST(ReloadPlan, KnowsOfEveryKeyWhetherItCanBeApplied) {
   Keys fixed;
   for (const KeyPath& key : all_keys())
-    if (key.type != KeyType::section && !is_reloadable(key.path)) fixed.push_back(key.path);
+    if (key.type != KeyType::section && !is_reloadable(key.path, "postgres")) fixed.push_back(key.path);
   const Keys expected{"server.host",
                       "server.port",
                       "server.workers",
@@ -128,6 +128,10 @@ TEST(ReloadPlan, KnowsOfEveryKeyWhetherItCanBeApplied) {
                       "auth.header",
                       "limits.redis_url"};
   EXPECT_EQ(fixed, expected);
+  for (const KeyPath& key : all_keys())
+    if (is_reloadable(key.path, "sqlite") != is_reloadable(key.path, "postgres")) {
+      EXPECT_TRUE(key.path.ends_with("retention_days") || key.path == "storage.max_bytes") << key.path;
+    }
 }
 
 }  // namespace

@@ -17,6 +17,8 @@ class BodyRetention {
  public:
   /// 0 days: for ever.
   BodyRetention(int days, Clock clock) : days_(days), clock_(clock) {}
+  /// Of the next pass.
+  void set_days(int days) { days_ = days; }
   /// The next step may begin a pass. Without it only one that is under way goes on, so that passes over rows that keep
   /// coming have an end.
   void look_again() { may_begin_ = true; }
@@ -42,7 +44,7 @@ class BodyRetention {
   int empty(const RetentionParts& parts, std::int64_t& emptied, std::size_t& done);
   int keep(BlockTables& tables, bool end);
 
-  const int days_;
+  int days_;
   const Clock clock_;
   bool may_begin_ = true;
   Pass pass_;

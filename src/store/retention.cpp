@@ -25,6 +25,10 @@ int StoreRetention::step(const RetentionParts& parts, StoreSize& size, std::int6
   const std::int64_t now = clock_.mono_ns();
   if (next_look_ns_ != 0 && now < next_look_ns_ && (options_.max_bytes <= 0 || !size.passed(options_.max_bytes)))
     return kOk;
+  if (next_look_ns_ != 0 && now_) {
+    options_ = now_();
+    bodies_.set_days(options_.bodies_days);
+  }
   next_look_ns_ = 0;
   before_step_ = pass_;
   if (pass_started_ns_ == 0) pass_started_ns_ = now;

@@ -46,8 +46,14 @@ class StoreSize {
 class StoreRetention {
  public:
   using Report = std::function<void(const RetentionReport&)>;
-  StoreRetention(const RetentionOptions& options, Clock clock, Report report)
-      : options_(options), clock_(clock), report_(std::move(report)), bodies_(options.bodies_days, clock) {}
+  using Now = std::function<RetentionOptions()>;
+  /// `now`: what is kept, asked at each look; empty: always `options`.
+  StoreRetention(const RetentionOptions& options, Now now, Clock clock, Report report)
+      : options_(options),
+        now_(std::move(now)),
+        clock_(clock),
+        report_(std::move(report)),
+        bodies_(options.bodies_days, clock) {}
   /// Looks at everything again: the database is another one, or the last step was rolled back.
   void restart();
   /// One bounded step, some hundred rows or pages and some ten milliseconds. `rolled` is how far blocks go; rows that
@@ -61,7 +67,8 @@ class StoreRetention {
   int bound_size(const RetentionParts& parts, StoreSize& size, std::int64_t rolled, bool& did);
   std::int64_t hour_of_days_ago(int days) const;
 
-  const RetentionOptions options_;
+  RetentionOptions options_;
+  const Now now_;
   const Clock clock_;
   const Report report_;
   RowRetention rows_;

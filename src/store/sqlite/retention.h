@@ -11,8 +11,9 @@ namespace gw::store::sqlite {
 
 class Retention {
  public:
-  Retention(const RetentionOptions& options, Clock clock, StoreRetention::Report report)
-      : clock_(clock), retention_(options, clock, std::move(report)) {}
+  /// See StoreRetention.
+  Retention(const RetentionOptions& options, StoreRetention::Now now, Clock clock, StoreRetention::Report report)
+      : clock_(clock), retention_(options, std::move(now), clock, std::move(report)) {}
   void restart() { retention_.restart(); }
   /// SQLITE_OK or the failure.
   int step(Connection& db, Roller& roller, std::int64_t& rolled, bool& did);

@@ -66,6 +66,26 @@ class SqliteRetentionTest : public SqliteCorrections {
   std::vector<RetentionReport> reports_;
 };
 
+TEST_F(SqliteRetentionTest, WhatIsKeptMayChangeWhileTheDatabaseIsOpen) {
+  RetentionOptions kept;
+  SqliteOptions o = keeping(kept);
+  o.retention_now = [&] { return kept; };
+  open(o);
+  fill(5'000);
+  settle_after(0);
+  EXPECT_EQ(reports_.size(), 0U);
+  kept = {.days = 2, .bodies_days = 1};
+  settle_after(0);
+  const std::int64_t from = hour_of(2);
+  ASSERT_GT(forget([&](const Trace& t) { return t.timestamp_ns < from; }), 500);
+  EXPECT_EQ(ask("SELECT count(*) FROM traces"), std::to_string(expected_.rows().size()));
+  EXPECT_EQ(with_bodies(),
+            expected_ids([&](const Trace& t) { return !t.request_body.empty() && t.timestamp_ns >= hour_of(1); }));
+  kept = {};
+  settle_after(30 * kDayNs);
+  EXPECT_EQ(ask("SELECT count(*) FROM traces"), std::to_string(expected_.rows().size())) << "for ever again";
+}
+
 TEST_F(SqliteRetentionTest, WholeHoursGoAndTheirSumsStay) {
   open();
   fill(9'000);

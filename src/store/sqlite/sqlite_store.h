@@ -35,6 +35,8 @@ struct SqliteOptions {
   /// leave this off.
   bool read_once = false;
   RetentionOptions retention;  ///< of a writer; applied in its idle() and tidy(), and with every few writes
+  /// Asked about once a minute, on the writer's thread, when it may change; may be empty.
+  StoreRetention::Now retention_now;
   /// Told what a pass of retention did, when it did something; may be empty.
   StoreRetention::Report on_retention;
   /// Told of long work, while opening (migration of an older database) and in idle(); may be empty.

@@ -52,7 +52,7 @@ bool is_invalid_data(int code) {
 SqliteWriter::SqliteWriter(SqliteOptions options)
     : options_(std::move(options)),
       source_(options_.clock),
-      retention_(options_.retention, options_.clock, options_.on_retention) {}
+      retention_(options_.retention, options_.retention_now, options_.clock, options_.on_retention) {}
 
 void SqliteWriter::close() {
   statements_ = {};

@@ -139,6 +139,52 @@ scenario('what needs a restart is named, and the rest is applied', async (world)
   assert.match(await reloaded(gateway), /needs a restart:\n {2}server\.workers\n {2}trace\.ring_bytes\n/, 'said again');
 });
 
+scenario('connections to a provider are kept when it is reached as before, and closed when it is not', async (world) => {
+  const a = await provider(world, 'a');
+  const b = await provider(world, 'b');
+  const gateway = await world.gateway({
+    openai: a.upstream.url,
+    anthropic: b.upstream.url,
+    config: { server: { workers: 1 } },
+  });
+  assert.equal((await ask(world, gateway)).status, 200);
+  change(gateway, { log: { level: 'debug' }, providers: { openai: { idle_timeout_ms: 5000 } } });
+  await reloaded(gateway);
+  assert.equal((await ask(world, gateway)).status, 200);
+  assert.equal(a.upstream.connections.length, 1);
+  change(gateway, { providers: { openai: { upstream: b.upstream.url } } });
+  await reloaded(gateway);
+  await within(10000, a.upstream.connections[0].gone, 'the idle connection to the old provider is closed');
+});
+
+scenario('streams of many earlier configurations stay open; too many refuse a further reload until one ends', async (world) => {
+  const a = await provider(world, 'a');
+  const open = [];
+  a.routes.on('/v1/responses', async (request, peer) => {
+    await peer.write(head('HTTP/1.1 200 OK', [['Content-Type', 'text/event-stream'], ['Transfer-Encoding', 'chunked']]));
+    await new Promise((resolve) => open.push(resolve));
+    await peer.write(chunked(Buffer.from('data: [DONE]\n\n')));
+  });
+  const gateway = await world.gateway({ openai: a.upstream.url, config: { server: { workers: 1 } } });
+  const streams = [];
+  for (let i = 0; i < 64; i++) {
+    const client = await world.client(gateway);
+    await client.write(post('/openai/v1/responses', '{"stream":true}'));
+    await client.readHead();
+    streams.push(client);
+    change(gateway, { server: { idle_timeout_ms: 100000 + i } });
+    await reloaded(gateway);
+  }
+  const { code, stderr } = await reload(gateway);
+  assert.equal(code, 1);
+  assert.match(stderr, /streams that are open still use 64 earlier configurations/);
+  open[0]();
+  await streams[0].readUntil('0\r\n\r\n', 'the end of the first stream');
+  await until(async () => (await reload(gateway)).code === 0, 'a reload is taken again');
+  for (const end of open) end();
+  for (const client of streams.slice(1)) await client.readUntil('0\r\n\r\n', 'the end of a stream');
+});
+
 scenario('a certificate is replaced for new connections, and open ones go on', async (world) => {
   const authority = new Authority(world.dir);
   const a = await provider(world, 'a');
