@@ -127,6 +127,7 @@ struct Server::Impl {
   Result<void> open_workers();
   std::function<api::ApiResponse(const api::ApiRequest&)> with_metrics(
       std::function<api::ApiResponse(const api::ApiRequest&)> others);
+  void warn_of_credentials(const config::Config& config);
   void banner();
   void run_threads();
   bool wait_for_workers(std::int64_t deadline_ns);
@@ -442,13 +443,17 @@ std::function<api::ApiResponse(const api::ApiRequest&)> Server::Impl::with_metri
   };
 }
 
+void Server::Impl::warn_of_credentials(const config::Config& c) {
+  for (const config::ProviderConfig* p : config::all_providers(c))
+    if (const std::string warning = config::credential_warning(*p); !warning.empty()) log->warn(warning);
+}
+
 void Server::Impl::banner() {
   const config::Config& c = options.config;
   if (const std::string warning = auth::startup_warning(services->keys.view()->authorizer(), c.server.host);
       !warning.empty())
     log->warn(warning);
-  for (const config::ProviderConfig* p : config::all_providers(c))
-    if (const std::string warning = config::credential_warning(*p); !warning.empty()) log->warn(warning);
+  warn_of_credentials(c);
   if (const char* file = std::getenv("SSL_CERT_FILE"); file != nullptr && *file != 0 && ::access(file, R_OK) != 0)
     log->warn("SSL_CERT_FILE cannot be read; certificates of providers are checked without it")
         .field("path", file)
@@ -571,6 +576,7 @@ ReloadParts Server::Impl::reload_parts() {
               [this](const config::Config& c) {
                 log->set(log_settings(c));
                 retention.set(c.storage);
+                warn_of_credentials(c);
               }};
 }
 
