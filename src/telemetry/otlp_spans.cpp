@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
 #include "base/strings.h"
 #include "route/route_table.h"
@@ -29,7 +30,10 @@ std::string_view path_of(std::string_view target) {
 
 std::string_view bytes_of(const auto& id) { return {reinterpret_cast<const char*>(id.data()), id.size()}; }
 
-constexpr std::uint32_t kAttributes = 9;  ///< of Span
+// Fields of Span.
+constexpr std::uint32_t kName = 5, kAttributes = 9;
+
+constexpr std::size_t kMostMethod = 32;  // of a name
 
 /// Of field `field`, which is `size` bytes long.
 void put_head(std::string& out, std::uint32_t field, std::size_t size) {
@@ -61,24 +65,137 @@ HostPort split_host(std::string_view text) {
   return {host, sound ? number : 0};
 }
 
+void put(std::string& to, std::string_view key, std::string_view value) { add_attribute(to, kAttributes, key, value); }
+void put(std::string& to, std::string_view key, std::int64_t value) { add_attribute(to, kAttributes, key, value); }
+void put_if(std::string& to, std::string_view key, std::string_view value) {
+  if (!value.empty()) put(to, key, value);
+}
+void put_text(std::string& to, std::uint32_t field, std::string_view text) {
+  put_head(to, field, text.size());
+  to.append(text);
+}
+void put_host(std::string& to, std::string_view text, std::string_view name_key, std::string_view port_key) {
+  const HostPort at = split_host(text);
+  put(to, name_key, at.host);
+  if (at.port != 0) put(to, port_key, at.port);
+}
+
+char* put_fixed64(char* p, std::uint32_t field, std::uint64_t v) {
+  *p++ = static_cast<char>(field << 3 | 1);
+  for (int i = 0; i < 8; ++i) *p++ = static_cast<char>(v >> 8 * i);
+  return p;
+}
+template <std::size_t N>
+char* put_id(char* p, std::uint32_t field, const std::array<std::uint8_t, N>& id) {
+  *p++ = static_cast<char>(field << 3 | 2);
+  *p++ = static_cast<char>(N);
+  std::memcpy(p, id.data(), N);
+  return p + N;
+}
+
+std::string model_attribute(std::string_view model) {
+  std::string out;
+  put(out, "gateway.model", or_unknown(model));
+  return out;
+}
+
 }  // namespace
 
 SpanEncoder::SpanEncoder(SpanOptions options)
-    : options_(std::move(options)), resource_(encode_resource(options_.resource)) {}
+    : options_(std::move(options)),
+      resource_(encode_resource(options_.resource)),
+      unknown_model_(model_attribute({})) {}
 
 void SpanEncoder::add(const SpanRecord& r) {
-  begin_record(r);
-  switch (r.head().kind) {
-    case RecordKind::exchange:
-      return add_exchange(r);
-    case RecordKind::enqueue:
-      return add_enqueue(r, r.head().base_id);
-    case RecordKind::write:
-      return add_write(r);
-  }
+  if (r.head().kind == RecordKind::write) return add_write(r);
+  if (!is_of(r)) read_texts(r);
+  if (r.head().kind == RecordKind::enqueue) return add_enqueue(r, r.head().base_id);
+  add_exchange(r);
+}
+
+/// Whether texts_ are those of this record.
+bool SpanEncoder::is_of(const SpanRecord& r) const {
+  const SpanHead& h = r.head();
+  return texts_.any && texts_.route == h.route && texts_.tls == h.tls && texts_.call_tls == h.call_tls &&
+         texts_.http_minor == h.http_minor &&
+         std::memcmp(texts_.sizes.data(), h.sizes.data(), sizeof texts_.sizes) == 0 && texts_.raw == r.lasting_texts();
+}
+
+void SpanEncoder::read_texts(const SpanRecord& r) {
+  const SpanHead& h = r.head();
+  texts_.any = true;
+  texts_.route = h.route;
+  texts_.tls = h.tls;
+  texts_.call_tls = h.call_tls;
+  texts_.http_minor = h.http_minor;
+  std::memcpy(texts_.sizes.data(), h.sizes.data(), sizeof texts_.sizes);
+  texts_.raw.assign(r.lasting_texts());
+  read_common(r);
+  read_server(r);
+  read_call(r);
+}
+
+void SpanEncoder::read_common(const SpanRecord& r) {
+  texts_.common.clear();
+  put(texts_.common, "gateway.provider", or_unknown(clean(r, SpanText::provider)));
+  put(texts_.common, "gateway.org_id", or_unknown(clean(r, SpanText::org)));
+  put(texts_.common, "gateway.workspace_id", or_unknown(clean(r, SpanText::workspace)));
+  const std::string_view prefix = clean(r, SpanText::prefix);
+  if (prefix.empty())
+    pattern_.assign(pattern_of(path_of(r.text(SpanText::target))));
+  else
+    pattern_.assign(prefix).append("/*");
+  put(texts_.common, "gateway.route", pattern_);
+  texts_.model = model_attribute(clean(r, SpanText::model));
+  texts_.caller.clear();
+  put_if(texts_.caller, "gateway.key_id", clean(r, SpanText::key_id));
+  put_if(texts_.caller, "gateway.role", clean(r, SpanText::role));
+
+  texts_.routed.clear();
+  put_text(texts_.routed, kName, "gateway.route");
+  put(texts_.routed, "gateway.route.provider", or_unknown(clean(r, SpanText::provider)));
+  put(texts_.routed, "gateway.route.prefix",
+      r.head().route == RouteKind::provider ? clean(r, SpanText::prefix) : std::string_view("/"));
+}
+
+void SpanEncoder::read_server(const SpanRecord& r) {
+  std::string& out = texts_.server;
+  out.clear();
+  name_.assign(clean(r, SpanText::method).substr(0, kMostMethod)).append(" ").append(pattern_);
+  put_text(out, kName, name_);
+  put(out, "http.method", clean(r, SpanText::method));
+  put(out, "http.scheme", r.head().tls ? std::string_view("https") : std::string_view("http"));
+  put_host(out, clean(r, SpanText::host), "net.host.name", "net.host.port");
+  put_if(out, "net.sock.peer.addr", clean(r, SpanText::peer));
+  put_if(out, "user_agent.original", clean(r, SpanText::user_agent));
+  const std::string_view forwarded = clean(r, SpanText::forwarded_for);
+  put_if(out, "http.client_ip", trim(forwarded.substr(0, forwarded.find(','))));
+  put(out, "http.target", clean_text(path_of(r.text(SpanText::target))));
+  put(out, "net.protocol.version", r.head().http_minor == 0 ? std::string_view("1.0") : std::string_view("1.1"));
+}
+
+void SpanEncoder::read_call(const SpanRecord& r) {
+  std::string& out = texts_.call;
+  out.clear();
+  const std::string_view path = path_of(r.text(SpanText::call_target));
+  const std::string_view pattern = pattern_of(path);
+  name_.assign("proxy ").append(clean(r, SpanText::method).substr(0, kMostMethod)).append(" ").append(pattern);
+  put_text(out, kName, name_);
+  put(out, "http.method", clean(r, SpanText::method));
+  // The query that the configuration adds may hold a key: only the client's own is shown.
+  url_.assign(r.head().call_tls ? "https://" : "http://").append(r.text(SpanText::call_host)).append(path);
+  const std::string_view asked = r.text(SpanText::target);
+  if (const std::size_t query = asked.find('?'); query != std::string_view::npos) url_.append(asked.substr(query));
+  put(out, "http.url", clean_text(url_));
+  put_host(out, clean(r, SpanText::call_host), "net.peer.name", "net.peer.port");
+  put_if(out, "user_agent.original", clean(r, SpanText::user_agent));
 }
 
 void SpanEncoder::add_exchange(const SpanRecord& r) {
+  correlation_.clear();
+  put_if(correlation_, "gateway.correlation_id", clean(r, SpanText::correlation_id));
+  status_text_.clear();
+  if (r.head().status >= 500) status_text_.assign("http ").append(std::to_string(r.head().status));
   add_server(r);
   if (r.head().auth != AuthResult::none) add_auth(r);
   if (r.head().route != RouteKind::none) add_route(r);
@@ -89,27 +206,15 @@ void SpanEncoder::add_exchange(const SpanRecord& r) {
 void SpanEncoder::add_server(const SpanRecord& r) {
   const SpanHead& h = r.head();
   begin(r, part_id(h.base_id, ExchangePart::server), h.parent_id, Kind::server, 0, h.end_ns);
-  const std::string_view method = clean(r, SpanText::method);
-  name(named("", method, route_));
-  attribute("http.method", method);
-  attribute("http.scheme", h.tls ? std::string_view("https") : std::string_view("http"));
-  host_attributes(clean(r, SpanText::host), "net.host.name", "net.host.port");
-  attribute_if("net.sock.peer.addr", clean(r, SpanText::peer));
-  attribute_if("user_agent.original", clean(r, SpanText::user_agent));
-  const std::string_view forwarded = clean(r, SpanText::forwarded_for);
-  attribute_if("http.client_ip", trim(forwarded.substr(0, forwarded.find(','))));
-  attribute("http.target", path_of(clean(r, SpanText::target)));
-  attribute("net.protocol.version", h.http_minor == 0 ? std::string_view("1.0") : std::string_view("1.1"));
-  if (h.request_bytes > 0) attribute("http.request_content_length", h.request_bytes);
-  if (h.response_bytes > 0) attribute("http.response_content_length", h.response_bytes);
-  attribute("http.status_code", std::int64_t{h.status});
+  span_.append(texts_.server);
+  if (h.request_bytes > 0) put(span_, "http.request_content_length", h.request_bytes);
+  if (h.response_bytes > 0) put(span_, "http.response_content_length", h.response_bytes);
+  put(span_, "http.status_code", std::int64_t{h.status});
   if (h.client_left)
-    attribute(h.call_status != 0 ? std::string_view("http.write_error") : std::string_view("http.read_error"),
-              clean(r, SpanText::error));
-  if (h.auth != AuthResult::none) {
-    add_common(clean(r, SpanText::model));
-    span_.append(caller_);
-  }
+    put(span_, h.call_status != 0 ? std::string_view("http.write_error") : std::string_view("http.read_error"),
+        clean(r, SpanText::error));
+  if (h.auth != AuthResult::none)
+    span_.append(texts_.common).append(texts_.model).append(texts_.caller).append(correlation_);
   end({.error = h.status >= 500}, http_);
 }
 
@@ -117,51 +222,35 @@ void SpanEncoder::add_auth(const SpanRecord& r) {
   const SpanHead& h = r.head();
   begin(r, part_id(h.base_id, ExchangePart::auth), part_id(h.base_id, ExchangePart::server), Kind::internal, 0,
         h.end_ns);
-  name("gateway.auth");
-  add_common(kUnknown);
+  put_text(span_, kName, "gateway.auth");
+  span_.append(texts_.common).append(unknown_model_);
   const bool denied = h.auth != AuthResult::allow;
   const std::string_view reason = h.auth == AuthResult::unauthorized ? "unauthorized" : "forbidden";
-  attribute("gateway.auth.result", denied ? std::string_view("deny") : std::string_view("allow"));
+  put(span_, "gateway.auth.result", denied ? std::string_view("deny") : std::string_view("allow"));
   if (denied) {
-    attribute("gateway.auth.deny_reason", reason);
+    put(span_, "gateway.auth.deny_reason", reason);
     return end({.error = true, .text = reason}, gateway_);
   }
-  span_.append(caller_);
-  end({.error = h.status >= 500, .text = http_status_text(h.status)}, gateway_);
+  span_.append(texts_.caller).append(correlation_);
+  end({.error = h.status >= 500, .text = status_text_}, gateway_);
 }
 
 void SpanEncoder::add_route(const SpanRecord& r) {
   const SpanHead& h = r.head();
   begin(r, part_id(h.base_id, ExchangePart::route), part_id(h.base_id, ExchangePart::auth), Kind::internal, h.route_ns,
         h.end_ns);
-  name("gateway.route");
-  add_common(kUnknown);
-  attribute("gateway.route.provider", or_unknown(clean(r, SpanText::provider)));
-  attribute("gateway.route.prefix",
-            h.route == RouteKind::provider ? clean(r, SpanText::prefix) : std::string_view("/"));
-  end({.error = h.status >= 500, .text = http_status_text(h.status)}, gateway_);
+  span_.append(texts_.routed).append(texts_.common).append(unknown_model_);
+  end({.error = h.status >= 500, .text = status_text_}, gateway_);
 }
 
 void SpanEncoder::add_call(const SpanRecord& r) {
   const SpanHead& h = r.head();
   begin(r, part_id(h.base_id, ExchangePart::call), part_id(h.base_id, ExchangePart::route), Kind::client, h.call_ns,
         h.call_end_ns);
-  const std::string_view method = clean(r, SpanText::method);
-  const std::string_view target = r.text(SpanText::call_target);
-  const std::string_view host = clean(r, SpanText::call_host);
-  const std::string_view path = path_of(target);
-  name(named("proxy ", method, pattern_of(path)));
-  attribute("http.method", method);
-  // The query that the configuration adds may hold a key: only the client's own is shown.
-  url_.assign(h.call_tls ? "https://" : "http://").append(host).append(path);
-  const std::string_view asked = r.text(SpanText::target);
-  if (const std::size_t query = asked.find('?'); query != std::string_view::npos) url_.append(asked.substr(query));
-  attribute("http.url", clean_value(url_, clean_url_));
-  host_attributes(host, "net.peer.name", "net.peer.port");
-  attribute_if("user_agent.original", clean(r, SpanText::user_agent));
-  if (h.call_request_bytes > 0) attribute("http.request_content_length", h.call_request_bytes);
-  if (h.call_status != 0) attribute("http.status_code", std::int64_t{h.call_status});
-  if (h.call_response_bytes >= 0) attribute("http.response_content_length", h.call_response_bytes);
+  span_.append(texts_.call);
+  if (h.call_request_bytes > 0) put(span_, "http.request_content_length", h.call_request_bytes);
+  if (h.call_status != 0) put(span_, "http.status_code", std::int64_t{h.call_status});
+  if (h.call_response_bytes >= 0) put(span_, "http.response_content_length", h.call_response_bytes);
   const std::string_view error = clean(r, SpanText::error);
   if (!error.empty()) exception(h.started_ns + h.call_end_ns, error);
   end({.error = h.call_status >= 400 || !error.empty(), .text = error}, http_);
@@ -171,74 +260,45 @@ void SpanEncoder::add_enqueue(const SpanRecord& r, SpanId id) {
   const SpanHead& h = r.head();
   const SpanId parent = h.kind == RecordKind::enqueue ? h.parent_id : part_id(h.base_id, ExchangePart::auth);
   begin(r, id, parent, Kind::internal, h.enqueue_ns, h.enqueue_end_ns);
-  name("gateway.trace.enqueue");
-  add_common(clean(r, SpanText::model));
+  put_text(span_, kName, "gateway.trace.enqueue");
+  span_.append(texts_.common).append(texts_.model);
   const bool dropped = h.enqueue == EnqueueResult::dropped;
-  attribute("gateway.trace.enqueue.result", dropped ? std::string_view("dropped") : std::string_view("accepted"));
+  put(span_, "gateway.trace.enqueue.result", dropped ? std::string_view("dropped") : std::string_view("accepted"));
   end({.error = dropped, .text = "trace dropped"}, gateway_);
 }
 
 void SpanEncoder::add_write(const SpanRecord& r) {
   const SpanHead& h = r.head();
   begin(r, part_id(h.base_id, ExchangePart::server), {}, Kind::internal, 0, h.end_ns);
-  name("gateway.trace.write");
-  add_common(kUnknown);
-  attribute("gateway.trace.write.batch_size", std::int64_t{h.batch_size});
+  put_text(span_, kName, "gateway.trace.write");
+  for (const std::string_view key : {"gateway.provider", "gateway.org_id", "gateway.workspace_id"})
+    put(span_, key, kUnknown);
+  span_.append(unknown_model_);
+  put(span_, "gateway.route", kOther);
+  put(span_, "gateway.trace.write.batch_size", std::int64_t{h.batch_size});
   const std::string_view error = clean(r, SpanText::error);
-  attribute_if("gateway.trace.write.error_class", error);
+  put_if(span_, "gateway.trace.write.error_class", error);
   end({.error = !error.empty(), .text = "write failed"}, gateway_);
 }
 
 void SpanEncoder::begin(const SpanRecord& r, SpanId id, SpanId parent, Kind kind, std::int64_t start_ns,
                         std::int64_t end_ns) {
   const SpanHead& h = r.head();
-  span_.clear();
-  protozero::pbf_writer span(span_);
-  span.add_bytes(1, bytes_of(h.trace_id).data(), h.trace_id.size());
-  span.add_bytes(2, bytes_of(id).data(), id.size());
-  if (const std::string_view state = r.text(SpanText::trace_state); !state.empty()) add_text(3, state);
   const bool root = parent == SpanId{};
-  if (!root) span.add_bytes(4, bytes_of(parent).data(), parent.size());
-  span.add_enum(6, static_cast<std::int32_t>(kind));
-  span.add_fixed64(7, static_cast<std::uint64_t>(h.started_ns + start_ns));
-  span.add_fixed64(8, static_cast<std::uint64_t>(h.started_ns + std::max(start_ns, end_ns)));
   const bool remote = kind == Kind::server && h.remote_parent;
-  span.add_fixed32(16, kSampled | (root ? 0 : kParentKnown) | (remote ? kParentRemote : 0));
-}
-
-void SpanEncoder::add_text(std::uint32_t field, std::string_view text) {
-  put_head(span_, field, text.size());
-  span_.append(text);
-}
-
-void SpanEncoder::host_attributes(std::string_view text, std::string_view name_key, std::string_view port_key) {
-  const HostPort at = split_host(text);
-  attribute(name_key, at.host);
-  if (at.port != 0) attribute(port_key, at.port);
-}
-
-/// What several spans of the record say is encoded once.
-void SpanEncoder::begin_record(const SpanRecord& r) {
-  const auto put = [](std::string& to, std::string_view key, std::string_view value) {
-    add_attribute(to, kAttributes, key, value);
-  };
-  common_.clear();
-  put(common_, "gateway.provider", or_unknown(clean(r, SpanText::provider)));
-  put(common_, "gateway.org_id", or_unknown(clean(r, SpanText::org)));
-  put(common_, "gateway.workspace_id", or_unknown(clean(r, SpanText::workspace)));
-  route_.assign(pattern(r));
-  put(common_, "gateway.route", route_);
-  caller_.clear();
-  for (const auto& [key, which] :
-       {std::pair<std::string_view, SpanText>{"gateway.correlation_id", SpanText::correlation_id},
-        {"gateway.key_id", SpanText::key_id},
-        {"gateway.role", SpanText::role}})
-    if (const std::string_view value = clean(r, which); !value.empty()) put(caller_, key, value);
-}
-
-void SpanEncoder::add_common(std::string_view model) {
-  span_.append(common_);
-  attribute("gateway.model", or_unknown(model));
+  char head[80];
+  char* p = put_id(head, 1, h.trace_id);
+  p = put_id(p, 2, id);
+  if (!root) p = put_id(p, 4, parent);
+  *p++ = 6 << 3;
+  *p++ = static_cast<char>(kind);
+  p = put_fixed64(p, 7, static_cast<std::uint64_t>(h.started_ns + start_ns));
+  p = put_fixed64(p, 8, static_cast<std::uint64_t>(h.started_ns + std::max(start_ns, end_ns)));
+  p = put_varint(p, 16 << 3 | 5);
+  const std::uint32_t flags = kSampled | (root ? 0 : kParentKnown) | (remote ? kParentRemote : 0);
+  for (int i = 0; i < 4; ++i) *p++ = static_cast<char>(flags >> 8 * i);
+  span_.assign(head, static_cast<std::size_t>(p - head));
+  if (const std::string_view state = r.text(SpanText::trace_state); !state.empty()) put_text(span_, 3, state);
 }
 
 void SpanEncoder::exception(std::int64_t at_ns, std::string_view text) {
@@ -248,71 +308,33 @@ void SpanEncoder::exception(std::int64_t at_ns, std::string_view text) {
   e.add_string(2, "exception");
   add_attribute(event, 3, "exception.type", std::string_view("upstream_error"));
   add_attribute(event, 3, "exception.message", text);
-  add_text(11, event);
+  put_text(span_, 11, event);
 }
 
 void SpanEncoder::end(Status status, std::string& to) {
   if (status.error) {
     const std::size_t text = status.text.empty() ? 0 : 1 + varint_size(status.text.size()) + status.text.size();
     put_head(span_, 15, text + 2);
-    if (!status.text.empty()) add_text(2, status.text);
+    if (!status.text.empty()) put_text(span_, 2, status.text);
     span_.append("\x18\x02", 2);  // code: STATUS_CODE_ERROR
   }
-  put_head(to, 2, span_.size());
-  to.append(span_);
+  put_text(to, 2, span_);
   ++spans_;
 }
 
-std::string_view SpanEncoder::clean(const SpanRecord& r, SpanText which) {
-  const std::string_view raw = r.text(which);
-  if (raw.empty()) return {};
-  Cached& known = cache_[static_cast<std::size_t>(which)];
-  if (known.raw != raw) {
-    known.raw.assign(raw);
-    const std::string_view clean = clean_value(trim(raw), known.clean);
-    if (clean.data() != known.clean.data()) known.clean.assign(clean);
-  }
-  return known.clean;
+/// Fit to be sent; valid until the next one.
+std::string_view SpanEncoder::clean_text(std::string_view text) {
+  text = trim(text);
+  if (text.empty()) return {};
+  return cut_at_character(options_.scrub(sound_text(text, sound_), scrubbed_), options_.most_value_bytes);
 }
 
-/// Fit to be sent: `text` or a view of `out`.
-std::string_view SpanEncoder::clean_value(std::string_view text, std::string& out) {
-  const std::string_view sound = sound_text(text, scratch_);
-  std::string_view clean = options_.scrub(sound, value_);
-  clean = cut_at_character(clean, options_.most_value_bytes);
-  if (clean.data() == text.data()) return clean;
-  out.assign(clean);
-  return out;
-}
-
-std::string_view SpanEncoder::http_status_text(int status) {
-  if (status < 500) return {};
-  status_text_.assign("http ").append(std::to_string(status));
-  return status_text_;
-}
-
-std::string_view SpanEncoder::pattern(const SpanRecord& r) {
-  const std::string_view prefix = clean(r, SpanText::prefix);
-  if (prefix.empty()) return pattern_of(path_of(r.text(SpanText::target)));
-  pattern_.assign(prefix).append("/*");
-  return pattern_;
-}
-
-/// Of a path that no route is known of.
+/// Of a path that no route is known of; maybe a view of url_.
 std::string_view SpanEncoder::pattern_of(std::string_view path) {
   if (route::under_prefix(path, "/api")) return "/api/*";
-  for (const std::string& prefix : options_.prefixes) {
-    if (!route::under_prefix(path, prefix)) continue;
-    pattern_.assign(prefix).append("/*");
-    return pattern_;
-  }
+  for (const std::string& prefix : options_.prefixes)
+    if (route::under_prefix(path, prefix)) return url_.assign(prefix).append("/*");
   return kOther;
-}
-
-std::string_view SpanEncoder::named(std::string_view prefix, std::string_view method, std::string_view pattern) {
-  constexpr std::size_t kMostMethod = 32;
-  name_.assign(prefix).append(method.substr(0, kMostMethod)).append(" ").append(pattern);
-  return name_;
 }
 
 std::string SpanEncoder::take() {

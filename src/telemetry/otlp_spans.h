@@ -37,6 +37,26 @@ class SpanEncoder {
     bool error = false;
     std::string_view text{};
   };
+  /// What an exchange's texts make of its spans: names and attributes. Most exchanges have those of the one before.
+  struct Texts {
+    // Of the record that they were made of:
+    std::string raw;
+    std::array<std::uint16_t, kLastingTexts> sizes{};
+    RouteKind route = RouteKind::none;
+    bool tls = false, call_tls = false, any = false;
+    std::uint8_t http_minor = 0;
+
+    std::string common;                ///< gateway.* but the model
+    std::string caller;                ///< key and role
+    std::string model;                 ///< gateway.model
+    std::string server, routed, call;  ///< name and attributes
+  };
+
+  bool is_of(const SpanRecord& r) const;
+  void read_texts(const SpanRecord& r);
+  void read_common(const SpanRecord& r);
+  void read_server(const SpanRecord& r);
+  void read_call(const SpanRecord& r);
 
   void add_exchange(const SpanRecord& r);
   void add_server(const SpanRecord& r);
@@ -47,38 +67,22 @@ class SpanEncoder {
   void add_write(const SpanRecord& r);
 
   void begin(const SpanRecord& r, SpanId id, SpanId parent, Kind kind, std::int64_t start_ns, std::int64_t end_ns);
-  void name(std::string_view text) { add_text(5, text); }
-  void add_text(std::uint32_t field, std::string_view text);
-  void attribute(std::string_view key, std::string_view value) { add_attribute(span_, 9, key, value); }
-  void attribute(std::string_view key, std::int64_t value) { add_attribute(span_, 9, key, value); }
-  void attribute_if(std::string_view key, std::string_view value) {
-    if (!value.empty()) attribute(key, value);
-  }
-  void host_attributes(std::string_view host, std::string_view name_key, std::string_view port_key);
-  void begin_record(const SpanRecord& r);
-  void add_common(std::string_view model);
   void exception(std::int64_t at_ns, std::string_view text);
   void end(Status status, std::string& to);
 
-  std::string_view clean(const SpanRecord& r, SpanText which);
-  std::string_view clean_value(std::string_view text, std::string& out);
-  std::string_view http_status_text(int status);
-  std::string_view pattern(const SpanRecord& r);  ///< of the client's path
+  std::string_view clean(const SpanRecord& r, SpanText which) { return clean_text(r.text(which)); }
+  std::string_view clean_text(std::string_view text);
   std::string_view pattern_of(std::string_view path);
-  std::string_view named(std::string_view prefix, std::string_view method, std::string_view pattern);
-
-  struct Cached {
-    std::string raw, clean;
-  };
 
   const SpanOptions options_;
   const std::string resource_;
+  const std::string unknown_model_;
   std::string gateway_, http_;  ///< spans by scope, each as field 2 of ScopeSpans
   std::size_t spans_ = 0;
-  std::string span_;                      ///< under construction
-  std::string common_, caller_;           ///< attributes that several spans of the present record have
-  std::array<Cached, kSpanTexts> cache_;  ///< most texts are those of the record before
-  std::string route_, pattern_, name_, url_, clean_url_, value_, scratch_, status_text_;
+  std::string span_;  ///< under construction
+  Texts texts_;
+  std::string correlation_;  ///< attribute of the present record
+  std::string pattern_, name_, url_, sound_, scrubbed_, status_text_;
 };
 
 }  // namespace gw::telemetry::otlp

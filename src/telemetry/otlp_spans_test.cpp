@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
+#include <functional>
 #include <map>
 
 #include "telemetry/otlp_json.h"
@@ -233,9 +233,9 @@ TEST(OtlpSpans, AWrittenBatchIsATraceOfItsOwn) {
 }
 
 std::string_view without_secret(std::string_view text, std::string& scratch) {
-  const std::size_t at = text.find("s3cret");
-  if (at == std::string_view::npos) return text;
-  scratch.assign(text).replace(at, 6, "***");
+  if (text.find("s3cret") == std::string_view::npos) return text;
+  scratch.assign(text);
+  for (std::size_t at = 0; (at = scratch.find("s3cret")) != std::string::npos;) scratch.replace(at, 6, "***");
   return scratch;
 }
 
@@ -282,6 +282,54 @@ TEST(OtlpSpans, TextsOfOneExchangeAreNotThoseOfTheNext) {
     if (s.get("name") == "gateway.auth") seen.push_back(s.attribute("gateway.org_id"));
   EXPECT_EQ(seen, (std::vector<std::string>{"one", "unknown", "two", "two"}));
   EXPECT_EQ(encoder.take(), "") << "what was taken is gone";
+}
+
+TEST(OtlpSpans, EveryFactOfAnExchangeIsItsOwn) {
+  // Each changes one thing of the exchange before it; alone it must say the same as behind that.
+  const std::vector<std::function<void(Exchange&)>> changes = {
+      [](Exchange&) {},
+      [](Exchange& e) { e.head.tls = true; },
+      [](Exchange& e) { e.head.call_tls = true; },
+      [](Exchange& e) { e.head.http_minor = 0; },
+      [](Exchange& e) { e.head.route = RouteKind::api; },
+      [](Exchange& e) { e.head.auth = AuthResult::forbidden; },
+      [](Exchange& e) { e.head.status = 503; },
+      [](Exchange& e) { e.head.call_status = 503; },
+      [](Exchange& e) { e.head.request_bytes = 3; },
+      [](Exchange& e) { e.head.call_response_bytes = 4; },
+      [](Exchange& e) { e.head.parent_id = {1}; },
+      [](Exchange& e) { e.head.base_id = {2}; },
+      [](Exchange& e) { e.head.trace_id = {3}; },
+      [](Exchange& e) { e.head.end_ns = 999; },
+      [](Exchange& e) { e.set(SpanText::method, "PUT!"); },
+      [](Exchange& e) { e.set(SpanText::target, "/ai/v1/chat?x=2"); },
+      [](Exchange& e) { e.set(SpanText::host, "gw.example:8081"); },
+      [](Exchange& e) { e.set(SpanText::provider, "anthropic"); },
+      [](Exchange& e) { e.set(SpanText::model, "gpt-4.1"); },
+      [](Exchange& e) { e.set(SpanText::role, "owner"); },
+      [](Exchange& e) { e.set(SpanText::call_host, "[::2]:9999"); },
+      [](Exchange& e) { e.set(SpanText::correlation_id, "c-1"); },
+      [](Exchange& e) { e.set(SpanText::correlation_id, "c-2"); },
+      [](Exchange& e) { e.set(SpanText::error, "broke"); },
+      [](Exchange& e) { e.set(SpanText::trace_state, "a=1"); },
+      // A byte that goes from one text to the next leaves all of them together alike.
+      [](Exchange& e) { e.set(SpanText::org, "ab"), e.set(SpanText::workspace, "c"); },
+      [](Exchange& e) { e.set(SpanText::org, "a"), e.set(SpanText::workspace, "bc"); },
+  };
+  const auto encode = [](SpanEncoder& encoder, const std::function<void(Exchange&)>& change) {
+    Exchange e;
+    change(e);
+    SpanLane lane(64 * 1024, 1, 64 * 1024, [] {});
+    lane.push(e.head, e.texts);
+    encoder.add(SpanRecord(lane.ring().front()));
+    return encoder.take();
+  };
+  SpanEncoder one({.resource = {}, .prefixes = {}});
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    SpanEncoder fresh({.resource = {}, .prefixes = {}});
+    const std::string expected = encode(fresh, changes[i]);
+    EXPECT_EQ(to_json(Signal::traces, encode(one, changes[i])), to_json(Signal::traces, expected)) << i;
+  }
 }
 
 TEST(SpanLane, KeepsTheParentsDecisionAndDecidesAloneOtherwise) {

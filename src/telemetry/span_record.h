@@ -43,13 +43,15 @@ enum class SpanText : std::uint8_t {
   workspace,
   key_id,
   role,
-  correlation_id,
   call_target,  ///< as sent upstream, with its query
   call_host,    ///< Host as sent upstream
-  error,        ///< why the call failed, or the class of a failed write
+  // What seldom is alike in two exchanges comes last.
+  correlation_id,
+  error,  ///< why the call failed, or the class of a failed write
   trace_state,
 };
 inline constexpr std::size_t kSpanTexts = 18;
+inline constexpr std::size_t kLastingTexts = 15;  ///< the first ones
 /// Longer texts are cut.
 inline constexpr std::size_t kMostSpanText = 2048;
 
@@ -82,19 +84,24 @@ struct SpanHead {
 class SpanRecord {
  public:
   /// `bytes` as encoded, aligned to 8.
-  explicit SpanRecord(std::string_view bytes) : bytes_(bytes) {
-    std::size_t at = sizeof(SpanHead);
-    for (std::size_t i = 0; i < kSpanTexts; ++i) {
-      texts_[i] = bytes_.substr(at, head().sizes[i]);
-      at += head().sizes[i];
-    }
-  }
+  explicit SpanRecord(std::string_view bytes) : bytes_(bytes) {}
+
   const SpanHead& head() const { return *reinterpret_cast<const SpanHead*>(bytes_.data()); }
-  std::string_view text(SpanText which) const { return texts_[static_cast<std::size_t>(which)]; }
+  std::string_view text(SpanText which) const {
+    const auto i = static_cast<std::size_t>(which);
+    return bytes_.substr(sizeof(SpanHead) + size_before(i), head().sizes[i]);
+  }
+  /// The first kLastingTexts, one behind the other.
+  std::string_view lasting_texts() const { return bytes_.substr(sizeof(SpanHead), size_before(kLastingTexts)); }
 
  private:
+  std::size_t size_before(std::size_t text) const {
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < text; ++i) size += head().sizes[i];
+    return size;
+  }
+
   std::string_view bytes_;
-  std::array<std::string_view, kSpanTexts> texts_;
 };
 
 /// The texts of a record to be written, by SpanText.
