@@ -5,6 +5,7 @@ import { freePort } from '../lib/gateway.js';
 import { Authority } from '../lib/pki.js';
 import { chatAnswer, get, json, kCompletions, post, reply } from '../lib/http.js';
 import { OtlpReceiver, othersReceiver } from '../lib/otlp_receiver.js';
+import { SocketClient, SocketProvider, responsesUsage } from '../lib/socket_provider.js';
 import { gate, until } from '../lib/wait.js';
 import { scenario } from '../lib/world.js';
 
@@ -221,6 +222,35 @@ scenario('requests to the API have spans too, without a call', async (world) => 
   assert.deepEqual(Object.keys(spans).sort(), ['GET /api/*', 'gateway.auth', 'gateway.route']);
   assert.equal(spans['gateway.route'].attributes['gateway.route.prefix'], '/');
   assert.equal(spans['GET /api/*'].attributes['http.target'], '/api/health');
+});
+
+scenario('each response on a WebSocket has its own span of the enqueued trace', async (world) => {
+  const provider = await SocketProvider.start(world, (send, message) => {
+    if (message.type !== 'response.create') return;
+    const response = { id: `resp_${message.model}`, model: message.model, output: [] };
+    send({ type: 'response.created', response: { ...response, status: 'in_progress', usage: null } });
+    send({
+      type: 'response.completed',
+      response: { ...response, status: 'completed', usage: responsesUsage(4, 2, 1, 0) },
+    });
+  });
+  const env = await setUp(world, { openai: provider.url });
+  const client = await SocketClient.open(world, `ws://127.0.0.1:${env.gateway.port}/openai/v1/responses`, {
+    headers: Object.fromEntries([parent('01')]),
+  });
+  for (const model of ['gpt-5', 'gpt-5-mini'])
+    await client.ask({ type: 'response.create', model, input: 'hi' }, 'response.completed');
+  client.socket.close();
+  const spans = await env.receiver.trace(kTrace);
+  assert.equal(spans['GET /openai/*'].attributes['http.status_code'], 101);
+  const enqueued = () => env.receiver.spans.filter((s) => s.traceId === kTrace && s.name === 'gateway.trace.enqueue');
+  await until(() => enqueued().length === 2, 'two spans of enqueued traces');
+  assert.deepEqual(
+    enqueued().map((s) => s.attributes['gateway.model']),
+    ['gpt-5', 'gpt-5-mini'],
+  );
+  assert.ok(enqueued().every((s) => s.parentSpanId === spans['gateway.auth'].spanId));
+  assert.equal(new Set(enqueued().map((s) => s.spanId)).size, 2);
 });
 
 scenario('a batch that the store takes is a trace of its own', async (world) => {
