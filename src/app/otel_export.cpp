@@ -54,7 +54,24 @@ otlp::ExporterHooks hooks_of(otlp::HttpSender& sender, std::function<metrics::Sn
   hooks.works_again = [&log](Signal signal, std::uint64_t dropped) {
     log.info("opentelemetry export works again").field("signal", name_of(signal)).field("dropped", dropped);
   };
+  hooks.overflowed = [&log](std::uint64_t exchanges) {
+    log.warn("opentelemetry spans dropped; the queue is full").field("exchanges", exchanges);
+  };
   return hooks;
+}
+
+/// Through the proxy that the environment names for it, with the authorities that it names.
+Result<void> complete(otlp::Destination& d, const route::ProxySettings& proxies) {
+  if (auto ok = otlp::check_files(d); !ok) return ok;
+  const char* authorities = std::getenv("SSL_CERT_FILE");
+  if (d.ca_file.empty() && authorities != nullptr && ::access(authorities, R_OK) == 0) d.ca_file = authorities;
+  const auto url = route::parse_upstream_url(d.url, "the URL for OTLP");
+  if (!url) return tl::make_unexpected(url.error());
+  const route::ProxyUrl* proxy = proxies.proxy_for(*url);
+  if (proxy == nullptr) return {};
+  d.proxy = (proxy->tls ? "https://" : "http://") + route::authority_of(proxy->host, proxy->port);
+  d.proxy_authorization = proxy->authorization;
+  return {};
 }
 
 }  // namespace
@@ -69,11 +86,11 @@ Result<std::unique_ptr<OtelExport>> OtelExport::create(const config::Config& c, 
     return std::string(v != nullptr ? v : "");
   });
   if (!settings) return tl::make_unexpected(settings.error());
-  const char* authorities = std::getenv("SSL_CERT_FILE");
-  for (otlp::Destination& d : settings->destinations) {
-    if (auto ok = otlp::check_files(d); !ok) return tl::make_unexpected(ok.error());
-    if (d.ca_file.empty() && authorities != nullptr && ::access(authorities, R_OK) == 0) d.ca_file = authorities;
-  }
+  const auto proxies = proxies_from_environment();
+  if (!proxies) return tl::make_unexpected(proxies.error());
+  for (otlp::Destination& d : settings->destinations)
+    if (d.enabled)
+      if (auto ok = complete(d, *proxies); !ok) return tl::make_unexpected(ok.error());
   log.info("opentelemetry enabled")
       .field("otel_endpoint", settings->shown_endpoint)
       .field("otel_traces_enabled", otel.traces_enabled)

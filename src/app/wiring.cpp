@@ -11,7 +11,6 @@
 #include "config/credential.h"
 #include "config/effective.h"
 #include "config/price_file.h"
-#include "route/proxy_settings.h"
 #include "store/postgres/pg_connection.h"
 #include "telemetry/scrub.h"
 

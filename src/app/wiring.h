@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "config/config.h"
 #include "pipeline/services.h"
+#include "route/proxy_settings.h"
 #include "store/key_store.h"
 #include "telemetry/log.h"
 
@@ -19,6 +20,9 @@ Result<void> check_servable(const config::Config& config);
 
 /// The DSNs of the storage can be read.
 Result<void> check_dsns(const config::Config& config);
+
+/// The proxies that the environment names.
+Result<route::ProxySettings> proxies_from_environment();
 
 /// What the configuration says about exchanges, but for limits and the keys of providers. Reads its files.
 Result<std::shared_ptr<pipeline::Snapshot>> make_snapshot(const config::Config& config);

@@ -105,6 +105,7 @@ void Exporter::run() {
     const std::int64_t metrics = settings_.of(Signal::metrics).enabled ? export_metrics(now) : now + 60'000 * kMs;
     if (stop_at_ns_.load() != 0) break;
     const std::int64_t spans = settings_.of(Signal::traces).enabled ? export_spans(now) : now + 60'000 * kMs;
+    look_at_drops();
     rest(std::min(metrics, spans));
   }
   last_flush();
@@ -162,6 +163,17 @@ bool Exporter::lanes_hold_batch() {
   for (const auto& lane : lanes_)
     if (lane->queued_bytes() > wake_bytes_) return true;
   return false;
+}
+
+void Exporter::look_at_drops() {
+  constexpr std::int64_t kSayAgainNs = 60'000 * kMs;
+  std::uint64_t dropped = 0;
+  for (const auto& lane : lanes_) dropped += lane->dropped();
+  const std::int64_t now = hooks_.clock.mono_ns();
+  if (dropped == told_dropped_ || (told_at_ns_ != 0 && now - told_at_ns_ < kSayAgainNs)) return;
+  if (hooks_.overflowed) hooks_.overflowed(dropped - told_dropped_);
+  told_dropped_ = dropped;
+  told_at_ns_ = now;
 }
 
 /// The next request, of at most a batch and of every lane in turn. False: no span waits.

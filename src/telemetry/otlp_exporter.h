@@ -45,6 +45,7 @@ struct ExporterHooks {
   /// What an operator must be told; called on the exporter's thread. Failing is said once until it works again.
   std::function<void(Signal, const std::string& error, std::uint64_t dropped)> failing;
   std::function<void(Signal, std::uint64_t dropped)> works_again;
+  std::function<void(std::uint64_t records)> overflowed;  ///< so many more found no room; once a minute at most
   Clock clock{};
   RetryBounds retry{};
 };
@@ -87,6 +88,7 @@ class Exporter {
   std::int64_t export_metrics(std::int64_t now_ns);
   void last_flush();
   bool lanes_hold_batch();
+  void look_at_drops();
   bool take_spans();
   void take_metrics();
   std::string outgoing(Signal signal, std::string protobuf) const;
@@ -103,6 +105,8 @@ class Exporter {
   std::array<Channel, kSignals> channels_;
   std::int64_t spans_due_ns_ = 0, metrics_due_ns_ = 0;
   std::size_t next_lane_ = 0;
+  std::uint64_t told_dropped_ = 0;
+  std::int64_t told_at_ns_ = 0;  ///< 0: never
   UniqueFd wake_fd_;
   std::atomic<bool> woken_{false};
   std::atomic<std::int64_t> stop_at_ns_{0};  ///< 0: go on

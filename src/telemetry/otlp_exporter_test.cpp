@@ -92,6 +92,7 @@ class OtlpExporterTest : public testing::Test {
     hooks.failing = [this](Signal, const std::string& error, std::uint64_t dropped) {
       said_.push_back("fails: " + error + " " + std::to_string(dropped));
     };
+    hooks.overflowed = [this](std::uint64_t records) { overflowed_ += records; };
     hooks.works_again = [this](Signal, std::uint64_t dropped) { said_.push_back("works " + std::to_string(dropped)); };
     hooks.retry = {.first_ns = kMs, .most_ns = 2 * kMs, .total_ns = retry_total_ns_};
     exporter_ = std::make_unique<Exporter>(settings_, SpanOptions{}, 1, std::move(hooks));
@@ -113,6 +114,7 @@ class OtlpExporterTest : public testing::Test {
   std::int64_t retry_total_ns_ = 600 * kSecond;
   int snapshots_ = 0;
   std::vector<std::string> said_;
+  std::uint64_t overflowed_ = 0;
   SpanLane* lane_ = nullptr;
   std::unique_ptr<Exporter> exporter_;
 };
@@ -204,6 +206,7 @@ TEST_F(OtlpExporterTest, WhileTheReceiverHangsTheQueueFillsAndTheRestIsDroppedAn
   const ExporterStats s = exporter_->stats();
   EXPECT_EQ(s.signals[0].sent + s.queue_dropped, 2'001U);
   EXPECT_EQ(s.queue_bytes, 0U);
+  EXPECT_EQ(overflowed_, s.queue_dropped);
 }
 
 TEST_F(OtlpExporterTest, APartThatTheReceiverRejectsCountsAsDropped) {

@@ -79,6 +79,9 @@ PostResult HttpSender::post(const Destination& to, std::string_view body, std::i
   if (to.gzip) lines.add("Content-Encoding: gzip");
   for (const std::string& h : to.headers) lines.add(h);
 
+  Lines for_proxy;
+  if (!to.proxy_authorization.empty()) for_proxy.add("Proxy-Authorization: " + to.proxy_authorization);
+
   char why[CURL_ERROR_SIZE] = "";
   ::curl_easy_reset(c);  // keeps its connections
   ::curl_easy_setopt(c, CURLOPT_URL, to.url.c_str());
@@ -87,6 +90,9 @@ PostResult HttpSender::post(const Destination& to, std::string_view body, std::i
   ::curl_easy_setopt(c, CURLOPT_POSTFIELDS, body.data());
   ::curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
   ::curl_easy_setopt(c, CURLOPT_HTTPHEADER, lines.get());
+  ::curl_easy_setopt(c, CURLOPT_PROXY, to.proxy.c_str());  // also an empty one: the environment is not asked
+  ::curl_easy_setopt(c, CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE));
+  ::curl_easy_setopt(c, CURLOPT_PROXYHEADER, for_proxy.get());
   ::curl_easy_setopt(c, CURLOPT_USERAGENT, user_agent_.c_str());
   ::curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));
   ::curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(timeout_ms));

@@ -25,7 +25,7 @@ struct PostResult {
 };
 inline constexpr std::size_t kMostAnswer = 64 * 1024;
 
-/// libcurl. One thread's, but for abort_at(). Honours the proxy variables of the environment; follows no redirect.
+/// libcurl. One thread's, but for abort_at(). Follows no redirect.
 class HttpSender {
  public:
   explicit HttpSender(std::string user_agent);

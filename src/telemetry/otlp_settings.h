@@ -35,6 +35,8 @@ struct Destination {
   bool json = false;
   std::int64_t timeout_ms = 3'000;
   std::string ca_file, client_certificate, client_key;  ///< paths; empty: the system's, or none
+  std::string proxy;                                    ///< URL of a forward proxy; empty: none
+  std::string proxy_authorization;                      ///< a secret
 };
 
 struct Settings {

@@ -309,6 +309,24 @@ scenario('a receiver behind TLS is checked, and shown the certificate of the gat
   assert.ok(receiver.spans.every((s) => s.traceId !== untold));
 });
 
+scenario('a forward proxy of the environment carries exports, but none to this machine itself', async (world) => {
+  const asked = [];
+  const proxy = await OtlpReceiver.start(world, {
+    answer: (request) => {
+      asked.push(request.url);
+      return false;
+    },
+  });
+  const env = await setUp(world, {
+    config: otel('collector.test:4318'),
+    env: { HTTP_PROXY: `http://127.0.0.1:${proxy.port}` },
+  });
+  await ask(env, chat([parent('01')]));
+  await until(() => asked.includes('http://collector.test:4318/v1/traces'), 'the proxy is asked');
+  const direct = await setUp(world, { env: { HTTP_PROXY: 'http://127.0.0.1:9' } });
+  await traced(direct, chat([parent('01')]));
+});
+
 scenario('a receiver of others takes what is exported', async (world) => {
   const others = await othersReceiver(world);
   const env = await setUp(world, { receiver: others });
