@@ -126,6 +126,7 @@ TEST(ReloadPlan, KnowsOfEveryKeyWhetherItCanBeApplied) {
                       "observability.otel.metric_export_interval_ms",
                       "auth.enabled",
                       "auth.header",
+                      "auth.stale_keys_ms",
                       "limits.redis_url"};
   EXPECT_EQ(fixed, expected);
   for (const KeyPath& key : all_keys())

@@ -112,6 +112,7 @@ void Exchange::begin() {
     correlation_id_.assign(usable);
     return;
   }
+  own_id_ = true;
   route::append_generated_correlation_id(correlation_id_);
 }
 
@@ -273,6 +274,7 @@ void Exchange::log_access(int status) {
                       .correlation_id = correlation_id_,
                       .method = head_.method,
                       .path = target_.path(),
+                      .own_id = own_id_,
                       .status = status,
                       .latency_ms = (now - started_mono_ns_) / 1'000'000,
                       .trace_id = span_.trace_id(),

@@ -152,6 +152,7 @@ class Exchange final : private proxy::RelayObserver {
   // exchange_metrics.cpp: what is counted, where somebody asks for that.
   void count_exchange(const ExchangeRecord& record, bool dropped);
   void count_request(int status);
+  void begin_upstream_call();
   void count_upstream_call();
   bool asks_for_metrics() const;
   net::Task<bool> answer_metrics();
@@ -192,6 +193,7 @@ class Exchange final : private proxy::RelayObserver {
   std::shared_ptr<const KeyView> keys_;  ///< that the request was decided with; identity_ points into it
   const auth::Identity* identity_ = nullptr;
   std::string& correlation_id_;
+  bool own_id_ = false;  ///< it was made here
   ExchangeSpan& span_;
   std::string span_error_;                    ///< why the call to the provider failed
   const route::Route* route_seen_ = nullptr;  ///< of the request's path, also when it is refused

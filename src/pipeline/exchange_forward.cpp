@@ -96,8 +96,7 @@ net::Task<bool> Exchange::forward() {
     co_return co_await settle_relay(result, relay);
   }
   upstream_began_ns_ = mono_now_ns();
-  const bool sized = head_.body == http::BodyKind::length;
-  span_.begin_call(link_->target.tls, sized ? static_cast<std::int64_t>(head_.content_length) : -1);
+  begin_upstream_call();
   net::UpstreamConnectionPtr upstream = pool.take(waiter);
   for (;;) {
     if (!upstream) {

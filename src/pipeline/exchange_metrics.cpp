@@ -23,6 +23,12 @@ void Exchange::count_request(int status) {
                                               .duration_ns = mono_now_ns() - started_mono_ns_});
 }
 
+void Exchange::begin_upstream_call() {
+  upstream_began_ns_ = mono_now_ns();
+  const bool sized = head_.body == http::BodyKind::length;
+  span_.begin_call(link_->target.tls, sized ? static_cast<std::int64_t>(head_.content_length) : -1);
+}
+
 void Exchange::count_upstream_call() {
   if (!services_.metrics || upstream_began_ns_ == 0) return;
   services_.metrics->upstream(worker_.number, *route_,

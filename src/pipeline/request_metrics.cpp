@@ -135,16 +135,17 @@ void RequestMetrics::append_to(metrics::Snapshot& snapshot) const {
   append_http(snapshot, false);
 }
 
-void RequestMetrics::append_exchanges(metrics::Snapshot& snapshot) const {
-  struct Sum {
-    metrics::HistogramValue duration, first_token;
-    std::map<int, std::int64_t> statuses, dropped;
-    std::array<std::int64_t, kTokenBuckets> tokens{};
-    std::int64_t cost_nano_usd = 0;
-  };
-  std::map<const std::vector<std::string>*, Sum> sums;  // a set's cells of all workers
+struct RequestMetrics::ExchangeSum {
+  metrics::HistogramValue duration, first_token;
+  std::map<int, std::int64_t> statuses, dropped;
+  std::array<std::int64_t, kTokenBuckets> tokens{};
+  std::int64_t cost_nano_usd = 0;
+};
+
+std::map<const std::vector<std::string>*, RequestMetrics::ExchangeSum> RequestMetrics::sum_exchanges() const {
+  std::map<const std::vector<std::string>*, ExchangeSum> sums;
   exchanges_.each([&](const std::vector<std::string>& values, const ExchangeCells& cells) {
-    Sum& sum = sums[&values];
+    ExchangeSum& sum = sums[&values];
     cells.duration.add_to(sum.duration);
     cells.first_token.add_to(sum.first_token);
     cells.statuses.each([&](int status, std::int64_t n) { sum.statuses[status] += n; });
@@ -152,6 +153,10 @@ void RequestMetrics::append_exchanges(metrics::Snapshot& snapshot) const {
     for (std::size_t i = 0; i < kTokenBuckets; ++i) sum.tokens[i] += cells.tokens[i].get();
     sum.cost_nano_usd += cells.cost_nano_usd.get();
   });
+  return sums;
+}
+
+void RequestMetrics::append_exchanges(metrics::Snapshot& snapshot) const {
   Family requests{.name = "ongoingai.provider.request_total",
                   .help = "Exchanges with a provider, by the status that the client got."};
   Family durations{.name = "ongoingai.provider.request_duration_seconds",
@@ -172,7 +177,7 @@ void RequestMetrics::append_exchanges(metrics::Snapshot& snapshot) const {
   Family cost{.name = "ongoingai.provider.cost_usd_total",
               .help = "Money spent at providers, in US dollars.",
               .integer = false};
-  for (auto& [values, sum] : sums) {
+  for (auto sums = sum_exchanges(); auto& [values, sum] : sums) {
     const std::vector<Label> labels = labels_of(kScope, *values);
     const auto with = [&](std::string_view name, std::string value) {
       std::vector<Label> more = labels;

@@ -6,6 +6,7 @@
 // kMostSeries label sets a table, the rest is `other`.
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -89,6 +90,8 @@ class RequestMetrics {
     metrics::Histogram<kMillisecondBounds> duration;
   };
 
+  struct ExchangeSum;  ///< a set's cells of all workers
+  std::map<const std::vector<std::string>*, ExchangeSum> sum_exchanges() const;
   void append_exchanges(metrics::Snapshot& snapshot) const;
   void append_http(metrics::Snapshot& snapshot, bool server) const;
 

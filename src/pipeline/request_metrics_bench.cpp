@@ -18,8 +18,15 @@ constexpr std::size_t kModels = 350;  // 20,000 series or so
 RequestMetrics::Options options() { return {.workers = 2, .scheme = "http"}; }
 
 const gw::route::Route& route() {
-  static const gw::route::Route openai{
-      .name = "openai", .prefix = "/openai", .label = "/openai/*", .upstream = {.host = "api.openai.com", .port = 443}};
+  static const gw::route::Route openai = [] {
+    gw::route::Route r;
+    r.name = "openai";
+    r.prefix = "/openai";
+    r.label = "/openai/*";
+    r.upstream.host = "api.openai.com";
+    r.upstream.port = 443;
+    return r;
+  }();
   return openai;
 }
 

@@ -77,8 +77,9 @@ void LogLane::access(const AccessLine& a) {
   if (!core_.takes(LogLevel::info) || !core_.takes_access(a)) return;
   const std::size_t text =
       a.correlation_id.size() + a.method.size() + a.path.size() + a.trace_id.size() + a.span_id.size();
-  if (text + kAccessOverhead > kFastLine || may_hold_credential(a.correlation_id) || may_hold_credential(a.path) ||
-      may_hold_credential(a.method) || !is_plain_json(a.correlation_id) || !is_plain_json(a.method) ||
+  if (text + kAccessOverhead > kFastLine ||
+      (!a.own_id && (may_hold_credential(a.correlation_id) || !is_plain_json(a.correlation_id))) ||
+      may_hold_credential(a.path) || may_hold_credential(a.method) || !is_plain_json(a.method) ||
       !is_plain_json(a.path) || !is_plain_json(a.trace_id) || !is_plain_json(a.span_id)) [[unlikely]] {
     return access_slow(a);
   }

@@ -54,6 +54,7 @@ struct LogStats {
 struct AccessLine {
   std::int64_t at_ns = 0;  ///< Unix ns; 0: now
   std::string_view correlation_id{}, method{}, path{};
+  bool own_id = false;  ///< the correlation id was made here: letters, digits and a dash
   int status = 0;
   std::int64_t latency_ms = 0;
   std::string_view trace_id{}, span_id{};  ///< of a recording span, hex; empty: left out

@@ -176,6 +176,14 @@ TEST(Log, TakesCredentialsOutOfEveryString) {
       << out;
 }
 
+TEST(AccessLine, AnIdThatWasMadeHereIsWrittenAsItIs) {
+  const std::string out = with_settings({}, [](LogWriter& log) {
+    log.add_lane().access(
+        {.correlation_id = "corr-0123456789abcdef", .method = "GET", .path = "/", .own_id = true, .status = 200});
+  });
+  EXPECT_NE(out.find(R"("correlation_id":"corr-0123456789abcdef")"), std::string::npos) << out;
+}
+
 TEST(AccessLine, OfSuccessesAShareIsWrittenThatTheCorrelationIdDecides) {
   constexpr int kRequests = 400;  // of which a pipe holds all lines
   const auto ids = [&](double ratio, int status) {
@@ -212,6 +220,7 @@ TEST(Log, WritesTextForPeople) {
         .field("providers", {"a b", "c"});
     log.error("a message that is longer than its column")
         .field("error", "line\nbreak \"q\" \x1b[31m \xc2\x9b \xe2\x80\xae \x7f");
+    log.flush(std::chrono::seconds(20));  // lines of one lane only have an order
     log.add_lane().access({.at_ns = 1'770'861'601'000'000'000,
                            .correlation_id = "id=1",
                            .method = "POST",
