@@ -203,6 +203,15 @@ scenario('what the Compose file describes works, with servers of this machine in
   const { services } = parsed('compose/compose.yaml');
   const dir = world.folder('compose');
   const ports = { gateway: await freePort(), redis: await freePort() };
+  // It takes some seconds to look for its first target: meanwhile the rest starts.
+  const target = parsed('compose/prometheus.yml').scrape_configs[0];
+  assert.deepEqual(target.static_configs[0].targets, ['gateway:8080']);
+  const rules = parsed('compose/prometheus.yml').rule_files.map((file) => path.join(deploy, 'prometheus', file));
+  for (const file of rules) assert.ok(fs.existsSync(file), file);
+  const options = { metricsPath: target.metrics_path, job: target.job_name, rules };
+  const scraping = Prometheus.start(world, [`127.0.0.1:${ports.gateway}`], options);
+  scraping.catch(() => {}); // whoever waits for it is told
+
   const passwords = { POSTGRES_PASSWORD: 'p1', GATEWAY_DB_PASSWORD: 'p2', REDIS_PASSWORD: 'p3' };
   const filled = (value) => value.replace(/\$\{(\w+)[^}]*\}/g, (_, name) => passwords[name]).replaceAll('$$', '$');
 
@@ -232,7 +241,8 @@ scenario('what the Compose file describes works, with servers of this machine in
   const rings = path.join(dir, 'rings');
   const configuration = text('compose/ongoingai.yaml').replace('/var/lib/ongoingai/rings', rings);
   assert.ok(configuration.includes(rings));
-  const gateway = await world.gateway({ yaml: configuration, env: { ...env, ONGOINGAI_OPENAI_UPSTREAM: provider.url } });
+  const upstream = { ONGOINGAI_OPENAI_UPSTREAM: provider.url };
+  const gateway = await world.gateway({ port: ports.gateway, yaml: configuration, env: { ...env, ...upstream } });
   const cli = { cwd: gateway.dir, env };
   assert.equal((await run(['config', 'validate'], cli)).code, 0);
   assert.equal((await ask(gateway)).status, 401);
@@ -246,12 +256,7 @@ scenario('what the Compose file describes works, with servers of this machine in
   const page = (await gateway.api('/metrics')).text;
   assert.equal(total(page, 'ongoingai_limits_shared_reachable'), 1, 'limits are counted in Redis');
 
-  const target = parsed('compose/prometheus.yml').scrape_configs[0];
-  assert.deepEqual(target.static_configs[0].targets, ['gateway:8080']);
-  const rules = parsed('compose/prometheus.yml').rule_files.map((file) => path.join(deploy, 'prometheus', file));
-  for (const file of rules) assert.ok(fs.existsSync(file), file);
-  const options = { metricsPath: target.metrics_path, job: target.job_name, rules };
-  const prometheus = await Prometheus.start(world, [`127.0.0.1:${gateway.port}`], options);
+  const prometheus = await scraping;
   await until(async () => (await prometheus.value('sum(ongoingai_proxy_request_total{job="ongoingai"})')) === 1, 'Prometheus has the request');
 });
 

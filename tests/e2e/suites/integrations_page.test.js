@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
 import { binary, freePort, run } from '../lib/gateway.js';
 import { MockProvider } from '../lib/mock_provider.js';
@@ -222,4 +223,26 @@ scenario('troubleshooting: /metrics is 404 until prometheus_enabled, and where p
   const elsewhere = await setUp(world, { change: [kMetricsOff, `${on}    prometheus_path: /figures\n`] });
   assert.equal((await read(elsewhere, '/metrics')).status, 404);
   assert.equal((await read(elsewhere, '/figures')).status, 200);
+});
+
+scenario('troubleshooting: exports to a collector that is not there are told in the log, and hold nobody up', async (world) => {
+  const seen = new Set();
+  const collector = http.createServer((request, response) => {
+    seen.add(`${request.method} ${request.url}`);
+    request.resume().on('end', () => response.end());
+  });
+  await new Promise((resolve) => collector.listen(0, '127.0.0.1', resolve));
+  world.later(() => collector.closeAllConnections() ?? collector.close());
+  const soon = { OTEL_BSP_SCHEDULE_DELAY: '100', OTEL_METRIC_EXPORT_INTERVAL: '200' };
+  const exporting = async (port) => {
+    const gateway = await setUp(world, { change: ['localhost:4318', `127.0.0.1:${port}`], env: soon });
+    const key = await makeKey(gateway, '--role', 'owner');
+    assert.equal((await ask(gateway, key)).status, 200);
+    return gateway;
+  };
+  const failing = await exporting(await freePort());
+  await failing.waitLog(({ msg }) => msg === 'opentelemetry export fails', 'exports fail');
+  const reaching = await exporting(collector.address().port);
+  await until(() => seen.has('POST /v1/traces') && seen.has('POST /v1/metrics'), () => `exports arrive: ${[...seen]}`);
+  assert.deepEqual(reaching.log('opentelemetry export fails'), []);
 });
