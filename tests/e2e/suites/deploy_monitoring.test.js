@@ -40,7 +40,14 @@ const documented = [
     .matchAll(/^\| `([a-z0-9_]+)` \| `([a-z0-9_.]+)` \| (counter|gauge|histogram) \| (.*?) \| (.+) \|$/gm),
 ].map(([, name, otel, type, labels, meaning]) => {
   const all = [...labels.matchAll(/`(\w+\??)`/g)].map(([, label]) => label);
-  return { name, otel, type, meaning, labels: all.map((l) => l.replace('?', '')), always: all.filter((l) => !l.endsWith('?')) };
+  return {
+    name,
+    otel,
+    type,
+    meaning,
+    labels: all.map((l) => l.replace('?', '')),
+    always: all.filter((l) => !l.endsWith('?')),
+  };
 });
 
 const kKey = 'a-key-of-the-tests-with-32-letters';
@@ -54,11 +61,20 @@ async function setUp(world) {
     anthropic: provider.url,
     config: {
       // Spans go nowhere; exemplars name them all the same.
-      observability: { otel: { enabled: true, endpoint: '127.0.0.1:9', metrics_enabled: false, prometheus_enabled: true } },
+      observability: {
+        otel: { enabled: true, endpoint: '127.0.0.1:9', metrics_enabled: false, prometheus_enabled: true },
+      },
       // No connection is kept, so that every wave connects.
-      providers: { openai: { pool_idle_timeout_ms: 0 }, away: { kind: 'openai', upstream: `http://127.0.0.1:${await freePort()}` } },
+      providers: {
+        openai: { pool_idle_timeout_ms: 0 },
+        away: { kind: 'openai', upstream: `http://127.0.0.1:${await freePort()}` },
+      },
       accounting: { include_usage: 'inject' },
-      auth: { enabled: true, failure_delay_ms: 0, keys: [{ id: 'k', token: kKey, role: 'owner', org_id: 'acme', workspace_id: 'w' }] },
+      auth: {
+        enabled: true,
+        failure_delay_ms: 0,
+        keys: [{ id: 'k', token: kKey, role: 'owner', org_id: 'acme', workspace_id: 'w' }],
+      },
       limits: { per_model: { limited: { requests_per_minute: 1 } } },
     },
   });
@@ -92,7 +108,10 @@ async function setUp(world) {
 
 scenario("Prometheus's own tools accept the example, the rules and their tests", async () => {
   const promtool = (...words) => {
-    const { status, stdout, stderr } = spawnSync('promtool', words, { cwd: path.join(deploy, 'prometheus'), encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync('promtool', words, {
+      cwd: path.join(deploy, 'prometheus'),
+      encoding: 'utf8',
+    });
     assert.equal(status, 0, `promtool ${words.join(' ')}\n${stdout}${stderr}`);
   };
   promtool('check', 'config', 'prometheus.yml');
@@ -107,11 +126,16 @@ scenario("Prometheus's own tools accept the example, the rules and their tests",
   assert.ok(alerts.length > 10);
   for (const alert of alerts) {
     const cases = tested.split(/- alertname: /).filter((text) => text.startsWith(`${alert}\n`));
-    assert.ok(cases.some((text) => text.includes('exp_labels')), `no test sees ${alert} fire`);
+    assert.ok(
+      cases.some((text) => text.includes('exp_labels')),
+      `no test sees ${alert} fire`,
+    );
     assert.ok(docs.includes(`\`${alert}\``), `docs/monitoring.md does not name ${alert}`);
   }
-  for (const [, record] of rules.matchAll(/- record: (\S+)/g)) assert.ok(tested.includes(record), `no test of ${record}`);
-  for (const [, named] of docs.matchAll(/`(OngoingAI\w+)`/g)) assert.ok(alerts.includes(named), `there is no alert ${named}`);
+  for (const [, record] of rules.matchAll(/- record: (\S+)/g))
+    assert.ok(tested.includes(record), `no test of ${record}`);
+  for (const [, named] of docs.matchAll(/`(OngoingAI\w+)`/g))
+    assert.ok(alerts.includes(named), `there is no alert ${named}`);
 });
 
 scenario('dashboards are what Grafana reads', async () => {
@@ -156,12 +180,18 @@ const asAsked = (expression) =>
 
 scenario('every question of the dashboards and rules has an answer where there was traffic', async (world) => {
   const { gateway, wave } = await setUp(world);
-  const prometheus = await Prometheus.start(world, [`127.0.0.1:${gateway.port}`], { job: 'ongoingai', rules: ruleFiles });
+  const prometheus = await Prometheus.start(world, [`127.0.0.1:${gateway.port}`], {
+    job: 'ongoingai',
+    rules: ruleFiles,
+  });
   await wave();
   const counted = total((await gateway.api('/metrics')).text, 'ongoingai_proxy_request_total');
   const seen = () => prometheus.value('sum(ongoingai_proxy_request_total)');
   await until(async () => (await seen()) === counted, 'Prometheus has both waves', 30000);
-  await until(async () => (await prometheus.value('sum(rate(ongoingai_proxy_request_total[1m]))')) > 0, 'it sees a rate');
+  await until(
+    async () => (await prometheus.value('sum(rate(ongoingai_proxy_request_total[1m]))')) > 0,
+    'it sees a rate',
+  );
 
   const page = (await gateway.api('/metrics')).text;
   const there = new Set(samples(page).map(({ name }) => name));
@@ -175,7 +205,8 @@ scenario('every question of the dashboards and rules has an answer where there w
     await answers().catch((error) => assert.fail(`${error.message}: ${said}`));
     if (!metrics.every((metric) => there.has(metric))) continue; // nothing was counted yet
     const told = async () => (await answers()).some(({ value }) => !Number.isNaN(Number(value[1])));
-    await until(told, `something comes of ${asAsked(expr)}: ${said}`); // what is looked at twice a second may take a while
+    // What is looked at twice a second may take a while.
+    await until(told, `something comes of ${asAsked(expr)}: ${said}`);
   }
   for (const { panel, expr } of targets.filter(({ exemplar }) => exemplar)) {
     const found = await prometheus.exemplars(asAsked(expr));
@@ -193,12 +224,23 @@ scenario('every question of the dashboards and rules has an answer where there w
     const all = await prometheus.rules();
     return all.every(({ health }) => health !== 'unknown') && all;
   }, 'all rules were evaluated');
-  assert.deepEqual(rules.filter(({ health }) => health !== 'ok').map(({ name, lastError }) => [name, lastError]), []);
+  assert.deepEqual(
+    rules.filter(({ health }) => health !== 'ok').map(({ name, lastError }) => [name, lastError]),
+    [],
+  );
   for (const { name, query } of rules)
     for (const metric of metricsOf(query).filter((m) => !/:/.test(m)))
-      assert.ok(known.has(family(metric)) || query.includes(`:${metric}`), `${name} asks for ${metric}, which is no metric`);
+      assert.ok(
+        known.has(family(metric)) || query.includes(`:${metric}`),
+        `${name} asks for ${metric}, which is no metric`,
+      );
   const state = (name) => rules.find((rule) => rule.name === name).state;
-  for (const quiet of ['OngoingAITargetDown', 'OngoingAITargetMissing', 'OngoingAITracesDropped', 'OngoingAIStoreUnavailable'])
+  for (const quiet of [
+    'OngoingAITargetDown',
+    'OngoingAITargetMissing',
+    'OngoingAITracesDropped',
+    'OngoingAIStoreUnavailable',
+  ])
     assert.equal(state(quiet), 'inactive', quiet);
   assert.equal(state('OngoingAIUnpricedModels'), 'firing', 'the model without a price');
 });
@@ -219,7 +261,8 @@ scenario('docs/monitoring.md has every metric, as the page shows it', async (wor
     const row = rows.get(name) ?? rows.get(family(name));
     if (!row) continue; // target_info
     const own = Object.keys(labels).filter((label) => !label.startsWith('otel_scope_') && label !== 'le');
-    for (const label of own) assert.ok(row.labels.includes(label), `docs/monitoring.md: ${name} has the label ${label}`);
+    for (const label of own)
+      assert.ok(row.labels.includes(label), `docs/monitoring.md: ${name} has the label ${label}`);
     for (const label of row.always) assert.ok(own.includes(label), `docs/monitoring.md: ${name} has no label ${label}`);
   }
 });
@@ -230,7 +273,8 @@ scenario('docs/monitoring.md has the metrics of the sources, and no others', asy
   for (const entry of fs.readdirSync(src, { recursive: true })) {
     if (!/\.(cpp|h)$/.test(entry) || /_(test|bench|fuzz)\.cpp$/.test(entry)) continue;
     const text = fs.readFileSync(path.join(src, entry), 'utf8');
-    for (const [, name] of text.matchAll(/"((?:ongoingai\.[a-z_]+|http\.(?:server|client))\.[a-z_.]+)"/g)) named.add(name);
+    for (const [, name] of text.matchAll(/"((?:ongoingai\.[a-z_]+|http\.(?:server|client))\.[a-z_.]+)"/g))
+      named.add(name);
   }
   assert.deepEqual(documented.map(({ otel }) => otel).sort(), [...named].sort());
 });
@@ -239,5 +283,8 @@ scenario('refusals by limits are told by their code, each once', async (world) =
   const { gateway } = await setUp(world);
   const page = (await gateway.api('/metrics')).text;
   const codes = samples(page).filter(({ name }) => name === 'ongoingai_limits_refused_total');
-  assert.deepEqual(codes.map(({ labels, value }) => [labels.code, value]), [['MODEL_RATE_LIMIT_EXCEEDED', 1]]);
+  assert.deepEqual(
+    codes.map(({ labels, value }) => [labels.code, value]),
+    [['MODEL_RATE_LIMIT_EXCEEDED', 1]],
+  );
 });

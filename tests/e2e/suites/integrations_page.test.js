@@ -1,5 +1,5 @@
-// What the public page about integrations has its readers do: its configuration and its commands as they are printed there (with
-// the port and a key put in), and the problems that its troubleshooting section describes.
+// What the public page about integrations has its readers do: its configuration and its commands as they are printed
+// there (with the port and a key put in), and the problems that its troubleshooting section describes.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -108,7 +108,8 @@ scenario('the starter configuration is valid, starts as it stands, and denies un
   assert.equal(validated.code, 0, validated.stderr);
   assert.ok(fs.existsSync(path.join(gateway.dir, 'ongoingai.db')), 'the database is where storage.path says');
   assert.equal((await read(gateway, '/api/health')).status, 200);
-  for (const target of ['/api/traces', '/api/analytics/summary']) assert.equal((await read(gateway, target)).status, 401);
+  for (const target of ['/api/traces', '/api/analytics/summary'])
+    assert.equal((await read(gateway, target)).status, 401);
   assert.equal((await ask(gateway)).status, 401);
   assert.equal((await read(gateway, '/api/traces', 'a-key-that-nobody-has-made-so-far')).status, 401);
   const key = await makeKey(gateway, '--role', 'owner');
@@ -166,11 +167,17 @@ scenario('its filter of the log shows who was denied and what became of keys', a
   });
   assert.equal(made.status, 201);
   // jq says what it has when its input ends.
-  const children = fs.readFileSync(`/proc/${pipeline.child.pid}/task/${pipeline.child.pid}/children`, 'utf8').trim().split(' ');
+  const children = fs
+    .readFileSync(`/proc/${pipeline.child.pid}/task/${pipeline.child.pid}/children`, 'utf8')
+    .trim()
+    .split(' ');
   const served = children.find((pid) => fs.readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'ongoingai');
   process.kill(Number(served), 'SIGTERM');
   assert.equal(await within(30000, pipeline.ended, 'the pipeline ends'), 0, pipeline.stderr);
-  const lines = pipeline.stdout.trim().split('\n').map((line) => JSON.parse(line));
+  const lines = pipeline.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
   const denied = lines.find(({ path: target }) => target === '/openai/v1/chat/completions');
   assert.deepEqual([denied.audit_action, denied.audit_outcome, denied.status_code], ['gateway_auth', 'deny', 401]);
   const created = lines.find(({ msg }) => msg === 'audit gateway key lifecycle');
@@ -213,36 +220,45 @@ scenario('troubleshooting: stdout is one JSON object a line', async (world) => {
   }
 });
 
-scenario('troubleshooting: /metrics is 404 until prometheus_enabled, and where prometheus_path is not', async (world) => {
-  const asPrinted = await setUp(world);
-  assert.equal((await read(asPrinted, '/metrics')).status, 404);
-  const on = '    prometheus_enabled: true\n';
-  const byFile = await setUp(world, { change: [kMetricsOff, on] });
-  const byVariable = await setUp(world, { env: { ONGOINGAI_PROMETHEUS_ENABLED: 'true' } });
-  for (const gateway of [byFile, byVariable]) assert.equal((await read(gateway, '/metrics')).status, 200);
-  const elsewhere = await setUp(world, { change: [kMetricsOff, `${on}    prometheus_path: /figures\n`] });
-  assert.equal((await read(elsewhere, '/metrics')).status, 404);
-  assert.equal((await read(elsewhere, '/figures')).status, 200);
-});
+scenario(
+  'troubleshooting: /metrics is 404 until prometheus_enabled, and where prometheus_path is not',
+  async (world) => {
+    const asPrinted = await setUp(world);
+    assert.equal((await read(asPrinted, '/metrics')).status, 404);
+    const on = '    prometheus_enabled: true\n';
+    const byFile = await setUp(world, { change: [kMetricsOff, on] });
+    const byVariable = await setUp(world, { env: { ONGOINGAI_PROMETHEUS_ENABLED: 'true' } });
+    for (const gateway of [byFile, byVariable]) assert.equal((await read(gateway, '/metrics')).status, 200);
+    const elsewhere = await setUp(world, { change: [kMetricsOff, `${on}    prometheus_path: /figures\n`] });
+    assert.equal((await read(elsewhere, '/metrics')).status, 404);
+    assert.equal((await read(elsewhere, '/figures')).status, 200);
+  },
+);
 
-scenario('troubleshooting: exports to a collector that is not there are told in the log, and hold nobody up', async (world) => {
-  const seen = new Set();
-  const collector = http.createServer((request, response) => {
-    seen.add(`${request.method} ${request.url}`);
-    request.resume().on('end', () => response.end());
-  });
-  await new Promise((resolve) => collector.listen(0, '127.0.0.1', resolve));
-  world.later(() => collector.closeAllConnections() ?? collector.close());
-  const soon = { OTEL_BSP_SCHEDULE_DELAY: '100', OTEL_METRIC_EXPORT_INTERVAL: '200' };
-  const exporting = async (port) => {
-    const gateway = await setUp(world, { change: ['localhost:4318', `127.0.0.1:${port}`], env: soon });
-    const key = await makeKey(gateway, '--role', 'owner');
-    assert.equal((await ask(gateway, key)).status, 200);
-    return gateway;
-  };
-  const failing = await exporting(await freePort());
-  await failing.waitLog(({ msg }) => msg === 'opentelemetry export fails', 'exports fail');
-  const reaching = await exporting(collector.address().port);
-  await until(() => seen.has('POST /v1/traces') && seen.has('POST /v1/metrics'), () => `exports arrive: ${[...seen]}`);
-  assert.deepEqual(reaching.log('opentelemetry export fails'), []);
-});
+scenario(
+  'troubleshooting: exports to a collector that is not there are told in the log, and hold nobody up',
+  async (world) => {
+    const seen = new Set();
+    const collector = http.createServer((request, response) => {
+      seen.add(`${request.method} ${request.url}`);
+      request.resume().on('end', () => response.end());
+    });
+    await new Promise((resolve) => collector.listen(0, '127.0.0.1', resolve));
+    world.later(() => collector.closeAllConnections() ?? collector.close());
+    const soon = { OTEL_BSP_SCHEDULE_DELAY: '100', OTEL_METRIC_EXPORT_INTERVAL: '200' };
+    const exporting = async (port) => {
+      const gateway = await setUp(world, { change: ['localhost:4318', `127.0.0.1:${port}`], env: soon });
+      const key = await makeKey(gateway, '--role', 'owner');
+      assert.equal((await ask(gateway, key)).status, 200);
+      return gateway;
+    };
+    const failing = await exporting(await freePort());
+    await failing.waitLog(({ msg }) => msg === 'opentelemetry export fails', 'exports fail');
+    const reaching = await exporting(collector.address().port);
+    await until(
+      () => seen.has('POST /v1/traces') && seen.has('POST /v1/metrics'),
+      () => `exports arrive: ${[...seen]}`,
+    );
+    assert.deepEqual(reaching.log('opentelemetry export fails'), []);
+  },
+);
