@@ -2,7 +2,6 @@
 #include <ostream>
 
 #include "cli/command.h"
-#include "config/validate.h"
 
 namespace gw::cli {
 namespace {
@@ -23,9 +22,9 @@ int reload(const Context& c, Args args) {
   ReloadFlags f;
   if (f.flags.parse(args, c.err) != FlagSet::Outcome::ok) return kExitUsage;
   if (!f.flags.positional().empty()) return c.wrong_usage("reload does not accept positional arguments");
-  // Only where the gateway is found is taken from it; the gateway reads it for itself.
-  const auto config = f.load_valid(c);
-  if (!config) return c.fail("configuration not reloaded: " + config.error().message);
+  // Only where the gateway is found is taken from it. The gateway reads it for itself, in an environment of its own.
+  const auto config = f.load(c);
+  if (!config) return c.fail("configuration not reloaded: failed to load config: " + config.error().message);
   const auto report = c.handlers.reload(*config);
   if (!report) return c.fail("configuration not reloaded: " + printable_lines(report.error().message));
   std::string out = "configuration reloaded (pid " + std::to_string(report->pid) + ")\n";

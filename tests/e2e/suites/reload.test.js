@@ -8,6 +8,7 @@ import { chatAnswer, get, kCompletions, post, reply } from '../lib/http.js';
 import { Load, account } from '../lib/load.js';
 import { chunked, head } from '../lib/peer.js';
 import { Authority } from '../lib/pki.js';
+import { Postgres } from '../lib/postgres.js';
 import { until, within } from '../lib/wait.js';
 import { scenario } from '../lib/world.js';
 
@@ -254,6 +255,33 @@ scenario('keys, limits, providers and credentials of the file are taken up', asy
   const answer = await as('token-of-key-two-0123', '/mine/v1/chat/completions');
   assert.deepEqual([answer.status, answer.headers['x-provider']], [200, 'b']);
   assert.equal(b.upstream.requests.at(-1).get('x-added'), 'yes');
+});
+
+scenario('keys of the file are taken up beside Postgres too, until one is stored', async (world) => {
+  const server = await Postgres.start(world);
+  const a = await provider(world, 'a');
+  const key = (id) => ({ id, token: `token-of-key-${id}-0123`, role: 'owner' });
+  const gateway = await world.gateway({
+    openai: a.upstream.url,
+    config: { storage: { driver: 'postgres' }, auth: { enabled: true, failure_delay_ms: 0, keys: [key('one')] } },
+    env: { ONGOINGAI_STORAGE_DSN: server.dsn(server.database()) },
+  });
+  const status = async (id, target = '/api/traces', more = {}) =>
+    (await gateway.api(target, { headers: { [kKeyHeader]: key(id).token }, ...more })).status;
+  const fallback = 'postgres config store has no active gateway keys; using yaml auth.keys fallback';
+  assert.equal((await gateway.waitLog((line) => line.msg === fallback, 'the source of keys')).fallback_key_count, 1);
+  for (const id of ['two', 'three', 'four']) {
+    change(gateway, { auth: { keys: [key(id)] } });
+    assert.match(await reloaded(gateway), /auth\.keys/);
+    assert.deepEqual([await status('one'), await status(id)], [401, 200]);
+  }
+  change(gateway, { storage: { retention_days: 3 } });
+  assert.match(await reloaded(gateway), /needs a restart:\n {2}storage\.retention_days\n/);
+  const body = JSON.stringify({ id: 'stored', token: 'token-of-key-stored-0123', role: 'owner' });
+  assert.equal(await status('four', '/api/gateway-keys', { method: 'POST', body }), 201);
+  change(gateway, { auth: { keys: [key('five')] } });
+  await reloaded(gateway);
+  assert.deepEqual([await status('four'), await status('stored'), await status('five')], [200, 200, 401]);
 });
 
 scenario('without a gateway, or with another configuration, the command says so', async (world) => {
