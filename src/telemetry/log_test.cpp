@@ -148,7 +148,12 @@ TEST(Log, LinesBelowTheLevelAreNotMade) {
   const auto all = [](LogWriter& log) {
     LogLane& lane = log.add_lane();
     for (const LogLevel level : {LogLevel::debug, LogLevel::info, LogLevel::warn, LogLevel::error}) {
-      log.line(level, "rare").field("a", "b").field("c", 1).field("d", 1.5).field("e", true).field("f", {"g"});
+      log.line(level, "rare")
+          .field("a", "b")
+          .field("c", 1)
+          .field("d", 1.5)
+          .field("e", true)
+          .field("f", {std::string("g"), std::string("h")});
       lane.line(level, "own").field("h", std::uint64_t{1});
     }
     lane.access({.correlation_id = "id", .method = "GET", .path = "/", .status = 500});
