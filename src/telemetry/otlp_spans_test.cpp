@@ -242,6 +242,7 @@ std::string_view without_secret(std::string_view text, std::string& scratch) {
 TEST(OtlpSpans, EveryTextIsScrubbedAndSoundUtf8) {
   Exchange e;
   std::vector<std::string> texts;
+  texts.reserve(kSpanTexts);
   for (std::size_t i = 0; i < kSpanTexts; ++i) texts.push_back("/x\xff/s3cret" + std::to_string(i));
   for (std::size_t i = 0; i < kSpanTexts; ++i) e.texts[i] = texts[i];
   const auto spans = spans_of_exchange(e, {.resource = {}, .prefixes = {}, .scrub = without_secret});

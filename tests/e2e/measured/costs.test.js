@@ -7,6 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sanitized } from '../lib/gateway.js';
 import { chatAnswer, kCompletions, post, reply } from '../lib/http.js';
+import { OtlpReceiver } from '../lib/otlp_receiver.js';
 import { chunked, head } from '../lib/peer.js';
 import { scenario } from '../lib/world.js';
 import { until, within } from '../lib/wait.js';
@@ -100,30 +101,42 @@ const table = (calls, n) =>
     )
     .join('\n  ');
 
-scenario('at most 8 system calls per steady keep-alive request', { skip: sanitized }, async (world) => {
-  if (spawnSync('strace', ['-V']).status !== 0) {
-    console.log('strace is not installed: left out');
-    return;
-  }
-  const { gateway, run } = await steady(world);
-  const file = path.join(world.dir, 'calls');
-  const busy = await traceCalls(gateway, file, () => run(kRequests));
-  const idle = await traceCalls(
-    gateway,
-    file,
-    () => new Promise((resolve) => setTimeout(resolve, Math.min(busy.ms, 5000))),
-  );
-  const baseline = (sum(idle.calls) / idle.ms) * busy.ms;
-  const per = (sum(busy.calls) - baseline) / kRequests;
-  console.log(
-    `system calls per request: ${per.toFixed(2)} (idle baseline ${(baseline / kRequests).toFixed(3)} taken off)\n  ${table(busy.calls, kRequests)}`,
-  );
-  assert.ok(per <= 8, `${per.toFixed(2)} system calls per request`);
-});
+/** Spans of every exchange, for a receiver that is there. */
+async function traced(world) {
+  const receiver = await OtlpReceiver.start(world);
+  return { observability: { otel: { enabled: true, endpoint: receiver.endpoint, metrics_enabled: false } } };
+}
 
-for (const [what, events] of [
-  ['request', 0],
-  ['request with a stream of 20 events', 20],
+for (const [what, configured] of [
+  ['request', () => ({})],
+  ['request with spans', traced],
+]) {
+  scenario(`at most 8 system calls per steady keep-alive ${what}`, { skip: sanitized }, async (world) => {
+    if (spawnSync('strace', ['-V']).status !== 0) {
+      console.log('strace is not installed: left out');
+      return;
+    }
+    const { gateway, run } = await steady(world, { config: await configured(world) });
+    const file = path.join(world.dir, 'calls');
+    const busy = await traceCalls(gateway, file, () => run(kRequests));
+    const idle = await traceCalls(
+      gateway,
+      file,
+      () => new Promise((resolve) => setTimeout(resolve, Math.min(busy.ms, 5000))),
+    );
+    const baseline = (sum(idle.calls) / idle.ms) * busy.ms;
+    const per = (sum(busy.calls) - baseline) / kRequests;
+    console.log(
+      `system calls per request: ${per.toFixed(2)} (idle baseline ${(baseline / kRequests).toFixed(3)} taken off)\n  ${table(busy.calls, kRequests)}`,
+    );
+    assert.ok(per <= 8, `${per.toFixed(2)} system calls per request`);
+  });
+}
+
+for (const [what, events, configured] of [
+  ['request', 0, () => ({})],
+  ['request with a stream of 20 events', 20, () => ({})],
+  ['request with spans', 0, traced],
 ]) {
   scenario(`at most 2 heap allocations per steady keep-alive ${what}`, { skip: sanitized }, async (world) => {
     const shim = path.join(world.dir, 'alloc_shim.so');
@@ -131,7 +144,8 @@ for (const [what, events] of [
     execFileSync('gcc', ['-O2', '-fPIC', '-shared', '-fno-builtin', '-o', shim, source]);
     const file = path.join(world.dir, 'allocations');
     fs.writeFileSync(file, Buffer.alloc(512 * 32));
-    const { gateway, run } = await steady(world, { events, env: { LD_PRELOAD: shim, GW_ALLOC_FILE: file } });
+    const env = { LD_PRELOAD: shim, GW_ALLOC_FILE: file };
+    const { gateway, run } = await steady(world, { events, env, config: await configured(world) });
     const snapshot = () => {
       const bytes = fs.readFileSync(file);
       const out = new Map();
