@@ -240,8 +240,8 @@ void Exchange::charge_permit(const ExchangeRecord& r) {
 void Exchange::log_crossings(const limits::Crossings& crossings) {
   for (const limits::Crossing& c : crossings) {
     const limits::CrossingText text = limits::text_of(c);
-    worker_.log.warn("usage limit threshold reached")
-        .field("percent", c.percent)
+    auto line = worker_.log.warn("usage limit threshold reached");
+    line.field("percent", c.percent)
         .field("limit", text.limit)
         .field("spent", text.spent)
         .field("threshold", text.threshold)
@@ -249,6 +249,7 @@ void Exchange::log_crossings(const limits::Crossings& crossings) {
         .field("workspace_id", c.subject >= Subject::org ? std::string_view() : identity_->workspace_id)
         .field("key_id", c.subject == Subject::key ? std::string_view(identity_->key_id) : std::string_view())
         .field("correlation_id", correlation_id_);
+    span_.name(line, ExchangeSpan::Part::auth);
   }
 }
 

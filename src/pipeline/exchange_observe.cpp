@@ -260,11 +260,10 @@ void Exchange::price(ExchangeRecord& r) {
 void Exchange::note_unpriced(const ExchangeRecord& r) {
   if (r.cost.source != CostSource::unpriced || !(r.usage.seen || r.usage.estimated)) return;
   const std::string_view model = r.model.empty() ? std::string_view("unknown") : r.model;
-  if (services_.unpriced.add(route_->name, model, r.started_at_ns))
-    worker_.log.warn("model has no price; its traces cost 0 until it has one")
-        .field("provider", route_->name)
-        .field("model", model)
-        .field("price_version", r.price_version);
+  if (!services_.unpriced.add(route_->name, model, r.started_at_ns)) return;
+  auto line = worker_.log.warn("model has no price; its traces cost 0 until it has one");
+  line.field("provider", route_->name).field("model", model).field("price_version", r.price_version);
+  span_.name(line, ExchangeSpan::Part::enqueue);
 }
 
 void Exchange::fill_identity(ExchangeRecord& r) const {

@@ -17,11 +17,13 @@ void Exchange::begin_websocket(const http::ResponseHead& head) {
 }
 
 bool Exchange::on_tunnel_bytes(TunnelSide from, std::string_view bytes) {
-  if (!websocket_->push(from, bytes, mono_now_ns()))
-    worker_.log.warn("websocket cannot be read further; its next responses leave no traces")
-        .field("correlation_id", correlation_id_)
+  if (!websocket_->push(from, bytes, mono_now_ns())) {
+    auto line = worker_.log.warn("websocket cannot be read further; its next responses leave no traces");
+    line.field("correlation_id", correlation_id_)
         .field("path", target_.path())
         .field("side", from == TunnelSide::client ? "client" : "upstream");
+    span_.name(line, ExchangeSpan::Part::call);
+  }
   return settle_tunnel();
 }
 
