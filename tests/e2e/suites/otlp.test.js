@@ -121,6 +121,7 @@ scenario('what the parent decided holds: unsampled leaves no span, and its conte
   await ask(env, chat([parent('01', other)]));
   await env.receiver.trace(other);
   assert.ok(env.receiver.spans.every((s) => s.traceId !== kTrace));
+  await env.gateway.waitLog((l) => l.trace_id === other, 'the access line of the second');
   const lines = env.gateway.log('request complete').filter((l) => l.path === kCompletions);
   assert.equal(lines[0].trace_id, undefined);
   assert.equal(lines[1].trace_id, other);
@@ -354,7 +355,7 @@ scenario('a setting that cannot be followed turns telemetry off and nothing else
 
 scenario('the start says what is exported', async (world) => {
   const env = await setUp(world, { otelOptions: { sampling_ratio: 0.25 } });
-  const [line] = env.gateway.log('opentelemetry enabled');
+  const line = await env.gateway.waitLog((l) => l.msg === 'opentelemetry enabled', 'what is exported');
   assert.equal(line.otel_endpoint, env.receiver.endpoint);
   assert.deepEqual(
     [line.otel_traces_enabled, line.otel_metrics_enabled, line.otel_prometheus_enabled, line.otel_sampling_ratio],
