@@ -12,7 +12,6 @@
 
 namespace gw::app {
 
-using metrics::Family;
 using metrics::Kind;
 
 namespace {
