@@ -78,6 +78,7 @@ Snapshot MetricsPage::snapshot() const {
   append_decisions(to);
   append_workers(to);
   append_log(to);
+  append_exporter(to);
   append_process_metrics(to);
   return to;
 }
@@ -188,6 +189,37 @@ void MetricsPage::append_log(Snapshot& to) const {
   counter(to, "ongoingai.log.lines_total", "Log lines that were written.", static_cast<std::int64_t>(log.written));
   counter(to, "ongoingai.log.dropped_total", "Log lines that were lost because nobody took them.",
           static_cast<std::int64_t>(log.dropped));
+}
+
+void MetricsPage::append_exporter(Snapshot& to) const {
+  if (!sources_.exporter) return;
+  const telemetry::otlp::ExporterStats stats = sources_.exporter();
+  Family taken{.name = "ongoingai.otlp.requests_total", .help = "Exports that the receiver took."};
+  Family failed{.name = "ongoingai.otlp.failures_total", .help = "Attempts to export that were in vain."};
+  Family dropped{.name = "ongoingai.otlp.dropped_total", .help = "Spans, or exports of metrics, that were given up."};
+  Family age{.name = "ongoingai.otlp.last_export_age",
+             .kind = Kind::gauge,
+             .unit = "s",
+             .help = "Time since the receiver took an export."};
+  for (std::size_t i = 0; i < stats.signals.size(); ++i) {
+    const telemetry::otlp::SignalStats& s = stats.signals[i];
+    const std::string signal =
+        static_cast<telemetry::otlp::Signal>(i) == telemetry::otlp::Signal::traces ? "traces" : "metrics";
+    const auto count = [&](Family& family, std::uint64_t n) {
+      if (n > 0) sample(family, {{"signal", signal}}, static_cast<std::int64_t>(n));
+    };
+    count(taken, s.requests);
+    count(failed, s.failures);
+    count(dropped, s.dropped);
+    if (s.last_taken_ns > 0) sample(age, {{"signal", signal}}, (to.at_ns - s.last_taken_ns) / 1'000'000'000);
+  }
+  for (Family* f : {&taken, &failed, &dropped, &age}) to.families.push_back(std::move(*f));
+  counter(to, "ongoingai.otlp.queue_dropped_total", "Exchanges whose spans found no room in the queue.",
+          static_cast<std::int64_t>(stats.queue_dropped));
+  gauge(to, "ongoingai.otlp.queue_used", "Part of the queue of spans that waits.",
+        static_cast<std::int64_t>(stats.queue_bytes), "By");
+  gauge(to, "ongoingai.otlp.queue_size", "Room of the queue of spans.", static_cast<std::int64_t>(stats.queue_capacity),
+        "By");
 }
 
 api::ApiResponse MetricsPage::answer(const api::ApiRequest& request) const {

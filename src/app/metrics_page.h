@@ -12,6 +12,7 @@
 #include "pipeline/services.h"
 #include "pipeline/worker.h"
 #include "telemetry/log.h"
+#include "telemetry/otlp_exporter.h"
 #include "telemetry/prometheus_text.h"
 #include "trace/pipeline_options.h"
 
@@ -42,6 +43,7 @@ class MetricsPage {
     const telemetry::LogWriter& log;
     std::function<PipelineDiagnostics()> diagnostics;
     telemetry::TargetInfo target;
+    std::function<telemetry::otlp::ExporterStats()> exporter{};  ///< empty: nothing is exported by OTLP
   };
   explicit MetricsPage(Sources sources);
 
@@ -55,6 +57,7 @@ class MetricsPage {
   void append_limits(metrics::Snapshot& snapshot) const;
   void append_workers(metrics::Snapshot& snapshot) const;
   void append_log(metrics::Snapshot& snapshot) const;
+  void append_exporter(metrics::Snapshot& snapshot) const;
 
   const Sources sources_;
   const std::int64_t started_at_ns_;

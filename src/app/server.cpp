@@ -430,7 +430,8 @@ Result<void> Server::Impl::open_workers() {
         .batches = batch_metrics,
         .log = *log,
         .diagnostics = [this] { return traces->diagnostics(); },
-        .target = {.service_name = c.observability.otel.service_name, .service_version = options.version}});
+        .target = {.service_name = c.observability.otel.service_name, .service_version = options.version},
+        .exporter = otel ? std::function([this] { return otel->stats(); }) : nullptr});
   return {};
 }
 
