@@ -12,7 +12,10 @@ Result<void> KeyKeeper::refresh(store::KeyStore& store) {
   const std::lock_guard lock(mutex_);
   const std::int64_t now_ns = clock_.mono_ns();  // before reading: what is read is at least as new
   auto set = store.load(store::TenantScope::all());
-  if (!set) return tl::make_unexpected(set.error());
+  if (!set) {
+    known_ = false;  // whoever asked knows of a change: the next poll is not to confirm what is in force
+    return tl::make_unexpected(set.error());
+  }
   auto view = std::make_shared<KeyView>(auth::Authorizer::of(set->keys), set->stored);
   // Uses that are not written down yet.
   std::map<std::string_view, std::int64_t> uses;

@@ -37,7 +37,7 @@ class KeyKeeper {
   const Clock clock_;
   std::mutex mutex_;  ///< whoever reads the store later also replaces the view later
   std::int64_t change_ = 0;
-  bool known_ = false;
+  bool known_ = false;  ///< what is in force is what the store had at change_
   std::int64_t next_write_ns_ = 0;
   std::map<std::string, std::int64_t> written_;  ///< by the ids of the view: the last time of use in the store
 };

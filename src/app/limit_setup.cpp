@@ -112,7 +112,10 @@ void LimitSetup::follow_store(pipeline::Limiting& limiting) const {
       log.error("limits cannot be shared now: this gateway counts alone (the database does not answer)")
           .field("error", error);
   });
-  limiting.follower_figures = [watch = watch.get()] { return watch->figures(); };
+  limiting.follower_figures = [follower = std::weak_ptr<SpendWatch>(watch)] {
+    const auto alive = follower.lock();  // gone once nothing is shared any more
+    return alive ? alive->figures() : std::map<std::string, std::int64_t>();
+  };
   limiting.follower = std::move(watch);
 }
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <charconv>
 #include <cstdlib>
 
 #include "app/wiring.h"
@@ -17,6 +18,24 @@ namespace otlp = telemetry::otlp;
 using otlp::Signal;
 
 std::string_view name_of(Signal signal) { return signal == Signal::traces ? "traces" : "metrics"; }
+
+/// Escapes in a path or a query hide nothing.
+std::string_view scrub_encoded(std::string_view text, std::string& scratch) {
+  if (text.find('%') != std::string_view::npos) {
+    std::string plain;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      unsigned byte = 0;
+      const char* const digits = text.data() + i + 1;
+      const bool escape =
+          text[i] == '%' && text.size() - i > 2 && std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2;
+      plain += escape ? static_cast<char>(byte) : text[i];
+      if (escape) i += 2;
+    }
+    const std::string_view clean = telemetry::scrub(plain, scratch);
+    if (clean.data() != plain.data()) return clean;
+  }
+  return telemetry::scrub(text, scratch);
+}
 
 otlp::SettingsInput input_of(const config::OtelConfig& c, const std::string& version) {
   return {.endpoint = c.endpoint,
@@ -104,7 +123,7 @@ Result<std::unique_ptr<OtelExport>> OtelExport::create(const config::Config& c, 
   out->sender_ = std::make_unique<otlp::HttpSender>("ongoingai-gateway");
   otlp::SpanOptions spans{.resource = settings->resource,
                           .prefixes = prefixes_of(c),
-                          .scrub = telemetry::scrub,
+                          .scrub = scrub_encoded,
                           .most_value_bytes = settings->most_value_bytes};
   const auto producers = static_cast<std::size_t>(worker_count(c));
   out->exporter_ = std::make_unique<otlp::Exporter>(std::move(*settings), std::move(spans), producers,

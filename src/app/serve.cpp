@@ -12,6 +12,7 @@
 #include "app/control_socket.h"
 #include "app/demo.h"
 #include "app/server.h"
+#include "base/clock.h"
 
 namespace gw::app {
 
@@ -35,20 +36,25 @@ int demo(bool once, const std::string& version) {
 
 namespace {
 
-/// Until the gateway is to end.
-void serve_until_told(Server& server, int signals, ControlSocket* control) {
+/// Until the gateway is to end. `stays`: when its terminal is closed, too.
+void serve_until_told(Server& server, int signals, ControlSocket* control, bool stays) {
   constexpr int kLookAroundMs = 500;
   pollfd wanted[] = {{.fd = signals, .events = POLLIN, .revents = 0},
                      {.fd = control != nullptr ? control->fd() : -1, .events = POLLIN, .revents = 0}};
+  std::int64_t looked_ns = mono_now_ns();
   for (;;) {
-    if (::poll(wanted, std::size(wanted), kLookAroundMs) <= 0) {
+    const bool told = ::poll(wanted, std::size(wanted), kLookAroundMs) > 0;
+    if (!told || mono_now_ns() - looked_ns >= kLookAroundMs * std::int64_t{1'000'000}) {
       server.look_around();
-      continue;
+      looked_ns = mono_now_ns();
     }
+    if (!told) continue;
     signalfd_siginfo signal{};
     if (wanted[0].revents != 0 && ::read(signals, &signal, sizeof signal) == sizeof signal) {
       // A terminal that was closed hangs up with the same signal; then nobody is there to see the gateway.
-      if (signal.ssi_signo != SIGHUP || signal.ssi_code == SI_KERNEL) return;
+      const bool hung_up = signal.ssi_signo == SIGHUP && signal.ssi_code == SI_KERNEL;
+      if (hung_up && stays) continue;
+      if (hung_up || signal.ssi_signo != SIGHUP) return;
       (void)server.reload();
     }
     if (wanted[1].revents != 0) control->answer([&] { return server.reload(); });
@@ -60,6 +66,8 @@ void serve_until_told(Server& server, int signals, ControlSocket* control) {
 int serve(const config::Config& config, const std::string& config_path, const std::string& version) {
   sigset_t set = shutdown_signals();
   sigaddset(&set, SIGHUP);
+  struct sigaction before{};
+  const bool nohup = ::sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler == SIG_IGN;
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);  // for all threads that are started
   const UniqueFd signals(::signalfd(-1, &set, SFD_CLOEXEC));
   auto server = Server::start({.config = config, .config_path = config_path, .version = version, .log_fd = 1});
@@ -73,7 +81,7 @@ int serve(const config::Config& config, const std::string& config_path, const st
         ->log()
         .warn("the command reload cannot reach this gateway; SIGHUP does")
         .field("error", control.error().message);
-  serve_until_told(**server, signals.get(), control ? &*control : nullptr);
+  serve_until_told(**server, signals.get(), control ? &*control : nullptr, nohup);
   return (*server)->shutdown() ? 0 : 1;
 }
 

@@ -399,8 +399,13 @@ Result<void> Server::Impl::open_api() {
     return known.empty() ? "trace store does not answer" : known;
   };
   routers.push_back(std::make_unique<api::Router>(std::move(without_store)));
-  services->status_without_store =
-      with_metrics([router = routers.back().get()](const api::ApiRequest& r) { return router->handle(r); });
+  // On the worker's own thread, which must not stand still while a page is written.
+  services->status_without_store = [this, router = routers.back().get()](const api::ApiRequest& r) {
+    if (services->metrics_path.empty() || r.path != services->metrics_path) return router->handle(r);
+    return api::ApiResponse{.status = 503,
+                            .headers = {{"Content-Type", "application/json"}, {"Retry-After", "1"}},
+                            .body = api::error_body("too many scrapes wait; try again")};
+  };
   pipeline::QueryPool::Handler status = std::move(handlers.back());
   status.answer = with_metrics(std::move(status.answer));
   handlers.pop_back();

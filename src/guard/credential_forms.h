@@ -52,6 +52,7 @@ inline constexpr Form kForms[] = {
     {"GOCSPX-", Alphabet::url_safe, 20},    {"github_pat_", Alphabet::alnum_underscore, 16},
     {"gsk_", Alphabet::alnum, 20},          {"hf_", Alphabet::alnum, 20},
     {"r8_", Alphabet::alnum, 20},           {"npm_", Alphabet::alnum, 20},
+    {"ogk_", Alphabet::url_safe, 16},  // the gateway's own
     {"whsec_", Alphabet::alnum, 16},        {"ya29.", Alphabet::url_safe, 16},
     {"SG.", Alphabet::url_safe_dot, 32},
 };

@@ -59,12 +59,16 @@ std::uint32_t LabelSets::index_of(std::span<const std::string_view> values) {
   std::transform(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(set.size()), set.begin(), cut);
   if (const auto known = find_or_add(set, options_.cap)) return *known;
   overflowed_.fetch_add(1, std::memory_order_relaxed);
-  set[options_.client_label] = kOther;
+  for (std::size_t i = 0; i < set.size(); ++i)
+    if ((options_.client_labels >> i & 1) != 0) set[i] = kOther;
   return find_or_add(set, capacity()).value_or(0);
 }
 
 bool LabelSets::is(std::uint32_t index, std::span<const std::string_view> values) const {
-  const std::vector<std::string>& asked = by_index_[index].load(std::memory_order_relaxed)->asked;
+  // The thread that added the set may not have come to this yet.
+  const Entry* const entry = by_index_[index].load(std::memory_order_acquire);
+  if (entry == nullptr) return false;
+  const std::vector<std::string>& asked = entry->asked;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const std::string_view v = values[i].empty() ? kUnknown : values[i];
     if (asked[i].size() != v.size() || !same_bytes(asked[i].data(), v.data(), v.size())) return false;
@@ -118,12 +122,12 @@ LabelSets::Entry* LabelSets::make(std::span<const std::string_view> values, std:
     entry->index = *index;
     return entry.release();
   }
-  entry->index = next_.fetch_add(1, std::memory_order_relaxed);
-  if (entry->index >= most) {
-    next_.fetch_sub(1, std::memory_order_relaxed);
+  entry->index = next_.load(std::memory_order_relaxed);
+  do {  // never taken back: another thread could be given the same number meanwhile
+    if (entry->index < most) continue;
     entries_.fetch_sub(1, std::memory_order_relaxed);
     return nullptr;
-  }
+  } while (!next_.compare_exchange_weak(entry->index, entry->index + 1, std::memory_order_relaxed));
   entry->shown = std::move(shown);
   return entry.release();
 }

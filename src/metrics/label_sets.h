@@ -21,9 +21,10 @@ inline constexpr std::string_view kOther = "other";
 class LabelSets {
  public:
   struct Options {
-    std::size_t labels = 0;        ///< values a set has
-    std::size_t cap = 2'000;       ///< sets that are told apart
-    std::size_t client_label = 0;  ///< the one that clients choose freely: beyond the cap it becomes `other` first
+    std::size_t labels = 0;   ///< values a set has
+    std::size_t cap = 2'000;  ///< sets that are told apart
+    std::uint32_t client_labels =
+        1;  ///< a bit each for those that clients choose freely: beyond the cap they become `other` first
     /// What a value is shown as, such as one without its credentials; called once a set. Null: as it is.
     std::string (*shown)(std::string_view value) = nullptr;
   };
@@ -34,7 +35,7 @@ class LabelSets {
   LabelSets& operator=(const LabelSets&) = delete;
 
   /// The number of a set, below capacity(). Empty values are `unknown`. Beyond the cap that of the set with `other` for
-  /// the client's label, and beyond kOthers of those 0: the set with `other` throughout.
+  /// the clients' labels, and beyond kOthers of those 0: the set with `other` throughout.
   std::uint32_t index_of(std::span<const std::string_view> values);
 
   /// Whether set number `index`, in use, is shown as these values are; false where that takes a look-up to tell.

@@ -35,7 +35,7 @@ TEST(LabelSets, AnEmptyValueIsUnknown) {
 }
 
 TEST(LabelSets, BeyondTheCapTheClientsLabelIsOtherAndThatIsCounted) {
-  LabelSets sets({.labels = 2, .cap = 10, .client_label = 1});
+  LabelSets sets({.labels = 2, .cap = 10, .client_labels = 2});
   for (int i = 0; i < 100; ++i) {
     const std::string model = "model-" + std::to_string(i);
     sets.index_of(Views{"openai", model});
@@ -46,7 +46,7 @@ TEST(LabelSets, BeyondTheCapTheClientsLabelIsOtherAndThatIsCounted) {
 }
 
 TEST(LabelSets, WhenEvenOthersAreTooManyAllOfItIsOther) {
-  LabelSets sets({.labels = 2, .cap = 4, .client_label = 1});
+  LabelSets sets({.labels = 2, .cap = 4, .client_labels = 2});
   for (int i = 0; i < 10'000; ++i) {
     const std::string tenant = "tenant-" + std::to_string(i);
     const std::uint32_t index = sets.index_of(Views{tenant, "m"});
@@ -75,7 +75,7 @@ TEST(LabelSets, ValuesThatAreShownAlikeAreOneSeries) {
 TEST(Series, WhatThreadsCountAtTheSameTimeAddsUp) {
   constexpr int kThreads = 4;
   constexpr int kEach = 20'000;
-  Series<Counter> series({.labels = 2, .cap = 50, .client_label = 1}, kThreads);
+  Series<Counter> series({.labels = 2, .cap = 50, .client_labels = 2}, kThreads);
   const auto sum = [&] {
     std::int64_t all = 0;
     series.each([&](const std::vector<std::string>&, const Counter& c) { all += c.get(); });

@@ -230,8 +230,8 @@ bool Exchange::publish(const ExchangeRecord& r, std::int64_t now_ns) {
 }
 
 void Exchange::log_recorded(const ExchangeRecord& r) {
-  worker_.log.debug("exchange recorded")
-      .field("correlation_id", correlation_id_)
+  auto line = worker_.log.debug("exchange recorded");
+  line.field("correlation_id", correlation_id_)
       .field("trace", trace_id_text())
       .field("provider", r.provider)
       .field("model", r.model)
@@ -241,6 +241,7 @@ void Exchange::log_recorded(const ExchangeRecord& r) {
       .field("input_tokens", r.usage.input_tokens)
       .field("output_tokens", r.usage.output_tokens)
       .field("latency_us", r.latency_us);
+  span_.name(line, ExchangeSpan::Part::server);
 }
 
 void Exchange::price(ExchangeRecord& r) {

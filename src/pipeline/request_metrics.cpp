@@ -23,7 +23,7 @@ constexpr std::array<std::string_view, 5> kServerLabels{"http.method", "net.host
                                                         "net.protocol.version", "http.status_code"};
 constexpr std::array<std::string_view, 4> kClientLabels{"http.method", "net.peer.name", "net.peer.port",
                                                         "http.status_code"};
-constexpr std::size_t kHost = 1;
+constexpr std::size_t kHost = 1;  // and its port behind it
 
 std::array<std::int64_t, kTokenBuckets> buckets_of(const Usage& u) {
   return {u.uncached_text_tokens(), u.cache_read_tokens + u.cache_read_audio_tokens + u.cache_read_image_tokens,
@@ -42,12 +42,17 @@ std::string_view known_method(std::string_view method) {
   return "_OTHER";
 }
 
-/// A Host field's name and port; the port may be empty.
+/// A Host field's name and port; the port is empty where none is said that could be one.
 std::pair<std::string_view, std::string_view> split_host(std::string_view host) {
   const std::size_t colon = host.rfind(':');
   const std::size_t bracket = host.rfind(']');
   if (colon == std::string_view::npos || (bracket != std::string_view::npos && colon < bracket)) return {host, {}};
-  return {host.substr(0, colon), host.substr(colon + 1)};
+  const std::string_view port = host.substr(colon + 1);
+  unsigned number = 0;
+  const auto parsed = std::from_chars(port.data(), port.data() + port.size(), number);
+  const bool sound =
+      parsed.ec == std::errc() && parsed.ptr == port.data() + port.size() && number >= 1 && number <= 65535;
+  return {host.substr(0, colon), sound ? port : std::string_view()};
 }
 
 struct NumberText {
@@ -82,12 +87,14 @@ void StatusCounts::add(int status) {
 
 RequestMetrics::RequestMetrics(Options options)
     : scheme_(options.scheme),
-      exchanges_({.labels = kScope.size(), .cap = kMostSeries, .client_label = kModel, .shown = options.shown},
+      exchanges_({.labels = kScope.size(), .cap = kMostSeries, .client_labels = 1U << kModel, .shown = options.shown},
                  options.workers),
-      requests_({.labels = kServerLabels.size(), .cap = kMostSeries, .client_label = kHost, .shown = options.shown},
-                options.workers),
-      upstreams_({.labels = kClientLabels.size(), .cap = kMostSeries, .client_label = kHost, .shown = options.shown},
-                 options.workers) {}
+      requests_(
+          {.labels = kServerLabels.size(), .cap = kMostSeries, .client_labels = 3U << kHost, .shown = options.shown},
+          options.workers),
+      upstreams_(
+          {.labels = kClientLabels.size(), .cap = kMostSeries, .client_labels = 3U << kHost, .shown = options.shown},
+          options.workers) {}
 
 void RequestMetrics::exchange(std::size_t worker, const ExchangeRecord& r, const route::Route& route, bool dropped,
                               const metrics::SpanRef* span) {

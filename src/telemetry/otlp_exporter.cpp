@@ -120,8 +120,14 @@ std::int64_t Exporter::export_spans(std::int64_t now_ns) {
     return lanes_hold_batch() ? now_ns : spans_due_ns_;
   }
   if (!c.body.empty() && !attempt(Signal::traces, false)) return c.retry.not_before_ns();
-  while (stop_at_ns_.load(std::memory_order_relaxed) == 0 && take_spans())
+  // What came in while a request was on its way waits for company, unless that is together already; metrics have their
+  // turn in between.
+  do {
+    if (!take_spans()) break;
     if (!attempt(Signal::traces, false) || c.retry.not_before_ns() != 0) return c.retry.not_before_ns();
+    if (settings_.of(Signal::metrics).enabled && hooks_.clock.mono_ns() >= metrics_due_ns_)
+      return hooks_.clock.mono_ns();
+  } while (stop_at_ns_.load(std::memory_order_relaxed) == 0 && lanes_hold_batch());
   spans_due_ns_ = hooks_.clock.mono_ns() + settings_.span_delay_ms * kMs;
   woken_ = false;
   return lanes_hold_batch() ? now_ns : spans_due_ns_;
