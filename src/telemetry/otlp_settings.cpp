@@ -90,14 +90,18 @@ std::string percent_decoded(std::string_view s) {
 }
 
 /// `a=1,b=2`, values percent-encoded.
-Attributes read_pairs(std::string_view list) {
+/// `left_out`: members that are neither such a pair nor blank.
+Attributes read_pairs(std::string_view list, std::size_t* left_out = nullptr) {
   Attributes out;
   while (!list.empty()) {
     const std::size_t comma = list.find(',');
     const std::string_view member = list.substr(0, comma);
     list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
     const std::size_t equals = member.find('=');
-    if (equals == std::string_view::npos) continue;
+    if (equals == std::string_view::npos) {
+      if (left_out != nullptr && !trim(member).empty()) ++*left_out;
+      continue;
+    }
     const std::string key = percent_decoded(trim(member.substr(0, equals)));
     if (!key.empty()) out.emplace_back(key, percent_decoded(trim(member.substr(equals + 1))));
   }
@@ -139,7 +143,11 @@ bool is_header_name(std::string_view s) {
 }
 
 Result<void> read_headers(Destination& d, ExporterVariables& variables) {
-  for (const auto& [name, value] : read_pairs(variables.get("HEADERS"))) {
+  std::size_t left_out = 0;
+  const Attributes pairs = read_pairs(variables.get("HEADERS"), &left_out);
+  if (left_out > 0)
+    return fail(variables.said_by + " must be a list such as name=value,other=value: a part has no '='");
+  for (const auto& [name, value] : pairs) {
     const bool sound = is_header_name(name) && std::none_of(value.begin(), value.end(), [](char c) {
                          return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 0x7f;
                        });

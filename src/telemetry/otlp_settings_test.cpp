@@ -102,6 +102,8 @@ TEST(OtlpSettings, VariablesThatCannotBeFollowedAreRefused) {
 }
 
 TEST(OtlpSettings, HeadersAreNotRepeatedInErrors) {
+  const std::string without = refusal(at("c"), {{"OTEL_EXPORTER_OTLP_HEADERS", "a=b, s3cret-without-equals"}});
+  EXPECT_EQ(without, "OTEL_EXPORTER_OTLP_HEADERS must be a list such as name=value,other=value: a part has no '='");
   EXPECT_EQ(refusal(at("c"), {{"OTEL_EXPORTER_OTLP_HEADERS", "authorization=s3cret%0a"}}).find("s3cret"),
             std::string::npos);
 }
