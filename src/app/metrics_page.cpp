@@ -62,7 +62,7 @@ void BatchMetrics::append_to(Snapshot& to) const {
   duration_seconds_.add_to(seconds);
   if (seconds.count() > 0) duration.samples.push_back({.labels = {}, .histogram = std::move(seconds)});
   Family& size = add(to, "ongoingai.trace.flush_batch_size", Kind::histogram, "Traces in a written batch.");
-  size.bounds = pipeline::kMillisecondBounds;
+  size.bounds = pipeline::kDefaultBounds;
   metrics::HistogramValue rows;
   rows_.add_to(rows);
   if (rows.count() > 0) size.samples.push_back({.labels = {}, .histogram = std::move(rows)});
@@ -130,6 +130,8 @@ void MetricsPage::append_limits(Snapshot& to) const {
     if (name == "refused_total") continue;  // the sum of the codes
     if (name == "shared_reachable") {
       gauge(to, "ongoingai.limits.shared_reachable", "1 while Redis, where limits are shared, answers.", n);
+    } else if (name == "store_reachable") {
+      gauge(to, "ongoingai.limits.store_reachable", "1 while the database that gateways count by answers.", n);
     } else if (name == "shared_instances") {
       gauge(to, "ongoingai.limits.shared_instances", "Gateways that count together in Redis.", n);
     } else if (name.ends_with(kSuffix)) {

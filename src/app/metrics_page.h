@@ -30,7 +30,7 @@ class BatchMetrics {
 
  private:
   metrics::Histogram<kSeconds> duration_seconds_;
-  metrics::Histogram<pipeline::kMillisecondBounds> rows_;
+  metrics::Histogram<pipeline::kDefaultBounds> rows_;
 };
 
 /// Owner: app, which builds it when the workers stand and destroys it before them. snapshot() and answer(): any thread.

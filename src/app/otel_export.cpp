@@ -2,12 +2,12 @@
 
 #include <unistd.h>
 
-#include <charconv>
 #include <cstdlib>
 
 #include "app/wiring.h"
 #include "base/clock.h"
 #include "config/effective.h"
+#include "route/percent.h"
 #include "route/route_table.h"
 #include "telemetry/scrub.h"
 
@@ -22,15 +22,7 @@ std::string_view name_of(Signal signal) { return signal == Signal::traces ? "tra
 /// Escapes in a path or a query hide nothing.
 std::string_view scrub_encoded(std::string_view text, std::string& scratch) {
   if (text.find('%') != std::string_view::npos) {
-    std::string plain;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-      unsigned byte = 0;
-      const char* const digits = text.data() + i + 1;
-      const bool escape =
-          text[i] == '%' && text.size() - i > 2 && std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2;
-      plain += escape ? static_cast<char>(byte) : text[i];
-      if (escape) i += 2;
-    }
+    const std::string plain = route::percent_decoded(text);
     const std::string_view clean = telemetry::scrub(plain, scratch);
     if (clean.data() != plain.data()) return clean;
   }

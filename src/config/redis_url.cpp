@@ -1,28 +1,12 @@
 #include "config/redis_url.h"
 
 #include <charconv>
-#include <optional>
 
 #include "base/strings.h"
+#include "route/percent.h"
 
 namespace gw::config {
 namespace {
-
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    unsigned char c = 0;
-    const char* const from = text.data() + i + 1;
-    if (i + 2 >= text.size() || std::from_chars(from, from + 2, c, 16).ptr != from + 2) return std::nullopt;
-    out += static_cast<char>(c);
-    i += 2;
-  }
-  return out;
-}
 
 bool take_number(std::string_view text, int most, int& out) {
   const auto r = std::from_chars(text.data(), text.data() + text.size(), out);
@@ -35,12 +19,9 @@ bool take_credentials(std::string_view& rest, RedisUrl& out) {
   const std::string_view all = rest.substr(0, at);
   rest.remove_prefix(at + 1);
   const std::size_t colon = all.find(':');
-  const auto user = percent_decoded(all.substr(0, colon));
-  const auto password = percent_decoded(colon == std::string_view::npos ? std::string_view() : all.substr(colon + 1));
-  if (!user || !password || password->empty()) return false;
-  out.user = *user;
-  out.password = *password;
-  return true;
+  if (colon == std::string_view::npos) return false;
+  return route::percent_decode(all.substr(0, colon), out.user) &&
+         route::percent_decode(all.substr(colon + 1), out.password) && !out.password.empty();
 }
 
 bool take_host(std::string_view rest, RedisUrl& out) {

@@ -151,7 +151,7 @@ class Exchange final : private proxy::RelayObserver {
 
   // exchange_metrics.cpp: what is counted, where somebody asks for that.
   void count_exchange(const ExchangeRecord& record, bool dropped);
-  void count_request(int status);
+  void count_request(int status, std::int64_t now_ns);
   void begin_upstream_call();
   void count_upstream_call();
   bool asks_for_metrics() const;

@@ -276,6 +276,7 @@ net::Task<bool> Exchange::send_pieces(std::shared_ptr<QueryPool::Question> quest
     if (then == api::Chunk::Then::failed) break;
     if (connection_.socket().peer_closed()) break;  // a search that finds nothing would not notice
     if (worker_.draining && question->response.source->endless()) then = api::Chunk::Then::end;
+    response_bytes_ += static_cast<std::int64_t>(question->chunk.bytes.size());
     append_piece(out, question->chunk.bytes, chunked);
     question->chunk = {};
     if (then == api::Chunk::Then::end && chunked) out.append(kLastPiece);

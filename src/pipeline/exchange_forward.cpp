@@ -95,7 +95,6 @@ net::Task<bool> Exchange::forward() {
     result.error = "client took no 100 Continue";
     co_return co_await settle_relay(result, relay);
   }
-  upstream_began_ns_ = mono_now_ns();
   begin_upstream_call();
   net::UpstreamConnectionPtr upstream = pool.take(waiter);
   for (;;) {

@@ -11,7 +11,7 @@ void Exchange::count_exchange(const ExchangeRecord& record, bool dropped) {
   services_.metrics->exchange(worker_.number, record, *route_, dropped, span_.recording() ? &span : nullptr);
 }
 
-void Exchange::count_request(int status) {
+void Exchange::count_request(int status, std::int64_t now_ns) {
   if (!services_.metrics) return;
   const http::Field* host = http::find(head_.fields, http::FieldId::host);
   services_.metrics->request(worker_.number, {.method = head_.method,
@@ -20,13 +20,13 @@ void Exchange::count_request(int status) {
                                               .status = status,
                                               .request_bytes = request_bytes_,
                                               .response_bytes = response_bytes_,
-                                              .duration_ns = mono_now_ns() - started_mono_ns_});
+                                              .duration_ns = now_ns - started_mono_ns_});
 }
 
 void Exchange::begin_upstream_call() {
   upstream_began_ns_ = mono_now_ns();
   const bool sized = head_.body == http::BodyKind::length;
-  span_.begin_call(link_->target.tls, sized ? static_cast<std::int64_t>(head_.content_length) : -1);
+  span_.begin_call(upstream_began_ns_, link_->target.tls, sized ? static_cast<std::int64_t>(head_.content_length) : -1);
 }
 
 void Exchange::count_upstream_call() {

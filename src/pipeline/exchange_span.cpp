@@ -71,8 +71,8 @@ void ExchangeSpan::enter_route(telemetry::RouteKind kind) {
   head_.route_ns = since_start(mono_now_ns());
 }
 
-void ExchangeSpan::begin_call(bool tls, std::int64_t content_length) {
-  head_.call_ns = head_.call_end_ns = later(head_.route_ns);
+void ExchangeSpan::begin_call(std::int64_t mono_ns, bool tls, std::int64_t content_length) {
+  head_.call_ns = head_.call_end_ns = later(since_start(mono_ns));
   head_.call_tls = tls;
   head_.call_request_bytes = content_length;
 }

@@ -37,7 +37,7 @@ class ExchangeSpan {
   // Notes. They do nothing where nothing is recorded.
   void decided(std::uint16_t refused_with);  ///< by auth; 0: it was let in
   void enter_route(telemetry::RouteKind kind);
-  void begin_call(bool tls, std::int64_t content_length);
+  void begin_call(std::int64_t mono_ns, bool tls, std::int64_t content_length);
   void answered(const http::ResponseHead& head);
   void end_call();
   void client_left() { head_.client_left = true; }

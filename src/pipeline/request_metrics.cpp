@@ -252,7 +252,7 @@ void RequestMetrics::append_http(metrics::Snapshot& snapshot, bool server) const
                                 "Bytes of response bodies.");
   Family duration = family(server ? "http.server.duration" : "http.client.duration", Kind::histogram, "ms",
                            server ? "Time that requests took." : "Time that calls to providers took.");
-  duration.bounds = kMillisecondBounds;
+  duration.bounds = kDefaultBounds;
   const std::span<const std::string_view> names =
       server ? std::span<const std::string_view>(kServerLabels) : std::span<const std::string_view>(kClientLabels);
   for (auto& [values, sum] : sums) {

@@ -20,8 +20,8 @@ namespace gw::pipeline {
 
 inline constexpr std::size_t kMostSeries = 2'000;
 inline constexpr std::array<double, 11> kLatencyBounds{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
-inline constexpr std::array<double, 15> kMillisecondBounds{0,   5,   10,   25,   50,   75,   100,  250,
-                                                           500, 750, 1000, 2500, 5000, 7500, 10000};
+inline constexpr std::array<double, 15> kDefaultBounds{0,   5,   10,   25,   50,   75,   100,  250,
+                                                       500, 750, 1000, 2500, 5000, 7500, 10000};
 inline constexpr std::size_t kTokenBuckets = 10;
 
 /// How often each status was seen; those after the first kMost different ones are one.
@@ -87,7 +87,7 @@ class RequestMetrics {
   };
   struct HttpCells {
     metrics::Counter request_bytes, response_bytes;
-    metrics::Histogram<kMillisecondBounds> duration;
+    metrics::Histogram<kDefaultBounds> duration;
   };
 
   struct ExchangeSum;  ///< a set's cells of all workers

@@ -42,7 +42,7 @@ struct ProviderLink {
   std::string proxy_authorization;  ///< sent with each request then
   proxy::AddedFields added;
   bool adds_credential = false;   ///< among them is the provider's key, so that the caller need not bring one
-  bool holds_credential = false;  ///< so has Services::held, for callers that bring none
+  bool holds_credential = false;  ///< so has Snapshot::held, for callers that bring none
 };
 
 struct CaptureOptions {

@@ -36,4 +36,15 @@ inline bool percent_decode(std::string_view s, std::string& out) {
   return true;
 }
 
+/// The same where what is no escape stands for itself.
+inline std::string percent_decoded(std::string_view s) {
+  std::string out;
+  while (!s.empty()) {
+    const int byte = escaped_byte(s);
+    out += byte < 0 ? s[0] : static_cast<char>(byte);
+    s.remove_prefix(byte < 0 ? 1 : 3);
+  }
+  return out;
+}
+
 }  // namespace gw::route

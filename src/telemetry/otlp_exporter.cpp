@@ -245,6 +245,7 @@ bool Exporter::attempt(Signal signal, bool last) {
   }
   add(c.failures, 1);
   if (r.delivery == Delivery::refused) {
+    if (last) all_taken_ = false;
     drop(signal, c.items, r.error);
     c.body.clear();
     c.retry.begin_request();

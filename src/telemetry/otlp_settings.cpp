@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/strings.h"
+#include "route/percent.h"
 
 namespace gw::telemetry::otlp {
 namespace {
@@ -70,25 +71,6 @@ Result<Endpoint> read_endpoint(const SettingsInput& in) {
   return out;
 }
 
-int hex_value(char c) {
-  const char l = to_lower(c);
-  if (l >= '0' && l <= '9') return l - '0';
-  return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
-}
-
-std::string percent_decoded(std::string_view s) {
-  std::string out;
-  for (std::size_t i = 0; i < s.size(); ++i) {
-    if (s[i] == '%' && i + 2 < s.size() && hex_value(s[i + 1]) >= 0 && hex_value(s[i + 2]) >= 0) {
-      out.push_back(static_cast<char>(hex_value(s[i + 1]) << 4 | hex_value(s[i + 2])));
-      i += 2;
-    } else {
-      out.push_back(s[i]);
-    }
-  }
-  return out;
-}
-
 /// `a=1,b=2`, values percent-encoded.
 /// `left_out`: members that are neither such a pair nor blank.
 Attributes read_pairs(std::string_view list, std::size_t* left_out = nullptr) {
@@ -102,8 +84,8 @@ Attributes read_pairs(std::string_view list, std::size_t* left_out = nullptr) {
       if (left_out != nullptr && !trim(member).empty()) ++*left_out;
       continue;
     }
-    const std::string key = percent_decoded(trim(member.substr(0, equals)));
-    if (!key.empty()) out.emplace_back(key, percent_decoded(trim(member.substr(equals + 1))));
+    const std::string key = route::percent_decoded(trim(member.substr(0, equals)));
+    if (!key.empty()) out.emplace_back(key, route::percent_decoded(trim(member.substr(equals + 1))));
   }
   return out;
 }

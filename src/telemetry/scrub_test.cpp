@@ -33,6 +33,7 @@ TEST(Scrub, TakesOutEveryFormOfCredential) {
                                    "sk-abcdefghijklm",
                                    "sk-ant-api03-abcdefgh",
                                    "sk-proj-abcdefgh",
+                                   "ogk_0123456789-_abcdefABCDEF",
                                    "xoxb-123456789012",
                                    "github_pat_0123456789abcdef",
                                    "AKIAIOSFODNN7EXAMPLE",
