@@ -36,8 +36,8 @@ DO $$ BEGIN
 END $$;
 )sql";
 
-// team, expires_at, the previous token and limits (store/key_limits.h) are ours. The reference makes the table outside
-// its migrations, and older ones of it held tokens in plain text.
+// team, expires_at and the previous token are ours. The reference makes the table outside its migrations, and older
+// ones of it held tokens in plain text.
 constexpr std::string_view kKeys = R"sql(
 CREATE TABLE IF NOT EXISTS gateway_keys (id TEXT PRIMARY KEY);
 ALTER TABLE gateway_keys
@@ -55,7 +55,6 @@ ALTER TABLE gateway_keys
   ADD COLUMN IF NOT EXISTS expires_at TIMESTAMPTZ,
   ADD COLUMN IF NOT EXISTS previous_token_hash TEXT,
   ADD COLUMN IF NOT EXISTS previous_until TIMESTAMPTZ,
-  ADD COLUMN IF NOT EXISTS limits JSONB,
   ADD COLUMN IF NOT EXISTS revoked_at TIMESTAMPTZ,
   ADD COLUMN IF NOT EXISTS created_at TIMESTAMPTZ NOT NULL DEFAULT now();
 ALTER TABLE gateway_keys ALTER COLUMN token DROP NOT NULL;
@@ -92,13 +91,23 @@ CREATE OR REPLACE FUNCTION gateway_keys_changed() RETURNS trigger LANGUAGE plpgs
 END $$;
 DROP TRIGGER IF EXISTS gateway_keys_change ON gateway_keys;
 CREATE TRIGGER gateway_keys_change AFTER INSERT OR DELETE OR TRUNCATE OR UPDATE OF id, token_hash, org_id, workspace_id, team, role,
+  permissions, expires_at, previous_token_hash, previous_until, revoked_at ON gateway_keys
+  FOR EACH STATEMENT EXECUTE FUNCTION gateway_keys_changed();
+)sql";
+
+// See store/key_limits.h.
+constexpr std::string_view kKeyLimits = R"sql(
+ALTER TABLE gateway_keys ADD COLUMN IF NOT EXISTS limits JSONB;
+DROP TRIGGER IF EXISTS gateway_keys_change ON gateway_keys;
+CREATE TRIGGER gateway_keys_change AFTER INSERT OR DELETE OR TRUNCATE OR UPDATE OF id, token_hash, org_id, workspace_id, team, role,
   permissions, expires_at, previous_token_hash, previous_until, revoked_at, limits ON gateway_keys
   FOR EACH STATEMENT EXECUTE FUNCTION gateway_keys_changed();
 )sql";
 
 constexpr Migration kMigrations[] = {{"postgres/002_tenant_referential_integrity.sql", kTenants},
                                      {"postgres/004_workspace_scope_by_org.sql", kWorkspaceScope},
-                                     {"postgres/005_gateway_keys.sql", kKeys}};
+                                     {"postgres/005_gateway_keys.sql", kKeys},
+                                     {"postgres/009_key_limits.sql", kKeyLimits}};
 
 constexpr TenantTable kTables[] = {{"organizations", "organizations_org_scope", "id", ""},
                                    {"workspaces", "workspaces_org_scope", "org_id", ""},

@@ -78,6 +78,39 @@ TEST_F(ReferenceDatabase, MigratesForwardAndReadsAsItDid) {
   EXPECT_EQ(r->find(TenantScope::all(), "trace-001")->value().seq, 5'001);
 }
 
+/// What older versions of ours left: keys without limits, and triggers that ran for each row.
+constexpr const char* kOlder = R"sql(
+DELETE FROM schema_migrations WHERE name IN ('postgres/009_key_limits.sql', 'postgres/010_foreign_statements.sql');
+DROP TRIGGER gateway_keys_change ON gateway_keys;
+ALTER TABLE gateway_keys DROP COLUMN limits;
+DROP FUNCTION traces_foreign_rows() CASCADE;
+DROP FUNCTION traces_foreign_change() CASCADE;
+CREATE FUNCTION traces_foreign() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  RAISE EXCEPTION 'the old trigger runs';
+END $$;
+CREATE TRIGGER traces_foreign_number BEFORE INSERT ON traces FOR EACH ROW WHEN (NEW.seq IS NULL) EXECUTE FUNCTION traces_foreign();
+CREATE TRIGGER traces_foreign_change AFTER INSERT OR UPDATE OR DELETE ON traces FOR EACH ROW
+  WHEN (current_setting('ongoingai.writer', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION traces_foreign();
+CREATE TRIGGER traces_foreign_truncate AFTER TRUNCATE ON traces FOR EACH STATEMENT EXECUTE FUNCTION traces_foreign();
+)sql";
+
+TEST_F(PostgresTraces, ADatabaseOfAnOlderVersionGetsWhatWasAddedSince) {
+  const std::string triggers =
+      "SELECT string_agg(tgname || pg_get_triggerdef(oid), ' ' ORDER BY tgname) FROM pg_trigger WHERE NOT tgisinternal";
+  const std::string columns =
+      "SELECT string_agg(column_name, ',' ORDER BY column_name) FROM information_schema.columns WHERE table_name = "
+      "'gateway_keys'";
+  open();
+  const std::string triggers_of_new = ask(triggers);
+  const std::string columns_of_new = ask(columns);
+  writer_.reset();
+  PlainPg(TestServer::get().dsn(database_)).run(kOlder);  // as their owner
+  ASSERT_NE(ask(triggers), triggers_of_new);
+  open();
+  EXPECT_EQ(ask(triggers), triggers_of_new);
+  EXPECT_EQ(ask(columns), columns_of_new);
+}
+
 TEST_F(ReferenceDatabase, HasTheContractsNamesAndOurIndexesOnly) {
   open();
   EXPECT_EQ(ask("SELECT string_agg(indexname, ' ' ORDER BY indexname) FROM pg_indexes WHERE tablename = 'traces'"),

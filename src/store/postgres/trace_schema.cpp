@@ -99,7 +99,15 @@ ALTER TABLE trace_block_columns FORCE ROW LEVEL SECURITY;
 // Locks are taken in one order, so that nobody waits in a circle: the roller's, the rows of store_meta from rolled_seq
 // to the spans, the counter. The gateway has the last two in this order too.
 constexpr std::string_view kForeign = R"sql(
-CREATE FUNCTION traces_foreign_rows() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+DROP TRIGGER IF EXISTS traces_foreign_begin ON traces;
+DROP TRIGGER IF EXISTS traces_foreign_number ON traces;
+DROP TRIGGER IF EXISTS traces_foreign_insert ON traces;
+DROP TRIGGER IF EXISTS traces_foreign_update ON traces;
+DROP TRIGGER IF EXISTS traces_foreign_delete ON traces;
+DROP TRIGGER IF EXISTS traces_foreign_change ON traces;
+DROP TRIGGER IF EXISTS traces_foreign_truncate ON traces;
+DROP FUNCTION IF EXISTS traces_foreign();
+CREATE OR REPLACE FUNCTION traces_foreign_rows() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$ DECLARE numbered BIGINT; BEGIN
   IF TG_LEVEL = 'ROW' THEN
     NEW.seq := current_setting('ongoingai.numbered')::bigint + 1;
@@ -113,7 +121,7 @@ AS $$ DECLARE numbered BIGINT; BEGIN
   PERFORM set_config('ongoingai.numbered', numbered::text, true);
   RETURN NULL;
 END $$;
-CREATE FUNCTION traces_foreign_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+CREATE OR REPLACE FUNCTION traces_foreign_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$ DECLARE
   scope TEXT := coalesce(current_setting('ongoingai.scope', true), '');
   rolled BIGINT;
@@ -164,11 +172,13 @@ CREATE TRIGGER traces_foreign_delete AFTER DELETE ON traces REFERENCING OLD TABL
 CREATE TRIGGER traces_foreign_truncate AFTER TRUNCATE ON traces FOR EACH STATEMENT EXECUTE FUNCTION traces_foreign_change();
 )sql";
 
-constexpr Migration kMigrations[] = {{"postgres/001_create_traces.sql", kCreate},
-                                     {"postgres/003_add_gateway_key_id.sql", kGatewayKeyId},
-                                     {"postgres/006_ingest_sequence.sql", kSequence},
-                                     {"postgres/007_analytics.sql", kAnalytics},
-                                     {"postgres/008_foreign_writers.sql", kForeign}};
+// What older databases have from here, 010 replaces.
+constexpr std::string_view kOnceMade = "SELECT";
+
+constexpr Migration kMigrations[] = {
+    {"postgres/001_create_traces.sql", kCreate},     {"postgres/003_add_gateway_key_id.sql", kGatewayKeyId},
+    {"postgres/006_ingest_sequence.sql", kSequence}, {"postgres/007_analytics.sql", kAnalytics},
+    {"postgres/008_foreign_writers.sql", kOnceMade}, {"postgres/010_foreign_statements.sql", kForeign}};
 
 constexpr TenantTable kTables[] = {{"traces", "traces_tenant_scope"},
                                    {"trace_rollups", "trace_rollups_tenant_scope", "org", "workspace"}};
