@@ -103,7 +103,9 @@ void RequestMetrics::exchange(std::size_t worker, const ExchangeRecord& r, const
   ExchangeCells& cells = exchanges_.at(worker, values);
   cells.statuses.add(r.status);
   if (dropped) cells.dropped.add(r.status);
-  cells.duration.observe(static_cast<double>(r.latency_us / 1000) / 1000, span, r.ended_at_ns);
+  // The contract counts whole milliseconds.
+  const std::int64_t latency_ms = r.latency_us / 1000;
+  cells.duration.observe(static_cast<double>(latency_ms) / 1000, span, r.ended_at_ns);
   if (r.time_to_first_token_us > 0)
     cells.first_token.observe(static_cast<double>(r.time_to_first_token_us) / 1e6, span, r.ended_at_ns);
   if (r.usage.input_tokens > 0 || r.usage.output_tokens > 0) {

@@ -172,6 +172,8 @@ export class Gateway {
           });
         });
         request.on('error', reject);
+        // Node leaves the body of a DELETE without a length, where it then stands before the next request.
+        if (body !== undefined) request.setHeader('Content-Length', Buffer.byteLength(body));
         request.end(body);
       }),
       `${method} ${target}`,
