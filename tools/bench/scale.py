@@ -157,25 +157,27 @@ def main():
             os.rename(database + ".part", database)
             print(f"made {count} traces in {time.monotonic() - started:.0f} s")
         gateway = Gateway(options.gateway, database)
-        print(f"\n{count} traces, {os.path.getsize(database) / 2**30:.1f} GiB; start {gateway.start_ms:.0f} ms")
-        print(f"{'':44} {'median':>8} {'p95':>8}   ms" + ("   p95 to the one above" if before else ""))
-        now = {}
+        try:
+            print(f"\n{count} traces, {os.path.getsize(database) / 2**30:.1f} GiB; start {gateway.start_ms:.0f} ms")
+            print(f"{'':44} {'median':>8} {'p95':>8}   ms" + ("   p95 to the one above" if before else ""))
+            now = {}
 
-        def show(name, target):
-            median, p95 = timed(gateway, target, options.rounds)
-            now[name] = p95
-            ratio = f"   {p95 / before[name]:.2f}" if name in before else ""
-            print(f"{name:44} {median:8.1f} {p95:8.1f}{ratio}", flush=True)
+            def show(name, target):
+                median, p95 = timed(gateway, target, options.rounds)
+                now[name] = p95
+                ratio = f"   {p95 / before[name]:.2f}" if name in before else ""
+                print(f"{name:44} {median:8.1f} {p95:8.1f}{ratio}", flush=True)
 
-        for name, target in QUESTIONS:
-            show(name, target)
-        for name, *values in FILTERS:
-            for kind, value in zip(("many", "few", "none"), values):
-                if value is not None:
-                    show(f"page of {name}, {kind}", f"/api/traces?{name}={value}")
-        traces, speed, memory = export(gateway)
-        print(f"export: {traces:,.0f} traces/s, {speed:.0f} MiB/s, at most {memory:.0f} MiB resident (anonymous)")
-        gateway.stop()
+            for name, target in QUESTIONS:
+                show(name, target)
+            for name, *values in FILTERS:
+                for kind, value in zip(("many", "few", "none"), values):
+                    if value is not None:
+                        show(f"page of {name}, {kind}", f"/api/traces?{name}={value}")
+            traces, speed, memory = export(gateway)
+            print(f"export: {traces:,.0f} traces/s, {speed:.0f} MiB/s, at most {memory:.0f} MiB resident (anonymous)")
+        finally:
+            gateway.stop()
         before = now
 
 
