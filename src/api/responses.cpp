@@ -63,6 +63,7 @@ void additional_diagnostics(JsonWriter& w, const PipelineDiagnostics& d) {
   counts_field(w, "accounting", d.accounting);
   counts_field(w, "limits", d.limits);
   counts_field(w, "auth", d.auth);
+  counts_field(w, "guard", d.guard);
 }
 
 }  // namespace

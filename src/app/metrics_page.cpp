@@ -119,6 +119,11 @@ void MetricsPage::append_decisions(Snapshot& to) const {
     gauge(to, "ongoingai.auth.key_age", "Time since the gateway keys were confirmed.",
           s.keys.age_ns(mono_now_ns()) / 1'000'000'000, "s");
   append_limits(to);
+  Family& judged = add(to, "ongoingai.guard.requests_total", Kind::counter,
+                       "Requests that the privacy guard judged, by mode and what came of it.");
+  pipeline::each_judged(s, [&](std::string_view mode, std::string_view verdict, std::int64_t n) {
+    sample(judged, {{"mode", std::string(mode)}, {"verdict", std::string(verdict)}}, n);
+  });
   std::map<std::string, std::int64_t> accounting;
   for (const auto& [name, n] : pipeline::accounting_figures(s)) accounting.emplace(without_total(name), n);
   by_name(to, "ongoingai.accounting.events_total", "What asking for usage and reading on did.", "event", accounting);

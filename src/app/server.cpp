@@ -354,6 +354,7 @@ api::ApiDeps Server::Impl::api_deps(store::TraceReader* reader) {
     now.accounting = pipeline::accounting_figures(*services);
     now.limits = pipeline::limit_figures(*services);
     now.auth = pipeline::auth_figures(*services);
+    now.guard = pipeline::guard_figures(*services);
     return std::optional<PipelineDiagnostics>(std::move(now));
   };
   d.not_ready_reason = [this]() -> std::string {
@@ -604,7 +605,6 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   raise_descriptor_limit();
 
-  if (auto ok = refuse_unsupported(options.config); !ok) return fail("config is invalid: " + ok.error().message);
   auto impl = std::make_unique<Impl>(std::move(options));
   impl->log = std::make_unique<telemetry::LogWriter>(
       telemetry::LogOptions{.fd = impl->options.log_fd, .settings = log_settings(impl->options.config)});

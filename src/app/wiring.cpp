@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "config/credential.h"
 #include "config/effective.h"
+#include "config/guard_options.h"
 #include "config/price_file.h"
 #include "store/postgres/pg_connection.h"
 #include "telemetry/scrub.h"
@@ -66,38 +67,26 @@ std::string cors_headers(const config::Config& c) {
   return out.append(", ").append(own);
 }
 
-guard::Policy make_policies(const config::Config& c) {
-  guard::PolicyOptions o;
-  o.mode = guard::parse_mode(config::effective_pii_mode(c)).value_or(guard::Mode::redact_storage);
-  o.policy_id = config::effective_pii_policy_id(c);
-  for (const config::PiiScopeConfig& s : c.pii.scopes)
-    o.scopes.push_back({s.match.org_id, s.match.workspace_id, s.match.key_id, s.match.provider, s.match.route_prefix,
-                        s.mode, s.policy_id});
-  return guard::Policy(o);
-}
-
 void make_body_redactors(const config::Config& c, pipeline::Snapshot& s) {
-  guard::BodyOptions o;
-  o.detectors = {.email = c.pii.detectors.email,
-                 .phone = c.pii.detectors.phone,
-                 .ssn = c.pii.detectors.ssn,
-                 .token_like = c.pii.detectors.token_like};
-  o.key_denylist = c.pii.body.key_denylist;
-  o.format = config::effective_replacement_format(c);
-  o.hash_salt = c.pii.replacement.hash_salt;
+  const guard::BodyOptions o = config::body_options(c);
   if (c.pii.stages.request_body) s.request_body_redactor = std::make_unique<guard::BodyRedactor>(o);
   if (c.pii.stages.response_body) s.response_body_redactor = std::make_unique<guard::BodyRedactor>(o);
+}
+
+void make_request_guard(const config::Config& c, pipeline::Snapshot& s) {
+  if (!c.pii.stages.request_body) return;
+  for (const guard::Mode mode : {guard::Mode::redact_upstream, guard::Mode::block, guard::Mode::observe})
+    if (s.policies.may_be(mode) && !s.request_guard)
+      s.request_guard = std::make_unique<guard::RequestGuard>(
+          config::body_options(c), static_cast<std::size_t>(config::effective_body_max_size(c)));
 }
 
 /// People put addresses, and some their keys, where ids of sessions, threads and runs are read. Digits are left alone:
 /// most ids have many.
 std::unique_ptr<guard::BodyRedactor> make_id_redactor(const config::Config& c) {
-  guard::BodyOptions o;
-  o.detectors = {
-      .email = c.pii.detectors.email, .phone = false, .ssn = false, .token_like = c.pii.detectors.token_like};
+  guard::BodyOptions o = config::body_options(c);
+  o.detectors.phone = o.detectors.ssn = o.detectors.payment_card = o.detectors.ip_address = false;
   o.key_denylist.clear();
-  o.format = config::effective_replacement_format(c);
-  o.hash_salt = c.pii.replacement.hash_salt;
   return std::make_unique<guard::BodyRedactor>(o);
 }
 
@@ -146,18 +135,6 @@ std::unique_ptr<pipeline::RequestMetrics> make_metrics(const config::Config& c) 
                                         }});
 }
 
-Result<void> refuse_unsupported(const config::Config& c) {
-  const auto refused = [](std::string_view mode) { return mode == "redact_upstream" || mode == "block"; };
-  const std::string mode = config::effective_pii_mode(c);
-  if (refused(mode)) return fail("pii.mode " + mode + " is not available in this version: use off or redact_storage");
-  for (std::size_t i = 0; i < c.pii.scopes.size(); ++i) {
-    const std::string scoped = lowercase(trim(c.pii.scopes[i].mode));
-    if (refused(scoped))
-      return fail("pii.scopes[" + std::to_string(i) + "].mode " + scoped +
-                  " is not available in this version: use off or redact_storage");
-  }
-  return {};
-}
 
 Result<route::ProxySettings> proxies_from_environment() {
   return route::ProxySettings::from_environment([](const char* name) {
@@ -175,8 +152,7 @@ Result<void> check_dsns(const config::Config& c) {
 
 Result<void> check_servable(const config::Config& c) {
   if (auto proxies = proxies_from_environment(); !proxies) return tl::make_unexpected(proxies.error());
-  if (auto readable = check_dsns(c); !readable) return readable;
-  return refuse_unsupported(c);
+  return check_dsns(c);
 }
 
 Result<auth::Authorizer> make_authorizer(const config::Config& c) {
@@ -210,7 +186,7 @@ Result<std::shared_ptr<pipeline::Snapshot>> make_snapshot(const config::Config& 
                            guard::HeaderRedactor(c.pii.headers.denylist, c.pii.stages.request_headers, header),
                        .response_header_redactor =
                            guard::HeaderRedactor(c.pii.headers.denylist, c.pii.stages.response_headers, header),
-                       .policies = make_policies(c)},
+                       .policies = guard::Policy(config::policy_options(c))},
       std::move(*prices), std::move(priced));
   s->cors_allow_headers = cors_headers(c);
   for (const route::Route& r : s->routes.routes()) {
@@ -230,7 +206,9 @@ Result<std::shared_ptr<pipeline::Snapshot>> make_snapshot(const config::Config& 
   s->limit_options = {.default_output_reserve = c.limits.default_output_reserve,
                       .hold_max_bytes = static_cast<std::size_t>(c.limits.hold_max_bytes)};
   s->auth_failure_delay_ns = c.auth.failure_delay_ms * kMs;
+  s->kind_names = guard::KindNames(config::pattern_names(c));
   if (c.tracing.capture_bodies) make_body_redactors(c, *s);
+  make_request_guard(c, *s);
   if (lowercase(trim(c.pii.mode)) != "off") s->id_redactor = make_id_redactor(c);
   if (!c.server.tls.cert.empty()) {
     auto tls = net::TlsServerContext::create(c.server.tls.cert, c.server.tls.key);

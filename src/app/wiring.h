@@ -13,9 +13,7 @@
 
 namespace gw::app {
 
-/// What this build cannot enforce is refused rather than left out silently.
-Result<void> refuse_unsupported(const config::Config& config);
-/// The same and what the environment and the DSNs say.
+/// What the environment and the DSNs say.
 Result<void> check_servable(const config::Config& config);
 
 /// The DSNs of the storage can be read.

@@ -91,6 +91,7 @@ Command diagnostics_command();
 Command reprice_command();
 Command erase_command();
 Command keys_command();
+Command guard_test_command();
 Command demo_command();
 Command export_command();
 Command backup_command();

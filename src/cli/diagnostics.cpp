@@ -63,6 +63,7 @@ constexpr std::array kKnown{
     Known{"accounting", Kind::counts},
     Known{"limits", Kind::counts},
     Known{"auth", Kind::counts},
+    Known{"guard", Kind::counts},
 };
 
 bool is_whole_number(const JsonValue& v) {

@@ -41,7 +41,7 @@ std::span<const Command> all_commands() {
       serve_command(),  version_command(), config_validate_command(), shell_init_command(),  wrap_command(),
       report_command(), debug_command(),   doctor_command(),          diagnostics_command(), export_command(),
       backup_command(), import_command(),  reprice_command(),         erase_command(),       keys_command(),
-      reload_command(), demo_command(),    completion_command()};
+      reload_command(), guard_test_command(), demo_command(),    completion_command()};
   return commands;
 }
 

@@ -73,6 +73,7 @@ struct Handlers {
   std::function<Result<ReloadReport>(const config::Config& config)> reload{};
 
   std::string version;          ///< the version line: dev (none, unknown)
+  std::istream* in = nullptr;   ///< null: std::cin
   std::ostream* out = nullptr;  ///< null: std::cout
   std::ostream* err = nullptr;  ///< null: std::cerr
   int out_fd = 1;               ///< where long answers go

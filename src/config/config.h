@@ -136,6 +136,23 @@ struct PiiDetectorsConfig {
   bool phone = true;
   bool ssn = true;
   bool token_like = true;
+  // Parts of the ones before.
+  bool phone_bare_digits = true;
+  bool phone_international = false;
+  bool ssn_ranges = false;
+  bool provider_keys = true;
+  bool private_keys = true;
+  bool jwt = true;
+
+  bool payment_card = false;
+  bool iban = false;
+  bool ip_address = false;
+};
+
+struct PiiPatternConfig {
+  std::string name;
+  std::string regex;
+  std::string validator;  ///< luhn, iban, none; blank: none
 };
 
 struct PiiHeadersConfig {
@@ -176,6 +193,7 @@ struct PiiConfig {
   PiiHeadersConfig headers;
   PiiBodyConfig body;
   PiiReplacementConfig replacement;
+  std::vector<PiiPatternConfig> patterns;
   std::vector<PiiScopeConfig> scopes;
 };
 

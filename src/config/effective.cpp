@@ -12,7 +12,7 @@ std::string effective_pii_mode(const Config& config) {
 }
 
 bool is_pii_mode(std::string_view mode) {
-  return mode == "off" || mode == "redact_storage" || mode == "redact_upstream" || mode == "block";
+  return mode == "off" || mode == "redact_storage" || mode == "redact_upstream" || mode == "block" || mode == "observe";
 }
 
 std::string effective_pii_policy_id(const Config& config) {

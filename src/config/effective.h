@@ -12,7 +12,7 @@ namespace gw::config {
 /// `pii.mode`, trimmed and lowercase; when blank `redact_storage` if bodies are captured, else `off`. Not checked:
 /// validate() does that.
 std::string effective_pii_mode(const Config& config);
-/// One of off, redact_storage, redact_upstream, block.
+/// One of off, redact_storage, redact_upstream, block, observe.
 bool is_pii_mode(std::string_view mode);
 /// `pii.policy_id`; `default/v1` when blank.
 std::string effective_pii_policy_id(const Config& config);

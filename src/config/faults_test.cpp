@@ -52,11 +52,11 @@ parse providers.openai.upstream: parse "://x": missing protocol scheme
   at test.yaml:9
 providers.mine.kind must be openai or anthropic (got "gemini")
   at test.yaml:12
-pii.mode must be one of off, redact_storage, redact_upstream, block (got "loud")
+pii.mode must be one of off, redact_storage, redact_upstream, block, observe (got "loud")
   at test.yaml:19
 pii.scopes[0].match must set at least one selector: org_id, workspace_id, key_id, provider, or route_prefix
   at test.yaml:21
-pii.scopes[1].mode must be one of off, redact_storage, redact_upstream, block (got "quiet")
+pii.scopes[1].mode must be one of off, redact_storage, redact_upstream, block, observe (got "quiet")
   at test.yaml:23
 server.host must be an address or a host name (got "a b")
   at test.yaml:3
@@ -98,10 +98,10 @@ TEST(Faults, AreBoundedAndTheRestIsCounted) {
 TEST(Faults, AVariableThatSetTheKeyIsItsPlace) {
   const auto config = load({.path = "", .env = env_of({{"ONGOINGAI_PORT", "0"}, {"ONGOINGAI_PII_MODE", "loud"}})});
   ASSERT_TRUE(config) << error_of(config);
-  EXPECT_EQ(
-      error_of(validate(*config)),
-      "server.port must be between 1 and 65535 (got 0)\n  at ONGOINGAI_PORT\n"
-      "pii.mode must be one of off, redact_storage, redact_upstream, block (got \"loud\")\n  at ONGOINGAI_PII_MODE");
+  EXPECT_EQ(error_of(validate(*config)),
+            "server.port must be between 1 and 65535 (got 0)\n  at ONGOINGAI_PORT\n"
+            "pii.mode must be one of off, redact_storage, redact_upstream, block, observe (got \"loud\")\n  at "
+            "ONGOINGAI_PII_MODE");
 }
 
 TEST(Faults, AMissingKeyIsSaidToBeMissingInItsSection) {

@@ -258,6 +258,15 @@ constexpr std::array kPiiDetectors{
     field<&PiiDetectorsConfig::phone>("phone"),
     field<&PiiDetectorsConfig::ssn>("ssn"),
     field<&PiiDetectorsConfig::token_like>("token_like"),
+    field<&PiiDetectorsConfig::phone_bare_digits>("phone_bare_digits"),
+    field<&PiiDetectorsConfig::phone_international>("phone_international"),
+    field<&PiiDetectorsConfig::ssn_ranges>("ssn_ranges"),
+    field<&PiiDetectorsConfig::provider_keys>("provider_keys"),
+    field<&PiiDetectorsConfig::private_keys>("private_keys"),
+    field<&PiiDetectorsConfig::jwt>("jwt"),
+    field<&PiiDetectorsConfig::payment_card>("payment_card"),
+    field<&PiiDetectorsConfig::iban>("iban"),
+    field<&PiiDetectorsConfig::ip_address>("ip_address"),
 };
 template <>
 constexpr Section kSection<PiiDetectorsConfig>{"config.PIIDetectorsConfig", kPiiDetectors};
@@ -293,6 +302,14 @@ constexpr std::array kPiiScope{
 template <>
 constexpr Section kSection<PiiScopeConfig>{"config.PIIScopeConfig", kPiiScope};
 
+constexpr std::array kPiiPattern{
+    field<&PiiPatternConfig::name>("name"),
+    field<&PiiPatternConfig::regex>("regex"),
+    field<&PiiPatternConfig::validator>("validator"),
+};
+template <>
+constexpr Section kSection<PiiPatternConfig>{"config.PIIPatternConfig", kPiiPattern};
+
 constexpr std::array kPii{
     field<&PiiConfig::mode>("mode"),
     field<&PiiConfig::policy_id>("policy_id"),
@@ -301,6 +318,7 @@ constexpr std::array kPii{
     field<&PiiConfig::headers>("headers"),
     field<&PiiConfig::body>("body"),
     field<&PiiConfig::replacement>("replacement"),
+    field<&PiiConfig::patterns>("patterns", "[]config.PIIPatternConfig"),
     field<&PiiConfig::scopes>("scopes", "[]config.PIIScopeConfig"),
 };
 template <>

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,6 +12,8 @@
 #include "base/strings.h"
 #include "config/effective.h"
 #include "config/faults.h"
+#include "guard/patterns.h"
+#include "guard/placeholder.h"
 #include "provider/provider.h"
 #include "route/route_table.h"
 #include "route/upstream_url.h"
@@ -18,7 +21,7 @@
 namespace gw::config {
 namespace {
 
-constexpr std::string_view kPiiModes = "off, redact_storage, redact_upstream, block";
+constexpr std::string_view kPiiModes = "off, redact_storage, redact_upstream, block, observe";
 
 bool blank(std::string_view s) { return trim(s).empty(); }
 
@@ -80,9 +83,31 @@ void check_pii_scope(const PiiScopeConfig& scope, std::size_t index, Faults& out
     out.add(fmt::format("{}.mode must be one of {} (got {})", path, kPiiModes, quoted(scope.mode)));
 }
 
+void check_patterns(const std::vector<PiiPatternConfig>& patterns, Faults& out) {
+  if (patterns.size() > guard::kMaxPatterns)
+    out.add(fmt::format("pii.patterns must hold at most {} (got {})", guard::kMaxPatterns, patterns.size()));
+  std::set<std::string> names{"header"};
+  const guard::KindNames taken;
+  for (std::size_t k = 0; k < taken.size(); ++k) names.emplace(taken.type(static_cast<guard::Kind>(k)));
+  for (std::size_t k = 0; k < taken.size(); ++k) names.emplace(taken.count_key(static_cast<guard::Kind>(k)));
+  for (std::size_t i = 0; i < patterns.size(); ++i) {
+    const std::string path = fmt::format("pii.patterns[{}].", i);
+    const PiiPatternConfig& p = patterns[i];
+    guard::PatternOptions options{.name = p.name, .regex = p.regex};
+    if (!guard::parse_validator(trim(p.validator), options.validator))
+      out.add(path + "validator must be one of luhn, iban, none (got " + quoted(p.validator) + ")");
+    if (auto ok = guard::check_pattern(options); !ok) out.add(path + ok.error().message);
+    std::string type = p.name;
+    for (char& ch : type) ch = to_upper(ch);
+    if (names.contains(p.name) || !names.insert(type).second)
+      out.add(path + "name is taken (got " + quoted(p.name) + ")");
+  }
+}
+
 void check_pii(const Config& c, Faults& out) {
   if (!is_pii_mode(effective_pii_mode(c)))
     out.add(fmt::format("pii.mode must be one of {} (got {})", kPiiModes, quoted(c.pii.mode)));
+  check_patterns(c.pii.patterns, out);
   for (std::size_t i = 0; i < c.pii.scopes.size(); ++i) check_pii_scope(c.pii.scopes[i], i, out);
 }
 

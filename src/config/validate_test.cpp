@@ -123,7 +123,7 @@ TEST(PiiMode, IsOneOfFour) {
   for (const char* mode : {"off", "redact_storage", "redact_upstream", "block", " BLOCK "})
     EXPECT_EQ(verdict([&](Config& c) { c.pii.mode = mode; }), kNone) << mode;
   EXPECT_EQ(verdict([](Config& c) { c.pii.mode = " Mask"; }),
-            "pii.mode must be one of off, redact_storage, redact_upstream, block (got \" Mask\")");
+            "pii.mode must be one of off, redact_storage, redact_upstream, block, observe (got \" Mask\")");
 }
 
 TEST(PiiScopes, NeedASelectorAndKnownValues) {
@@ -148,7 +148,7 @@ TEST(PiiScopes, NeedASelectorAndKnownValues) {
               s.match.org_id = "o";
               s.mode = "mask";
             }),
-            "pii.scopes[1].mode must be one of off, redact_storage, redact_upstream, block (got \"mask\")");
+            "pii.scopes[1].mode must be one of off, redact_storage, redact_upstream, block, observe (got \"mask\")");
   EXPECT_EQ(scope([](PiiScopeConfig& s) {
               s.match.org_id = "o";
               s.mode = " Block ";

@@ -1,9 +1,13 @@
 #include "guard/body_redactor.h"
 
+#include <algorithm>
 #include <limits>
+#include <optional>
 
 #include "base/strings.h"
+#include "guard/form_text.h"
 #include "guard/json_document.h"
+#include "guard/multipart.h"
 
 namespace gw::guard {
 namespace {
@@ -46,6 +50,13 @@ Piece text_piece(std::size_t begin, std::size_t end) {
   return {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end), Piece::How::text};
 }
 
+KindNames names_of(const DetectorOptions& options) {
+  std::vector<std::string> names;
+  for (const PatternOptions& p : options.patterns)
+    if (names.size() < kMaxPatterns && check_pattern(p)) names.push_back(p.name);
+  return KindNames(std::move(names));
+}
+
 /// Where a value that starts at `i` ends, in text that is not quite JSON.
 std::size_t loose_value_end(std::string_view text, std::size_t i) {
   int depth = 0;
@@ -68,64 +79,187 @@ std::size_t loose_value_end(std::string_view text, std::size_t i) {
   return i;
 }
 
+}  // namespace
+
 /// One body's way through: decides what it is and hands the parts to the redaction.
 class BodyRun {
  public:
-  BodyRun(Redaction& redaction, const FieldNames& fields)
-      : redaction_(redaction),
-        fields_(fields),
-        body_(redaction.body()),
-        event_document_(redaction, fields, &streamed_) {}
+  BodyRun(const BodyRedactor& redactor, std::string_view body, std::string_view workspace_id, const BodyFormat& format)
+      : redaction_(body, workspace_id, redactor.detectors_, redactor.placeholder_),
+        fields_(redactor.fields_),
+        body_(body),
+        format_(format),
+        document_(redaction_, fields_, nullptr),
+        event_document_(redaction_, fields_, &streamed_) {}
 
-  /// Null, or what went wrong.
-  const char* run() {
-    std::size_t start = body_.starts_with("\xEF\xBB\xBF") ? 3 : 0;
-    start = skip_blanks(body_, start);
-    if (start == body_.size()) return nullptr;
-    const char first = body_[start];
-    if (first == '{' || first == '[') {
-      if (const WalkEnd end = documents(start); end != WalkEnd::invalid)
-        return end == WalkEnd::too_deep ? kTooDeep : nullptr;
-    } else if (lone_scalar(start)) {
-      return nullptr;
+  /// Goes on until about `budget` bytes were looked at. True: done, or error() says what went wrong.
+  bool step(std::size_t budget) {
+    while (error_ == nullptr) {
+      switch (stage_) {
+        case Stage::begin:
+          begin();
+          break;
+        case Stage::document:
+          document(budget);
+          break;
+        case Stage::documents:
+          documents(budget);
+          break;
+        case Stage::text:
+          error_ = plain(0, body_.size());
+          stage_ = Stage::search;
+          break;
+        case Stage::search:
+          if (!redaction_.step(budget)) return false;
+          if (redaction_.changed() && may_be_loose_) loose_ = true;
+          return true;
+      }
+      if (budget == 0) return false;
     }
-    if (!is_utf8_text(body_)) return "non-json body is not valid utf-8";
-    if (looks_like_events(start)) return events(start);
-    text(0, body_.size(), looks_like_json(body_.substr(start)));
-    return nullptr;
+    return true;
   }
+
+  const char* error() const { return error_; }
+  Redaction& redaction() { return redaction_; }
 
   /// Something was taken out of text. What is left may read as another thing (mended JSON, say), so that it has to be
   /// looked at again.
   bool loose() const { return loose_; }
 
  private:
-  /// One document, or several behind each other (JSON lines).
-  WalkEnd documents(std::size_t start) {
-    const Redaction::Mark mark = redaction_.mark();
-    std::size_t pos = start;
-    JsonDocument alone(redaction_, fields_, nullptr);
-    alone.start(body_, 0);
-    WalkEnd end = walk_json(body_, pos, alone);
-    if (end == WalkEnd::complete && skip_blanks(body_, pos) < body_.size()) {
-      redaction_.roll_back(mark);
-      end = document_stream(start);
+  enum class Stage : std::uint8_t { begin, document, documents, text, search };
+
+  void begin() {
+    stage_ = Stage::search;
+    if (format_.kind == BodyFormat::Kind::form) return form();
+    if (format_.kind == BodyFormat::Kind::multipart) return multipart();
+    start_ = body_.starts_with("\xEF\xBB\xBF") ? 3 : 0;
+    start_ = skip_blanks(body_, start_);
+    if (start_ == body_.size()) return;
+    const char first = body_[start_];
+    if (first == '{' || first == '[') {
+      document_.start(body_, 0);
+      walk_.emplace(body_, start_, document_);
+      stage_ = Stage::document;
+    } else if (!lone_scalar(start_)) {
+      stage_ = Stage::text;
     }
-    if (end == WalkEnd::invalid) redaction_.roll_back(mark);
+  }
+
+  /// A slice of the walk. `more`: the budget is used up.
+  WalkEnd walk(std::size_t& budget) {
+    const std::size_t from = walk_->pos();
+    const WalkEnd end = walk_->run(from + budget);
+    budget -= std::min(budget, walk_->pos() - from);
     return end;
   }
 
-  WalkEnd document_stream(std::size_t pos) {
-    WalkEnd end = WalkEnd::complete;
-    for (; end == WalkEnd::complete && pos < body_.size(); pos = skip_blanks(body_, pos)) {
-      if (body_[pos] != '{' && body_[pos] != '[') return WalkEnd::invalid;
-      event_document_.start(body_, 0);
-      end = walk_json(body_, pos, event_document_);
-      if (event_document_.broken()) return WalkEnd::invalid;
-      event_document_.finish();
+  void walked(WalkEnd end) {
+    if (end == WalkEnd::too_deep) error_ = kTooDeep;
+    if (end == WalkEnd::invalid) redaction_.roll_back({});
+    stage_ = end == WalkEnd::invalid ? Stage::text : Stage::search;
+  }
+
+  /// One document; several behind each other are taken as a stream of them.
+  void document(std::size_t& budget) {
+    const WalkEnd end = walk(budget);
+    if (end == WalkEnd::more) return;
+    if (end != WalkEnd::complete || skip_blanks(body_, walk_->pos()) == body_.size()) return walked(end);
+    redaction_.roll_back({});
+    event_document_.start(body_, 0);
+    walk_.emplace(body_, start_, event_document_);
+    stage_ = Stage::documents;
+  }
+
+  void documents(std::size_t& budget) {
+    const WalkEnd end = walk(budget);
+    if (end == WalkEnd::more) return;
+    if (event_document_.broken()) return walked(WalkEnd::invalid);
+    event_document_.finish();
+    if (end == WalkEnd::complete) {
+      const std::size_t next = skip_blanks(body_, walk_->pos());
+      if (next < body_.size()) {
+        if (body_[next] != '{' && body_[next] != '[') return walked(WalkEnd::invalid);
+        event_document_.start(body_, 0);
+        walk_.emplace(body_, next, event_document_);
+        return;
+      }
     }
     if (end == WalkEnd::complete || end == WalkEnd::truncated) streamed_.search_all(redaction_);
-    return end;
+    walked(end);
+  }
+
+  /// No JSON: events or text. What is wrong with it, or null.
+  const char* plain(std::size_t begin, std::size_t end) {
+    if (!is_utf8_text(body_.substr(begin, end - begin))) return "non-json body is not valid utf-8";
+    const std::size_t start = skip_blanks(body_.substr(0, end), begin);
+    if (looks_like_events(start)) return events(start);
+    text(begin, end, looks_like_json(body_.substr(start, end - start)));
+    return nullptr;
+  }
+
+  void form() {
+    if (!is_utf8_text(body_)) {
+      error_ = "form is not valid utf-8";
+      return;
+    }
+    for (std::size_t i = 0; i < body_.size();) {
+      const std::size_t end = std::min(body_.find('&', i), body_.size());
+      const std::size_t equals = std::min(body_.substr(0, end).find('=', i), end);
+      std::string name;
+      decode_form_value(body_.substr(i, equals - i), name);
+      const std::size_t value = std::min(equals + 1, end);
+      if (fields_.is_denied(name))
+        redaction_.replace_form_field(value, end);
+      else if (value < end)
+        redaction_.search({static_cast<std::uint32_t>(value), static_cast<std::uint32_t>(end), Piece::How::form});
+      i = end + 1;
+    }
+  }
+
+  void multipart() {
+    MultipartReader reader(body_, format_.boundary);
+    for (MultipartReader::Part part; error_ == nullptr && reader.next(part);) {
+      search_headers(part);
+      if (part.content_begin == part.content_end) continue;
+      if (part.binary) {
+        redaction_.skip();
+      } else if (fields_.is_denied(part.name)) {
+        replace_part(part);
+      } else {
+        error_ = part_content(part.content_begin, part.content_end);
+      }
+    }
+    if (error_ == nullptr) error_ = reader.error();
+  }
+
+  /// Names of files are chosen by clients.
+  void search_headers(const MultipartReader::Part& part) {
+    if (part.file_name_begin < part.file_name_end)
+      redaction_.search(text_piece(part.file_name_begin, part.file_name_end));
+  }
+
+  void replace_part(const MultipartReader::Part& part) {
+    redaction_.replace_text_field(part.content_begin, part.content_end);
+  }
+
+  /// JSON, JSON lines or text; what is no text cannot be judged.
+  const char* part_content(std::size_t begin, std::size_t end) {
+    const std::string_view content = body_.substr(begin, end - begin);
+    const Redaction::Mark mark = redaction_.mark();
+    std::size_t pos = skip_blanks(content, 0);
+    while (pos < content.size() && (content[pos] == '{' || content[pos] == '[')) {
+      document_.start(content, begin);
+      const WalkEnd walked = walk_json(content, pos, document_);
+      if (walked == WalkEnd::too_deep) return kTooDeep;
+      if (walked != WalkEnd::complete) break;
+      pos = skip_blanks(content, pos);
+      if (pos == content.size()) return nullptr;
+    }
+    redaction_.roll_back(mark);
+    if (!is_utf8_text(content)) return "part of a form is neither text nor an image or sound";
+    text(begin, end, false);
+    return nullptr;
   }
 
   /// The whole body is one string, number or literal; only then are digits in it no text.
@@ -151,7 +285,7 @@ class BodyRun {
 
   /// Text; where it looks like broken JSON, values of denied members are replaced as well.
   void text(std::size_t begin, std::size_t end, bool json_like) {
-    const std::size_t edits_before = redaction_.mark().edits;
+    may_be_loose_ = true;
     std::size_t done = begin;
     const std::string_view all = body_.substr(0, end);
     for (std::size_t quote = json_like ? all.find('"', begin) : npos; quote != npos;) {
@@ -171,7 +305,6 @@ class BodyRun {
       quote = all.find('"', value_end);
     }
     redaction_.search(text_piece(done, end));
-    loose_ = loose_ || redaction_.mark().edits > edits_before;
   }
 
   bool looks_like_events(std::size_t start) const {
@@ -203,13 +336,13 @@ class BodyRun {
       } else if (line.empty()) {
         error = event();
       } else {
-        redaction_.search(text_piece(pos, end));
+        if (pos < end) redaction_.search(text_piece(pos, end));
       }
       pos = end + (body_.substr(end).starts_with("\r\n") ? 2 : 1);
     }
     if (error == nullptr) error = event();
     streamed_.search_all(redaction_);
-    loose_ = loose_ || (text_events_ && redaction_.changed());
+    may_be_loose_ = may_be_loose_ || text_events_;
     return error;
   }
 
@@ -261,41 +394,80 @@ class BodyRun {
     }
   }
 
-  Redaction& redaction_;
+  Redaction redaction_;
   const FieldNames& fields_;
   std::string_view body_;
+  BodyFormat format_;
+  Stage stage_ = Stage::begin;
+  const char* error_ = nullptr;
+  std::size_t start_ = 0;  // of the first document
+  std::optional<JsonWalk> walk_;
   StreamedTexts streamed_;
+  JsonDocument document_;
   JsonDocument event_document_;
-  std::vector<Line> data_;  // of the event being read
+  std::vector<Line> data_;     // of the event being read
+  bool may_be_loose_ = false;  // by what the body is
   bool loose_ = false;
   bool text_events_ = false;
 };
 
-}  // namespace
-
 BodyRedactor::BodyRedactor(const BodyOptions& options)
-    : detectors_(options.detectors), fields_(options.key_denylist), placeholder_(options.format, options.hash_salt) {}
+    : detectors_(options.detectors),
+      fields_(options.key_denylist),
+      placeholder_(options.format, options.hash_salt, names_of(options.detectors)) {}
 
-BodyRedactor::Outcome BodyRedactor::redact(std::string_view body, std::string_view workspace_id,
-                                           std::string& out) const {
-  Outcome outcome;
-  if (body.empty()) return outcome;
-  if (body.size() > kMaxBody) return {.failed = true, .error = "body is too large to redact"};
-  constexpr int kMaxPasses = 8;
-  std::string previous;
-  for (int pass = 0; pass < kMaxPasses; ++pass) {
-    Redaction redaction(body, workspace_id, detectors_, placeholder_);
-    BodyRun run(redaction, fields_);
-    if (const char* error = run.run()) return {.failed = true, .error = error};
-    for (std::size_t i = 0; i < kKinds; ++i) outcome.counts[i] += redaction.counts()[i];
-    if (!redaction.changed()) break;
-    outcome.changed = true;
-    redaction.apply(out);
-    if (!run.loose()) break;
-    previous = out;
-    body = previous;
+BodyRedactor::Job::Job(const BodyRedactor& redactor, std::string_view body, std::string_view workspace_id,
+                       const BodyFormat& format)
+    : redactor_(redactor), body_(body), workspace_id_(workspace_id), format_(format) {
+  if (body.size() > kMaxBody) {
+    outcome_.failed = true;
+    outcome_.error = "body is too large to redact";
+  } else if (!body.empty()) {
+    begin();
   }
-  return outcome;
+}
+BodyRedactor::Job::~Job() = default;
+
+void BodyRedactor::Job::begin() { run_ = std::make_unique<BodyRun>(redactor_, body_, workspace_id_, format_); }
+
+bool BodyRedactor::Job::step(std::size_t budget) {
+  constexpr int kMaxPasses = 8;
+  if (run_ == nullptr) return true;
+  if (!run_->step(budget)) return false;
+  Redaction& redaction = run_->redaction();
+  if (run_->error() != nullptr) {
+    outcome_ = {};
+    outcome_.failed = true;
+    outcome_.error = run_->error();
+    run_.reset();
+    return true;
+  }
+  for (std::size_t i = 0; i < kKinds; ++i) outcome_.counts[i] += redaction.counts()[i];
+  if (pass_ == 0) {
+    outcome_.skipped = redaction.skipped();
+    if (keep_findings_) redaction.append_findings(findings_);
+    std::sort(findings_.begin(), findings_.end(), [](const Match& a, const Match& b) { return a.begin < b.begin; });
+  }
+  const bool again = redaction.changed() && run_->loose() && ++pass_ < kMaxPasses;
+  if (redaction.changed()) {
+    outcome_.changed = true;
+    redaction.apply(out_);
+  }
+  run_.reset();
+  if (!again) return true;
+  previous_ = out_;
+  body_ = previous_;
+  begin();
+  return false;
+}
+
+BodyRedactor::Outcome BodyRedactor::redact(std::string_view body, std::string_view workspace_id, std::string& out,
+                                           const BodyFormat& format) const {
+  Job job(*this, body, workspace_id, format);
+  while (!job.step(std::numeric_limits<std::size_t>::max() / 2)) {
+  }
+  if (job.outcome().changed) out = std::move(job.out());
+  return job.outcome();
 }
 
 }  // namespace gw::guard

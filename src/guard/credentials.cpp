@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "guard/credential_forms.h"
+#include "guard/detectors.h"
 #include "guard/text_class.h"
 #include "guard/trigger_scan.h"
 
@@ -25,17 +26,21 @@ constexpr bool is_pem_char(char c) {
 
 class Scanner {
  public:
-  explicit Scanner(std::string_view text) : text_(text) {}
+  Scanner(std::string_view text, Scan& scan, const CredentialKinds& kinds)
+      : text_(text), scan_(scan), kinds_(kinds), floor_(scan.floor), pem_run_end_(scan.known) {}
 
-  void run(std::vector<Match>& out) {
-    TriggerScan<4> triggers(text_, "-_.I");  // every form has one of these; what stands around it is looked at closely
-    std::size_t i = 0;
+  void run(std::size_t stop, std::vector<Match>& out) {
+    // Every form has one of these; what stands around it is looked at closely.
+    TriggerScan<4> triggers(text_.substr(0, stop), "-_.I", scan_.at);
+    std::size_t i = scan_.at;
     while ((i = triggers.next(i)) != npos) {
       const char c = text_[i];
       std::size_t begin = npos;
-      const std::size_t end = c == 'I'                            ? cloud_key(i, begin)
-                              : c == '-' && private_key_starts(i) ? private_key(i, begin)
-                                                                  : prefixed(i, begin);
+      std::size_t end = npos;
+      if (c == '-' && private_key_starts(i))
+        end = kinds_.private_keys ? private_key(i, begin) : npos;
+      else if (kinds_.keys)
+        end = c == 'I' ? cloud_key(i, begin) : prefixed(i, begin);
       if (end == npos || begin < floor_) {
         ++i;
         continue;
@@ -43,6 +48,7 @@ class Scanner {
       out.push_back({begin, end, Kind::token_like});
       floor_ = i = end;
     }
+    scan_ = {.at = std::max(stop, floor_), .floor = floor_, .known = pem_run_end_};
   }
 
  private:
@@ -98,7 +104,7 @@ class Scanner {
     for (char l : label)
       if (!is_upper(l) && !is_digit(l) && l != ' ') return npos;
     const std::size_t content = label_at + label_end + kDashes.size();
-    if (content > pem_run_end_ || pem_run_end_ == npos) {
+    if (content > pem_run_end_) {
       pem_run_end_ = content;
       while (pem_run_end_ < text_.size() && is_pem_char(text_[pem_run_end_])) ++pem_run_end_;
     }
@@ -110,12 +116,33 @@ class Scanner {
   }
 
   std::string_view text_;
-  std::size_t floor_ = 0;           // nothing before this belongs to a further match
-  std::size_t pem_run_end_ = npos;  // end of the run of key characters last measured
+  Scan& scan_;
+  const CredentialKinds& kinds_;
+  std::size_t floor_;        // nothing before this belongs to a further match
+  std::size_t pem_run_end_;  // end of the run of key characters last measured; 0: none was
 };
 
 }  // namespace
 
-void find_credentials(std::string_view text, std::vector<Match>& out) { Scanner(text).run(out); }
+bool credential_may_start(std::string_view text, std::size_t i) {
+  const char c = text[i];
+  if (c == 'I') {
+    if (i == 0) return false;
+    if (text[i - 1] == 'A') return text.substr(i - 1, 4) == "AIza";
+    return i >= 2 && text[i - 2] == 'A' && text.substr(i + 1, 1) == "A";
+  }
+  if (c == '-' && text.substr(i, 5) == kDashes) return true;
+  if (i < 2) return false;
+  const std::string_view head = text.substr(0, i + 1);
+  for (std::uint64_t left = forms_ending(text, i);
+       left != 0; left &= left - 1)
+    if (head.ends_with(kForms[static_cast<std::size_t>(std::countr_zero(left))].prefix)) return true;
+  return false;
+}
+
+void find_credentials(std::string_view text, Scan& scan, std::size_t stop, const CredentialKinds& kinds,
+                      std::vector<Match>& out) {
+  Scanner(text, scan, kinds).run(stop, out);
+}
 
 }  // namespace gw::guard

@@ -118,20 +118,29 @@ TEST(Detectors, APrivateKeyWithoutItsEndReachesAsFarAsItCan) {
 }
 
 TEST(Detectors, EachCanBeSwitchedOff) {
-  const std::string text = "a@b.co 4155551212 123-45-6789 sk_12345678 sk-abcdefghijklmnopqrstuvwx";
+  const std::string text =
+      "a@b.co 4155551212 123-45-6789 sk_12345678 sk-abcdefghijklmnopqrstuvwx 4111 1111 1111 1111 "
+      "DE89 3704 0044 0532 0130 00 10.1.2.3 E-12345";
+  DetectorOptions all;
+  all.payment_card = all.iban = all.ip_address = true;
+  all.patterns = {{.name = "employee", .regex = R"(\bE-\d{5}\b)"}};
   for (const Detector d : kDetectors) {
     std::vector<Match> matches;
-    DetectorOptions options;
+    DetectorOptions options = all;
     options.email = d != Detector::email;
     options.phone = d != Detector::phone;
     options.ssn = d != Detector::ssn;
     options.token_like = d != Detector::token && d != Detector::credential;
+    options.payment_card = d != Detector::card;
+    options.iban = d != Detector::iban;
+    options.ip_address = d != Detector::ip;
+    if (d == Detector::pattern) options.patterns.clear();
     Detectors detectors(options);
     detectors.find(d, text, matches);
     EXPECT_TRUE(matches.empty());
     EXPECT_EQ(detectors.candidates(text) >> static_cast<unsigned>(d) & 1, 0u);
-    Detectors({}).find(d, text, matches);
-    EXPECT_EQ(matches.size(), 1u);
+    Detectors(all).find(d, text, matches);
+    EXPECT_EQ(matches.size(), 1u) << static_cast<int>(d);
   }
 }
 

@@ -1,5 +1,10 @@
 #include "guard/json_document.h"
 
+#include <utility>
+
+#include "base/strings.h"
+#include "guard/text_class.h"
+
 namespace gw::guard {
 namespace {
 
@@ -12,6 +17,50 @@ constexpr std::string_view kStreamedMembers[] = {
 
 /// Members that tell apart texts which are delivered under one path.
 constexpr std::string_view kIdentities[] = {"index", "output_index", "content_index", "summary_index", "item_id"};
+
+/// Members of a JSON Schema whose members are schemas, under names that somebody chose.
+constexpr std::string_view kOfSchemas[] = {"properties", "$defs", "definitions", "patternProperties",
+                                           "dependentSchemas"};
+
+/// What a schema may begin with.
+constexpr std::string_view kSchemaKeywords[] = {"type",
+                                                "description",
+                                                "title",
+                                                "$ref",
+                                                "anyOf",
+                                                "oneOf",
+                                                "allOf",
+                                                "enum",
+                                                "const",
+                                                "items",
+                                                "default",
+                                                "format",
+                                                "nullable",
+                                                "properties",
+                                                "required",
+                                                "examples",
+                                                "minimum",
+                                                "maximum",
+                                                "minLength",
+                                                "maxLength",
+                                                "pattern",
+                                                "not",
+                                                "if",
+                                                "readOnly",
+                                                "minItems",
+                                                "maxItems",
+                                                "$comment",
+                                                "$id",
+                                                "$schema",
+                                                "deprecated",
+                                                "writeOnly",
+                                                "example",
+                                                "additionalProperties",
+                                                "prefixItems",
+                                                "uniqueItems",
+                                                "exclusiveMinimum",
+                                                "exclusiveMaximum",
+                                                "multipleOf"};
 
 template <std::size_t N>
 constexpr bool is_one_of(std::string_view name, const std::string_view (&list)[N]) {
@@ -34,6 +83,45 @@ constexpr std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
 
 }  // namespace
 
+namespace {
+
+/// Whether the value behind the name that ends at `i` is an object that begins like a schema, or the truth value that
+/// may stand for one.
+bool value_is_schema(std::string_view text, std::size_t i) {
+  const auto skip = [&] {
+    while (i < text.size() && is_space(text[i])) ++i;
+    return i < text.size() ? text[i] : '\0';
+  };
+  if (skip() != ':') return false;
+  ++i;
+  const char c = skip();
+  if (c == 't' || c == 'f') return text.substr(i, 4) == "true" || text.substr(i, 5) == "false";
+  if (c != '{') return false;
+  ++i;
+  if (skip() == '}') return true;
+  if (skip() != '"') return false;
+  const std::string_view near = text.substr(i + 1, 24);
+  const std::size_t end = near.find('"');
+  return end != std::string_view::npos && is_one_of(near.substr(0, end), kSchemaKeywords);
+}
+
+/// Content in base64, as images, sounds and files come: text of that length has other characters.
+bool is_encoded_content(std::string_view s) {
+  constexpr std::size_t kLeast = 256, kLongestPrefix = 128;
+  constexpr std::string_view kMark = ";base64,";
+  if (s.size() < kLeast) return false;
+  if (s.starts_with("data:")) {
+    const std::size_t mark = s.substr(0, kLongestPrefix).find(kMark);
+    if (mark == std::string_view::npos) return false;
+    s.remove_prefix(mark + kMark.size());
+  }
+  for (const char c : s)
+    if (!is_alnum(c) && c != '+' && c != '/' && c != '=' && c != '\\') return false;
+  return true;
+}
+
+}  // namespace
+
 void StreamedTexts::add(std::uint64_t key, const Piece& piece) {
   const auto [it, fresh] = index_.try_emplace(key, texts_.size());
   if (fresh) texts_.emplace_back();
@@ -48,7 +136,8 @@ void JsonDocument::start(std::string_view text, std::size_t offset) {
   text_ = text;
   offset_ = offset;
   name_ = {};
-  usage_next_ = broken_ = false;
+  usage_next_ = broken_ = schemas_next_ = false;
+  schemas_.clear();
   depth_ = usage_depth_ = 0;
   pending_.clear();
   nodes_.assign(1, Node{});
@@ -75,8 +164,10 @@ bool JsonDocument::member(const JsonString& name) {
     name_ = decoded_name_;
   }
   usage_next_ = false;
+  schemas_next_ = is_one_of(name_, kOfSchemas);
   if (usage_depth_ != 0) return false;
-  if (redaction_.is_denied(fields_, text_.substr(name.begin, name.end - name.begin))) return true;
+  if (redaction_.is_denied(fields_, text_.substr(name.begin, name.end - name.begin)))
+    return schemas_.empty() || !schemas_.back() || !value_is_schema(text_, name.end + 1);
   usage_next_ = FieldNames::is_usage(name_);
   return false;
 }
@@ -92,6 +183,7 @@ Piece JsonDocument::piece_of(const JsonString& s) const {
 
 void JsonDocument::string(const JsonString& s) {
   if (s.begin == s.end) return;
+  if (is_encoded_content(text_.substr(s.begin, s.end - s.begin))) return redaction_.skip();
   if (streamed_ != nullptr && text_.substr(s.begin, s.end - s.begin).find('\n') != std::string_view::npos) {
     broken_ = true;
     return;
@@ -108,6 +200,9 @@ void JsonDocument::string(const JsonString& s) {
 
 void JsonDocument::scalar(std::size_t begin, std::size_t end) {
   if (streamed_ != nullptr && nodes_[current_].object) note_identity(begin, end);
+  if (redaction_.looks_at_numbers() && usage_depth_ == 0 && text_[begin] <= '9')
+    redaction_.search(
+        {static_cast<std::uint32_t>(offset_ + begin), static_cast<std::uint32_t>(offset_ + end), Piece::How::number});
 }
 
 void JsonDocument::note_identity(std::size_t begin, std::size_t end) {
@@ -121,6 +216,8 @@ void JsonDocument::enter(bool object) {
   ++depth_;
   if (usage_next_ && usage_depth_ == 0) usage_depth_ = depth_;
   usage_next_ = false;
+  const bool of_schemas = std::exchange(schemas_next_, false);
+  schemas_.push_back(object && of_schemas);
   if (streamed_ == nullptr) return;
   Node& parent = nodes_[current_];
   const std::uint64_t part = parent.object ? hash_of(name_) : ++parent.children;
@@ -132,6 +229,7 @@ void JsonDocument::enter(bool object) {
 void JsonDocument::leave() {
   if (usage_depth_ == depth_) usage_depth_ = 0;
   --depth_;
+  schemas_.pop_back();
   if (streamed_ != nullptr) current_ = nodes_[current_].parent;
 }
 

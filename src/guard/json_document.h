@@ -73,7 +73,9 @@ class JsonDocument final : public JsonHandler {
   std::size_t offset_ = 0;
   std::string_view name_;  // of the member whose value comes, as written; empty in arrays
   std::string decoded_name_;
-  bool usage_next_ = false;  // the value that comes is accounting
+  bool usage_next_ = false;    // the value that comes is accounting
+  bool schemas_next_ = false;  // the value that comes has the names of a JSON Schema's properties
+  std::vector<bool> schemas_;  // of each object and array we are in, likewise
   bool broken_ = false;
   std::size_t depth_ = 0;
   std::size_t usage_depth_ = 0;  // depth of the accounting object we are in, 0: none

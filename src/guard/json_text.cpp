@@ -116,137 +116,117 @@ bool is_scalar(std::string_view s, bool at_end) {
   return is_number(s, at_end);
 }
 
-class Walker {
- public:
-  Walker(std::string_view text, std::size_t pos, JsonHandler& handler) : text_(text), pos_(pos), handler_(handler) {}
-
-  WalkEnd run() {
-    do {
-      skip_blanks();
-      if (pos_ == text_.size()) return ended();
-      const WalkEnd step = expect_ == Expect::value ? value() : structure();
-      if (step != WalkEnd::complete) return step == WalkEnd::truncated ? ended() : step;
-    } while (!stack_.empty());
-    return WalkEnd::complete;
-  }
-  std::size_t pos() const { return pos_; }
-
- private:
-  enum class Expect : std::uint8_t { value, first_value, name, first_name, colon, separator };
-
-  void skip_blanks() {
-    while (pos_ < text_.size() && is_blank(text_[pos_])) ++pos_;
-  }
-  bool reporting() const { return whole_depth_ == kNone; }
-
-  /// The text is over in the middle of the value.
-  WalkEnd ended() {
-    pos_ = text_.size();
-    if (!reporting()) handler_.whole_value(whole_begin_, pos_);
-    return WalkEnd::truncated;
-  }
-
-  /// A value ended at pos_: back to what surrounds it.
-  void value_done() {
-    expect_ = Expect::separator;
-    if (whole_depth_ != stack_.size()) return;
-    whole_depth_ = kNone;
-    handler_.whole_value(whole_begin_, pos_);
-  }
-
-  WalkEnd value() {
-    if (want_whole_) {
-      want_whole_ = false;
-      whole_depth_ = stack_.size();
-      whole_begin_ = pos_;
-    }
-    const char c = text_[pos_];
-    if (c == '{' || c == '[') {
-      if (stack_.size() >= kMaxJsonDepth) return WalkEnd::too_deep;
-      ++pos_;
-      stack_.push_back(c == '{');
-      expect_ = c == '{' ? Expect::first_name : Expect::first_value;
-      if (reporting()) handler_.enter(c == '{');
-      return WalkEnd::complete;
-    }
-    if (c == '"') {
-      const JsonString s = scan_json_string(text_, pos_);
-      pos_ = s.closed ? s.end + 1 : text_.size();
-      if (reporting()) handler_.string(s);
-      if (!s.closed) return WalkEnd::truncated;
-      value_done();
-      return WalkEnd::complete;
-    }
-    const std::size_t begin = pos_;
-    while (pos_ < text_.size() &&
-           (is_word(text_[pos_]) || text_[pos_] == '-' || text_[pos_] == '+' || text_[pos_] == '.'))
-      ++pos_;
-    if (pos_ == begin || !is_scalar(text_.substr(begin, pos_ - begin), pos_ == text_.size())) return WalkEnd::invalid;
-    if (reporting()) handler_.scalar(begin, pos_);
-    value_done();
-    return WalkEnd::complete;
-  }
-
-  WalkEnd structure() {
-    const char c = text_[pos_];
-    switch (expect_) {
-      case Expect::first_value:
-        if (c == ']') return close();
-        expect_ = Expect::value;
-        return value();
-      case Expect::first_name:
-        if (c == '}') return close();
-        return name();
-      case Expect::name:
-        return name();
-      case Expect::colon:
-        if (c != ':') return WalkEnd::invalid;
-        ++pos_;
-        expect_ = Expect::value;
-        return WalkEnd::complete;
-      case Expect::separator:
-        if (c == (stack_.back() ? '}' : ']')) return close();
-        if (c != ',') return WalkEnd::invalid;
-        ++pos_;
-        expect_ = stack_.back() ? Expect::name : Expect::value;
-        return WalkEnd::complete;
-      case Expect::value:
-        break;
-    }
-    return WalkEnd::invalid;
-  }
-
-  WalkEnd name() {
-    if (text_[pos_] != '"') return WalkEnd::invalid;
-    const JsonString s = scan_json_string(text_, pos_);
-    if (!s.closed) return WalkEnd::truncated;
-    pos_ = s.end + 1;
-    expect_ = Expect::colon;
-    if (reporting()) want_whole_ = handler_.member(s);
-    return WalkEnd::complete;
-  }
-
-  WalkEnd close() {
-    ++pos_;
-    stack_.pop_back();
-    if (reporting()) handler_.leave();
-    value_done();
-    return WalkEnd::complete;
-  }
-
-  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
-
-  std::string_view text_;
-  std::size_t pos_;
-  JsonHandler& handler_;
-  Expect expect_ = Expect::value;
-  std::vector<bool> stack_;  // true: object
-  bool want_whole_ = false;
-  std::size_t whole_depth_ = kNone;  // depth at which the value being skipped ends
-  std::size_t whole_begin_ = 0;
-};
-
 }  // namespace
+
+void JsonWalk::skip_blanks() {
+  while (pos_ < text_.size() && is_blank(text_[pos_])) ++pos_;
+}
+
+WalkEnd JsonWalk::run(std::size_t until) {
+  do {
+    skip_blanks();
+    if (pos_ == text_.size()) return ended();
+    if (pos_ >= until) return WalkEnd::more;
+    const WalkEnd step = expect_ == Expect::value ? value() : structure();
+    if (step != WalkEnd::complete) return step == WalkEnd::truncated ? ended() : step;
+  } while (!stack_.empty());
+  return WalkEnd::complete;
+}
+
+/// The text is over in the middle of the value.
+WalkEnd JsonWalk::ended() {
+  pos_ = text_.size();
+  if (!reporting()) handler_->whole_value(whole_begin_, pos_);
+  return WalkEnd::truncated;
+}
+
+/// A value ended at pos_: back to what surrounds it.
+void JsonWalk::value_done() {
+  expect_ = Expect::separator;
+  if (whole_depth_ != stack_.size()) return;
+  whole_depth_ = kNone;
+  handler_->whole_value(whole_begin_, pos_);
+}
+
+WalkEnd JsonWalk::value() {
+  if (want_whole_) {
+    want_whole_ = false;
+    whole_depth_ = stack_.size();
+    whole_begin_ = pos_;
+  }
+  const char c = text_[pos_];
+  if (c == '{' || c == '[') {
+    if (stack_.size() >= kMaxJsonDepth) return WalkEnd::too_deep;
+    ++pos_;
+    stack_.push_back(c == '{');
+    expect_ = c == '{' ? Expect::first_name : Expect::first_value;
+    if (reporting()) handler_->enter(c == '{');
+    return WalkEnd::complete;
+  }
+  if (c == '"') {
+    const JsonString s = scan_json_string(text_, pos_);
+    pos_ = s.closed ? s.end + 1 : text_.size();
+    if (reporting()) handler_->string(s);
+    if (!s.closed) return WalkEnd::truncated;
+    value_done();
+    return WalkEnd::complete;
+  }
+  const std::size_t begin = pos_;
+  while (pos_ < text_.size() &&
+         (is_word(text_[pos_]) || text_[pos_] == '-' || text_[pos_] == '+' || text_[pos_] == '.'))
+    ++pos_;
+  if (pos_ == begin || !is_scalar(text_.substr(begin, pos_ - begin), pos_ == text_.size())) return WalkEnd::invalid;
+  if (reporting()) handler_->scalar(begin, pos_);
+  value_done();
+  return WalkEnd::complete;
+}
+
+WalkEnd JsonWalk::structure() {
+  const char c = text_[pos_];
+  switch (expect_) {
+    case Expect::first_value:
+      if (c == ']') return close();
+      expect_ = Expect::value;
+      return value();
+    case Expect::first_name:
+      if (c == '}') return close();
+      return name();
+    case Expect::name:
+      return name();
+    case Expect::colon:
+      if (c != ':') return WalkEnd::invalid;
+      ++pos_;
+      expect_ = Expect::value;
+      return WalkEnd::complete;
+    case Expect::separator:
+      if (c == (stack_.back() ? '}' : ']')) return close();
+      if (c != ',') return WalkEnd::invalid;
+      ++pos_;
+      expect_ = stack_.back() ? Expect::name : Expect::value;
+      return WalkEnd::complete;
+    case Expect::value:
+      break;
+  }
+  return WalkEnd::invalid;
+}
+
+WalkEnd JsonWalk::name() {
+  if (text_[pos_] != '"') return WalkEnd::invalid;
+  const JsonString s = scan_json_string(text_, pos_);
+  if (!s.closed) return WalkEnd::truncated;
+  pos_ = s.end + 1;
+  expect_ = Expect::colon;
+  if (reporting()) want_whole_ = handler_->member(s);
+  return WalkEnd::complete;
+}
+
+WalkEnd JsonWalk::close() {
+  ++pos_;
+  stack_.pop_back();
+  if (reporting()) handler_->leave();
+  value_done();
+  return WalkEnd::complete;
+}
 
 void decode_json_string(std::string_view raw, std::string& out, std::vector<std::uint32_t>* origin) {
   for (std::size_t i = 0; i < raw.size();) {
@@ -267,6 +247,10 @@ void decode_json_string(std::string_view raw, std::string& out, std::vector<std:
 }
 
 void append_json_content(std::string& out, std::string_view s) {
+  if (s.find_first_of("\"\\") == std::string_view::npos) {
+    out += s;
+    return;
+  }
   for (char c : s) {
     if (c == '"' || c == '\\') out += '\\';
     out += c;
@@ -293,9 +277,9 @@ JsonString scan_json_string(std::string_view text, std::size_t quote) {
 }
 
 WalkEnd walk_json(std::string_view text, std::size_t& pos, JsonHandler& handler) {
-  Walker walker(text, pos, handler);
-  const WalkEnd end = walker.run();
-  pos = walker.pos();
+  JsonWalk walk(text, pos, handler);
+  const WalkEnd end = walk.run();
+  pos = walk.pos();
   return end;
 }
 

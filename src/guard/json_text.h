@@ -21,6 +21,7 @@ enum class WalkEnd : std::uint8_t {
   truncated,  ///< sound as far as it goes, but the text ended first
   invalid,    ///< not JSON
   too_deep,   ///< nested deeper than kMaxJsonDepth
+  more,       ///< not at its end yet
 };
 
 inline constexpr std::size_t kMaxJsonDepth = 10000;
@@ -48,8 +49,40 @@ class JsonHandler {
   virtual void leave() = 0;
 };
 
-/// Walks the one value at `pos` (blanks before it are skipped) and moves `pos` behind it. Control bytes inside strings
-/// are let pass.
+/// Walks the one value at `pos` (blanks before it are skipped). Control bytes inside strings are let pass. The text and
+/// the handler outlive it.
+class JsonWalk {
+ public:
+  JsonWalk(std::string_view text, std::size_t pos, JsonHandler& handler) : text_(text), pos_(pos), handler_(&handler) {}
+
+  /// Goes on until the value ends or pos() is `until` or more: then the answer is `more`.
+  WalkEnd run(std::size_t until = std::string_view::npos);
+  std::size_t pos() const { return pos_; }
+
+ private:
+  enum class Expect : std::uint8_t { value, first_value, name, first_name, colon, separator };
+  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+
+  void skip_blanks();
+  bool reporting() const { return whole_depth_ == kNone; }
+  WalkEnd ended();
+  void value_done();
+  WalkEnd value();
+  WalkEnd structure();
+  WalkEnd name();
+  WalkEnd close();
+
+  std::string_view text_;
+  std::size_t pos_;
+  JsonHandler* handler_;
+  Expect expect_ = Expect::value;
+  std::vector<bool> stack_;  // true: object
+  bool want_whole_ = false;
+  std::size_t whole_depth_ = kNone;  // depth at which the value being skipped ends
+  std::size_t whole_begin_ = 0;
+};
+
+/// The same to the value's end; moves `pos` behind it.
 WalkEnd walk_json(std::string_view text, std::size_t& pos, JsonHandler& handler);
 
 }  // namespace gw::guard

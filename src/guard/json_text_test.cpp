@@ -43,15 +43,28 @@ const char* name_of(WalkEnd e) {
       return "invalid";
     case WalkEnd::too_deep:
       return "too deep";
+    case WalkEnd::more:
+      return "more";
   }
   return "?";
+}
+
+/// In steps of one byte: how far a step goes must not matter.
+std::string walk_in_steps(std::string_view text) {
+  Recorder recorder(text);
+  JsonWalk walk(text, 0, recorder);
+  WalkEnd end = WalkEnd::more;
+  while (end == WalkEnd::more) end = walk.run(walk.pos() + 1);
+  return recorder.log + name_of(end) + " at " + std::to_string(walk.pos());
 }
 
 std::string walk(std::string_view text) {
   Recorder recorder(text);
   std::size_t pos = 0;
   const WalkEnd end = walk_json(text, pos, recorder);
-  return recorder.log + name_of(end) + " at " + std::to_string(pos);
+  const std::string out = recorder.log + name_of(end) + " at " + std::to_string(pos);
+  EXPECT_EQ(walk_in_steps(text), out) << text;
+  return out;
 }
 
 std::string end_of(std::string_view text) {

@@ -2,6 +2,9 @@
 
 #include <re2/re2.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "base/sha256.h"
 #include "base/strings.h"
 
@@ -14,79 +17,67 @@ constexpr std::string_view kHash = "{hash}";
 /// Fewer fixed characters around a bare hash could as well be a secret in hex.
 constexpr std::size_t kMinFixed = 4;
 
-std::string_view type_name(Kind kind) {
-  switch (kind) {
-    case Kind::field_name:
-      return "FIELD";
-    case Kind::email:
-      return "EMAIL";
-    case Kind::phone:
-      return "PHONE";
-    case Kind::ssn:
-      return "SSN";
-    case Kind::token_like:
-      return "TOKEN";
-  }
-  return "FIELD";
-}
-
-struct Piece {
-  enum { text, type, hash } what;
-  std::string_view fixed;
+struct Name {
+  std::string_view key, type;
 };
-
-/// The next part of a format; removes it.
-Piece next_piece(std::string_view& rest) {
-  if (rest.starts_with(kType)) {
-    rest.remove_prefix(kType.size());
-    return {Piece::type, {}};
-  }
-  if (rest.starts_with(kHash)) {
-    rest.remove_prefix(kHash.size());
-    return {Piece::hash, {}};
-  }
-  const std::size_t end = std::min({rest.find(kType), rest.find(kHash), rest.size()});
-  const std::string_view fixed = rest.substr(0, end);
-  rest.remove_prefix(end);
-  return {Piece::text, fixed};
-}
+constexpr Name kNames[] = {{"field_name", "FIELD"}, {"email", "EMAIL"},       {"phone", "PHONE"}, {"ssn", "SSN"},
+                           {"token_like", "TOKEN"}, {"payment_card", "CARD"}, {"iban", "IBAN"},   {"ip_address", "IP"}};
+static_assert(std::size(kNames) == static_cast<std::size_t>(Kind::pattern));
 
 }  // namespace
 
-std::string_view count_key(Kind kind) {
-  switch (kind) {
-    case Kind::field_name:
-      return "field_name";
-    case Kind::email:
-      return "email";
-    case Kind::phone:
-      return "phone";
-    case Kind::ssn:
-      return "ssn";
-    case Kind::token_like:
-      return "token_like";
+KindNames::KindNames(std::vector<std::string> patterns) : patterns_(std::move(patterns)) {
+  for (const std::string& p : patterns_) {
+    types_.push_back(p);
+    for (char& c : types_.back()) c = to_upper(c);
   }
-  return "field_name";
 }
 
-Placeholder::Placeholder(std::string_view format, std::string_view salt)
-    : format_(trim(format).empty() ? kDefaultFormat : trim(format)), salt_(salt) {
-  for (char& c : format_)
+std::string_view KindNames::count_key(Kind kind) const {
+  const auto k = static_cast<std::size_t>(kind);
+  if (kind < Kind::pattern) return kNames[k].key;
+  const std::size_t i = k - static_cast<std::size_t>(Kind::pattern);
+  return i < patterns_.size() ? std::string_view(patterns_[i]) : "pattern";
+}
+
+std::string_view KindNames::type(Kind kind) const {
+  const auto k = static_cast<std::size_t>(kind);
+  if (kind < Kind::pattern) return kNames[k].type;
+  const std::size_t i = k - static_cast<std::size_t>(Kind::pattern);
+  return i < types_.size() ? std::string_view(types_[i]) : "PATTERN";
+}
+
+Placeholder::Placeholder(std::string_view configured, std::string_view salt, KindNames names)
+    : names_(std::move(names)), salt_(salt) {
+  std::string format(trim(configured).empty() ? kDefaultFormat : trim(configured));
+  for (char& c : format)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  std::string types;
+  for (std::size_t k = 0; k < names_.size(); ++k)
+    types.append(types.empty() ? "(?:" : "|").append(names_.type(static_cast<Kind>(k)));
+  types += ')';
   std::string pattern;
   std::size_t fixed = 0;
   bool has_type = false;
   bool has_hash = false;
-  for (std::string_view rest = format_; !rest.empty();) {
-    const Piece piece = next_piece(rest);
-    if (piece.what == Piece::text) {
-      fixed += piece.fixed.size();
-      pattern += re2::RE2::QuoteMeta(re2::StringPiece(piece.fixed.data(), piece.fixed.size()));
-      if (piece.fixed.size() > anchor_.size()) anchor_ = piece.fixed;
+  for (std::string_view rest = format; !rest.empty();) {
+    if (rest.starts_with(kType)) {
+      parts_.push_back({Part::What::type, {}});
+      pattern += types;
+      has_type = true;
+      rest.remove_prefix(kType.size());
+    } else if (rest.starts_with(kHash)) {
+      parts_.push_back({Part::What::hash, {}});
+      pattern += "[0-9a-f]{16}";
+      has_hash = true;
+      rest.remove_prefix(kHash.size());
     } else {
-      has_type |= piece.what == Piece::type;
-      has_hash |= piece.what == Piece::hash;
-      pattern += piece.what == Piece::type ? "(?:FIELD|EMAIL|PHONE|SSN|TOKEN)" : "[0-9a-f]{16}";
+      const std::string_view text = rest.substr(0, std::min({rest.find(kType), rest.find(kHash), rest.size()}));
+      parts_.push_back({Part::What::text, std::string(text)});
+      pattern += re2::RE2::QuoteMeta(re2::StringPiece(text.data(), text.size()));
+      fixed += text.size();
+      if (text.size() > anchor_.size()) anchor_ = text;
+      rest.remove_prefix(text.size());
     }
   }
   if (has_hash && !has_type && fixed < kMinFixed) return;
@@ -100,24 +91,31 @@ Placeholder::Placeholder(std::string_view format, std::string_view salt)
 Placeholder::~Placeholder() = default;
 
 void Placeholder::append(std::string& out, Kind kind, std::string_view workspace_id, std::string_view value) const {
-  std::string hash;
-  for (std::string_view rest = format_; !rest.empty();) {
-    const Piece piece = next_piece(rest);
-    switch (piece.what) {
-      case Piece::text:
-        out += piece.fixed;
+  constexpr std::size_t kHashBytes = 8;
+  char hash[2 * kHashBytes];
+  bool hashed = false;
+  for (const Part& part : parts_) {
+    switch (part.what) {
+      case Part::What::text:
+        out += part.fixed;
         break;
-      case Piece::type:
-        out += type_name(kind);
+      case Part::What::type:
+        out += names_.type(kind);
         break;
-      case Piece::hash:
-        if (hash.empty()) {
+      case Part::What::hash:
+        if (!std::exchange(hashed, true)) {
           const std::string_view workspace = trim(workspace_id);
-          std::string input(workspace.empty() ? "default" : workspace);
-          input.append(":").append(salt_).append(":").append(value);
-          hash = sha256_hex(input).substr(0, 16);
+          std::string input;
+          input.reserve(workspace.size() + salt_.size() + value.size() + 16);
+          input.append(workspace.empty() ? "default" : workspace).append(":").append(salt_).append(":").append(value);
+          const Sha256 digest = sha256(input);
+          constexpr char kDigits[] = "0123456789abcdef";
+          for (std::size_t i = 0; i < kHashBytes; ++i) {
+            hash[2 * i] = kDigits[digest[i] >> 4];
+            hash[2 * i + 1] = kDigits[digest[i] & 15];
+          }
         }
-        out += hash;
+        out.append(hash, sizeof hash);
         break;
     }
   }

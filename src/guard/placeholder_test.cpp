@@ -63,11 +63,11 @@ TEST(Placeholder, ABareHashIsNotToldFromASecret) {
 }
 
 TEST(Placeholder, CountKeysAreThoseOfTheMetadata) {
-  EXPECT_EQ(count_key(Kind::field_name), "field_name");
-  EXPECT_EQ(count_key(Kind::email), "email");
-  EXPECT_EQ(count_key(Kind::phone), "phone");
-  EXPECT_EQ(count_key(Kind::ssn), "ssn");
-  EXPECT_EQ(count_key(Kind::token_like), "token_like");
+  EXPECT_EQ(KindNames().count_key(Kind::field_name), "field_name");
+  EXPECT_EQ(KindNames().count_key(Kind::email), "email");
+  EXPECT_EQ(KindNames().count_key(Kind::phone), "phone");
+  EXPECT_EQ(KindNames().count_key(Kind::ssn), "ssn");
+  EXPECT_EQ(KindNames().count_key(Kind::token_like), "token_like");
 }
 
 }  // namespace

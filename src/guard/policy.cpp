@@ -7,10 +7,11 @@
 namespace gw::guard {
 namespace {
 
-constexpr std::pair<std::string_view, Mode> kModes[] = {{"off", Mode::off},
-                                                        {"redact_storage", Mode::redact_storage},
-                                                        {"redact_upstream", Mode::redact_upstream},
-                                                        {"block", Mode::block}};
+constexpr std::pair<std::string_view, Mode> kModeNames[] = {{"off", Mode::off},
+                                                            {"redact_storage", Mode::redact_storage},
+                                                            {"redact_upstream", Mode::redact_upstream},
+                                                            {"block", Mode::block},
+                                                            {"observe", Mode::observe}};
 
 std::string normalised_prefix(std::string_view prefix) {
   prefix = trim(prefix);
@@ -30,13 +31,13 @@ bool under(std::string_view path, std::string_view prefix) {
 }  // namespace
 
 std::string_view to_string(Mode mode) {
-  for (const auto& [name, m] : kModes)
+  for (const auto& [name, m] : kModeNames)
     if (m == mode) return name;
   return "off";
 }
 
 std::optional<Mode> parse_mode(std::string_view name) {
-  for (const auto& [known, mode] : kModes)
+  for (const auto& [known, mode] : kModeNames)
     if (known == name) return mode;
   return std::nullopt;
 }
@@ -76,6 +77,11 @@ bool Policy::matches(const Scope& scope, const PolicyInput& input) {
   return is(scope.org_id, input.org_id) && is(scope.workspace_id, input.workspace_id) &&
          is(scope.key_id, input.key_id) && (scope.provider.empty() || iequals(scope.provider, trim(input.provider))) &&
          (scope.route_prefix.empty() || under(input.path, scope.route_prefix));
+}
+
+bool Policy::may_be(Mode mode) const {
+  return mode_ == mode ||
+         std::any_of(scopes_.begin(), scopes_.end(), [mode](const Scope& s) { return s.mode == mode; });
 }
 
 Resolved Policy::resolve(const PolicyInput& input) const {

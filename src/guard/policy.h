@@ -12,10 +12,13 @@ enum class Mode : unsigned char {
   redact_storage,   ///< stored bodies are redacted; traffic is untouched
   redact_upstream,  ///< also the request body before it is forwarded
   block,            ///< a request whose body holds anything is refused; stored bodies are redacted
+  observe,          ///< what is found in request bodies is counted and logged; stored bodies are redacted
 };
 
+inline constexpr std::size_t kModes = 5;
+
 std::string_view to_string(Mode mode);
-/// Exactly the four names; anything else is nothing.
+/// Exactly the five names; anything else is nothing.
 std::optional<Mode> parse_mode(std::string_view name);
 /// pii.mode as it takes effect: trimmed and lowercased; blank means redact_storage when bodies are captured, else off.
 /// Unknown: nothing.
@@ -53,6 +56,9 @@ class Policy {
 
   /// The matching scope with most selectors decides, the first declared among equals.
   Resolved resolve(const PolicyInput& input) const;
+
+  /// Whether some exchange may have this mode.
+  bool may_be(Mode mode) const;
 
  private:
   struct Scope {

@@ -4,13 +4,24 @@
 #include <utility>
 
 #include "guard/canonical_json.h"
+#include "guard/form_text.h"
 #include "guard/json_text.h"
 
 namespace gw::guard {
 
+void Redaction::search(std::span<const Piece> pieces) {
+  if (pieces.empty()) return;
+  constexpr std::size_t kNothing = 4;  // nothing is found in so few bytes, escaped or not, unless they belong to others
+  const bool patterns = (detectors_.on() & bit_of(Detector::pattern)) != 0;
+  if (pieces.size() == 1 && pieces[0].end - pieces[0].begin < kNothing && !patterns) return;
+  texts_.push_back({static_cast<std::uint32_t>(pieces_.size()), static_cast<std::uint32_t>(pieces.size())});
+  pieces_.insert(pieces_.end(), pieces.begin(), pieces.end());
+}
+
 std::string_view Redaction::join(std::span<const Piece> pieces) {
   starts_.assign(1, 0);
-  if (pieces.size() == 1 && pieces[0].how != Piece::How::json_escaped) return bytes(pieces[0]);
+  if (pieces.size() == 1 && pieces[0].how != Piece::How::json_escaped && pieces[0].how != Piece::How::form)
+    return bytes(pieces[0]);
   joined_.clear();
   starts_.clear();
   for (const Piece& p : pieces) {
@@ -18,10 +29,14 @@ std::string_view Redaction::join(std::span<const Piece> pieces) {
     switch (p.how) {
       case Piece::How::text:
       case Piece::How::json:
+      case Piece::How::number:
         joined_ += bytes(p);
         break;
       case Piece::How::json_escaped:
         decode_json_string(bytes(p), joined_);
+        break;
+      case Piece::How::form:
+        decode_form_value(bytes(p), joined_);
         break;
       case Piece::How::line_break:
         joined_ += '\n';
@@ -31,46 +46,87 @@ std::string_view Redaction::join(std::span<const Piece> pieces) {
   return joined_;
 }
 
-void Redaction::search(std::span<const Piece> pieces) {
-  if (pieces.empty()) return;
-  const std::string_view text = join(pieces);
+/// False: there is nothing in it that could be found.
+bool Redaction::begin_text(std::span<const Piece> pieces) {
+  text_ = join(pieces);
   origin_of_ = nullptr;
-  for (const Match& match : search_.run(text, starts_)) {
-    ++counts_[static_cast<std::size_t>(match.kind)];
-    replace(pieces, text, match);
-  }
+  const unsigned only = pieces[0].how == Piece::How::number ? kOfNumbers : ~0U;
+  constexpr std::size_t kShort = 4096;
+  if (pieces.size() == 1 && text_.size() <= kShort && (detectors_.candidates(text_) & only) == 0) return false;
+  search_.start(text_, starts_, only);
+  return true;
 }
 
-void Redaction::replace(std::span<const Piece> pieces, std::string_view text, const Match& match) {
-  std::string replacement;
-  placeholder_.append(replacement, match.kind, workspace_id_, text.substr(match.begin, match.end - match.begin));
+bool Redaction::step(std::size_t& budget) {
+  constexpr std::size_t kEach = 16;  // what any text costs
+  for (; next_text_ < texts_.size(); ++next_text_) {
+    if (budget == 0) return false;
+    const std::span<const Piece> pieces = pieces_of(texts_[next_text_]);
+    if (!searching_) {
+      searching_ = begin_text(pieces);
+      budget -= std::min(budget, kEach + (searching_ ? 0 : text_.size()));
+    }
+    if (!searching_) continue;
+    if (!search_.step(budget)) return false;
+    for (const Match& match : search_.matches()) {
+      ++counts_[static_cast<std::size_t>(match.kind)];
+      replace(pieces, match);
+      if (pieces[0].how == Piece::How::number) break;
+    }
+    searching_ = false;
+  }
+  return true;
+}
+
+void Redaction::add_edit(std::size_t begin, std::size_t end, std::size_t text_begin, Kind kind) {
+  edits_.push_back({static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end),
+                    static_cast<std::uint32_t>(text_begin), static_cast<std::uint32_t>(replacements_.size()), kind});
+}
+
+void Redaction::replace(std::span<const Piece> pieces, const Match& match) {
+  const bool number = pieces[0].how == Piece::How::number;
+  scratch_.clear();
+  placeholder_.append(scratch_, match.kind, workspace_id_,
+                      number ? text_ : text_.substr(match.begin, match.end - match.begin));
+  if (number) {
+    const std::size_t text = replacements_.size();
+    replacements_ += '"';
+    append_json_content(replacements_, scratch_);
+    replacements_ += '"';
+    return add_edit(pieces[0].begin, pieces[0].end, text, match.kind);
+  }
   auto piece =
       static_cast<std::size_t>(std::upper_bound(starts_.begin(), starts_.end(), match.begin) - starts_.begin()) - 1;
   for (bool first = true; piece < pieces.size() && starts_[piece] < match.end; ++piece) {
     const Piece& p = pieces[piece];
     if (p.how == Piece::How::line_break) continue;
     const std::size_t start = starts_[piece];
-    const std::size_t next = piece + 1 < starts_.size() ? starts_[piece + 1] : text.size();
-    Edit edit;
-    edit.begin = match.begin <= start ? p.begin : body_offset(p, match.begin - start);
-    edit.end = match.end >= next ? p.end : body_offset(p, match.end - start);
+    const std::size_t next = piece + 1 < starts_.size() ? starts_[piece + 1] : text_.size();
+    const std::uint32_t begin = match.begin <= start ? p.begin : body_offset(p, match.begin - start);
+    const std::uint32_t end = match.end >= next ? p.end : body_offset(p, match.end - start);
+    const std::size_t text = replacements_.size();
     if (std::exchange(first, false)) {
-      if (p.how == Piece::How::text) {
-        edit.text = replacement;
-      } else {
-        append_json_content(edit.text, replacement);
-      }
+      if (p.how == Piece::How::text)
+        replacements_ += scratch_;
+      else if (p.how == Piece::How::form)
+        append_form_value(replacements_, scratch_);
+      else
+        append_json_content(replacements_, scratch_);
     }
-    if (edit.begin < edit.end) edits_.push_back(std::move(edit));
+    if (begin < end) add_edit(begin, end, text, match.kind);
   }
 }
 
 std::uint32_t Redaction::body_offset(const Piece& piece, std::size_t offset) {
-  if (piece.how != Piece::How::json_escaped) return piece.begin + static_cast<std::uint32_t>(offset);
+  const bool escaped = piece.how == Piece::How::json_escaped;
+  if (!escaped && piece.how != Piece::How::form) return piece.begin + static_cast<std::uint32_t>(offset);
   if (origin_of_ != &piece) {
     decoded_.clear();
     origin_.clear();
-    decode_json_string(bytes(piece), decoded_, &origin_);
+    if (escaped)
+      decode_json_string(bytes(piece), decoded_, &origin_);
+    else
+      decode_form_value(bytes(piece), decoded_, &origin_);
     origin_of_ = &piece;
   }
   return offset < origin_.size() ? piece.begin + origin_[offset] : piece.end;
@@ -96,30 +152,57 @@ void Redaction::replace_field(std::size_t begin, std::size_t end) {
   const std::string_view value = body_.substr(begin, end - begin);
   const std::string canonical = canonical_value(value);
   if (value.starts_with('"') && placeholder_.is_whole(canonical)) return;
-  std::string replacement;
-  placeholder_.append(replacement, Kind::field_name, workspace_id_, canonical);
-  Edit edit{static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end), "\""};
-  append_json_content(edit.text, replacement);
-  edit.text += '"';
-  edits_.push_back(std::move(edit));
+  scratch_.clear();
+  placeholder_.append(scratch_, Kind::field_name, workspace_id_, canonical);
+  const std::size_t text = replacements_.size();
+  replacements_ += '"';
+  append_json_content(replacements_, scratch_);
+  replacements_ += '"';
+  add_edit(begin, end, text, Kind::field_name);
+  ++counts_[static_cast<std::size_t>(Kind::field_name)];
+}
+
+void Redaction::replace_form_field(std::size_t begin, std::size_t end) {
+  std::string value;
+  decode_form_value(body_.substr(begin, end - begin), value);
+  if (value.empty() || placeholder_.is_whole(value)) return;
+  scratch_.clear();
+  placeholder_.append(scratch_, Kind::field_name, workspace_id_, value);
+  const std::size_t text = replacements_.size();
+  append_form_value(replacements_, scratch_);
+  add_edit(begin, end, text, Kind::field_name);
+  ++counts_[static_cast<std::size_t>(Kind::field_name)];
+}
+
+void Redaction::replace_text_field(std::size_t begin, std::size_t end) {
+  const std::string_view value = body_.substr(begin, end - begin);
+  if (placeholder_.is_whole(value)) return;
+  const std::size_t text = replacements_.size();
+  placeholder_.append(replacements_, Kind::field_name, workspace_id_, value);
+  add_edit(begin, end, text, Kind::field_name);
   ++counts_[static_cast<std::size_t>(Kind::field_name)];
 }
 
 void Redaction::roll_back(const Mark& mark) {
   edits_.resize(mark.edits);
+  texts_.resize(mark.texts);
+  pieces_.resize(mark.pieces);
+  replacements_.resize(mark.replacements);
   counts_ = mark.counts;
+  skipped_ = mark.skipped;
 }
 
 void Redaction::apply(std::string& out) {
   std::sort(edits_.begin(), edits_.end(),
             [](const Edit& a, const Edit& b) { return a.begin != b.begin ? a.begin < b.begin : a.end > b.end; });
   out.clear();
+  out.reserve(body_.size() + replacements_.size());
   std::size_t done = 0;
   for (const Edit& e : edits_) {
     // A field's value may hold lines of an event stream that were searched for themselves: the field covers them.
     if (e.end <= done) continue;
     if (e.begin > done) out += body_.substr(done, e.begin - done);
-    out += e.text;
+    out.append(replacements_, e.text_begin, e.text_end - e.text_begin);
     done = e.end;
   }
   out += body_.substr(done);

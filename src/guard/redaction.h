@@ -1,6 +1,6 @@
 #pragma once
-// One redaction under way: what is to be replaced in a body, collected from strings, fields and lines wherever they
-// stand, then spliced in one go. Bytes that are not replaced are never touched.
+// One redaction under way: texts to search are collected from strings and lines wherever they stand, then searched a
+// slice at a time; what is to be replaced is spliced in one go. Bytes that are not replaced are never touched.
 #include <cstdint>
 #include <span>
 #include <string>
@@ -19,6 +19,8 @@ struct Piece {
     json,          ///< inside a JSON string, nothing escaped
     json_escaped,  ///< inside a JSON string, with escapes
     line_break,    ///< between two lines of one event; no bytes of its own
+    number,        ///< a number of JSON, alone; replaced whole, by a string
+    form,          ///< a value of a form, with percent escapes
   };
   std::uint32_t begin = 0;
   std::uint32_t end = 0;
@@ -29,52 +31,87 @@ class Redaction {
  public:
   Redaction(std::string_view body, std::string_view workspace_id, const Detectors& detectors,
             const Placeholder& placeholder)
-      : body_(body), workspace_id_(workspace_id), placeholder_(placeholder), search_(detectors, placeholder) {}
+      : body_(body),
+        workspace_id_(workspace_id),
+        detectors_(detectors),
+        placeholder_(placeholder),
+        search_(detectors, placeholder) {}
 
-  /// Searches the pieces as one text and also each alone. What is found in several pieces is replaced in the first and
-  /// removed from the others.
+  /// Has the pieces searched as one text and also each alone. What is found in several pieces is replaced in the first
+  /// and removed from the others.
   void search(std::span<const Piece> pieces);
   void search(const Piece& piece) { search({&piece, 1}); }
+  /// Searches what was asked for so far, until about `budget` bytes were looked at, which it takes off. True: all of
+  /// it.
+  bool step(std::size_t& budget);
   /// Replaces the JSON value that stands at [begin, end) by a placeholder string, unless it is one already.
   void replace_field(std::size_t begin, std::size_t end);
+  /// A value of a form: replaced by a placeholder without quotes.
+  void replace_form_field(std::size_t begin, std::size_t end);
+  /// Text that is a value by itself, likewise.
+  void replace_text_field(std::size_t begin, std::size_t end);
+  /// Content that cannot be searched, like an image, was passed over.
+  void skip() { ++skipped_; }
 
-  /// To take back what was collected since a mark.
+  /// To take back what was collected since a mark. Not after step().
   struct Mark {
-    std::size_t edits = 0;
+    std::size_t edits = 0, texts = 0, pieces = 0, replacements = 0;
     Counts counts{};
+    std::uint32_t skipped = 0;
   };
-  Mark mark() const { return {edits_.size(), counts_}; }
+  Mark mark() const { return {edits_.size(), texts_.size(), pieces_.size(), replacements_.size(), counts_, skipped_}; }
   void roll_back(const Mark& mark);
 
   std::string_view body() const { return body_; }
   const Placeholder& placeholder() const { return placeholder_; }
+  bool looks_at_numbers() const { return detectors_.looks_at_numbers(); }
   /// A member name as written in JSON. Replacements inside it do not count: their FIELD or TOKEN is ours.
   bool is_denied(const FieldNames& fields, std::string_view raw_name);
   const Counts& counts() const { return counts_; }
+  std::uint32_t skipped() const { return skipped_; }
   bool changed() const { return !edits_.empty(); }
+  /// Appends where in the body something is replaced, in no order; a value in several pieces is several.
+  void append_findings(std::vector<Match>& out) const {
+    for (const Edit& e : edits_) out.push_back({e.begin, e.end, e.kind});
+  }
   /// Replaces `out` by the body with everything spliced in. Call once, at the end.
   void apply(std::string& out);
 
  private:
   struct Edit {
-    std::uint32_t begin = 0;
-    std::uint32_t end = 0;
-    std::string text;
+    std::uint32_t begin = 0, end = 0;            ///< of the body
+    std::uint32_t text_begin = 0, text_end = 0;  ///< of replacements_
+    Kind kind = Kind::field_name;
+  };
+  struct Text {
+    std::uint32_t first = 0, count = 0;  ///< of pieces_
   };
 
+  std::span<const Piece> pieces_of(const Text& t) const { return std::span(pieces_).subspan(t.first, t.count); }
+  bool begin_text(std::span<const Piece> pieces);
   std::string_view join(std::span<const Piece> pieces);
   std::string_view bytes(const Piece& p) const { return body_.substr(p.begin, p.end - p.begin); }
-  void replace(std::span<const Piece> pieces, std::string_view text, const Match& match);
+  void replace(std::span<const Piece> pieces, const Match& match);
+  void add_edit(std::size_t begin, std::size_t end, std::size_t text_begin, Kind kind);
   std::uint32_t body_offset(const Piece& piece, std::size_t offset);
 
   std::string_view body_;
   std::string_view workspace_id_;
+  const Detectors& detectors_;
   const Placeholder& placeholder_;
   TextSearch search_;
+  std::vector<Piece> pieces_;
+  std::vector<Text> texts_;
+  std::size_t next_text_ = 0;
+  bool searching_ = false;  ///< texts_[next_text_]
   std::vector<Edit> edits_;
+  std::string replacements_;
   Counts counts_{};
-  std::string joined_;                 // decoded text of the pieces being searched
+  std::uint32_t skipped_ = 0;
+  std::string_view text_;              // that is being searched
+  std::string joined_;                 // decoded text of its pieces
   std::vector<std::uint32_t> starts_;  // of each piece in it
+  std::string scratch_;
   std::string decoded_;
   std::vector<std::uint32_t>
       origin_;  // of the escaped piece that was decoded last: where in the body each decoded byte stands

@@ -10,71 +10,110 @@ namespace {
 constexpr char kMask = '\x01';
 /// Each round masks something, so the search ends by itself; nothing known takes more than three.
 constexpr int kMaxRounds = 16;
-
-constexpr unsigned bit(Detector d) { return 1U << static_cast<unsigned>(d); }
-
-std::size_t piece_end(std::span<const std::uint32_t> starts, std::size_t i, std::size_t size) {
-  return i + 1 < starts.size() ? starts[i + 1] : size;
-}
+/// What is looked at in one go.
+constexpr std::size_t kWindow = 16 * 1024;
 
 }  // namespace
 
-bool TextSearch::anything(std::string_view text, std::span<const std::uint32_t> starts) {
-  const auto hit = [this](std::string_view part) {
-    const unsigned candidates = detectors_.candidates(part);
-    for (const Detector d : kDetectors) {
-      if ((candidates & bit(d)) == 0) continue;
-      detectors_.find(d, part, found_);
-      if (!found_.empty()) return true;
-    }
-    return false;
-  };
-  found_.clear();
-  if (hit(text)) return true;
-  if (starts.size() < 2) return false;
-  for (std::size_t i = 0; i < starts.size(); ++i)
-    if (hit(text.substr(starts[i], piece_end(starts, i, text.size()) - starts[i]))) return true;
-  return false;
+void TextSearch::start(std::string_view text, std::span<const std::uint32_t> starts, unsigned only) {
+  text_ = text;
+  starts_ = starts;
+  only_ = only;
+  matches_.clear();
+  masked_.clear();
+  round_ = 0;
+  found_in_round_ = looked_for_placeholders_ = false;
+  begin_part(0);
 }
 
-void TextSearch::mask(std::size_t begin, std::size_t end) { std::memset(masked_.data() + begin, kMask, end - begin); }
+std::string_view TextSearch::part() const {
+  return (masked_.empty() ? text_ : std::string_view(masked_)).substr(part_begin_, part_end_ - part_begin_);
+}
+
+void TextSearch::begin_part(std::size_t index) {
+  part_ = index;
+  part_begin_ = index == 0 ? 0 : starts_[index - 1];
+  part_end_ = index == 0 || index == starts_.size() ? text_.size() : starts_[index];
+  stage_ = Stage::candidates;
+  candidates_ = 0;
+  scan_ = {};
+}
+
+/// False: all rounds are over.
+bool TextSearch::next_part() {
+  if (starts_.size() > 1 && part_ < starts_.size()) {
+    begin_part(part_ + 1);
+    return true;
+  }
+  if (!std::exchange(found_in_round_, false) || ++round_ == kMaxRounds) return false;
+  begin_part(0);
+  return true;
+}
+
+/// From detector_ on, the next one that could find something. False: there is none.
+bool TextSearch::next_detector() {
+  while (detector_ < std::size(kDetectors) && (candidates_ & bit_of(kDetectors[detector_])) == 0) ++detector_;
+  scan_ = {};
+  found_.clear();
+  return detector_ < std::size(kDetectors);
+}
+
+bool TextSearch::step(std::size_t& budget) {
+  const auto spend = [&budget](std::size_t bytes) { budget -= std::min(bytes, budget); };
+  for (;;) {
+    const std::string_view text = part();
+    const std::size_t stop = std::min(scan_.at + kWindow, text.size());
+    if (stage_ == Stage::candidates) {
+      candidates_ |= detectors_.candidates(text, scan_.at, stop) & only_;
+      spend(stop - scan_.at + 1);
+      scan_.at = stop;
+      if (stop == text.size()) {
+        if (candidates_ == 0) {
+          if (!next_part()) break;
+        } else if (!looked_for_placeholders_) {
+          looked_for_placeholders_ = true;
+          mask_placeholders();
+          begin_part(part_);
+        } else {
+          stage_ = Stage::detectors;
+          detector_ = 0;
+          next_detector();
+        }
+      }
+    } else {
+      const bool done = detectors_.find(kDetectors[detector_], text, scan_, stop, found_);
+      spend(kWindow / 4);
+      if (done) {
+        take_found();
+        ++detector_;
+        if (!next_detector() && !next_part()) break;
+      }
+    }
+    if (budget == 0) return false;
+  }
+  std::sort(matches_.begin(), matches_.end(), [](const Match& a, const Match& b) { return a.begin < b.begin; });
+  return true;
+}
+
+void TextSearch::take_found() {
+  if (found_.empty()) return;
+  found_in_round_ = true;
+  const std::size_t from = part_begin_;
+  for (const Match& m : found_) {
+    matches_.push_back({from + m.begin, from + m.end, m.kind});
+    mask(from + m.begin, from + m.end);
+  }
+}
+
+void TextSearch::mask(std::size_t begin, std::size_t end) {
+  if (masked_.empty()) masked_ = text_;
+  std::memset(masked_.data() + begin, kMask, end - begin);
+}
 
 void TextSearch::mask_placeholders() {
   std::size_t begin = 0;
   std::size_t end = 0;
-  while (placeholder_.find(masked_, end, begin, end)) mask(begin, end);
-}
-
-bool TextSearch::pass(std::size_t begin, std::size_t end) {
-  const std::string_view part = std::string_view(masked_).substr(begin, end - begin);
-  const unsigned candidates = detectors_.candidates(part);
-  bool any = false;
-  for (const Detector d : kDetectors) {
-    if ((candidates & bit(d)) == 0) continue;
-    found_.clear();
-    detectors_.find(d, part, found_);
-    for (const Match& m : found_) {
-      matches_.push_back({begin + m.begin, begin + m.end, m.kind});
-      mask(begin + m.begin, begin + m.end);
-    }
-    any |= !found_.empty();
-  }
-  return any;
-}
-
-const std::vector<Match>& TextSearch::run(std::string_view text, std::span<const std::uint32_t> starts) {
-  matches_.clear();
-  if (!anything(text, starts)) return matches_;
-  masked_ = text;
-  mask_placeholders();
-  for (int round = 0; round < kMaxRounds; ++round) {
-    bool any = pass(0, text.size());
-    if (starts.size() > 1)
-      for (std::size_t i = 0; i < starts.size(); ++i) any = pass(starts[i], piece_end(starts, i, text.size())) || any;
-    if (!any) break;
-  }
-  std::sort(matches_.begin(), matches_.end(), [](const Match& a, const Match& b) { return a.begin < b.begin; });
-  return matches_;
+  while (placeholder_.find(masked_.empty() ? text_ : std::string_view(masked_), end, begin, end)) mask(begin, end);
 }
 
 }  // namespace gw::guard

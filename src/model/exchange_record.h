@@ -45,8 +45,11 @@ struct LineageView {
   std::int64_t checkpoint_seq = -1;  ///< -1: absent
 };
 
+/// Among the counts, but no redaction: content that cannot be searched.
+inline constexpr std::string_view kSkippedKind = "\x01skipped";
+
 struct RedactionCount {
-  std::string_view kind;  ///< header, field_name, email, phone, ssn, token_like
+  std::string_view kind;  ///< header, field_name, email, phone, ssn, token_like, …, or kSkippedKind
   std::uint32_t count = 0;
 };
 

@@ -48,6 +48,7 @@ struct PipelineDiagnostics {
   std::map<std::string, std::int64_t> auth;        ///< refused keys; empty when auth is off
   std::map<std::string, std::int64_t> accounting;  ///< what inject and drain did; empty when both are off
   std::map<std::string, std::int64_t> limits;  ///< requests that limits refused, by code; empty when nothing is limited
+  std::map<std::string, std::int64_t> guard;   ///< requests judged, by mode and verdict; empty when none are
   bool store_available = true;
   std::string store_error;  ///< last failure's class and text; empty when the store answers
   std::int64_t unpriced_total = 0;

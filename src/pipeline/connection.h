@@ -21,7 +21,7 @@ struct StoredId {
   std::string stored;
 };
 struct StoredIds {
-  StoredId session, group, thread, run, parent;
+  StoredId session, group, thread, run, parent, path, model;
 };
 
 class ClientConnection {

@@ -61,8 +61,11 @@ net::Task<bool> Exchange::run() {
   route_ = match.route;
   link_ = &snapshot_.providers[route_->index];
   begin_bodies();
+  // A guard has the whole body read before anything is taken for it.
+  const bool guarded = snapshot_.request_guard != nullptr && this->guarded();
+  if (guarded) held_end_ = co_await hold_for_guard();
   // Take a permit. Where spending is limited the body is read first.
-  if (is_limited()) {
+  if (held_end_ == proxy::RelayEnd::complete && is_limited()) {
     Limited limited;
     held_end_ = co_await take_permit(limited);
     if (limited.refused()) co_return co_await refuse_limited(decision, limited);
@@ -72,12 +75,10 @@ net::Task<bool> Exchange::run() {
   if (identity_ != nullptr) keys_->used(*identity_, started_wall_ns_);
   admitted_ = true;
   worker_.ring.admitted();
-  policy_ = snapshot_.policies.resolve(
-      {.org_id = identity_ != nullptr ? std::string_view(identity_->org_id) : "default",
-       .workspace_id = identity_ != nullptr ? std::string_view(identity_->workspace_id) : "default",
-       .key_id = identity_ != nullptr ? std::string_view(identity_->key_id) : "",
-       .provider = route_->name,
-       .path = target_.path()});
+  begin_trace();
+  // Guard: the body is passed, replaced or refused.
+  if (guarded && held_end_ == proxy::RelayEnd::complete && !co_await guard_request())
+    co_return co_await refuse_guarded();
   // Forward with filters; the record is settled and offered before the answer's last bytes leave.
   co_return co_await forward();
 }

@@ -11,6 +11,7 @@
 #include "capture/stream_end.h"
 #include "guard/placeholder.h"
 #include "guard/policy.h"
+#include "guard/request_guard.h"
 #include "http/parser.h"
 #include "limits/limiter.h"
 #include "model/exchange_record.h"
@@ -79,6 +80,7 @@ class Exchange final : private proxy::RelayObserver {
 
   // exchange_forward.cpp: to the provider and back.
   void begin_bodies();
+  void begin_trace();
   net::Task<bool> forward();
   void write_upstream_head();
   net::Task<bool> answer_failure(int status, const char* message);
@@ -110,13 +112,22 @@ class Exchange final : private proxy::RelayObserver {
   void charge_permit(const ExchangeRecord& record);
   void log_crossings(const limits::Crossings& crossings);
 
+  // exchange_guard.cpp: what of the request may leave, and what is refused.
+  bool guarded();
+  net::Task<proxy::RelayEnd> hold_for_guard();
+  net::Task<bool> guard_request();
+  std::string unreadable() const;
+  net::Task<bool> refuse_guarded();
+  void log_guarded(const char* message, const char* reason);
+
   // exchange_accounting.cpp: the two policies that do more than read to know what was used.
   bool may_ask_for_usage() const;
   net::Task<proxy::RelayEnd> hold_body(std::size_t most);
   std::optional<std::string_view> held_content(std::size_t most) const;
   void observe_held(std::string_view content);
   net::Task<proxy::RelayEnd> ask_for_usage();
-  void splice_request(std::string_view content, std::size_t framed_size);
+  void splice_request(std::string_view content);
+  void replace_held(std::string body);
   void begin_filter(const http::ResponseHead& head);
   void count_filtered();
   net::Task<void> drain_answer(proxy::Relay& relay);
@@ -213,6 +224,7 @@ class Exchange final : private proxy::RelayObserver {
   std::optional<Held> held_;  ///< the body, while it is held back
   proxy::RelayEnd held_end_ = proxy::RelayEnd::complete;
   bool body_observed_ = false;                                ///< the readers have seen it before it was sent on
+  bool body_replaced_ = false;                                ///< what is sent on is not what the client sent
   std::unique_ptr<provider::UsageChunkFilter> usage_filter_;  ///< set when this request was made to ask for its usage
   capture::StreamEnd stream_end_;
   capture::BodyCapture request_capture_, response_capture_;
@@ -220,12 +232,14 @@ class Exchange final : private proxy::RelayObserver {
   std::string query_model_;                       ///< that the handshake's address asks for
   bool answers_traced_ = false;                   ///< of the websocket: then the connection has no trace of its own
   guard::Resolved policy_;
+  guard::Mode guard_mode_ = guard::Mode::off;
+  std::unique_ptr<guard::Judgement> judgement_;   ///< of the request, where a policy asks for one
   const http::ResponseHead* response_ = nullptr;  ///< the provider's answer, while its relay lives
   const LocalAnswer* local_ = nullptr;            ///< or our own
   std::string redacted_request_, redacted_response_;
   guard::Counts body_redactions_{};
   std::uint32_t header_redactions_ = 0;
-  std::array<RedactionCount, 1 + guard::kKinds> redaction_counts_{};
+  std::uint32_t body_skipped_ = 0;
   int status_ = 0;
   int ring_refusals_ = 0;
   bool held_credential_ = false;  ///< the provider gets the gateway's key

@@ -108,6 +108,20 @@ std::optional<std::string_view> Exchange::held_content(std::size_t most) const {
   return content.size() <= most ? std::optional(content) : std::nullopt;
 }
 
+/// From here on the parsed head and `first_body_` are those of the request that goes upstream; the trace has the
+/// client's. Comes after observe_held(); `body` is the new content.
+void Exchange::replace_held(std::string body) {
+  const std::size_t framed_size = held_->body.framed_size();  // by the client's head
+  buffers_.head.body = http::BodyKind::length;
+  buffers_.head.content_length = body.size();
+  body.append(first_body_, framed_size);
+  first_body_ = std::move(body);
+  held_.emplace(head_, first_body_, worker_.held_bytes);
+  held_->share.add(first_body_.size());
+  held_->state = held_->body.look();
+  body_replaced_ = true;
+}
+
 /// Readers see it at once, not when it is sent on.
 void Exchange::observe_held(std::string_view content) {
   if (!body_observed_) on_request_body(content);
@@ -120,25 +134,20 @@ net::Task<RelayEnd> Exchange::ask_for_usage() {
   const RelayEnd end = co_await hold_body(most);
   if (end != RelayEnd::complete) co_return end;
   if (const auto content = held_content(most))
-    splice_request(*content, held_->body.framed_size());
+    splice_request(*content);
   else if (!held_ || held_->state != HeldBody::State::malformed)  // of which the relay says so
     count(services_.accounting_counters.over_max_bytes);
   co_return RelayEnd::complete;
 }
 
-/// From here on the parsed head and `first_body_` are those of the request that goes upstream; the trace has the
-/// client's.
-void Exchange::splice_request(std::string_view content, std::size_t framed_size) {
+void Exchange::splice_request(std::string_view content) {
   const auto splice = provider::include_usage_splice(content);
   if (!splice) return;
   observe_held(content);
   std::string body;
-  body.reserve(content.size() + splice->insert.size() + first_body_.size() - framed_size);
+  body.reserve(content.size() + splice->insert.size() + first_body_.size() - held_->body.framed_size());
   body.append(content.substr(0, splice->at)).append(splice->insert).append(content.substr(splice->at + splice->remove));
-  buffers_.head.body = http::BodyKind::length;
-  buffers_.head.content_length = body.size();
-  body.append(first_body_, framed_size);
-  first_body_ = std::move(body);
+  replace_held(std::move(body));
   usage_filter_ = std::make_unique<provider::UsageChunkFilter>();
   count(services_.accounting_counters.injected);
 }

@@ -44,7 +44,7 @@ void Exchange::write_upstream_head() {
        .credential = held_credential_ ? &mine_->held.of(snapshot_.held, route_->index) : nullptr,
        .traceparent = span_.traceparent(),
        .keep_tracestate = span_.keeps_state(),
-       .body_replaced = usage_filter_ != nullptr});
+       .body_replaced = body_replaced_});
 }
 
 /// Comes before the first byte of a body is looked at.
@@ -55,11 +55,20 @@ void Exchange::begin_bodies() {
   response_capture_.begin(capture, snapshot_.capture.body_max_size);
 }
 
-net::Task<bool> Exchange::forward() {
+/// The exchange owes a trace from here on.
+void Exchange::begin_trace() {
   span_.enter_route(telemetry::RouteKind::provider);
   trace_id_ = make_trace_id(started_wall_ns_);
   to_hex(trace_id_, trace_id_text_);
+  policy_ =
+      snapshot_.policies.resolve({.org_id = identity_ != nullptr ? std::string_view(identity_->org_id) : "default",
+                                  .workspace_id = tenant_workspace(),
+                                  .key_id = identity_ != nullptr ? std::string_view(identity_->key_id) : "",
+                                  .provider = route_->name,
+                                  .path = target_.path()});
+}
 
+net::Task<bool> Exchange::forward() {
   proxy::RelayResult result;
   result.end = held_end_;
   if (result.end == RelayEnd::complete && snapshot_.accounting.inject_include_usage && may_ask_for_usage())

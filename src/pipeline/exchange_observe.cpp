@@ -199,6 +199,11 @@ void Exchange::fill_shared(ExchangeRecord& r) {
   r.provider = route_->name;
   r.method = head_.method;
   r.path = target_.path();
+  if (policy_.mode != guard::Mode::off) {  // clients choose these too
+    StoredIds& ids = connection_.stored_ids();
+    r.path = stored_id(ids.path, r.path);
+    r.model = stored_id(ids.model, r.model);
+  }
   r.correlation_id = correlation_id_;
   fill_provider_key(r);
   fill_identity(r);
@@ -423,18 +428,22 @@ void Exchange::fill_headers(ExchangeRecord& r) {
   r.request_headers = request;
   r.response_headers = response;
 
-  std::size_t n = 0;
-  if (header_redactions_ > 0) redaction_counts_[n++] = {"header", header_redactions_};
+  auto& counts = worker_.redaction_counts;
+  counts.clear();
+  if (header_redactions_ > 0) counts.push_back({"header", header_redactions_});
   for (std::size_t k = 0; k < guard::kKinds; ++k)
     if (body_redactions_[k] > 0)
-      redaction_counts_[n++] = {guard::count_key(static_cast<guard::Kind>(k)), body_redactions_[k]};
-  r.redaction_counts = {redaction_counts_.data(), n};
+      counts.push_back({snapshot_.kind_names.count_key(static_cast<guard::Kind>(k)), body_redactions_[k]});
+  if (body_skipped_ > 0) counts.push_back({kSkippedKind, body_skipped_});
+  r.redaction_counts = counts;
   r.redaction_mode = guard::to_string(policy_.mode);
   r.redaction_policy_id = policy_.policy_id;
 }
 
 void Exchange::fill_bodies(ExchangeRecord& r, const capture::BodyCapture& request,
                            const capture::BodyCapture& response) {
+  body_redactions_ = judgement_ ? judgement_->counts : guard::Counts{};
+  body_skipped_ = judgement_ ? judgement_->skipped : 0;
   if (!request_capture_.on()) return;
   r.request_body = request.text();
   r.response_body = response.text();
@@ -444,13 +453,17 @@ void Exchange::fill_bodies(ExchangeRecord& r, const capture::BodyCapture& reques
                           std::string_view& to) {
     if (redactor == nullptr) return true;
     r.redaction_truncated = r.redaction_truncated || body.truncated();
+    if (&body == &request) {  // the guard has counted the same
+      body_redactions_ = {};
+      body_skipped_ = 0;
+    }
     const auto outcome = redactor->redact(body.text(), workspace, out);
     if (outcome.failed) return false;
     for (std::size_t k = 0; k < guard::kKinds; ++k) body_redactions_[k] += outcome.counts[k];
+    body_skipped_ += outcome.skipped;
     to = outcome.changed ? std::string_view(out) : body.text();
     return true;
   };
-  body_redactions_ = {};
   const bool failed = !redact(snapshot_.request_body_redactor.get(), request, redacted_request_, r.request_body) ||
                       !redact(snapshot_.response_body_redactor.get(), response, redacted_response_, r.response_body);
   if (failed) {

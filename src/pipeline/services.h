@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 
+#include "guard/request_guard.h"
 #include "limits/limiter.h"
 #include "net/resolver.h"
 #include "pipeline/background_answers.h"
@@ -38,6 +39,11 @@ struct LimitCounters {
   std::atomic<std::int64_t> unavailable{0};     ///< requests refused because too many keys are in use
   std::atomic<std::int64_t> over_max_bytes{0};  ///< requests that went on though their body was too long to be held
   std::atomic<std::int64_t> model_unseen{0};    ///< requests that were refused for that, since models are limited
+};
+
+/// What the guard did about requests, since the start, of all workers: by mode and verdict.
+struct GuardCounters {
+  std::array<std::array<std::atomic<std::int64_t>, guard::kVerdicts>, guard::kModes> requests{};
 };
 
 struct Services {
@@ -76,6 +82,7 @@ struct Services {
   std::atomic<int> api_waits{0};              ///< API requests that wait for a commit
   AccountingCounters accounting_counters;
   LimitCounters limit_counters;
+  GuardCounters guard_counters;
 
  private:
   mutable std::mutex snapshot_mutex_;
@@ -86,6 +93,11 @@ struct Services {
 std::map<std::string, std::int64_t> accounting_figures(const Services& services);
 /// Refusals by limit code; none when nothing is limited.
 std::map<std::string, std::int64_t> limit_figures(const Services& services);
+/// Calls f(mode, verdict, count) for all that happened.
+void each_judged(const Services& services,
+                 const std::function<void(std::string_view, std::string_view, std::int64_t)>& f);
+/// Requests that the guard judged, by mode and what came of it (`block_refused`); none when it judges none.
+std::map<std::string, std::int64_t> guard_figures(const Services& services);
 /// Refused keys by name; none when auth is off.
 std::map<std::string, std::int64_t> auth_figures(const Services& services);
 

@@ -14,6 +14,7 @@
 #include "guard/body_redactor.h"
 #include "guard/header_redactor.h"
 #include "guard/policy.h"
+#include "guard/request_guard.h"
 #include "limits/limiter.h"
 #include "net/tls.h"
 #include "net/upstream.h"
@@ -93,6 +94,8 @@ struct Snapshot : Stages {
   std::vector<ProviderLink> providers;
   std::unique_ptr<guard::BodyRedactor> request_body_redactor;  ///< null: the stage is off
   std::unique_ptr<guard::BodyRedactor> response_body_redactor;
+  guard::KindNames kind_names;                         ///< of what redaction counts
+  std::unique_ptr<guard::RequestGuard> request_guard;  ///< null: no policy has requests looked at
   std::unique_ptr<guard::BodyRedactor> id_redactor;  ///< of ids of sessions and lineage that clients send; null: off
   std::string cors_allow_headers;
   PriceBook prices;

@@ -20,6 +20,7 @@ Worker::Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd lis
                .current = {},
                .request_headers = {},
                .response_headers = {},
+               .redaction_counts = {},
                .spare = {},
                .keys = {},
                .commits = {services.commits, *loop_},

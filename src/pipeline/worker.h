@@ -66,6 +66,7 @@ struct WorkerContext {
   proxy::RelayScratch scratch;
   std::shared_ptr<WorkerSnapshot> current;                    ///< what the next exchange begins with
   std::vector<HeaderView> request_headers, response_headers;  ///< of the trace being offered
+  std::vector<RedactionCount> redaction_counts;               ///< likewise
   std::vector<ExchangeBuffersPtr> spare;
   WorkerKeys keys;
   CommitSignal::Listener commits;

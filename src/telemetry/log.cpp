@@ -154,6 +154,10 @@ LogLine& LogLine::field(std::string_view name, bool value) {
   key(name) += value ? "true" : "false";
   return *this;
 }
+LogLine& LogLine::object(std::string_view name, std::string_view json) {
+  key(name) += json;
+  return *this;
+}
 LogLine& LogLine::field(std::string_view name, std::span<const std::string> values) {
   if (lane_ == nullptr) return *this;
   JsonWriter w(key(name), JsonEscape::logs);

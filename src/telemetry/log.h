@@ -124,6 +124,9 @@ class LogLine {
     return field(name, std::span<const std::string>(values.begin(), values.size()));
   }
 
+  /// `json` is an object's text.
+  LogLine& object(std::string_view name, std::string_view json);
+
   void submit();
 
  private:

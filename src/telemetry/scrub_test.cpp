@@ -7,6 +7,7 @@
 
 #include "base/strings.h"
 #include "guard/credentials.h"
+#include "guard/detectors.h"
 
 namespace gw::telemetry {
 namespace {
@@ -90,7 +91,8 @@ std::string by_the_book(std::string text) {
   if (text.size() < 8) return text;
   const std::string before = text;
   std::vector<guard::Match> issued;
-  guard::find_credentials(text, issued);
+  guard::Scan scan;
+  guard::find_credentials(text, scan, text.size(), {}, issued);
   for (auto m = issued.rbegin(); m != issued.rend(); ++m)
     text.replace(m->begin, m->end - m->begin, kCredentialRedacted);
   constexpr auto kFlags = std::regex::ECMAScript | std::regex::icase;

@@ -79,7 +79,7 @@ void put_redaction_counts(JsonText& out, std::vector<RedactionCount>& counts) {
     std::int64_t sum = 0;
     const std::string_view kind = counts[i].kind;
     for (; i < counts.size() && counts[i].kind == kind; ++i) sum += counts[i].count;
-    if (sum == 0) continue;
+    if (sum == 0 || kind == kSkippedKind) continue;
     if (!first) out.raw(',');
     first = false;
     out.string(kind);
@@ -152,16 +152,25 @@ void put_lineage(Object& o, const LineageView& lineage, std::string_view id) {
 }
 
 void put_redaction(Object& o, JsonText& out, const ExchangeRecord& r, std::vector<RedactionCount>& counts) {
-  const bool applied = std::any_of(counts.begin(), counts.end(), [](const auto& c) { return c.count != 0; });
+  std::int64_t skipped = 0;
+  for (const auto& c : counts)
+    if (c.kind == kSkippedKind) skipped += c.count;
+  const bool found =
+      std::any_of(counts.begin(), counts.end(), [](const auto& c) { return c.count != 0 && c.kind != kSkippedKind; });
+  // Who only observes leaves what was found where it was.
+  const bool applied =
+      found && !(r.redaction_mode == "observe" && r.request_body.empty() && r.response_body.empty() &&
+                 std::none_of(counts.begin(), counts.end(), [](const auto& c) { return c.kind == "header"; }));
   const std::string_view policy = trim(r.redaction_policy_id);
   o.truth("\"redaction_applied\":", applied);
-  if (applied) {
+  if (found) {
     o.name("\"redaction_counts\":");
     put_redaction_counts(out, counts);
   }
   if (r.redaction_storage_drop) o.text("\"redaction_failure_semantics\":", "storage_drop_continue_proxy");
   o.text("\"redaction_mode\":", r.redaction_mode.empty() ? std::string_view("off") : r.redaction_mode);
   o.text("\"redaction_policy_id\":", policy.empty() ? std::string_view("default/v1") : policy);
+  o.number_if("\"redaction_skipped\":", skipped);
   o.truth_if("\"redaction_storage_drop\":", r.redaction_storage_drop);
   o.truth_if("\"redaction_truncated\":", r.redaction_truncated);
 }

@@ -62,11 +62,14 @@ export class MockProvider {
       text,
     };
     this.requests.push(seen);
-    const body = text ? JSON.parse(text) : {};
+    const body = request.headers['content-type']?.includes('json') && text ? JSON.parse(text) : {};
     const route = request.url.split('?')[0];
     if (route === '/v1/chat/completions') return openaiChat(body, response);
     if (route === '/v1/responses') return openaiResponses(body, response);
     if (route === '/v1/messages') return anthropicMessages(body, response);
+    if (route === '/v1/embeddings') return sendJson(response, 200, embeddings(body));
+    if (route === '/v1/files')
+      return sendJson(response, 200, { id: 'file-mock', object: 'file', bytes: text.length, purpose: 'batch' });
     if (route === '/v1/models')
       return sendJson(response, 200, { object: 'list', data: [{ id: 'gpt-4o-mini', object: 'model' }] });
     return sendJson(response, 404, { error: { message: `no route ${route}`, type: 'invalid_request_error' } });
@@ -160,6 +163,13 @@ function openaiChat(body, response) {
     events.push({ ...base, object: 'chat.completion.chunk', choices: [], usage: total });
   return sendEvents(response, [...events.map((e) => `data: ${JSON.stringify(e)}\n\n`), 'data: [DONE]\n\n']);
 }
+
+const embeddings = (body) => ({
+  object: 'list',
+  data: [{ object: 'embedding', index: 0, embedding: [0.25, -0.5] }],
+  model: body.model,
+  usage: { prompt_tokens: 4, total_tokens: 4 },
+});
 
 function openaiResponses(body, response) {
   const counts = usage.openai.responses;

@@ -1,0 +1,267 @@
+#include "guard/checksums.h"
+
+#include <algorithm>
+#include <array>
+
+#include "guard/detectors.h"
+#include "guard/text_class.h"
+#include "guard/trigger_scan.h"
+
+namespace gw::guard {
+namespace {
+
+constexpr auto npos = std::string_view::npos;
+
+std::size_t digits_end(std::string_view text, std::size_t i) {
+  while (i < text.size() && is_digit(text[i])) ++i;
+  return i;
+}
+
+int leading(std::string_view digits, std::size_t n) {
+  int v = 0;
+  for (const char c : digits.substr(0, n)) v = v * 10 + (c - '0');
+  return v;
+}
+
+/// Whether cards are issued with these first digits and this length.
+bool is_issued(std::string_view d) {
+  const std::size_t n = d.size();
+  if (n < 13 || n > 19) return false;
+  const int two = leading(d, 2), three = leading(d, 3), four = leading(d, 4);
+  switch (d[0]) {
+    case '2':
+      return (n == 16 && four >= 2221 && four <= 2720) || (n >= 16 && four >= 2200 && four <= 2204);
+    case '3':
+      if (two == 34 || two == 37) return n == 15;
+      if (four >= 3528 && four <= 3589) return n >= 16;
+      return n >= 14 && ((three >= 300 && three <= 305) || two == 36 || two == 38 || two == 39);
+    case '4':
+      return n == 13 || n == 16 || n == 19;
+    case '5':
+      if (two >= 51 && two <= 55) return n == 16;
+      return two == 50 || (two >= 56 && two <= 58);
+    case '6':
+      return n >= 16 || two == 63 || two == 67;
+    default:
+      return false;
+  }
+}
+
+bool is_card(std::string_view digits) { return is_issued(digits) && passes_luhn(digits); }
+
+/// Groups of digits from `i` on with `separator` between them; the last may have `least` to `most` digits. The end, or
+/// npos.
+struct Groups {
+  std::size_t middle[2];
+  std::size_t middles;
+  std::size_t least, most;
+};
+constexpr Groups kGroupings[] = {{{4, 4}, 2, 1, 7}, {{6, 0}, 1, 4, 5}};
+
+std::size_t grouped_end(std::string_view text, std::size_t i, const Groups& g, std::string& digits) {
+  constexpr std::size_t kFirst = 4;
+  digits.assign(text.substr(i, kFirst));
+  std::size_t at = i + kFirst;
+  const char separator = at < text.size() ? text[at] : '\0';
+  if (separator != ' ' && separator != '-') return npos;
+  const auto take = [&](std::size_t least, std::size_t most) {
+    if (at >= text.size() || text[at] != separator) return false;
+    const std::size_t end = digits_end(text, at + 1);
+    const std::size_t n = end - (at + 1);
+    if (n < least || n > most) return false;
+    digits.append(text.substr(at + 1, n));
+    at = end;
+    return true;
+  };
+  for (std::size_t k = 0; k < g.middles; ++k)
+    if (!take(g.middle[k], g.middle[k])) return npos;
+  return take(g.least, g.most) ? at : npos;
+}
+
+std::size_t card_end(std::string_view text, std::size_t i, std::size_t run_end) {
+  if (run_end - i >= 13) return boundary_at(text, run_end) && is_card(text.substr(i, run_end - i)) ? run_end : npos;
+  if (run_end - i != 4) return npos;
+  std::string digits;
+  for (const Groups& g : kGroupings)
+    if (const std::size_t end = grouped_end(text, i, g, digits);
+        end != npos && boundary_at(text, end) && is_card(digits))
+      return end;
+  return npos;
+}
+
+/// Countries and the length of their IBANs.
+constexpr std::string_view kIbanLengths =
+    "AD24AE23AL28AT20AZ28BA20BE16BG22BH22BR29BY28CH21CR22CY28CZ24DE22DK18DO28EE20EG29ES24FI18FO18FR27GB22GE22GI23GL18"
+    "GR27GT28HR21HU28IE22IL23IQ23IS26IT27JO30KW30KZ20LB28LC32LI21LT20LU20LV21LY25MC27MD24ME22MK19MR27MT31MU30NL18NO15"
+    "PK24PL28PS29PT25QA29RO24RS22SA24SC31SD18SE24SI19SK24SM27ST25SV28TL23TN24TR26UA29VA22VG24XK20";
+
+std::size_t iban_length(std::string_view country) {
+  for (std::size_t i = 0; i < kIbanLengths.size(); i += 4)
+    if (kIbanLengths.substr(i, 2) == country) return static_cast<std::size_t>(leading(kIbanLengths.substr(i + 2), 2));
+  return 0;
+}
+
+/// The end of an IBAN whose country stands at `i`.
+std::size_t iban_end(std::string_view text, std::size_t i) {
+  const std::size_t length = iban_length(text.substr(i, 2));
+  if (length == 0) return npos;
+  const bool grouped = i + 4 < text.size() && text[i + 4] == ' ';
+  std::size_t at = i;
+  for (std::size_t n = 0; n < length; ++n, ++at) {
+    if (grouped && n > 0 && n % 4 == 0 && at < text.size() && text[at] == ' ') ++at;
+    if (at >= text.size() || !(is_upper(text[at]) || is_digit(text[at]))) return npos;
+  }
+  return boundary_at(text, at) && passes_mod97(text.substr(i, at - i)) ? at : npos;
+}
+
+/// The end of four numbers below 256 that start at `i`.
+std::size_t ipv4_end(std::string_view text, std::size_t i) {
+  for (int part = 0; part < 4; ++part) {
+    if (part > 0) {
+      if (i >= text.size() || text[i] != '.') return npos;
+      ++i;
+    }
+    const std::size_t end = digits_end(text, i);
+    if (end == i || end - i > 3 || (end - i > 1 && text[i] == '0') || leading(text.substr(i), end - i) > 255)
+      return npos;
+    i = end;
+  }
+  return i;
+}
+
+bool names_nobody_v4(std::string_view s) { return s == "0.0.0.0" || s.starts_with("127.") || s == "255.255.255.255"; }
+
+constexpr bool is_hex(char c) { return is_digit(c) || ((c | 32) >= 'a' && (c | 32) <= 'f'); }
+
+/// All of `s` is an IPv6 address, and not so short that it could as well be two names with `::` between them.
+bool is_ipv6(std::string_view s) {
+  std::size_t groups = 0;
+  bool gap = false, digit = false;
+  std::size_t i = 0, first = npos;
+  if (s.starts_with("::")) {
+    gap = true;
+    i = 2;
+  }
+  while (i < s.size()) {
+    if (const std::size_t dot = s.find('.', i); dot != npos && s.find(':', i) == npos) {
+      if (ipv4_end(s, i) != s.size()) return false;
+      groups += 2;
+      digit = true;
+      i = s.size();
+      break;
+    }
+    std::size_t end = i;
+    for (; end < s.size() && is_hex(s[end]); ++end) digit |= is_digit(s[end]);
+    if (end == i || end - i > 4) return false;
+    if (first == npos) first = end - i;
+    ++groups;
+    i = end;
+    if (i == s.size()) break;
+    if (s[i] != ':') return false;
+    if (s.substr(i).starts_with("::")) {
+      if (std::exchange(gap, true)) return false;
+      i += 2;
+    } else {
+      ++i;
+      if (i == s.size()) return false;
+    }
+  }
+  if (gap ? groups > 7 : groups != 8) return false;
+  return digit && (groups >= 3 || (groups == 2 && first >= 3 && first != npos));
+}
+
+}  // namespace
+
+bool passes_luhn(std::string_view s) {
+  int sum = 0;
+  std::size_t n = 0;
+  for (std::size_t i = s.size(); i-- > 0;) {
+    if (!is_digit(s[i])) continue;
+    const int d = s[i] - '0';
+    sum += n++ % 2 == 0 ? d : d < 5 ? 2 * d : 2 * d - 9;
+  }
+  return n >= 2 && sum % 10 == 0;
+}
+
+bool passes_mod97(std::string_view s) {
+  std::string plain;
+  for (const char c : s) {
+    if (c == ' ') continue;
+    if (!is_alnum(c)) return false;
+    plain += is_letter(c) ? static_cast<char>(c & ~32) : c;
+  }
+  if (plain.size() < 5) return false;
+  std::rotate(plain.begin(), plain.begin() + 4, plain.end());
+  int rest = 0;
+  for (const char c : plain) rest = is_digit(c) ? (rest * 10 + (c - '0')) % 97 : (rest * 100 + (c - 'A' + 10)) % 97;
+  return rest == 1;
+}
+
+void find_cards(std::string_view text, Scan& scan, std::size_t stop, std::vector<Match>& out) {
+  std::size_t i = scan.at;
+  while (i < std::min(stop, text.size())) {
+    if (!is_digit(text[i])) {
+      ++i;
+      continue;
+    }
+    const std::size_t run_end = digits_end(text, i);
+    const std::size_t end = boundary_at(text, i) ? card_end(text, i, run_end) : npos;
+    if (end != npos) out.push_back({i, end, Kind::payment_card});
+    i = end != npos ? end : run_end;
+  }
+  scan.at = i;
+}
+
+void find_ibans(std::string_view text, Scan& scan, std::size_t stop, std::vector<Match>& out) {
+  std::size_t i = std::max<std::size_t>(scan.at, 2);  // of the check digits
+  while (i < std::min(stop, text.size())) {
+    const bool starts = is_digit(text[i]) && is_upper(text[i - 1]) && is_upper(text[i - 2]) && i >= scan.floor + 2 &&
+                        (i == 2 || !is_word(text[i - 3]));
+    const std::size_t end = starts ? iban_end(text, i - 2) : npos;
+    if (end != npos) {
+      out.push_back({i - 2, end, Kind::iban});
+      scan.floor = i = end;
+    } else {
+      ++i;
+    }
+  }
+  scan.at = i;
+}
+
+void find_ips(std::string_view text, Scan& scan, std::size_t stop, std::vector<Match>& out) {
+  constexpr std::size_t kLongest = 45;
+  const std::size_t to = std::min(stop, text.size());
+  TriggerScan<2> triggers(text.substr(0, to), ".:", scan.at);
+  for (std::size_t i = triggers.next(scan.at); i != npos; i = triggers.next(i)) {
+    std::size_t begin = i, end = npos;
+    if (text[i] == '.') {
+      while (begin > scan.floor && i - begin < 3 && is_digit(text[begin - 1])) --begin;
+      const bool starts =
+          begin < i && (begin == 0 || (!is_word(text[begin - 1]) && text[begin - 1] != '.' && text[begin - 1] != ':'));
+      if (starts) end = ipv4_end(text, begin);
+      if (end != npos && ((end < text.size() && is_word(text[end])) ||
+                          (end + 1 < text.size() && text[end] == '.' && is_digit(text[end + 1])) ||
+                          names_nobody_v4(text.substr(begin, end - begin))))
+        end = npos;
+    } else if (i >= scan.known) {
+      while (begin > scan.floor && i - begin < 5 && is_hex(text[begin - 1])) --begin;
+      std::size_t last = i;
+      while (last < text.size() && last - begin < kLongest + 1 &&
+             (is_hex(text[last]) || text[last] == ':' || text[last] == '.'))
+        ++last;
+      while (last > i + 1 && (text[last - 1] == '.' || (text[last - 1] == ':' && text[last - 2] != ':'))) --last;
+      const bool alone = (begin == 0 || !is_word(text[begin - 1])) && (last == text.size() || !is_word(text[last]));
+      if (alone && is_ipv6(text.substr(begin, last - begin))) end = last;
+      scan.known = end == npos ? last : end;  // no other colon of this run starts one
+    }
+    if (end == npos) {
+      ++i;
+    } else {
+      out.push_back({begin, end, Kind::ip_address});
+      scan.floor = i = end;
+    }
+  }
+  scan.at = to;
+}
+
+}  // namespace gw::guard

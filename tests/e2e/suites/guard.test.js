@@ -1,0 +1,323 @@
+// The privacy guard: pii.mode redact_upstream, block and observe. Nothing private reaches the provider or the store, and
+// what holds nothing private passes byte for byte.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { createHash } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
+import OpenAI, { toFile } from 'openai';
+import Anthropic from '@anthropic-ai/sdk';
+import { sameBytes } from '../lib/compare.js';
+import { chatAnswer, chatRequest, get, json, kCompletions, post, reply, unique } from '../lib/http.js';
+import { MockProvider, kText } from '../lib/mock_provider.js';
+import { scenario } from '../lib/world.js';
+import { until } from '../lib/wait.js';
+
+const kModes = ['redact_upstream', 'block', 'observe'];
+const kJson = [['Content-Type', 'application/json']];
+const hash = (value, workspace = 'default', salt = '') =>
+  createHash('sha256').update(`${workspace}:${salt}:${value}`).digest('hex').slice(0, 16);
+const mark = (type, value, ...rest) => `[${type}_REDACTED:${hash(value, ...rest)}]`;
+
+/** What must never arrive: [detector's key, value as it stands in JSON, value]. */
+const kPlanted = [
+  ['email', 'jane.doe@example.org', 'jane.doe@example.org'],
+  ['email', 'jane.doe\\u0040example.net', 'jane.doe@example.net'],
+  ['phone', '415-555-1212', '415-555-1212'],
+  ['ssn', '078-05-1120', '078-05-1120'],
+  ['token_like', 'sk-ant-api03-Abc_def-1234567890', 'sk-ant-api03-Abc_def-1234567890'],
+];
+
+/** A routed upstream behind a gateway whose pii section is given. */
+async function setUp(world, pii, config = {}) {
+  const { upstream, routes } = await world.routed();
+  const seen = [];
+  routes.on('*', async (request, peer) => {
+    seen.push(request);
+    await peer.write(reply(chatAnswer(), [['Content-Type', 'application/json']]));
+  });
+  const gateway = await world.gateway({ openai: upstream.url, config: { server: { workers: 1 }, pii, ...config } });
+  const client = await world.client(gateway);
+  const send = async (body, fields = kJson, options = {}) => {
+    await client.write(post(options.target ?? kCompletions, body, fields, options));
+    return client.readResponse();
+  };
+  return { gateway, client, seen, send, upstream };
+}
+const trace = (gateway, response) => gateway.trace(response.get('x-ongoingai-trace-id'));
+
+/** Nothing of the values in any file of the store, nor in what the API shows. */
+async function expectNotStored(gateway, values) {
+  await gateway.settled();
+  await gateway.stop();
+  const folder = `${gateway.dir}/data`;
+  for (const file of fs.readdirSync(folder, { recursive: true })) {
+    const path = `${folder}/${file}`;
+    if (!fs.statSync(path).isFile()) continue;
+    const bytes = fs.readFileSync(path);
+    for (const value of values) assert.ok(!bytes.includes(value), `${value} stands in ${file}`);
+  }
+}
+
+scenario('redact_upstream: only the values are replaced, every other byte stays', async (world) => {
+  const env = await setUp(world, { mode: 'redact_upstream' });
+  for (const [kind, written, value] of kPlanted) {
+    const body = (text) =>
+      `{ "model":"gpt-4o-mini" ,"z":1.50e1,\n "messages":[{"role":"user","content":"a\\u00e9\\n ${text} \\/ b"}],"max_tokens":5}`;
+    const response = await env.send(body(written));
+    assert.equal(response.status, 200);
+    const type = { email: 'EMAIL', phone: 'PHONE', ssn: 'SSN', token_like: 'TOKEN' }[kind];
+    const want = body(mark(type, value));
+    sameBytes(env.seen.at(-1).body, Buffer.from(want), kind);
+    assert.equal(env.seen.at(-1).get('content-length'), String(Buffer.byteLength(want)));
+    const { metadata } = await trace(env.gateway, response);
+    assert.equal(metadata.redaction_mode, 'redact_upstream');
+    assert.equal(metadata.redaction_applied, true);
+    assert.deepEqual(metadata.redaction_counts, { [kind]: 1 });
+    assert.equal(metadata.outcome, 'complete');
+  }
+});
+
+scenario('redact_upstream: neither provider nor store see the values', async (world) => {
+  const env = await setUp(world, { mode: 'redact_upstream' }, { tracing: { capture_bodies: true } });
+  const values = kPlanted.map(([, , value]) => value);
+  const text = values.join(' and ');
+  await env.send(chatRequest({ user: values[0], messages: [{ role: 'user', content: text }] }));
+  await env.send(chatRequest({ model: values[0] }));
+  await env.send(chatRequest({ metadata: { note: text } }), kJson, { framing: 'chunked', sizes: [7, 1, 30] });
+  const response = await env.send(chatRequest(), kJson, { target: `/openai/v1/files/${values[0]}` });
+  assert.equal(response.status, 200);
+  for (const request of env.seen)
+    for (const value of values) assert.ok(!request.body.includes(value), `${value} went to the provider`);
+  await expectNotStored(env.gateway, values);
+});
+
+scenario('redact_upstream: a workspace has its own hashes, and the same value the same one', async (world) => {
+  const auth = {
+    enabled: true,
+    keys: ['a', 'b'].map((w) => ({ id: w, token: `token-of-workspace-${w}`, workspace_id: w, role: 'developer' })),
+  };
+  const env = await setUp(world, { mode: 'redact_upstream', replacement: { hash_salt: 'pepper' } }, { auth });
+  for (const workspace of ['a', 'b', 'a']) {
+    const key = [['X-OngoingAI-Gateway-Key', `token-of-workspace-${workspace}`], ['Authorization', 'Bearer x']];
+    const response = await env.send(chatRequest({ user: 'a@b.co' }), [...kJson, ...key]);
+    assert.equal(response.status, 200);
+    assert.equal(JSON.parse(env.seen.at(-1).body).user, mark('EMAIL', 'a@b.co', workspace, 'pepper'));
+  }
+});
+
+scenario('redact_upstream: redacting what was redacted changes nothing', async (world) => {
+  const env = await setUp(world, { mode: 'redact_upstream' });
+  await env.send(chatRequest({ user: 'a@b.co 415-555-1212', password: 'hunter2' }));
+  const once = env.seen.at(-1).body;
+  await env.send(once);
+  sameBytes(env.seen.at(-1).body, once, 'the second time');
+});
+
+scenario('block: what holds something private is answered 403, logged and traced', async (world) => {
+  const env = await setUp(world, { mode: 'block' }, { tracing: { capture_bodies: true } });
+  for (const [kind, written, value] of kPlanted) {
+    const response = await env.send(`{"model":"gpt-4o-mini","messages":[{"role":"user","content":"${written}"}]}`);
+    assert.equal(response.status, 403);
+    assert.deepEqual(JSON.parse(response.body), { error: 'request blocked by pii policy' });
+    const stored = await trace(env.gateway, response);
+    assert.equal(stored.response_status, 403);
+    assert.equal(stored.metadata.outcome, 'refused_by_guard');
+    assert.deepEqual(stored.metadata.redaction_counts, { [kind]: 1 });
+    assert.ok(stored.request_body.includes('_REDACTED:'), stored.request_body);
+    assert.ok(!stored.request_body.includes(value), stored.request_body);
+    assert.equal(stored.model, 'gpt-4o-mini');
+    const line = env.gateway.log('pii guardrail denied request').at(-1);
+    const { time, level, msg, ...fields } = line;
+    assert.equal(level, 'WARN');
+    assert.deepEqual(fields, {
+      mode: 'block',
+      reason: 'pii_detected',
+      method: 'POST',
+      path: kCompletions,
+      redaction_counts: { [kind]: 1 },
+    });
+  }
+  assert.equal(env.seen.length, 0, 'nothing went to the provider');
+  assert.deepEqual((await env.gateway.diagnostics()).guard, { block_refused: kPlanted.length });
+});
+
+scenario('what cannot be judged is answered 503, and nothing of it leaves', async (world) => {
+  for (const mode of ['redact_upstream', 'block']) {
+    const env = await setUp(world, { mode }, { tracing: { body_max_size: 2000 } });
+    const cases = [
+      ['too long', chatRequest({ user: 'x'.repeat(3000) }), kJson, {}, /exceeds pii inspection limit \(2000 bytes\)/],
+      ['too long in chunks', chatRequest({ user: 'x'.repeat(3000) }), kJson, { framing: 'chunked' }, /exceeds/],
+      ['a type that is no text', 'x', [['Content-Type', 'application/pdf']], {}, /unsupported content type .*"application\/pdf"/],
+      ['no type at all', 'x', [['Content-Type', 'nonsense']], {}, /unsupported content type/],
+      ['compressed', gzipSync(chatRequest()), [...kJson, ['Content-Encoding', 'gzip']], {}, /content encoding/],
+      ['no UTF-8', Buffer.from([0x41, 0xff]), [['Content-Type', 'text/plain']], {}, /not valid utf-8/],
+    ];
+    for (const [name, body, fields, options, error] of cases) {
+      const client = await world.client(env.gateway);
+      await client.write(post(kCompletions, body, fields, options));
+      const response = await client.readResponse();
+      assert.equal(response.status, 503, `${mode}: ${name}`);
+      assert.deepEqual(JSON.parse(response.body), { error: 'request denied by pii guardrail policy uncertainty' });
+      assert.equal((await trace(env.gateway, response)).metadata.outcome, 'refused_by_guard', name);
+      const line = await env.gateway.waitLog((l) => l.reason === 'policy_evaluation_failed' && error.test(l.error), name);
+      assert.equal(line.mode, mode);
+    }
+    assert.equal(env.seen.length, 0, 'nothing went to the provider');
+  }
+});
+
+scenario('upgrades are refused, since their frames are not looked at', async (world) => {
+  const env = await setUp(world, { mode: 'redact_upstream' });
+  const upgrade = [['Connection', 'Upgrade'], ['Upgrade', 'websocket'], ['Sec-WebSocket-Key', 'x'], ['Sec-WebSocket-Version', '13']];
+  await env.client.write(get('/openai/v1/realtime', upgrade));
+  const response = await env.client.readResponse();
+  assert.equal(response.status, 503);
+  assert.equal(env.seen.length, 0);
+  assert.equal((await trace(env.gateway, response)).metadata.outcome, 'refused_by_guard');
+});
+
+scenario('requests without a body, and routes with another mode, are left alone', async (world) => {
+  const env = await setUp(world, {
+    mode: 'block',
+    scopes: [{ match: { route_prefix: '/openai/v1/embeddings' }, mode: 'off' }],
+  });
+  await env.client.write(get('/openai/v1/models'));
+  assert.equal((await env.client.readResponse()).status, 200);
+  const body = json({ input: 'a@b.co' });
+  assert.equal((await env.send(body, kJson, { target: '/openai/v1/embeddings' })).status, 200);
+  sameBytes(env.seen.at(-1).body, body, 'the body');
+  assert.equal((await env.send(body)).status, 403);
+});
+
+scenario('observe: everything passes untouched, counted and logged', async (world) => {
+  const env = await setUp(world, { mode: 'observe' }, { tracing: { body_max_size: 2000 } });
+  const body = chatRequest({ user: 'a@b.co' });
+  const response = await env.send(body);
+  assert.equal(response.status, 200);
+  sameBytes(env.seen.at(-1).body, body, 'the body');
+  const { metadata } = await trace(env.gateway, response);
+  assert.deepEqual(metadata.redaction_counts, { email: 1 });
+  assert.equal(metadata.redaction_applied, false);
+  const line = await env.gateway.waitLog((l) => l.msg === 'pii guardrail observed request', 'the observation');
+  assert.deepEqual(line.redaction_counts, { email: 1 });
+  const long = chatRequest({ user: 'x'.repeat(5000) });
+  assert.equal((await env.send(long, kJson, { framing: 'chunked', sizes: [100] })).status, 200);
+  sameBytes(env.seen.at(-1).body, long, 'a body that is too long to be judged');
+  assert.equal((await env.send(chatRequest())).status, 200);
+  assert.deepEqual((await env.gateway.diagnostics()).guard, { observe_found: 1, observe_uncertain: 1, observe_passed: 1 });
+});
+
+scenario('redacted requests are asked for their usage too', async (world) => {
+  const env = await setUp(world, { mode: 'redact_upstream' }, { accounting: { include_usage: 'inject' } });
+  await env.send(chatRequest({ stream: true, user: 'a@b.co' }));
+  const sent = JSON.parse(env.seen.at(-1).body);
+  assert.equal(sent.user, mark('EMAIL', 'a@b.co'));
+  assert.deepEqual(sent.stream_options, { include_usage: true });
+});
+
+scenario('forms and multipart bodies are looked into', async (world) => {
+  const env = await setUp(world, { mode: 'redact_upstream' });
+  await env.send('q=jane%40example.org&n=1&password=x', [['Content-Type', 'application/x-www-form-urlencoded']]);
+  const sent = new URLSearchParams(env.seen.at(-1).body.toString());
+  assert.equal(sent.get('q'), mark('EMAIL', 'jane@example.org'));
+  assert.equal(sent.get('n'), '1');
+  assert.equal(sent.get('password'), mark('FIELD', 'x'));
+  const part = (name, content, extra = '') =>
+    `--B\r\nContent-Disposition: form-data; name="${name}"${extra}\r\n\r\n${content}\r\n`;
+  const body = (email) => `${part('purpose', 'batch')}${part('file', `{"m":"${email}"}\n{"a":1}\n`, '; filename="a.jsonl"')}--B--\r\n`;
+  await env.send(body('a@b.co'), [['Content-Type', 'multipart/form-data; boundary=B']]);
+  sameBytes(env.seen.at(-1).body, Buffer.from(body(mark('EMAIL', 'a@b.co'))), 'the form');
+});
+
+scenario('user-defined patterns and optional detectors', async (world) => {
+  const env = await setUp(world, {
+    mode: 'redact_upstream',
+    detectors: { payment_card: true, iban: true, ip_address: true },
+    patterns: [{ name: 'employee', regex: '\\bE-\\d{5}\\b' }],
+  });
+  const response = await env.send(
+    chatRequest({ user: 'E-12345 pays with 4111 1111 1111 1111 or DE89 3704 0044 0532 0130 00 from 192.0.2.7', n: 4111111111111111 }),
+  );
+  assert.deepEqual((await trace(env.gateway, response)).metadata.redaction_counts, {
+    employee: 1,
+    iban: 1,
+    ip_address: 1,
+    payment_card: 2,
+  });
+  assert.equal(JSON.parse(env.seen.at(-1).body).user.split(' ')[0], mark('EMPLOYEE', 'E-12345'));
+});
+
+// ---- real SDKs: what holds nothing private passes as it is in every mode
+
+const schema = {
+  type: 'object',
+  properties: {
+    email: { type: 'string', description: 'of the customer' },
+    token: { anyOf: [{ type: 'string' }, { type: 'null' }] },
+    password: { $ref: '#/$defs/secret' },
+  },
+  required: ['email', 'token', 'password'],
+  $defs: { secret: { type: 'string', minLength: 8 } },
+  additionalProperties: false,
+};
+const kImage = `data:image/png;base64,${Buffer.alloc(900, 'iVBORw0KGgoAAA').toString('base64')}`;
+
+/** Every call through one gateway: the bodies that the provider saw. */
+async function callAll(world, mode) {
+  const provider = await MockProvider.start(world);
+  const pii = { mode, detectors: { payment_card: true, iban: true, ip_address: true, phone_international: true } };
+  const gateway = await world.gateway({ openai: provider.url, config: { pii } });
+  const openai = new OpenAI({ baseURL: `${gateway.url}/openai/v1`, apiKey: 'sk-test-0123456789abcdef', maxRetries: 0 });
+  const anthropic = new Anthropic({ baseURL: `${gateway.url}/anthropic`, apiKey: 'sk-ant-test-0123456789', maxRetries: 0 });
+  const model = 'gpt-4o-mini';
+  const messages = [{ role: 'user', content: 'Explain "gc_sweep.cpp:1042", 3.14, and https://example.org/?v=2 \u{1F600}' }];
+  const tools = [{ type: 'function', function: { name: 'sign_up', description: 'Signs up', parameters: schema } }];
+  const answer = await openai.chat.completions.create({ model, messages, max_tokens: 50, seed: 1741570283, logprobs: true });
+  assert.equal(answer.choices[0].message.content, kText);
+  let text = '';
+  for await (const chunk of await openai.chat.completions.create({ model, messages, stream: true }))
+    text += chunk.choices[0]?.delta?.content ?? '';
+  assert.equal(text, kText);
+  const called = await openai.chat.completions.create({ model, messages, tools });
+  assert.equal(called.choices[0].finish_reason, 'tool_calls');
+  await openai.chat.completions.create({
+    model,
+    messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: kImage } }, { type: 'text', text: 'What?' }] }],
+  });
+  await openai.embeddings.create({ model: 'text-embedding-3-small', input: ['one', 'two'] });
+  await openai.responses.create({ model, input: 'Hello?', max_output_tokens: 20 });
+  await openai.files.create({ file: await toFile(Buffer.from('{"custom_id":"1"}\n'), 'a.jsonl'), purpose: 'batch' });
+  await openai.models.list();
+  const claude = { model: 'claude-haiku-4-5-20251001', max_tokens: 64, messages: [{ role: 'user', content: 'Hello?' }] };
+  const said = await anthropic.messages.create(claude);
+  assert.equal(said.content[0].text, kText);
+  assert.equal(await anthropic.messages.stream(claude).finalText(), kText);
+  await anthropic.messages.create({
+    ...claude,
+    tools: [{ name: 'sign_up', description: 'Signs up', input_schema: schema }],
+    metadata: { user_id: 'user-17' },
+  });
+  await gateway.settled();
+  assert.equal((await gateway.list()).length, provider.requests.length, 'a trace each');
+  return provider.requests.map((r) => {
+    const boundary = /boundary=(\S+)/.exec(r.headers['content-type'] ?? '')?.[1];
+    return `${r.method} ${r.url} ${boundary ? r.text.replaceAll(boundary, 'B') : r.text}`;
+  });
+}
+
+scenario('SDK calls that hold nothing private pass byte for byte in every mode', async (world) => {
+  const plain = await callAll(world, 'off');
+  assert.equal(plain.length, 11);
+  for (const mode of ['redact_storage', ...kModes]) assert.deepEqual(await callAll(world, mode), plain, mode);
+});
+
+scenario('SDKs: a refusal is the error they know, and is not sent again', async (world) => {
+  const provider = await MockProvider.start(world);
+  const gateway = await world.gateway({ openai: provider.url, config: { pii: { mode: 'block' } } });
+  const openai = new OpenAI({ baseURL: `${gateway.url}/openai/v1`, apiKey: 'sk-test-0123456789abcdef' });
+  const call = (content) => openai.chat.completions.create({ model: 'gpt-4o-mini', messages: [{ role: 'user', content }] });
+  await assert.rejects(call('I am jane@example.org'), (error) => error instanceof OpenAI.PermissionDeniedError);
+  await assert.rejects(call('x'.repeat(1100000)), (error) => error.status === 503);
+  await until(async () => (await gateway.list()).length === 2, 'one trace per call');
+  assert.equal(provider.requests.length, 0);
+});
