@@ -73,12 +73,15 @@ void make_body_redactors(const config::Config& c, pipeline::Snapshot& s) {
   if (c.pii.stages.response_body) s.response_body_redactor = std::make_unique<guard::BodyRedactor>(o);
 }
 
-void make_request_guard(const config::Config& c, pipeline::Snapshot& s) {
+void make_guards(const config::Config& c, pipeline::Snapshot& s) {
+  const auto answers = guard::parse_answer_mode(lowercase(trim(c.pii.response))).value_or(guard::AnswerMode::off);
+  const auto max_body = static_cast<std::size_t>(config::effective_body_max_size(c));
+  if (answers != guard::AnswerMode::off)
+    s.answers = std::make_unique<pipeline::AnswerPolicy>(config::body_options(c), answers, max_body);
   if (!c.pii.stages.request_body) return;
   for (const guard::Mode mode : {guard::Mode::redact_upstream, guard::Mode::block, guard::Mode::observe})
     if (s.policies.may_be(mode) && !s.request_guard)
-      s.request_guard = std::make_unique<guard::RequestGuard>(
-          config::body_options(c), static_cast<std::size_t>(config::effective_body_max_size(c)));
+      s.request_guard = std::make_unique<guard::RequestGuard>(config::body_options(c), max_body);
 }
 
 /// People put addresses, and some their keys, where ids of sessions, threads and runs are read. Digits are left alone:
@@ -208,7 +211,7 @@ Result<std::shared_ptr<pipeline::Snapshot>> make_snapshot(const config::Config& 
   s->auth_failure_delay_ns = c.auth.failure_delay_ms * kMs;
   s->kind_names = guard::KindNames(config::pattern_names(c));
   if (c.tracing.capture_bodies) make_body_redactors(c, *s);
-  make_request_guard(c, *s);
+  make_guards(c, *s);
   if (lowercase(trim(c.pii.mode)) != "off") s->id_redactor = make_id_redactor(c);
   if (!c.server.tls.cert.empty()) {
     auto tls = net::TlsServerContext::create(c.server.tls.cert, c.server.tls.key);

@@ -186,7 +186,8 @@ struct PiiScopeConfig {
 };
 
 struct PiiConfig {
-  std::string mode;  ///< see effective_pii_mode()
+  std::string mode;              ///< see effective_pii_mode()
+  std::string response = "off";  ///< off, observe, redact, block
   std::string policy_id = "default/v1";
   PiiStagesConfig stages;
   PiiDetectorsConfig detectors;

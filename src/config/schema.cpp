@@ -312,6 +312,7 @@ constexpr Section kSection<PiiPatternConfig>{"config.PIIPatternConfig", kPiiPatt
 
 constexpr std::array kPii{
     field<&PiiConfig::mode>("mode"),
+    field<&PiiConfig::response>("response"),
     field<&PiiConfig::policy_id>("policy_id"),
     field<&PiiConfig::stages>("stages"),
     field<&PiiConfig::detectors>("detectors"),

@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "config/effective.h"
 #include "config/faults.h"
+#include "guard/answer_guard.h"
 #include "guard/patterns.h"
 #include "guard/placeholder.h"
 #include "provider/provider.h"
@@ -107,6 +108,8 @@ void check_patterns(const std::vector<PiiPatternConfig>& patterns, Faults& out) 
 void check_pii(const Config& c, Faults& out) {
   if (!is_pii_mode(effective_pii_mode(c)))
     out.add(fmt::format("pii.mode must be one of {} (got {})", kPiiModes, quoted(c.pii.mode)));
+  if (!guard::parse_answer_mode(lowercase(trim(c.pii.response))))
+    out.add("pii.response must be one of off, observe, redact, block (got " + quoted(c.pii.response) + ")");
   check_patterns(c.pii.patterns, out);
   for (std::size_t i = 0; i < c.pii.scopes.size(); ++i) check_pii_scope(c.pii.scopes[i], i, out);
 }

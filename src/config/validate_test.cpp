@@ -163,6 +163,29 @@ std::string otel(const std::function<void(OtelConfig&)>& change) {
   });
 }
 
+TEST(Validate, PatternsNeedANameARegexAndAKnownValidator) {
+  const auto pattern = [](std::string name, std::string regex, std::string validator = "") {
+    return verdict([&](Config& c) {
+      c.pii.patterns = {{.name = "other", .regex = "x", .validator = ""},
+                        {.name = std::move(name), .regex = std::move(regex), .validator = std::move(validator)}};
+    });
+  };
+  EXPECT_EQ(pattern("employee_id", R"(\bE-\d+\b)", "luhn"), kNone);
+  for (const char* name : {"", "a b", "a-b", "\xC3\xA9"})
+    EXPECT_EQ(pattern(name, "x"), "pii.patterns[1].name must be 1 to 32 letters, digits or underscores") << name;
+  for (const char* name : {"other", "OTHER", "email", "Email", "ssn", "card", "header"})
+    EXPECT_TRUE(pattern(name, "x").starts_with("pii.patterns[1].name is taken")) << name;
+  EXPECT_EQ(pattern("p", ""), "pii.patterns[1].regex must have 1 to 2000 characters");
+  EXPECT_EQ(pattern("p", "a*"), "pii.patterns[1].regex must not match the empty text");
+  EXPECT_TRUE(pattern("p", "(").starts_with("pii.patterns[1].regex is not a regular expression of RE2: "));
+  EXPECT_EQ(pattern("p", "x", "crc"), "pii.patterns[1].validator must be one of luhn, iban, none (got \"crc\")");
+  EXPECT_EQ(verdict([](Config& c) {
+              for (int i = 0; i < 17; ++i)
+                c.pii.patterns.push_back({.name = "p" + std::to_string(i), .regex = "x", .validator = ""});
+            }),
+            "pii.patterns must hold at most 16 (got 17)");
+}
+
 TEST(Telemetry, IsCheckedOnlyWhenOn) {
   const auto spoil = [](OtelConfig& o) {
     o.endpoint = o.service_name = o.prometheus_path = "";

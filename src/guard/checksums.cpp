@@ -58,9 +58,22 @@ struct Groups {
 };
 constexpr Groups kGroupings[] = {{{4, 4}, 2, 1, 7}, {{6, 0}, 1, 4, 5}};
 
-std::size_t grouped_end(std::string_view text, std::size_t i, const Groups& g, std::string& digits) {
+/// A number's digits without what parts them.
+struct Digits {
+  char bytes[24];
+  std::size_t size = 0;
+
+  void append(std::string_view s) {
+    s.copy(bytes + size, sizeof bytes - size);
+    size += s.size();
+  }
+  std::string_view text() const { return {bytes, size}; }
+};
+
+std::size_t grouped_end(std::string_view text, std::size_t i, const Groups& g, Digits& digits) {
   constexpr std::size_t kFirst = 4;
-  digits.assign(text.substr(i, kFirst));
+  digits.size = 0;
+  digits.append(text.substr(i, kFirst));
   std::size_t at = i + kFirst;
   const char separator = at < text.size() ? text[at] : '\0';
   if (separator != ' ' && separator != '-') return npos;
@@ -81,10 +94,10 @@ std::size_t grouped_end(std::string_view text, std::size_t i, const Groups& g, s
 std::size_t card_end(std::string_view text, std::size_t i, std::size_t run_end) {
   if (run_end - i >= 13) return boundary_at(text, run_end) && is_card(text.substr(i, run_end - i)) ? run_end : npos;
   if (run_end - i != 4) return npos;
-  std::string digits;
+  Digits digits;
   for (const Groups& g : kGroupings)
     if (const std::size_t end = grouped_end(text, i, g, digits);
-        end != npos && boundary_at(text, end) && is_card(digits))
+        end != npos && boundary_at(text, end) && is_card(digits.text()))
       return end;
   return npos;
 }

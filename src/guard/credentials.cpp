@@ -124,7 +124,9 @@ class Scanner {
 
 }  // namespace
 
-bool credential_may_start(std::string_view text, std::size_t i) {
+const std::array<std::uint64_t, 256> kCredentialsByByte = kFormsByByte;
+
+bool credential_starts(std::string_view text, std::size_t i) {
   const char c = text[i];
   if (c == 'I') {
     if (i == 0) return false;

@@ -1,5 +1,7 @@
 #pragma once
 // Credentials in the forms that services really issue, beside the older underscore forms of detectors.h.
+#include <array>
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -20,7 +22,15 @@ struct CredentialKinds {
 void find_credentials(std::string_view text, Scan& scan, std::size_t stop, const CredentialKinds& kinds,
                       std::vector<Match>& out);
 
+/// Bit n: the n-th known prefix has this byte before its last one.
+extern const std::array<std::uint64_t, 256> kCredentialsByByte;
+
+bool credential_starts(std::string_view text, std::size_t i);
 /// Whether the `-`, `_`, `.` or `I` at `i` could belong to the beginning of one.
-bool credential_may_start(std::string_view text, std::size_t i);
+inline bool credential_may_start(std::string_view text, std::size_t i) {
+  const bool plausible = (i > 0 && kCredentialsByByte[static_cast<unsigned char>(text[i - 1])] != 0) ||
+                         text[i] == 'I' || text.substr(i, 2) == "--";
+  return plausible && credential_starts(text, i);
+}
 
 }  // namespace gw::guard

@@ -239,8 +239,12 @@ unsigned Detectors::candidates(std::string_view text, std::size_t from, std::siz
   const bool whole = from == 0 && to >= text.size();
   if ((on_ & bit_of(Detector::pattern)) != 0 && (!whole || patterns_.matches(text))) out |= bit_of(Detector::pattern);
   if (text.size() < kShortest) return out & on_;
-  constexpr std::size_t kReach =
-      64;  // a number that begins before `to` is seen to its end, and one before `from` again
+  // A number that begins before `to` is seen to its end, and one before `from` again.
+#ifdef GW_PLANT_BUG
+  constexpr std::size_t kReach = 0;
+#else
+  constexpr std::size_t kReach = 64;
+#endif
   const std::size_t begin = from > kReach ? from - kReach : 0;
   const std::size_t end = to < text.size() && text.size() - to > kReach ? to + kReach : text.size();
   DigitClusters clusters(text, options_);

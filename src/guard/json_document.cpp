@@ -124,12 +124,22 @@ bool is_encoded_content(std::string_view s) {
 
 void StreamedTexts::add(std::uint64_t key, const Piece& piece) {
   const auto [it, fresh] = index_.try_emplace(key, texts_.size());
-  if (fresh) texts_.emplace_back();
-  texts_[it->second].push_back(piece);
+  if (fresh) texts_.push_back({key, 0, {}});
+  Text& text = texts_[it->second];
+  text.pieces.push_back(piece);
+  text.last_event = event_;
 }
 
 void StreamedTexts::search_all(Redaction& redaction) const {
-  for (const auto& pieces : texts_) redaction.search(pieces);
+  for (const Text& text : texts_) redaction.search(text.pieces);
+}
+
+void StreamedTexts::search_closed(Redaction& redaction, EventWindow& window) const {
+  constexpr std::uint32_t kPatience = 16;  // events without a piece of a text after which it does not go on
+  for (const Text& text : texts_) {
+    const bool over = window.ended || window.events - text.last_event > kPatience;
+    redaction.search_closed(text.pieces, text.key, over, window);
+  }
 }
 
 void JsonDocument::start(std::string_view text, std::size_t offset) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "guard/field_names.h"
@@ -11,17 +12,46 @@
 
 namespace gw::guard {
 
+/// The part of a stream that is looked at, from the first event that was not let go yet. A text is searched up to where
+/// something could go on in what has not come yet: its open end.
+struct EventWindow {
+  bool ended = false;  ///< nothing more will come
+  /// Texts of which events were let go in the middle of a word, which was searched with what came before.
+  std::unordered_set<std::uint64_t> inside;
+
+  // What a search found out.
+  std::uint32_t events = 0;                              ///< that are whole
+  std::size_t open_from = static_cast<std::size_t>(-1);  ///< where in the body the first open end's piece begins
+  struct Word {
+    std::size_t begin, end;  ///< of a piece in the body
+    std::uint64_t key;
+    bool ends_inside;  ///< a word
+  };
+  std::vector<Word> words;
+};
+
 /// Running texts that are delivered in pieces (`delta.content`, `partial_json`, …), each under a key made of the path
 /// to it and the indexes and item ids along that path. Bounded by the body: one piece per string in it.
 class StreamedTexts {
  public:
+  /// The document or event that the next pieces come from, counted from 0.
+  void begin_event(std::uint32_t number) { event_ = number; }
   void add(std::uint64_t key, const Piece& piece);
   /// Searches every text, each once, in the order of their first pieces.
   void search_all(Redaction& redaction) const;
+  /// The same for texts that may go on: see EventWindow.
+  void search_closed(Redaction& redaction, EventWindow& window) const;
 
  private:
+  struct Text {
+    std::uint64_t key = 0;
+    std::uint32_t last_event = 0;
+    std::vector<Piece> pieces;
+  };
+
   std::unordered_map<std::uint64_t, std::size_t> index_;
-  std::vector<std::vector<Piece>> texts_;
+  std::vector<Text> texts_;
+  std::uint32_t event_ = 0;
 };
 
 /// Handles one document after the other. Edits go to the redaction at once; pieces of streamed texts when `finish` is

@@ -247,7 +247,7 @@ void decode_json_string(std::string_view raw, std::string& out, std::vector<std:
 }
 
 void append_json_content(std::string& out, std::string_view s) {
-  if (s.find_first_of("\"\\") == std::string_view::npos) {
+  if (s.find('"') == std::string_view::npos && s.find('\\') == std::string_view::npos) {
     out += s;
     return;
   }

@@ -105,10 +105,12 @@ void Placeholder::append(std::string& out, Kind kind, std::string_view workspace
       case Part::What::hash:
         if (!std::exchange(hashed, true)) {
           const std::string_view workspace = trim(workspace_id);
-          std::string input;
-          input.reserve(workspace.size() + salt_.size() + value.size() + 16);
+          thread_local std::string input;  // keeps its memory: most values are short
+          input.clear();
           input.append(workspace.empty() ? "default" : workspace).append(":").append(salt_).append(":").append(value);
           const Sha256 digest = sha256(input);
+          constexpr std::size_t kKept = 4096;
+          if (input.capacity() > kKept) std::string().swap(input);
           constexpr char kDigits[] = "0123456789abcdef";
           for (std::size_t i = 0; i < kHashBytes; ++i) {
             hash[2 * i] = kDigits[digest[i] >> 4];

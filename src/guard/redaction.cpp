@@ -5,7 +5,9 @@
 
 #include "guard/canonical_json.h"
 #include "guard/form_text.h"
+#include "guard/json_document.h"
 #include "guard/json_text.h"
+#include "guard/open_end.h"
 
 namespace gw::guard {
 
@@ -16,6 +18,31 @@ void Redaction::search(std::span<const Piece> pieces) {
   if (pieces.size() == 1 && pieces[0].end - pieces[0].begin < kNothing && !patterns) return;
   texts_.push_back({static_cast<std::uint32_t>(pieces_.size()), static_cast<std::uint32_t>(pieces.size())});
   pieces_.insert(pieces_.end(), pieces.begin(), pieces.end());
+}
+
+void Redaction::search_closed(std::span<const Piece> pieces, std::uint64_t key, bool over, EventWindow& window) {
+  if (pieces.empty()) return;
+  const std::string text(join(pieces));
+  origin_of_ = nullptr;
+  const std::size_t begin = window.inside.contains(key) ? word_end(text, 0) : 0;
+  const std::size_t end = over ? text.size() : std::max(begin, open_end(text, detectors_));
+  std::vector<Piece> closed;
+  for (std::size_t k = 0; k < pieces.size(); ++k) {
+    Piece p = pieces[k];
+    const std::size_t from = starts_[k], to = k + 1 < starts_.size() ? starts_[k + 1] : text.size();
+    if (p.how != Piece::How::line_break)
+      window.words.push_back({p.begin, p.end, key, to > 0 && is_word_part(text[to - 1])});
+    if (to > end && p.how != Piece::How::line_break)
+      window.open_from = std::min<std::size_t>(window.open_from, p.begin);
+    if (to <= begin || from >= end) continue;
+    if (p.how != Piece::How::line_break) {
+      const std::uint32_t first = from < begin ? body_offset(pieces[k], begin - from) : p.begin;
+      p.end = to > end ? body_offset(pieces[k], end - from) : p.end;
+      p.begin = first;
+    }
+    closed.push_back(p);
+  }
+  if (!closed.empty()) search(closed);
 }
 
 std::string_view Redaction::join(std::span<const Piece> pieces) {
@@ -193,8 +220,10 @@ void Redaction::roll_back(const Mark& mark) {
 }
 
 void Redaction::apply(std::string& out) {
-  std::sort(edits_.begin(), edits_.end(),
-            [](const Edit& a, const Edit& b) { return a.begin != b.begin ? a.begin < b.begin : a.end > b.end; });
+  const auto before = [](const Edit& a, const Edit& b) {
+    return a.begin != b.begin ? a.begin < b.begin : a.end > b.end;
+  };
+  if (!std::is_sorted(edits_.begin(), edits_.end(), before)) std::sort(edits_.begin(), edits_.end(), before);
   out.clear();
   out.reserve(body_.size() + replacements_.size());
   std::size_t done = 0;

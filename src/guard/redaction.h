@@ -12,6 +12,8 @@
 
 namespace gw::guard {
 
+struct EventWindow;
+
 /// A stretch of the body that is part of a running text.
 struct Piece {
   enum class How : std::uint8_t {
@@ -41,6 +43,9 @@ class Redaction {
   /// and removed from the others.
   void search(std::span<const Piece> pieces);
   void search(const Piece& piece) { search({&piece, 1}); }
+  /// The same for a text that may go on unless it is `over`: without its open end, and without the rest of a word that
+  /// was searched before.
+  void search_closed(std::span<const Piece> pieces, std::uint64_t key, bool over, EventWindow& window);
   /// Searches what was asked for so far, until about `budget` bytes were looked at, which it takes off. True: all of
   /// it.
   bool step(std::size_t& budget);

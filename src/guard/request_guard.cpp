@@ -50,6 +50,8 @@ std::string quoted(std::string_view s) {
 
 }  // namespace
 
+bool is_text_type(std::string_view content_type) { return is_text(media_type(content_type)); }
+
 RequestGuard::RequestGuard(const BodyOptions& options, std::size_t max_body)
     : redactor_(options), max_body_(max_body) {}
 

@@ -35,6 +35,9 @@ struct Judgement {
   std::string error;          ///< why it is `unsure`; tells nothing of the body's content
 };
 
+/// Bodies with this Content-Type can be read: JSON, text, forms.
+bool is_text_type(std::string_view content_type);
+
 class RequestGuard {
  public:
   /// `max_body`: bytes; what is longer cannot be judged.

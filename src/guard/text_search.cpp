@@ -91,7 +91,8 @@ bool TextSearch::step(std::size_t& budget) {
     }
     if (budget == 0) return false;
   }
-  std::sort(matches_.begin(), matches_.end(), [](const Match& a, const Match& b) { return a.begin < b.begin; });
+  const auto before = [](const Match& a, const Match& b) { return a.begin < b.begin; };
+  if (!std::is_sorted(matches_.begin(), matches_.end(), before)) std::sort(matches_.begin(), matches_.end(), before);
   return true;
 }
 

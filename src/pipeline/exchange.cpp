@@ -77,7 +77,7 @@ net::Task<bool> Exchange::run() {
   worker_.ring.admitted();
   begin_trace();
   // Guard: the body is passed, replaced or refused.
-  if (guarded && held_end_ == proxy::RelayEnd::complete && !co_await guard_request())
+  if ((guarded || refuses_upgrade()) && held_end_ == proxy::RelayEnd::complete && !co_await guard_request())
     co_return co_await refuse_guarded();
   // Forward with filters; the record is settled and offered before the answer's last bytes leave.
   co_return co_await forward();

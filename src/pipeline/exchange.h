@@ -9,6 +9,7 @@
 #include "auth/authorizer.h"
 #include "capture/body_capture.h"
 #include "capture/stream_end.h"
+#include "guard/answer_guard.h"
 #include "guard/placeholder.h"
 #include "guard/policy.h"
 #include "guard/request_guard.h"
@@ -118,7 +119,12 @@ class Exchange final : private proxy::RelayObserver {
   net::Task<bool> guard_request();
   std::string unreadable() const;
   net::Task<bool> refuse_guarded();
-  void log_guarded(const char* message, const char* reason);
+  bool refuses_upgrade() const;
+  http::BodyFilter* answer_filter();
+  void begin_answer_guard(const http::ResponseHead& head);
+  void note_answer();
+  void log_guarded(const char* message, std::string_view mode, const char* reason, const guard::Counts& found,
+                   std::string_view error);
 
   // exchange_accounting.cpp: the two policies that do more than read to know what was used.
   bool may_ask_for_usage() const;
@@ -233,6 +239,9 @@ class Exchange final : private proxy::RelayObserver {
   bool answers_traced_ = false;                   ///< of the websocket: then the connection has no trace of its own
   guard::Resolved policy_;
   guard::Mode guard_mode_ = guard::Mode::off;
+  std::unique_ptr<guard::AnswerGuard> answer_guard_;  ///< set where answers are looked at
+  http::BodyFilterPair filters_;
+  bool answer_noted_ = false;
   std::unique_ptr<guard::Judgement> judgement_;   ///< of the request, where a policy asks for one
   const http::ResponseHead* response_ = nullptr;  ///< the provider's answer, while its relay lives
   const LocalAnswer* local_ = nullptr;            ///< or our own

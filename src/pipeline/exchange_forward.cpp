@@ -44,6 +44,7 @@ void Exchange::write_upstream_head() {
        .credential = held_credential_ ? &mine_->held.of(snapshot_.held, route_->index) : nullptr,
        .traceparent = span_.traceparent(),
        .keep_tracestate = span_.keeps_state(),
+       .plain_answer = snapshot_.answers != nullptr && !head_.upgrade,
        .body_replaced = body_replaced_});
 }
 
@@ -93,7 +94,7 @@ net::Task<bool> Exchange::forward() {
                       .idle_timeout_ns = link_->idle_timeout_ns,
                       .keep_alive = !worker_.draining,
                       .first_body_observed = body_observed_,
-                      .filter = usage_filter_.get()});
+                      .filter = answer_filter()});
   if (result.end != RelayEnd::complete) {
     result.error = "client did not send its whole request";
     relay.observe_first_body();

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/json_writer.h"
+#include "base/strings.h"
 #include "pipeline/connection.h"
 #include "pipeline/exchange.h"
 
@@ -31,6 +32,10 @@ void each_judged(const Services& s, const std::function<void(std::string_view, s
     for (std::size_t v = 0; v < guard::kVerdicts; ++v)
       if (const std::int64_t n = s.guard_counters.requests[m][v]; n > 0)
         f(guard::to_string(static_cast<guard::Mode>(m)), kVerdictNames[v], n);
+  for (std::size_t m = 0; m < guard::kAnswerModes; ++m)
+    for (std::size_t v = 0; v < guard::kVerdicts; ++v)
+      if (const std::int64_t n = s.guard_counters.answers[m][v]; n > 0)
+        f("response_" + std::string(guard::to_string(static_cast<guard::AnswerMode>(m))), kVerdictNames[v], n);
 }
 
 std::map<std::string, std::int64_t> guard_figures(const Services& s) {
@@ -73,21 +78,21 @@ net::Task<bool> Exchange::guard_request() {
     judgement_->verdict = Verdict::unsure;
     judgement_->error = std::move(why);
   };
-  const guard::RequestGuard& guard = *snapshot_.request_guard;
   if (head_.upgrade) {
     unsure("upgraded connections cannot be inspected");
+    if (refuses_upgrade()) co_return false;
   } else if (std::string why = unreadable(); !why.empty()) {
     unsure(std::move(why));
   } else if (held_ && held_->state == HeldBody::State::malformed) {
     judgement_.reset();  // of which the relay says so
     co_return true;
-  } else if (const auto content = held_content(guard.max_body()); !content) {
-    unsure(guard.too_long());
+  } else if (const auto content = held_content(snapshot_.request_guard->max_body()); !content) {
+    unsure(snapshot_.request_guard->too_long());
   } else {
     observe_held(*content);
     const http::Field* type = http::find(head_.fields, http::FieldId::content_type);
-    guard::RequestGuard::Case open(guard, guard_mode_, type != nullptr ? type->value : std::string_view(), *content,
-                                   tenant_workspace());
+    guard::RequestGuard::Case open(*snapshot_.request_guard, guard_mode_,
+                                   type != nullptr ? type->value : std::string_view(), *content, tenant_workspace());
     while (!open.step(kSlice)) co_await connection_.waiter().yield();
     *judgement_ = std::move(open.judgement());
     if (judgement_->verdict == Verdict::replace)
@@ -100,7 +105,9 @@ net::Task<bool> Exchange::guard_request() {
       .requests[static_cast<std::size_t>(guard_mode_)][static_cast<std::size_t>(judgement_->verdict)]
       .fetch_add(1, std::memory_order_relaxed);
   if (guard_mode_ == guard::Mode::observe) {
-    if (judgement_->verdict == Verdict::found) log_guarded("pii guardrail observed request", "pii_detected");
+    if (judgement_->verdict == Verdict::found)
+      log_guarded("pii guardrail observed request", guard::to_string(guard_mode_), "pii_detected", judgement_->counts,
+                  {});
     co_return true;
   }
   co_return judgement_->verdict == Verdict::pass || judgement_->verdict == Verdict::replace;
@@ -109,7 +116,8 @@ net::Task<bool> Exchange::guard_request() {
 /// Leaves a trace with what the client sent, as far as it was read.
 net::Task<bool> Exchange::refuse_guarded() {
   const bool blocked = judgement_->verdict == Verdict::refuse;
-  log_guarded("pii guardrail denied request", blocked ? "pii_detected" : "policy_evaluation_failed");
+  log_guarded("pii guardrail denied request", guard::to_string(guard_mode_),
+              blocked ? "pii_detected" : "policy_evaluation_failed", judgement_->counts, judgement_->error);
   LocalAnswer a = blocked ? LocalAnswer::error(403, "request blocked by pii policy")
                           : LocalAnswer::error(503, "request denied by pii guardrail policy uncertainty");
   if (!blocked) a.headers.emplace_back("x-should-retry", "false");  // the same request is judged the same way
@@ -121,12 +129,10 @@ net::Task<bool> Exchange::refuse_guarded() {
   co_return co_await answer(a);
 }
 
-void Exchange::log_guarded(const char* message, const char* reason) {
+void Exchange::log_guarded(const char* message, std::string_view mode, const char* reason, const guard::Counts& found,
+                           std::string_view error) {
   auto line = worker_.log.warn(message);
-  line.field("mode", guard::to_string(guard_mode_))
-      .field("reason", reason)
-      .field("method", head_.method)
-      .field("path", target_.path());
+  line.field("mode", mode).field("reason", reason).field("method", head_.method).field("path", target_.path());
   if (identity_ != nullptr) {
     if (!identity_->org_id.empty()) line.field("org_id", identity_->org_id);
     if (!identity_->workspace_id.empty()) line.field("workspace_id", identity_->workspace_id);
@@ -137,15 +143,59 @@ void Exchange::log_guarded(const char* message, const char* reason) {
   w.begin_object();
   bool any = false;
   for (std::size_t k = 0; k < guard::kKinds; ++k) {
-    if (judgement_->counts[k] == 0) continue;
-    w.field(snapshot_.kind_names.count_key(static_cast<guard::Kind>(k)),
-            static_cast<std::int64_t>(judgement_->counts[k]));
+    if (found[k] == 0) continue;
+    w.field(snapshot_.kind_names.count_key(static_cast<guard::Kind>(k)), static_cast<std::int64_t>(found[k]));
     any = true;
   }
   w.end_object();
   if (any) line.object("redaction_counts", counts);
-  if (!judgement_->error.empty()) line.field("error", judgement_->error);
+  if (!error.empty()) line.field("error", error);
   span_.name(line, ExchangeSpan::Part::auth);
+}
+
+/// What a provider says on an upgraded connection is not looked at.
+bool Exchange::refuses_upgrade() const {
+  return head_.upgrade && snapshot_.answers != nullptr && snapshot_.answers->mode != guard::AnswerMode::observe;
+}
+
+/// What an answer goes through on its way to the client; null: nothing.
+http::BodyFilter* Exchange::answer_filter() {
+  if (snapshot_.answers == nullptr) return usage_filter_.get();
+  const AnswerPolicy& policy = *snapshot_.answers;
+  answer_guard_ =
+      std::make_unique<guard::AnswerGuard>(policy.redactor, policy.mode, tenant_workspace(), policy.max_body);
+  if (usage_filter_ == nullptr) return answer_guard_.get();
+  filters_.set(usage_filter_.get(), answer_guard_.get());
+  return &filters_;
+}
+
+void Exchange::begin_answer_guard(const http::ResponseHead& head) {
+  std::string_view type;
+  bool encoded = false;
+  for (const http::Field& f : head.fields) {
+    if (f.id == http::FieldId::content_type) type = f.value;
+    if (f.id == http::FieldId::content_encoding) encoded = !f.value.empty() && !iequals(f.value, "identity");
+  }
+  answer_guard_->begin(guard::is_text_type(type), usage_reader_.streaming(), encoded);
+}
+
+/// Comes once, when the whole answer has been through.
+void Exchange::note_answer() {
+  const guard::AnswerGuard& a = *answer_guard_;
+  if (std::exchange(answer_noted_, true)) return;
+  if (const int refusal = a.refusal(); refusal != 0 && !usage_reader_.streaming()) status_ = refusal;
+  const guard::AnswerMode mode = snapshot_.answers->mode;
+  const Verdict verdict = a.refused()                          ? Verdict::refuse
+                          : !a.error().empty()                 ? Verdict::unsure
+                          : !a.found()                         ? Verdict::pass
+                          : mode == guard::AnswerMode::observe ? Verdict::found
+                                                               : Verdict::replace;
+  services_.guard_counters.answers[static_cast<std::size_t>(mode)][static_cast<std::size_t>(verdict)].fetch_add(
+      1, std::memory_order_relaxed);
+  const bool denied = verdict == Verdict::refuse || a.unsure();
+  if (!denied && verdict != Verdict::found) return;
+  log_guarded(denied ? "pii guardrail denied response" : "pii guardrail observed response", guard::to_string(mode),
+              verdict == Verdict::unsure ? "policy_evaluation_failed" : "pii_detected", a.counts(), a.error());
 }
 
 }  // namespace gw::pipeline

@@ -70,6 +70,7 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
   usage_reader_.begin(type != nullptr ? type->value : std::string_view(),
                       encoding != nullptr ? encoding->value : std::string_view());
   if (usage_filter_ != nullptr) begin_filter(head);
+  if (answer_guard_ != nullptr) begin_answer_guard(head);
   if (usage_reader_.streaming())
     usage_reader_.tee(
         {[](void* exchange, std::string_view text) { static_cast<Exchange*>(exchange)->on_stream_text(text); }, this});
@@ -108,7 +109,12 @@ void Exchange::on_response_written() {
 
 proxy::Publish Exchange::before_last_bytes() {
   if (!count_tokens()) return proxy::Publish::next_turn;
-  return offer(Outcome::complete) ? proxy::Publish::done : proxy::Publish::next_tick;
+  if (answer_guard_ != nullptr) note_answer();
+  return offer(answer_guard_ != nullptr && (answer_guard_->refused() || answer_guard_->unsure())
+                   ? Outcome::refused_by_guard
+                   : Outcome::complete)
+             ? proxy::Publish::done
+             : proxy::Publish::next_tick;
 }
 
 /// The bodies have ended. True: their usage is not known, and the estimator has something to count.
@@ -444,6 +450,10 @@ void Exchange::fill_bodies(ExchangeRecord& r, const capture::BodyCapture& reques
                            const capture::BodyCapture& response) {
   body_redactions_ = judgement_ ? judgement_->counts : guard::Counts{};
   body_skipped_ = judgement_ ? judgement_->skipped : 0;
+  const bool stores_answer = request_capture_.on() && policy_.mode != guard::Mode::off &&
+                             services_.response_body_redactor != nullptr;  // which counts the same again
+  if (answer_guard_ != nullptr && !stores_answer)
+    for (std::size_t k = 0; k < guard::kKinds; ++k) body_redactions_[k] += answer_guard_->counts()[k];
   if (!request_capture_.on()) return;
   r.request_body = request.text();
   r.response_body = response.text();
@@ -453,9 +463,9 @@ void Exchange::fill_bodies(ExchangeRecord& r, const capture::BodyCapture& reques
                           std::string_view& to) {
     if (redactor == nullptr) return true;
     r.redaction_truncated = r.redaction_truncated || body.truncated();
-    if (&body == &request) {  // the guard has counted the same
-      body_redactions_ = {};
-      body_skipped_ = 0;
+    if (&body == &request && judgement_ != nullptr) {  // the guard has counted the same
+      for (std::size_t k = 0; k < guard::kKinds; ++k) body_redactions_[k] -= judgement_->counts[k];
+      body_skipped_ -= judgement_->skipped;
     }
     const auto outcome = redactor->redact(body.text(), workspace, out);
     if (outcome.failed) return false;

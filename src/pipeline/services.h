@@ -41,8 +41,9 @@ struct LimitCounters {
   std::atomic<std::int64_t> model_unseen{0};    ///< requests that were refused for that, since models are limited
 };
 
-/// What the guard did about requests, since the start, of all workers: by mode and verdict.
+/// What the guard did about requests and answers, since the start, of all workers: by mode and verdict.
 struct GuardCounters {
+  std::array<std::array<std::atomic<std::int64_t>, guard::kVerdicts>, guard::kAnswerModes> answers{};
   std::array<std::array<std::atomic<std::int64_t>, guard::kVerdicts>, guard::kModes> requests{};
 };
 

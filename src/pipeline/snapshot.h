@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "auth/credential_headers.h"
+#include "guard/answer_guard.h"
 #include "guard/body_redactor.h"
 #include "guard/header_redactor.h"
 #include "guard/policy.h"
@@ -64,6 +65,16 @@ struct LimitOptions {
   std::size_t hold_max_bytes = 8 * 1024 * 1024;  ///< a longer body is not read for that
 };
 
+/// How answers are looked at on their way to the client (pii.response).
+struct AnswerPolicy {
+  AnswerPolicy(const guard::BodyOptions& options, guard::AnswerMode answers, std::size_t most)
+      : redactor(options), mode(answers), max_body(most) {}
+
+  const guard::BodyRedactor redactor;
+  const guard::AnswerMode mode;
+  const std::size_t max_body;  ///< bytes that are held of an answer
+};
+
 /// The deciding stages.
 struct Stages {
   route::RouteTable routes;
@@ -95,6 +106,7 @@ struct Snapshot : Stages {
   std::unique_ptr<guard::BodyRedactor> request_body_redactor;  ///< null: the stage is off
   std::unique_ptr<guard::BodyRedactor> response_body_redactor;
   guard::KindNames kind_names;                         ///< of what redaction counts
+  std::unique_ptr<AnswerPolicy> answers;               ///< null: answers are not looked at
   std::unique_ptr<guard::RequestGuard> request_guard;  ///< null: no policy has requests looked at
   std::unique_ptr<guard::BodyRedactor> id_redactor;  ///< of ids of sessions and lineage that clients send; null: off
   std::string cors_allow_headers;

@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "http/body_filter.h"
+
 namespace gw::provider {
 
 /// Takes the usage chunk out of a stream of OpenAI chat completions: an event whose payload has an empty `choices` and
@@ -16,18 +18,18 @@ namespace gw::provider {
 /// are not found, an event over kMaxEventBytes passes.
 ///
 /// Owner: the exchange. Thread: the worker's. Memory: what is held, at most kMaxEventBytes.
-class UsageChunkFilter {
+class UsageChunkFilter final : public http::BodyFilter {
  public:
   static constexpr std::size_t kMaxEventBytes = 64 * 1024;
 
   /// The answer is one to filter. Until then active() is false.
   void begin() { active_ = true; }
-  bool active() const { return active_; }
+  bool active() const override { return active_; }
 
   /// Appends to `out` what may go on.
-  void push(std::string_view bytes, std::string& out);
+  void push(std::string_view bytes, std::string& out) override;
   /// The body has ended, well or not: an event that was not finished passes.
-  void finish(std::string& out);
+  void finish(std::string& out) override;
 
   std::uint32_t removed() const { return removed_; }
 

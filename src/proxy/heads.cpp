@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/strings.h"
+#include "http/reason.h"
 
 namespace gw::proxy {
 namespace {
@@ -170,6 +171,7 @@ void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {
         break;
     }
     if (http::is_hop_by_hop(f.id)) continue;
+    if (in.plain_answer && iequals(f.name, "accept-encoding")) continue;
     if (f.name.size() == in.gateway_key_header.size() && iequals(f.name, in.gateway_key_header)) continue;
     if (in.added.replaces(f.name) || (in.credential != nullptr && in.credential->replaces(f.name))) continue;
     if (check_names && named_by_connection(in.head.fields, f)) continue;
@@ -183,6 +185,7 @@ void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {
   if (!in.traceparent.empty()) append_field(out, "traceparent", in.traceparent);
   if (in.head.body == http::BodyKind::chunked) out.append("Transfer-Encoding: chunked\r\n");
   if (in.body_replaced) append_field(out, "Content-Length", std::to_string(in.head.content_length));
+  if (in.plain_answer) append_field(out, "Accept-Encoding", "identity");
   if (wants_trailers(in.head.fields)) out.append("TE: trailers\r\n");
   if (!in.proxy_authorization.empty()) append_field(out, "Proxy-Authorization", in.proxy_authorization);
   if (in.head.upgrade) {
@@ -195,6 +198,22 @@ void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {
 
 namespace {
 
+void append_refusal_head(std::string& out, const ClientHeadInput& in) {
+  out.append("HTTP/1.1 ").append(std::to_string(in.refusal)).append(" ");
+  out.append(http::reason_phrase(in.refusal)).append("\r\n");
+  append_field(out, "Content-Type", "application/json");
+  append_date(out);
+  append_field(out, "Content-Length", std::to_string(in.length));
+  if (!in.correlation_id.empty()) append_field(out, kCorrelationHeader, in.correlation_id);
+  if (!in.trace_id.empty()) append_field(out, kTraceIdHeader, in.trace_id);
+  append_field(out, "x-should-retry", "false");
+  if (!in.keep_alive)
+    append_field(out, "Connection", "close");
+  else if (in.client_minor == 0)
+    append_field(out, "Connection", "keep-alive");
+  out.append("\r\n");
+}
+
 bool is_rate_limit(std::string_view name) {
   constexpr std::string_view kBeginning = "x-ratelimit-";
   return iequals(name.substr(0, kBeginning.size()), kBeginning);
@@ -203,6 +222,7 @@ bool is_rate_limit(std::string_view name) {
 }  // namespace
 
 void append_client_head(std::string& out, const ClientHeadInput& in) {
+  if (in.refusal != 0) return append_refusal_head(out, in);
   char status[4];
   std::to_chars(status, status + 3, in.head.status);
   out.append("HTTP/1.1 ").append(status, 3).append(" ").append(in.head.reason).append("\r\n");
@@ -217,7 +237,8 @@ void append_client_head(std::string& out, const ClientHeadInput& in) {
       continue;
     // Would announce a body, or one of another length than a filter leaves.
     if (f.id == http::FieldId::content_length &&
-        (in.head.status == 204 || in.framing == ClientFraming::chunked || in.framing == ClientFraming::close))
+        (in.length_known || in.head.status == 204 || in.framing == ClientFraming::chunked ||
+         in.framing == ClientFraming::close))
       continue;
     dated = dated || f.id == http::FieldId::date;
     if (check_names && named_by_connection(in.head.fields, f)) continue;
@@ -229,6 +250,7 @@ void append_client_head(std::string& out, const ClientHeadInput& in) {
   append_field(out, kTraceIdHeader, in.trace_id);
   if (!rate_limited) out.append(in.rate_limit_lines);
   if (in.framing == ClientFraming::chunked) out.append("Transfer-Encoding: chunked\r\n");
+  if (in.length_known) append_field(out, "Content-Length", std::to_string(in.length));
   if (in.upgrade) {
     out.append("Connection: Upgrade\r\n");
     for (const http::Field& f : in.head.fields)

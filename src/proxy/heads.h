@@ -42,6 +42,7 @@ struct UpstreamHeadInput {
   const AddedFields* credential = nullptr;  ///< set: likewise, for this request
   std::string_view traceparent = {};        ///< set: goes in the place of the client's
   bool keep_tracestate = true;              ///< looked at then: the client's goes on with it
+  bool plain_answer = false;                ///< the answer must come without a content coding
   bool body_replaced = false;               ///< its length is head.content_length, whatever the client's fields say
 };
 
@@ -65,6 +66,9 @@ struct ClientHeadInput {
   std::string_view trace_id;  ///< 32 hex digits
   /// Lines with what is left of rates; they go where the upstream sent none itself.
   std::string_view rate_limit_lines = {};
+  int refusal = 0;            ///< not 0: this status and JSON go in the answer's place
+  std::size_t length = 0;     ///< of a body that is not the upstream's
+  bool length_known = false;  ///< then `length` counts, whatever the upstream's fields say
 };
 
 /// The Date field, now: for answers that come without one (RFC 9110 6.6.1).

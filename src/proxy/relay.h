@@ -5,10 +5,10 @@
 #include <string>
 #include <string_view>
 
+#include "http/body_filter.h"
 #include "http/chunked.h"
 #include "http/parser.h"
 #include "net/upstream.h"
-#include "provider/usage_chunk_filter.h"
 #include "proxy/heads.h"
 
 namespace gw::proxy {
@@ -87,7 +87,7 @@ struct RelayInput {
   bool first_body_observed = false;  ///< the observer has seen what the client sent in its place
   /// Decides what of the answer goes on to the client, if it is active() once on_response_head() has returned; may be
   /// null. The observer sees the answer as it came. The body is framed anew, without its trailers.
-  provider::UsageChunkFilter* filter = nullptr;
+  http::BodyFilter* filter = nullptr;
 };
 
 /// How long an exchange whose client left goes on reading.
@@ -152,6 +152,8 @@ class Relay {
   Step take_head(std::string_view& in);
   void relay_informational();
   void begin_answer();
+  void queue_head();
+  void queue_held_head();
   void keep_head();
   bool take_content(std::string_view in);
   bool take_chunked(std::string_view in);
@@ -194,8 +196,10 @@ class Relay {
   std::size_t range_bytes_ = 0;
   char chunk_line_[20];  ///< size line of a chunk that is framed anew
 
-  provider::UsageChunkFilter* filter_ = nullptr;  ///< set while it is at work
-  std::string filtered_;                          ///< what it let pass in this turn
+  http::BodyFilter* filter_ = nullptr;  ///< set while it is at work
+  bool head_held_ = false;              ///< the answer's head waits for what the filter makes of the body
+  bool closes_ = false;                 ///< the connection ends with the answer
+  std::string filtered_;                ///< what it let pass in this turn
 
   ClientFraming framing_ = ClientFraming::none;
   bool replayable_ = true;  ///< all that was sent upstream is still at hand

@@ -56,7 +56,8 @@ Relay::Step Relay::take_response_bytes(std::string_view in) {
   if (!take_content(in)) {
     send_down();  // what was well-formed until then is the client's
     keep_head();  // its trace may be made after this turn
-    return end(RelayEnd::upstream_aborted, "upstream sent a malformed chunked body");
+    return end(head_held_ ? RelayEnd::upstream_failed : RelayEnd::upstream_aborted,
+               "upstream sent a malformed chunked body");
   }
   const Step s = send_down();
   if (!published_) keep_head();
@@ -131,18 +132,43 @@ void Relay::begin_answer() {
       closes = closes || framing_ == ClientFraming::close;
       break;
   }
+  closes_ = closes;
+  result_.client_reusable = !closes;
+  head_held_ = filter_ != nullptr && filter_->holds_all();
+  if (!head_held_) queue_head();
+}
+
+void Relay::queue_head() {
   std::string& out = in_.scratch.head;
   out.clear();
   append_client_head(out, {.head = response_,
                            .framing = framing_,
                            .client_minor = in_.request.minor,
-                           .keep_alive = !closes,
+                           .keep_alive = !closes_,
                            .upgrade = tunnel_,
                            .correlation_id = in_.correlation_id,
                            .trace_id = in_.trace_id,
                            .rate_limit_lines = in_.rate_limit_lines});
   queue_down(out);
-  result_.client_reusable = !closes;
+}
+
+/// The whole body has been through the filter: its length is known, or another answer takes its place.
+void Relay::queue_held_head() {
+  head_held_ = false;
+  framing_ = ClientFraming::length;
+  std::string& out = in_.scratch.head;
+  out.clear();
+  append_client_head(out, {.head = response_,
+                           .framing = framing_,
+                           .client_minor = in_.request.minor,
+                           .keep_alive = !closes_,
+                           .correlation_id = in_.correlation_id,
+                           .trace_id = in_.trace_id,
+                           .rate_limit_lines = in_.rate_limit_lines,
+                           .refusal = filter_->refusal(),
+                           .length = filtered_.size(),
+                           .length_known = true});
+  queue_down(out);
 }
 
 /// The head's views point into the scratch buffer, which belongs to others after this turn: move them to memory of our
@@ -241,13 +267,19 @@ bool Relay::take_filtered(std::string_view in) {
   } else {
     take(in);
   }
-  send_filtered(answer_complete_ || !well_formed);
+  // Of an answer whose head waits nothing is sent: it is not to be taken for a whole one.
+  if (well_formed || !head_held_) send_filtered(answer_complete_ || !well_formed);
   return well_formed;
 }
 
 /// Queues what has passed the filter. `ended`: nothing more will come.
 void Relay::send_filtered(bool ended) {
   if (ended) filter_->finish(filtered_);
+  if (head_held_) {
+    content_queued_ = false;
+    if (!ended) return;
+    queue_held_head();
+  }
   content_queued_ = !filtered_.empty();
   if (content_queued_) frame_anew(filtered_);
   if (answer_complete_ && framing_ == ClientFraming::chunked) queue_down("0\r\n\r\n");
@@ -388,6 +420,7 @@ Relay::Step Relay::upstream_ended(IoStatus how) {
   range_count_ = 0;
   range_bytes_ = 0;
   answer_complete_ = response_.body == BodyKind::until_close && how == IoStatus::eof;
+  if (head_held_ && !answer_complete_) return end(RelayEnd::upstream_failed, why + " in the middle of its response");
   if (filter_ != nullptr) {
     filtered_.clear();
     send_filtered(true);

@@ -321,3 +321,93 @@ scenario('SDKs: a refusal is the error they know, and is not sent again', async 
   await until(async () => (await gateway.list()).length === 2, 'one trace per call');
   assert.equal(provider.requests.length, 0);
 });
+
+// ---- answers: pii.response
+
+const delta = (content) => `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content } }] })}\n\n`;
+
+/** An upstream that answers with one body, and a gateway that looks at answers. */
+async function setUpAnswers(world, response, body, fields, config = {}) {
+  const { upstream, routes } = await world.routed();
+  const seen = [];
+  routes.on('*', async (request, peer) => {
+    seen.push(request);
+    await peer.write(reply(body, fields));
+  });
+  const gateway = await world.gateway({
+    openai: upstream.url,
+    config: { server: { workers: 1 }, pii: { response }, ...config },
+  });
+  const client = await world.client(gateway);
+  await client.write(post(kCompletions, chatRequest(), [...kJson, ['Accept-Encoding', 'gzip, br']]));
+  return { gateway, seen, client, response: await client.readResponse() };
+}
+const kAnswer = json({ choices: [{ message: { content: 'I am jane@example.org' } }], usage: { total_tokens: 5 } });
+
+scenario('answers: redacted with their length, and asked for without a coding', async (world) => {
+  const env = await setUpAnswers(world, 'redact', kAnswer, kJson);
+  const want = kAnswer.toString().replace('jane@example.org', mark('EMAIL', 'jane@example.org'));
+  sameBytes(env.response.body, Buffer.from(want), 'the answer');
+  assert.equal(env.response.get('content-length'), String(Buffer.byteLength(want)));
+  assert.deepEqual(env.seen[0].all('accept-encoding'), ['identity']);
+  const stored = await trace(env.gateway, env.response);
+  assert.deepEqual(stored.metadata.redaction_counts, { email: 1 });
+  assert.equal(stored.response_status, 200);
+  assert.equal((await env.gateway.diagnostics()).guard.response_redact_redacted, 1);
+});
+
+scenario('answers: blocked ones are a 403, traced as refused', async (world) => {
+  const env = await setUpAnswers(world, 'block', kAnswer, kJson);
+  assert.equal(env.response.status, 403);
+  assert.deepEqual(JSON.parse(env.response.body), { error: 'response blocked by pii policy' });
+  const stored = await trace(env.gateway, env.response);
+  assert.equal(stored.metadata.outcome, 'refused_by_guard');
+  assert.equal(stored.response_status, 403);
+  await env.gateway.waitLog((l) => l.msg === 'pii guardrail denied response' && l.reason === 'pii_detected', 'the refusal');
+  await env.client.write(get('/api/health')); // the connection goes on
+  assert.equal((await env.client.readResponse()).status, 200);
+});
+
+scenario('answers: observed ones pass byte for byte', async (world) => {
+  const env = await setUpAnswers(world, 'observe', kAnswer, kJson);
+  sameBytes(env.response.body, kAnswer, 'the answer');
+  await env.gateway.waitLog((l) => l.msg === 'pii guardrail observed response', 'the observation');
+});
+
+scenario('answers: what cannot be judged is a 503', async (world) => {
+  const env = await setUpAnswers(world, 'redact', gzipSync(kAnswer), [...kJson, ['Content-Encoding', 'gzip']]);
+  assert.equal(env.response.status, 503);
+  const long = await setUpAnswers(world, 'redact', json({ x: 'y'.repeat(3000) }), kJson, { tracing: { body_max_size: 2000 } });
+  assert.equal(long.response.status, 503);
+  const image = await setUpAnswers(world, 'redact', Buffer.from('a@b.co \xff', 'latin1'), [['Content-Type', 'image/png']]);
+  assert.equal(image.response.status, 200);
+});
+
+scenario('answers: a value that is split over events of a stream is replaced, the rest streams', async (world) => {
+  const body = ['Hello ', 'you, ', 'ask ja', 'ne@exam', 'ple.org', ' now, ', 'bye'].map(delta).join('') + 'data: [DONE]\n\n';
+  const env = await setUpAnswers(world, 'redact', Buffer.from(body), [['Content-Type', 'text/event-stream']]);
+  const text = env.response.body.toString();
+  assert.ok(text.startsWith(delta('Hello ') + delta('you, ')), text);
+  assert.ok(text.endsWith(delta(' now, ') + delta('bye') + 'data: [DONE]\n\n'), text);
+  assert.ok(text.includes(mark('EMAIL', 'jane@example.org')), text);
+  assert.ok(!text.includes('exam'), text);
+});
+
+scenario('answers: SDK calls that hold nothing private are read as ever, also in streams', async (world) => {
+  for (const response of ['observe', 'redact', 'block']) {
+    const provider = await MockProvider.start(world);
+    const gateway = await world.gateway({ openai: provider.url, config: { pii: { response } } });
+    const openai = new OpenAI({ baseURL: `${gateway.url}/openai/v1`, apiKey: 'sk-test-0123456789abcdef', maxRetries: 0 });
+    const anthropic = new Anthropic({ baseURL: `${gateway.url}/anthropic`, apiKey: 'x', maxRetries: 0 });
+    const messages = [{ role: 'user', content: 'Hello?' }];
+    const answer = await openai.chat.completions.create({ model: 'gpt-4o-mini', messages });
+    assert.equal(answer.choices[0].message.content, kText);
+    let text = '';
+    for await (const chunk of await openai.chat.completions.create({ model: 'gpt-4o-mini', messages, stream: true }))
+      text += chunk.choices[0]?.delta?.content ?? '';
+    assert.equal(text, kText);
+    const claude = { model: 'claude-haiku-4-5-20251001', max_tokens: 64, messages };
+    assert.equal((await anthropic.messages.create(claude)).content[0].text, kText);
+    assert.equal(await anthropic.messages.stream(claude).finalText(), kText);
+  }
+});

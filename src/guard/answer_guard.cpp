@@ -1,0 +1,173 @@
+#include "guard/answer_guard.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "guard/body_run.h"
+
+namespace gw::guard {
+namespace {
+
+constexpr auto npos = std::string_view::npos;
+constexpr const char* kBlocked = "response blocked by pii policy";
+constexpr const char* kUnsure = "response denied by pii guardrail policy uncertainty";
+
+/// Behind the next blank line at or after `from`, or npos.
+std::size_t event_end(std::string_view s, std::size_t from) {
+  for (std::size_t i = from; i < s.size(); ++i) {
+    if (s[i] != '\n' && s[i] != '\r') continue;
+    // Whether another line end follows a CR is known when the next byte is.
+    const bool crlf = s[i] == '\r' && i + 1 < s.size() && s[i + 1] == '\n';
+    const std::size_t next = i + (crlf ? 2 : 1);
+    if (next >= s.size()) return npos;
+    if (s[next] == '\n') return next + 1;
+    if (s[next] == '\r') return next + 1 < s.size() ? next + (s[next + 1] == '\n' ? 2 : 1) : npos;
+    i = next - 1;
+  }
+  return npos;
+}
+
+std::size_t last_event_end(std::string_view s) {
+  std::size_t end = 0;
+  for (std::size_t next = event_end(s, 0); next != npos; next = event_end(s, end)) end = next;
+  return end;
+}
+
+}  // namespace
+
+std::string_view to_string(AnswerMode mode) {
+  constexpr std::string_view kNames[kAnswerModes] = {"off", "observe", "redact", "block"};
+  return kNames[static_cast<std::size_t>(mode)];
+}
+
+std::optional<AnswerMode> parse_answer_mode(std::string_view name) {
+  for (const AnswerMode mode : {AnswerMode::off, AnswerMode::observe, AnswerMode::redact, AnswerMode::block})
+    if (name == to_string(mode)) return mode;
+  return std::nullopt;
+}
+
+void AnswerGuard::begin(bool is_text, bool events, bool encoded) {
+  active_ = is_text && mode_ != AnswerMode::off;
+  events_ = events;
+  if (!active_ || !encoded) return;
+  if (mode_ == AnswerMode::observe)
+    active_ = false;
+  else
+    error_ = "response has a content encoding";
+}
+
+int AnswerGuard::refusal() const {
+  if (state_ == State::refused) return 403;
+  return state_ == State::unsure ? 503 : 0;
+}
+
+void AnswerGuard::give_up(std::string why, std::string& out) {
+  error_ = std::move(why);
+  if (mode_ == AnswerMode::observe) {  // goes on as it came, uncounted
+    active_ = false;
+    std::string().swap(held_);
+    return;
+  }
+  state_ = State::unsure;
+  std::string().swap(held_);
+  if (events_) end_stream(kUnsure, out);
+}
+
+/// Clients of the providers know an event with an error.
+void AnswerGuard::end_stream(std::string_view message, std::string& out) {
+  out.append("event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"pii_policy\",\"message\":\"")
+      .append(message)
+      .append("\"}}\n\n");
+}
+
+void AnswerGuard::take(const BodyRedactor::Outcome& outcome) {
+  for (std::size_t k = 0; k < kKinds; ++k) counts_[k] += outcome.counts[k];
+  found_ = found_ || outcome.changed;
+}
+
+void AnswerGuard::push(std::string_view bytes, std::string& out) {
+  if (mode_ == AnswerMode::observe) out.append(bytes);
+  if (!active_ || state_ != State::open) return;
+  std::string unused;
+  std::string& to = mode_ == AnswerMode::observe ? unused : out;
+  if (!error_.empty()) return give_up(error_, to);
+  if (held_.size() + bytes.size() > max_body_)
+    return give_up("response body exceeds pii inspection limit (" + std::to_string(max_body_) + " bytes)", to);
+  held_.append(bytes);
+  if (events_ && held_.size() >= look_at_) look(false, to);
+}
+
+void AnswerGuard::finish(std::string& out) {
+  std::string unused;
+  std::string& to = mode_ == AnswerMode::observe ? unused : out;
+  if (active_ && state_ == State::open && !error_.empty()) give_up(error_, to);
+  if (active_ && state_ == State::open && events_) look(true, to);
+  if (active_ && state_ == State::open && !events_) {
+    std::string redacted;
+    const auto outcome = redactor_.redact(held_, workspace_id_, redacted);
+    if (outcome.failed) {
+      give_up(std::string("redact response body: ") + outcome.error, to);
+    } else {
+      take(outcome);
+      if (outcome.changed && mode_ == AnswerMode::block)
+        state_ = State::refused;
+      else
+        to.append(outcome.changed ? redacted : held_);
+    }
+  }
+  if (!events_ && mode_ != AnswerMode::observe && refusal() != 0)
+    out.assign("{\"error\":\"").append(state_ == State::refused ? kBlocked : kUnsure).append("\"}\n");
+  active_ = active_ && state_ == State::open;
+  std::string().swap(held_);
+}
+
+void AnswerGuard::look(bool ended, std::string& out) {
+  const std::size_t whole = ended ? held_.size() : last_event_end(held_);
+  if (whole == 0) return;
+  const std::string_view events = std::string_view(held_).substr(0, whole);
+  window_.ended = ended;
+  window_.open_from = npos;
+  window_.words.clear();
+  BodyRun run(redactor_, events, workspace_id_, {});
+  run.look_through(window_);
+  run.step(std::numeric_limits<std::size_t>::max() / 2);
+  if (run.error() != nullptr) return give_up(std::string("redact response body: ") + run.error(), out);
+  Redaction& redaction = run.redaction();
+  for (std::size_t k = 0; k < kKinds; ++k) counts_[k] += redaction.counts()[k];
+  found_ = found_ || redaction.changed();
+  if (redaction.changed() && mode_ == AnswerMode::block) {
+    state_ = State::refused;
+    std::string().swap(held_);
+    return end_stream(kBlocked, out);
+  }
+  // Events before the one in which the first open end begins may go.
+  std::size_t go = 0, count = 0;
+  for (std::size_t end = event_end(events, 0); end != npos && end <= window_.open_from; end = event_end(events, go)) {
+    go = end;
+    ++count;
+  }
+  if (ended) go = whole;
+  for (const EventWindow::Word& w : window_.words) {
+    if (w.begin >= go) continue;
+    if (w.ends_inside)
+      window_.inside.insert(w.key);
+    else if (w.begin < w.end)
+      window_.inside.erase(w.key);
+  }
+  if (redaction.changed()) {
+    std::string redacted;
+    redaction.apply(redacted);
+    go = 0;
+    for (; count > 0; --count) go = event_end(redacted, go);
+    if (ended) go = redacted.size();
+    redacted.append(held_, whole);
+    held_ = std::move(redacted);
+  }
+  out.append(held_, 0, go);
+  held_.erase(0, go);
+  // What stays is read again each time, so a lot of it is read more rarely.
+  constexpr std::size_t kOften = 16 * 1024;
+  look_at_ = held_.size() > kOften ? held_.size() + held_.size() / 8 : 0;
+}
+
+}  // namespace gw::guard

@@ -1,0 +1,238 @@
+#include "guard/answer_guard.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "base/sha256.h"
+#include "guard/json_text.h"
+#include "guard/open_end.h"
+
+namespace gw::guard {
+namespace {
+
+const BodyRedactor& redactor() {
+  static const BodyRedactor r([] {
+    BodyOptions o;
+    o.detectors.payment_card = o.detectors.iban = true;
+    return o;
+  }());
+  return r;
+}
+
+std::string mark(std::string_view type, std::string_view value) {
+  return "[" + std::string(type) + "_REDACTED:" + sha256_hex("ws::" + std::string(value)).substr(0, 16) + "]";
+}
+
+AnswerGuard guard_of(AnswerMode mode, bool events = true, std::size_t most = 1 << 20) {
+  AnswerGuard g(redactor(), mode, "ws", most);
+  g.begin(true, events, false);
+  return g;
+}
+
+std::string delta(std::string_view text, int index = 0) {
+  std::string out = "data: {\"choices\":[{\"index\":" + std::to_string(index) + ",\"delta\":{\"content\":\"";
+  append_json_content(out, text);
+  return out + "\"}}]}\n\n";
+}
+const std::string kDone = "data: [DONE]\n\n";
+
+/// What the deltas of a stream say together.
+std::string said(std::string_view stream) {
+  std::string out;
+  for (std::size_t at = stream.find("\"content\":\""); at != std::string::npos;
+       at = stream.find("\"content\":\"", at + 1)) {
+    const JsonString s = scan_json_string(stream, at + 10);
+    decode_json_string(stream.substr(s.begin, s.end - s.begin), out);
+  }
+  return out;
+}
+
+std::string through(AnswerGuard& g, std::string_view body) {
+  std::string out;
+  g.push(body, out);
+  g.finish(out);
+  return out;
+}
+
+TEST(AnswerGuard, ABodyIsHeldAndRedactedWhole) {
+  AnswerGuard g = guard_of(AnswerMode::redact, false);
+  EXPECT_TRUE(g.holds_all());
+  std::string out;
+  g.push(R"({"content":"write to jane@exam)", out);
+  g.push(R"(ple.org","n":1.0})", out);
+  EXPECT_EQ(out, "");
+  g.finish(out);
+  EXPECT_EQ(out, R"({"content":"write to )" + mark("EMAIL", "jane@example.org") + R"(","n":1.0})");
+  EXPECT_EQ(g.counts()[static_cast<std::size_t>(Kind::email)], 1u);
+  EXPECT_EQ(g.refusal(), 0);
+}
+
+TEST(AnswerGuard, ABlockedBodyIsReplacedByARefusal) {
+  AnswerGuard g = guard_of(AnswerMode::block, false);
+  EXPECT_EQ(through(g, R"({"content":"jane@example.org"})"), "{\"error\":\"response blocked by pii policy\"}\n");
+  EXPECT_EQ(g.refusal(), 403);
+  AnswerGuard clean = guard_of(AnswerMode::block, false);
+  EXPECT_EQ(through(clean, R"({"content":"x"})"), R"({"content":"x"})");
+  EXPECT_EQ(clean.refusal(), 0);
+}
+
+TEST(AnswerGuard, WhatCannotBeJudgedIsRefusedUnlessItIsOnlyObserved) {
+  for (const AnswerMode mode : {AnswerMode::redact, AnswerMode::block}) {
+    AnswerGuard long_one = guard_of(mode, false, 10);
+    EXPECT_EQ(through(long_one, "{\"content\":1}"),
+              "{\"error\":\"response denied by pii guardrail policy uncertainty\"}\n");
+    EXPECT_EQ(long_one.refusal(), 503);
+    AnswerGuard binary = guard_of(mode, false);
+    through(binary, "a\xff");
+    EXPECT_EQ(binary.refusal(), 503);
+    AnswerGuard encoded(redactor(), mode, "ws", 100);
+    encoded.begin(true, false, true);
+    through(encoded, "x");
+    EXPECT_EQ(encoded.refusal(), 503);
+  }
+  AnswerGuard observed = guard_of(AnswerMode::observe, false, 10);
+  EXPECT_EQ(through(observed, "{\"content\":1}"), "{\"content\":1}");
+  EXPECT_EQ(observed.refusal(), 0);
+  AnswerGuard image(redactor(), AnswerMode::block, "ws", 100);
+  image.begin(false, false, false);
+  EXPECT_FALSE(image.active());
+}
+
+TEST(AnswerGuard, EventsGoOnAsSoonAsNothingInThemCanBeTheBeginningOfSomething) {
+  AnswerGuard g = guard_of(AnswerMode::redact);
+  const auto push = [&](std::string_view bytes) {
+    std::string out;
+    g.push(bytes, out);
+    return out;
+  };
+  EXPECT_EQ(push(delta("Hello, ")), delta("Hello, "));
+  EXPECT_EQ(push(delta("wor")), "") << "a word that may go on";
+  EXPECT_EQ(push(delta("ld: ")), delta("wor") + delta("ld: "));
+  EXPECT_EQ(push(delta("call 415")), "");
+  EXPECT_EQ(push(delta(" 555")), "");
+  EXPECT_EQ(push(delta(" 1212 now, ")), delta("call " + mark("PHONE", "415 555 1212")) + delta("") + delta(" now, "));
+  EXPECT_EQ(push("event: ping\n"), "");
+  EXPECT_EQ(push("data: {}\n\n"), "event: ping\ndata: {}\n\n");
+  EXPECT_EQ(push(delta("end")), "");
+  EXPECT_EQ(push(kDone), "") << "events keep their order";
+  std::string rest;
+  g.finish(rest);
+  EXPECT_EQ(rest, delta("end") + kDone);
+}
+
+TEST(AnswerGuard, ABlockedStreamEndsWithAnErrorEvent) {
+  AnswerGuard g = guard_of(AnswerMode::block);
+  std::string out;
+  g.push(delta("I am ") + delta("jane@example.org") + delta(", hi "), out);
+  EXPECT_EQ(out.find("jane"), std::string::npos) << out;
+  EXPECT_NE(out.find("response blocked by pii policy"), std::string::npos) << out;
+  const std::size_t size = out.size();
+  g.push(delta("more "), out);
+  g.finish(out);
+  EXPECT_EQ(out.size(), size) << "nothing comes after it";
+  EXPECT_TRUE(g.refused());
+}
+
+TEST(AnswerGuard, ObservedAnswersPassAsTheyCome) {
+  AnswerGuard g = guard_of(AnswerMode::observe);
+  std::string out;
+  const std::string body = delta("jane@exam") + delta("ple.org ") + kDone;
+  for (const char c : body) {
+    std::string one;
+    g.push(std::string_view(&c, 1), one);
+    ASSERT_EQ(one, std::string(1, c));
+    out += one;
+  }
+  g.finish(out);
+  EXPECT_EQ(out, body);
+  EXPECT_EQ(g.counts()[static_cast<std::size_t>(Kind::email)], 1u);
+}
+
+/// Over random streams: however they are cut into deltas and reads, nothing planted comes out, all else does, and what
+/// is not touched is not touched.
+TEST(AnswerGuard, NoCutLetsAPlantedValueThrough) {
+  static const std::string kValues[] = {"jane.doe@example.org",
+                                        "415-555-1212",
+                                        "1 (415) 555.1212",
+                                        "078-05-1120",
+                                        "sk-ant-api03-Abc_def-1234567890",
+                                        "4111 1111 1111 1111",
+                                        "DE89 3704 0044 0532 0130 00",
+                                        "-----BEGIN PRIVATE KEY-----\nMIIE vQIB\n-----END PRIVATE KEY-----"};
+  static const std::string kWords[] = {"the",  "answer", "is", "42", "of", "v1.2", "a-b", "gr\xC3\xBC\xC3\x9F",
+                                       "x=1;", "(see)",  "--"};
+  std::mt19937 random(17);
+  int planted_streams = 0;
+  for (int round = 0; round < 1500; ++round) {
+    std::string text;
+    std::vector<std::string> planted;
+    for (auto n = 3 + random() % 25; n > 0; --n) {
+      if (random() % 7 == 0) {
+        planted.push_back(kValues[random() % std::size(kValues)]);
+        text += "<" + planted.back() + ">";
+      } else {
+        text += kWords[random() % std::size(kWords)];
+      }
+      text += random() % 9 == 0 ? ",\n" : ", ";
+    }
+    std::string body;
+    for (std::size_t at = 0; at < text.size();) {
+      std::size_t n = 1 + random() % 9;
+      while (at + n < text.size() && (static_cast<unsigned char>(text[at + n]) & 0xC0) == 0x80) ++n;
+      std::string piece = text.substr(at, n), escaped;
+      for (const char c : piece) escaped += c == '\n' ? std::string("\\n") : std::string(1, c);
+      body += "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" + escaped + "\"}}]}\n\n";
+      at += n;
+      if (random() % 11 == 0) body += ": ping\n\n";
+    }
+    body += kDone;
+    AnswerGuard g = guard_of(AnswerMode::redact);
+    std::string out;
+    for (std::size_t at = 0; at < body.size();) {
+      const std::size_t n = 1 + random() % 200;
+      g.push(std::string_view(body).substr(at, n), out);
+      at += n;
+    }
+    g.finish(out);
+    for (const std::string& value : planted)
+      ASSERT_EQ(said(out).find(value), std::string::npos) << value << "\n" << text << "\n" << said(out);
+    planted_streams += !planted.empty();
+    std::string rest = said(out);
+    if (planted.empty()) {
+      ASSERT_EQ(out, body) << text;
+    } else {
+      std::string want = text;  // without what was planted, both say the same
+      for (const std::string& value : planted) want.erase(want.find(value), value.size());
+      for (std::size_t at = rest.find("_REDACTED:"); at != std::string::npos; at = rest.find("_REDACTED:")) {
+        const std::size_t open = rest.rfind('[', at);
+        rest.erase(open, rest.find(']', at) + 1 - open);
+      }
+      ASSERT_EQ(rest, want) << text << "\n" << out;
+    }
+  }
+  EXPECT_GT(planted_streams, 500);
+}
+
+TEST(OpenEnd, IsWhereSomethingMayHaveBegun) {
+  const auto open = [](std::string_view text) { return std::string(text.substr(open_end(text, Detectors({})))); };
+  for (const auto& [text, rest] : std::vector<std::pair<std::string, std::string>>{
+           {"", ""},
+           {"Hello ", ""},
+           {"Hello wor", "wor"},
+           {"mail jane@exam", "jane@exam"},
+           {"call 415 555", "415 555"},
+           {"call +1 (415) ", "+1 (415) "},
+           {"is 42 ", "42 "},
+           {"is 42, ", ""},
+           {"a \"quoted\"", ""},
+           {"pay DE89 3704 0044", "DE89 3704 0044"},
+           {"k: -----BEGIN PRIVATE KEY-----\nMIIE abc def", "-----BEGIN PRIVATE KEY-----\nMIIE abc def"},
+           {"k: -----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----", ""},
+           {"k: -----BEG", "-----BEG"}})
+    EXPECT_EQ(open(text), rest) << text;
+  EXPECT_EQ(open(std::string(10'000, 'x')).size(), kMostOpen);
+}
+
+}  // namespace
+}  // namespace gw::guard

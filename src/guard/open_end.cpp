@@ -1,0 +1,86 @@
+#include "guard/open_end.h"
+
+#include <algorithm>
+
+#include "guard/text_class.h"
+
+namespace gw::guard {
+namespace {
+
+constexpr std::string_view kKeyBegins = "-----BEGIN ";
+
+bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f'; }
+
+/// May be a group of a phone number, card or IBAN.
+bool is_group(std::string_view word) {
+  constexpr std::size_t kLongest = 20;
+  return word.size() <= kLongest && std::all_of(word.begin(), word.end(), [](char c) {
+           return is_digit(c) || is_upper(c) || c == '(' || c == ')' || c == '+' || c == '-' || c == '.';
+         });
+}
+
+struct Key {
+  std::size_t begin = std::string_view::npos;  ///< npos: none
+  std::size_t end = std::string_view::npos;    ///< npos: its last line has not come
+};
+
+/// The last private key, or the beginning of one.
+Key last_private_key(std::string_view text) {
+  constexpr std::string_view kKeyEnds = "-----END ", kDashes = "-----";
+  Key key{.begin = text.rfind(kKeyBegins)};
+  if (key.begin == std::string_view::npos) {
+    // Its first line may be on the way.
+    for (std::size_t n = std::min(kKeyBegins.size(), text.size()); n > 1 && key.begin == std::string_view::npos; --n)
+      if (text.ends_with(kKeyBegins.substr(0, n))) key.begin = text.size() - n;
+    return key;
+  }
+  const std::size_t last_line = text.find(kKeyEnds, key.begin);
+  if (last_line == std::string_view::npos) return key;
+  const std::size_t dashes = text.find(kDashes, last_line + kKeyEnds.size());
+  if (dashes != std::string_view::npos) key.end = dashes + kDashes.size();
+  return key;
+}
+
+}  // namespace
+
+bool is_word_part(char c) {
+  return is_word(c) || c == '.' || c == '%' || c == '+' || c == '-' || c == '@' || c == ':' || c == '(' || c == ')' ||
+         static_cast<unsigned char>(c) >= 0x80;
+}
+
+std::size_t word_end(std::string_view text, std::size_t i) {
+  while (i < text.size() && is_word_part(text[i])) ++i;
+  return i;
+}
+
+std::size_t open_end(std::string_view text, const Detectors& detectors) {
+  constexpr std::size_t kLongestNumber = 64;  // with the blanks between its groups
+  constexpr std::size_t kPatternReach = 256;
+  std::size_t at = text.size();
+  const auto word_begin = [&](std::size_t i) {
+    while (i > 0 && is_word_part(text[i - 1])) --i;
+    return i;
+  };
+  at = word_begin(at);
+  std::size_t last = text.size();
+  // Groups of a number: each with one blank behind it.
+  while (is_group(text.substr(at, last - at)) && at > 0 && is_blank(text[at - 1]) &&
+         text.size() - at < kLongestNumber) {
+    const std::size_t before = word_begin(at - 1);
+    if (before == at - 1 || !is_group(text.substr(before, at - 1 - before))) break;
+    last = at - 1;
+    at = before;
+  }
+  if ((detectors.on() & bit_of(Detector::pattern)) != 0) {
+    const std::size_t line = text.rfind('\n');
+    const std::size_t from = line == std::string_view::npos ? 0 : line + 1;
+    at = std::min(at, std::max(from, text.size() - std::min(text.size(), kPatternReach)));
+  }
+  if (const Key key = last_private_key(text); key.end == std::string_view::npos)
+    at = std::min(at, key.begin);
+  else if (at >= key.begin)
+    at = std::max(at, key.end);  // not in the middle of what is whole
+  return std::max(at, text.size() - std::min(text.size(), kMostOpen));
+}
+
+}  // namespace gw::guard

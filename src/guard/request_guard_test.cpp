@@ -1,0 +1,213 @@
+#include "guard/request_guard.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "base/sha256.h"
+#include "guard/multipart.h"
+
+namespace gw::guard {
+namespace {
+
+constexpr const char* kJson = "application/json";
+
+std::string mark(std::string_view type, std::string_view value) {
+  return "[" + std::string(type) + "_REDACTED:" + sha256_hex("ws::" + std::string(value)).substr(0, 16) + "]";
+}
+
+const RequestGuard& plain_guard() {
+  static const RequestGuard g({}, 1 << 20);
+  return g;
+}
+
+Judgement judge(std::string_view body, std::string_view type = kJson, Mode mode = Mode::redact_upstream,
+                const RequestGuard& guard = plain_guard(), std::size_t slice = 1 << 20) {
+  RequestGuard::Case open(guard, mode, type, body, "ws");
+  while (!open.step(slice)) {
+  }
+  return open.judgement();
+}
+/// What goes to the provider.
+std::string forwarded(std::string_view body, std::string_view type = kJson, const RequestGuard& guard = plain_guard()) {
+  const Judgement j = judge(body, type, Mode::redact_upstream, guard);
+  if (j.verdict == Verdict::unsure) return "unsure: " + j.error;
+  return j.verdict == Verdict::replace ? j.replacement : std::string(body);
+}
+
+std::string unreadable(std::vector<std::string_view> types, std::vector<std::string_view> encodings = {}) {
+  return plain_guard().unreadable(types, encodings);
+}
+
+TEST(RequestGuard, ReadsJsonTextAndFormsAndNothingElse) {
+  for (const char* type : {"", " ", "application/json", "Application/JSON; charset=utf-8", "application/vnd.api+json",
+                           "text/plain", "text/event-stream;x=y", "application/x-www-form-urlencoded",
+                           "multipart/form-data; boundary=x", "application/x-ndjson"})
+    EXPECT_EQ(unreadable({type}), "") << type;
+  for (const char* type : {"application/pdf", "audio/mpeg", "json", "application/json/x", "multipart/mixed",
+                           "application/jsonx", "/", "text", "a b/json", ";"})
+    EXPECT_TRUE(unreadable({type}).starts_with("unsupported content type for pii guardrail mode: \"")) << type;
+  EXPECT_EQ(unreadable({}), "");
+  EXPECT_EQ(unreadable({"application/json", "text/plain"}), "more than one content type");
+  EXPECT_EQ(unreadable({kJson}, {"gzip"}), "unsupported content encoding for pii guardrail mode: \"gzip\"");
+  EXPECT_EQ(unreadable({kJson}, {"identity", ""}), "");
+}
+
+TEST(RequestGuard, TheModeDecidesWhatComesOfAFinding) {
+  const std::string body = R"({"user":"a@b.co"})";
+  EXPECT_EQ(judge(body, kJson, Mode::block).verdict, Verdict::refuse);
+  EXPECT_EQ(judge(body, kJson, Mode::observe).verdict, Verdict::found);
+  const Judgement replaced = judge(body);
+  EXPECT_EQ(replaced.verdict, Verdict::replace);
+  EXPECT_EQ(replaced.counts[static_cast<std::size_t>(Kind::email)], 1u);
+  for (const Mode mode : {Mode::block, Mode::observe, Mode::redact_upstream}) {
+    EXPECT_EQ(judge("{}", kJson, mode).verdict, Verdict::pass);
+    const Judgement unsure = judge("a\xff", kJson, mode);
+    EXPECT_EQ(unsure.verdict, Verdict::unsure);
+    EXPECT_EQ(unsure.error, "redact request body: non-json body is not valid utf-8");
+  }
+}
+
+TEST(RequestGuard, NamesUnderPropertiesOfASchemaAreNoValues) {
+  for (
+      const char* body :
+      {R"({"parameters":{"type":"object","properties":{"email":{"type":"string"},"api_key":{"$ref":"#/$defs/k"}}}})",
+       R"({"input_schema":{"properties":{"token":{},"secret":true,"password":{ "description" : "x"}}}})",
+       R"({"schema":{"$defs":{"token":{"anyOf":[{"type":"null"}]}},"properties":{"a":{"properties":{"ssn":{"type":"string"}}}}}})"})
+    EXPECT_EQ(forwarded(body), body);
+  // What is no schema is a value, also there.
+  EXPECT_EQ(forwarded(R"({"properties":{"email":"x"}})"), R"({"properties":{"email":")" + mark("FIELD", "x") + "\"}}");
+  EXPECT_EQ(forwarded(R"({"properties":{"token":{"value":"x"}}})"),
+            R"({"properties":{"token":")" + mark("FIELD", R"({"value":"x"})") + "\"}}");
+  EXPECT_EQ(forwarded(R"({"properties":[{"token":{"type":"x"}}]})"),
+            R"({"properties":[{"token":")" + mark("FIELD", R"({"type":"x"})") + "\"}]}");
+  // Below a schema's names everything is searched.
+  EXPECT_EQ(forwarded(R"({"properties":{"email":{"type":"string","default":"a@b.co"}}})"),
+            R"({"properties":{"email":{"type":"string","default":")" + mark("EMAIL", "a@b.co") + "\"}}}");
+}
+
+TEST(RequestGuard, AccountingFieldsOfRequestsPass) {
+  for (const char* body : {R"({"max_tokens":5,"max_completion_tokens":6,"max_output_tokens":7})",
+                           R"({"stream_options":{"include_usage":true},"logit_bias":{"50256":-100},"seed":1741570283})",
+                           R"({"thinking":{"type":"enabled","budget_tokens":1024}})"})
+    EXPECT_EQ(forwarded(body), body);
+}
+
+TEST(RequestGuard, EncodedContentIsPassedOverAndSaidSo) {
+  const std::string data(400, 'A');
+  for (const std::string& value : {"data:image/png;base64," + data, data, "data:audio/wav;base64," + data + "+/=="}) {
+    const std::string body = R"({"image_url":{"url":")" + value + R"("}})";
+    const Judgement j = judge(body);
+    EXPECT_EQ(j.verdict, Verdict::pass) << body;
+    EXPECT_EQ(j.skipped, 1u);
+  }
+  EXPECT_EQ(judge(R"({"text":")" + data + " a@b.co\"}").verdict, Verdict::replace);
+  EXPECT_EQ(judge(R"({"text":"data:text/plain,)" + data + "-a@b.co\"}").verdict, Verdict::replace);
+}
+
+TEST(RequestGuard, NumbersOfJsonAreComparedWithCardsAndPatterns) {
+  BodyOptions options;
+  options.detectors.payment_card = true;
+  options.detectors.patterns = {{.name = "member", .regex = "^77[0-9]{6}$"}};
+  const RequestGuard guard(options, 1 << 20);
+  EXPECT_EQ(forwarded(R"({"n":[ 4111111111111111 ,77123456,4155551212,1741570283000]})", kJson, guard),
+            R"({"n":[ ")" + mark("CARD", "4111111111111111") + R"(" ,")" + mark("MEMBER", "77123456") +
+                R"(",4155551212,1741570283000]})");
+  EXPECT_EQ(forwarded(" 4111111111111111\n", kJson, guard), " \"" + mark("CARD", "4111111111111111") + "\"\n");
+  EXPECT_EQ(forwarded(R"({"usage":{"total_tokens":4111111111111111}})", kJson, guard),
+            R"({"usage":{"total_tokens":4111111111111111}})");
+}
+
+TEST(RequestGuard, FormFieldsAreDecodedSearchedAndWrittenBack) {
+  constexpr const char* kForm = "application/x-www-form-urlencoded";
+  EXPECT_EQ(forwarded("a=1&q=x+jane%40example.org%21&b=%7e", kForm),
+            "a=1&q=x+%5BEMAIL_REDACTED%3A" + sha256_hex("ws::jane@example.org").substr(0, 16) + "%5D%21&b=%7e");
+  EXPECT_EQ(forwarded("access_token=abc&x", kForm),
+            "access_token=%5BFIELD_REDACTED%3A" + sha256_hex("ws::abc").substr(0, 16) + "%5D&x");
+  for (const char* body : {"", "&&", "=", "a", "a=%", "a=%zz&max_tokens=5", "token=&b=1"})
+    EXPECT_EQ(forwarded(body, kForm), body);
+  const std::string once = forwarded("q=a%40b.co&token=x", kForm);
+  EXPECT_EQ(forwarded(once, kForm), once);
+}
+
+constexpr const char* kMultipart = "multipart/form-data; boundary=\"B b\"";
+std::string part(std::string_view headers, std::string_view content) {
+  return "--B b\r\n" + std::string(headers) + "\r\n\r\n" + std::string(content) + "\r\n";
+}
+
+TEST(RequestGuard, PartsAreSearchedByTheirTypes) {
+  const auto body = [](std::string_view email, std::string_view name, std::string_view secret) {
+    return part("Content-Disposition: form-data; name=\"prompt\"", "mail " + std::string(email)) +
+           part("Content-Disposition: form-data; name=\"file\"; filename=\"" + std::string(name) + "\"",
+                "{\"c\": \"" + std::string(email) + "\"}\n{\"max_tokens\":1}\n") +
+           part("content-type: audio/mpeg\r\nContent-Disposition: form-data; name=\"sound\"", "\xff\xfb a@b.co") +
+           part("Content-Disposition: form-data; name=\"password\"", secret) + "--B b--\r\n";
+  };
+  const Judgement j = judge(body("a@b.co", "c@d.ef", "x"), kMultipart);
+  ASSERT_EQ(j.verdict, Verdict::replace) << j.error;
+  EXPECT_EQ(j.replacement, body(mark("EMAIL", "a@b.co"), mark("EMAIL", "c@d.ef"), mark("FIELD", "x")));
+  EXPECT_EQ(j.skipped, 1u);
+  EXPECT_EQ(forwarded(j.replacement, kMultipart), j.replacement);
+}
+
+TEST(RequestGuard, FormsThatCannotBeReadAreNotJudged) {
+  const std::string good = part("Content-Disposition: form-data; name=\"a\"", "b") + "--B b--";
+  EXPECT_EQ(forwarded(good, kMultipart), good);
+  for (const std::string& body :
+       {std::string("x"), std::string("--B b"), good.substr(0, good.size() - 2), "a@b.co\r\n" + good,
+        good + "\r\na@b.co", part("Content-Disposition: form-data; name=\"a\"", "\xff") + "--B b--"})
+    EXPECT_EQ(judge(body, kMultipart).verdict, Verdict::unsure) << body;
+  EXPECT_EQ(judge(good, "multipart/form-data").verdict, Verdict::unsure);
+}
+
+TEST(RequestGuard, SlicesOfFormsDoNotMatter) {
+  std::mt19937 random(4);
+  static constexpr std::string_view kPieces[] = {"a@b.co",
+                                                 "%40",
+                                                 "=",
+                                                 "&",
+                                                 "token",
+                                                 "\r\n",
+                                                 "--B b",
+                                                 "--",
+                                                 "name=\"token\"",
+                                                 "Content-Disposition: form-data; ",
+                                                 "\r\n\r\n",
+                                                 "filename=\"",
+                                                 "\"",
+                                                 "x",
+                                                 "{\"secret\":1}",
+                                                 "4155551212",
+                                                 "+",
+                                                 "%",
+                                                 "content-type: image/png"};
+  int replaced = 0;
+  for (int round = 0; round < 20000; ++round) {
+    std::string body = round % 2 == 0 ? "--B b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n" : "a=";
+    for (auto n = random() % 12; n > 0; --n) body += kPieces[random() % std::size(kPieces)];
+    if (round % 2 == 0) body += "\r\n--B b--";
+    const char* type = round % 2 == 0 ? kMultipart : "application/x-www-form-urlencoded";
+    const Judgement whole = judge(body, type);
+    const Judgement sliced = judge(body, type, Mode::redact_upstream, plain_guard(), 1 + random() % 9);
+    ASSERT_EQ(whole.verdict, sliced.verdict) << body;
+    ASSERT_EQ(whole.replacement, sliced.replacement) << body;
+    if (whole.verdict != Verdict::replace) continue;
+    ++replaced;
+    ASSERT_EQ(judge(whole.replacement, type).verdict, Verdict::pass) << body << "\n" << whole.replacement;
+  }
+  EXPECT_GT(replaced, 2000);
+}
+
+TEST(RequestGuard, ALongBodyIsJudgedInTurns) {
+  std::string body = R"({"messages":[{"content":")";
+  while (body.size() < 1 << 20) body += "The quick brown fox is 42 years old, said gc_sweep.cpp. ";
+  body += "\"}]}";
+  RequestGuard::Case open(plain_guard(), Mode::block, kJson, body, "ws");
+  int turns = 1;
+  while (!open.step(64 * 1024)) ++turns;
+  EXPECT_GE(turns, 16);
+  EXPECT_EQ(open.judgement().verdict, Verdict::pass);
+}
+
+}  // namespace
+}  // namespace gw::guard
