@@ -9,15 +9,15 @@
 #include <memory>
 #include <string>
 
+#include "provider/usage_chunk_filter.h"
+
 namespace gw::proxy {
 namespace {
 
 /// Collects what the relay tells, and refuses publication as often as asked.
 struct Observed final : RelayObserver {
   std::string request, response;
-  int status = 0;
-  int published = 0;
-  int refusals = 0;
+  int status = 0, published = 0, refusals = 0;
   std::string client_had_when_published;
   std::function<std::string()> client_bytes;
   provider::UsageChunkFilter* filter = nullptr;  ///< set to work at the answer's head

@@ -62,7 +62,8 @@ export class MockProvider {
       text,
     };
     this.requests.push(seen);
-    const body = request.headers['content-type']?.includes('json') && text ? JSON.parse(text) : {};
+    const form = request.headers['content-type']?.startsWith('multipart/');
+    const body = text && !form ? JSON.parse(text) : {};
     const route = request.url.split('?')[0];
     if (route === '/v1/chat/completions') return openaiChat(body, response);
     if (route === '/v1/responses') return openaiResponses(body, response);

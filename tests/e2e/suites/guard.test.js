@@ -8,6 +8,7 @@ import OpenAI, { toFile } from 'openai';
 import Anthropic from '@anthropic-ai/sdk';
 import { sameBytes } from '../lib/compare.js';
 import { chatAnswer, chatRequest, get, json, kCompletions, post, reply, unique } from '../lib/http.js';
+import { head } from '../lib/peer.js';
 import { MockProvider, kText } from '../lib/mock_provider.js';
 import { scenario } from '../lib/world.js';
 import { until } from '../lib/wait.js';
@@ -381,6 +382,46 @@ scenario('answers: what cannot be judged is a 503', async (world) => {
   assert.equal(long.response.status, 503);
   const image = await setUpAnswers(world, 'redact', Buffer.from('a@b.co \xff', 'latin1'), [['Content-Type', 'image/png']]);
   assert.equal(image.response.status, 200);
+});
+
+scenario('answers: one that breaks off while it is held is a 502, not half an answer', async (world) => {
+  const { upstream, routes } = await world.routed();
+  routes.on('*', async (request, peer) => {
+    await peer.write(head('HTTP/1.1 200 OK', [...kJson, ['Content-Length', '500']]));
+    await peer.write('{"half":');
+    peer.destroy();
+  });
+  const gateway = await world.gateway({ openai: upstream.url, config: { pii: { response: 'redact' } } });
+  const client = await world.client(gateway);
+  await client.write(post(kCompletions, chatRequest(), kJson));
+  const response = await client.readResponse();
+  assert.equal(response.status, 502);
+  assert.ok(!response.body.includes('half'), response.body.toString());
+  assert.equal((await trace(gateway, response)).metadata.outcome, 'upstream_error');
+});
+
+scenario('answers: with usage asked for, both filters work on a stream', async (world) => {
+  const usage = 'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}\n\n';
+  const { upstream, routes } = await world.routed();
+  routes.on('*', async (request, peer) => {
+    const body = delta('to ja') + delta('ne@b.co, ') + usage + 'data: [DONE]\n\n';
+    await peer.write(reply(body, [['Content-Type', 'text/event-stream']]));
+  });
+  const config = { pii: { response: 'redact' }, accounting: { include_usage: 'inject' } };
+  const gateway = await world.gateway({ openai: upstream.url, config });
+  const client = await world.client(gateway);
+  await client.write(post(kCompletions, chatRequest({ stream: true }), kJson));
+  const response = await client.readResponse();
+  const text = response.body.toString();
+  assert.ok(text.includes(mark('EMAIL', 'jane@b.co')) && !text.includes('usage') && text.endsWith('[DONE]\n\n'), text);
+  assert.equal((await trace(gateway, response)).total_tokens, 7);
+});
+
+scenario('answers: upgrades are refused, since what providers say there is not looked at', async (world) => {
+  const env = await setUp(world, { response: 'redact' });
+  await env.client.write(get('/openai/v1/realtime', [['Connection', 'Upgrade'], ['Upgrade', 'websocket']]));
+  assert.equal((await env.client.readResponse()).status, 503);
+  assert.equal(env.seen.length, 0);
 });
 
 scenario('answers: a value that is split over events of a stream is replaced, the rest streams', async (world) => {

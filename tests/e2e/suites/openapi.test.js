@@ -90,6 +90,7 @@ async function setUp(world, config = {}, headers = {}) {
     config: {
       tracing: { capture_bodies: true },
       accounting: { include_usage: 'inject' },
+      pii: { mode: 'observe' },
       providers: { rich: { kind: 'openai', upstream: upstream.url, prefix: '/rich' } },
       ...config,
     },
