@@ -138,7 +138,6 @@ std::unique_ptr<pipeline::RequestMetrics> make_metrics(const config::Config& c) 
                                         }});
 }
 
-
 Result<route::ProxySettings> proxies_from_environment() {
   return route::ProxySettings::from_environment([](const char* name) {
     const char* v = std::getenv(name);

@@ -37,11 +37,13 @@ int dispatch(const Context& c, Args args) {
 }  // namespace
 
 std::span<const Command> all_commands() {
-  static const std::vector<Command> commands{
-      serve_command(),  version_command(), config_validate_command(), shell_init_command(),  wrap_command(),
-      report_command(), debug_command(),   doctor_command(),          diagnostics_command(), export_command(),
-      backup_command(), import_command(),  reprice_command(),         erase_command(),       keys_command(),
-      reload_command(), guard_test_command(), demo_command(),    completion_command()};
+  static const std::vector<Command> commands{serve_command(),      version_command(),    config_validate_command(),
+                                             shell_init_command(), wrap_command(),       report_command(),
+                                             debug_command(),      doctor_command(),     diagnostics_command(),
+                                             export_command(),     backup_command(),     import_command(),
+                                             reprice_command(),    erase_command(),      keys_command(),
+                                             reload_command(),     guard_test_command(), demo_command(),
+                                             completion_command()};
   return commands;
 }
 

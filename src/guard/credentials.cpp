@@ -124,7 +124,7 @@ class Scanner {
 
 }  // namespace
 
-const std::array<std::uint64_t, 256> kCredentialsByByte = kFormsByByte;
+const std::array<std::uint64_t, 256> kCredentialsByByte = kFormsByPlace[1];
 
 bool credential_starts(std::string_view text, std::size_t i) {
   const char c = text[i];
@@ -136,8 +136,7 @@ bool credential_starts(std::string_view text, std::size_t i) {
   if (c == '-' && text.substr(i, 5) == kDashes) return true;
   if (i < 2) return false;
   const std::string_view head = text.substr(0, i + 1);
-  for (std::uint64_t left = forms_ending(text, i);
-       left != 0; left &= left - 1)
+  for (std::uint64_t left = forms_ending(text, i); left != 0; left &= left - 1)
     if (head.ends_with(kForms[static_cast<std::size_t>(std::countr_zero(left))].prefix)) return true;
   return false;
 }

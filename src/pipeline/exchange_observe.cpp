@@ -451,7 +451,7 @@ void Exchange::fill_bodies(ExchangeRecord& r, const capture::BodyCapture& reques
   body_redactions_ = judgement_ ? judgement_->counts : guard::Counts{};
   body_skipped_ = judgement_ ? judgement_->skipped : 0;
   const bool stores_answer = request_capture_.on() && policy_.mode != guard::Mode::off &&
-                             services_.response_body_redactor != nullptr;  // which counts the same again
+                             snapshot_.response_body_redactor != nullptr;  // which counts the same again
   if (answer_guard_ != nullptr && !stores_answer)
     for (std::size_t k = 0; k < guard::kKinds; ++k) body_redactions_[k] += answer_guard_->counts()[k];
   if (!request_capture_.on()) return;

@@ -108,7 +108,7 @@ struct Snapshot : Stages {
   guard::KindNames kind_names;                         ///< of what redaction counts
   std::unique_ptr<AnswerPolicy> answers;               ///< null: answers are not looked at
   std::unique_ptr<guard::RequestGuard> request_guard;  ///< null: no policy has requests looked at
-  std::unique_ptr<guard::BodyRedactor> id_redactor;  ///< of ids of sessions and lineage that clients send; null: off
+  std::unique_ptr<guard::BodyRedactor> id_redactor;    ///< of ids of sessions and lineage that clients send; null: off
   std::string cors_allow_headers;
   PriceBook prices;
   HeldCredentials held;

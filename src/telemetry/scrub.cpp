@@ -230,7 +230,10 @@ std::string_view scrub(std::string_view text, std::string& scratch) {
     find(std::string_view(out), found);
     changed = replace(out, found) || changed;
   };
-  pass([](std::string_view t, Matches& m) { guard::find_credentials(t, m); });
+  pass([](std::string_view t, Matches& m) {
+    guard::Scan scan;
+    guard::find_credentials(t, scan, t.size(), {}, m);
+  });
   pass([](std::string_view t, Matches& m) { kTokens.find(guard::Detector::token, t, m); });
   pass(find_bearers);
   pass(find_assignments);
