@@ -31,7 +31,7 @@ struct DetectorOptions {
   bool payment_card = false;
   bool iban = false;
   bool ip_address = false;
-  std::vector<PatternOptions> patterns;
+  std::vector<PatternOptions> patterns{};
 };
 
 /// In the order in which they are applied, each to what the ones before left. Issued credentials come first, so that no

@@ -10,6 +10,7 @@
 #include "capture/body_capture.h"
 #include "capture/stream_end.h"
 #include "guard/answer_guard.h"
+#include "guard/body_redactor.h"
 #include "guard/placeholder.h"
 #include "guard/policy.h"
 #include "guard/request_guard.h"
@@ -33,6 +34,8 @@ struct StoredId;
 
 /// Bytes of a text whose tokens are counted before others have their turn; some take a millisecond.
 inline constexpr std::size_t kCountedSlice = 4096;
+/// Bytes of a body that is redacted before it is stored.
+inline constexpr std::size_t kRedactedSlice = 64 * 1024;
 
 class Exchange final : private proxy::RelayObserver {
  public:
@@ -152,6 +155,7 @@ class Exchange final : private proxy::RelayObserver {
   bool begin_finish();
   bool repeats_usage();
   bool count_tokens();
+  bool redact_stored();
   void begin_estimate();
   void on_stream_text(std::string_view text);
   void price(ExchangeRecord& record);
@@ -245,7 +249,8 @@ class Exchange final : private proxy::RelayObserver {
   std::unique_ptr<guard::Judgement> judgement_;   ///< of the request, where a policy asks for one
   const http::ResponseHead* response_ = nullptr;  ///< the provider's answer, while its relay lives
   const LocalAnswer* local_ = nullptr;            ///< or our own
-  std::string redacted_request_, redacted_response_;
+  /// What is stored of the bodies, where that is redacted.
+  std::unique_ptr<guard::BodyRedactor::Job> stored_request_, stored_response_;
   guard::Counts body_redactions_{};
   std::uint32_t header_redactions_ = 0;
   std::uint32_t body_skipped_ = 0;

@@ -148,11 +148,25 @@ bool Exchange::count_tokens() {
     if (!websocket_->count_unstated(kCountedSlice)) return false;
   }
   counting_ = begin_finish() || counting_;
-  if (!counting_) return true;
-  if (!estimator_.step(kCountedSlice)) return false;
-  estimate_ = estimator_.result();
-  counting_ = false;
-  return true;
+  if (counting_) {
+    if (!estimator_.step(kCountedSlice)) return false;
+    estimate_ = estimator_.result();
+    counting_ = false;
+  }
+  return redact_stored();
+}
+
+/// A slice of what is to be stored of the bodies; a long one would keep the other connections waiting. True: all of it.
+bool Exchange::redact_stored() {
+  if (!request_capture_.on() || policy_.mode == guard::Mode::off) return true;
+  const auto step = [this](const guard::BodyRedactor* redactor, const capture::BodyCapture& body, auto& job) {
+    if (redactor == nullptr) return true;
+    if (job == nullptr)
+      job = std::make_unique<guard::BodyRedactor::Job>(*redactor, body.text(), tenant_workspace(), guard::BodyFormat{});
+    return job->step(kRedactedSlice);
+  };
+  return step(snapshot_.request_body_redactor.get(), request_capture_, stored_request_) &&
+         step(snapshot_.response_body_redactor.get(), response_capture_, stored_response_);
 }
 
 /// Makes the record and publishes it. False: the ring has no room at the moment. True: done, or given up and counted.
@@ -458,24 +472,32 @@ void Exchange::fill_bodies(ExchangeRecord& r, const capture::BodyCapture& reques
   r.request_body = request.text();
   r.response_body = response.text();
   if (policy_.mode == guard::Mode::off) return;
-  const std::string_view workspace = tenant_workspace();
-  const auto redact = [&](const guard::BodyRedactor* redactor, const capture::BodyCapture& body, std::string& out,
-                          std::string_view& to) {
+  using Job = guard::BodyRedactor::Job;
+  const auto redact = [&](const guard::BodyRedactor* redactor, const capture::BodyCapture& body,
+                          std::unique_ptr<Job>& job, std::string_view& to) {
     if (redactor == nullptr) return true;
     r.redaction_truncated = r.redaction_truncated || body.truncated();
     if (&body == &request && judgement_ != nullptr) {  // the guard has counted the same
       for (std::size_t k = 0; k < guard::kKinds; ++k) body_redactions_[k] -= judgement_->counts[k];
       body_skipped_ -= judgement_->skipped;
     }
-    const auto outcome = redactor->redact(body.text(), workspace, out);
+    if (job == nullptr) job = std::make_unique<Job>(*redactor, body.text(), tenant_workspace(), guard::BodyFormat{});
+    while (!job->step(kRedactedSlice)) {
+    }
+    const auto& outcome = job->outcome();
     if (outcome.failed) return false;
     for (std::size_t k = 0; k < guard::kKinds; ++k) body_redactions_[k] += outcome.counts[k];
     body_skipped_ += outcome.skipped;
-    to = outcome.changed ? std::string_view(out) : body.text();
+    to = outcome.changed ? std::string_view(job->out()) : body.text();
     return true;
   };
-  const bool failed = !redact(snapshot_.request_body_redactor.get(), request, redacted_request_, r.request_body) ||
-                      !redact(snapshot_.response_body_redactor.get(), response, redacted_response_, r.response_body);
+  // Those of a websocket's answers are redacted here, the exchange's own have been before.
+  if (&request != &request_capture_) {
+    stored_request_.reset();
+    stored_response_.reset();
+  }
+  const bool failed = !redact(snapshot_.request_body_redactor.get(), request, stored_request_, r.request_body) ||
+                      !redact(snapshot_.response_body_redactor.get(), response, stored_response_, r.response_body);
   if (failed) {
     r.request_body = r.response_body = {};
     r.redaction_storage_drop = true;

@@ -116,6 +116,7 @@ scenario('redact_upstream: redacting what was redacted changes nothing', async (
 
 scenario('block: what holds something private is answered 403, logged and traced', async (world) => {
   const env = await setUp(world, { mode: 'block' }, { tracing: { capture_bodies: true } });
+  let refused = 0;
   for (const [kind, written, value] of kPlanted) {
     const response = await env.send(`{"model":"gpt-4o-mini","messages":[{"role":"user","content":"${written}"}]}`);
     assert.equal(response.status, 403);
@@ -127,7 +128,11 @@ scenario('block: what holds something private is answered 403, logged and traced
     assert.ok(stored.request_body.includes('_REDACTED:'), stored.request_body);
     assert.ok(!stored.request_body.includes(value), stored.request_body);
     assert.equal(stored.model, 'gpt-4o-mini');
-    const line = env.gateway.log('pii guardrail denied request').at(-1);
+    refused += 1;
+    const line = await until(
+      () => env.gateway.log('pii guardrail denied request')[refused - 1],
+      `log line ${refused} of a refusal`,
+    );
     const { time, level, msg, ...fields } = line;
     assert.equal(level, 'WARN');
     assert.deepEqual(fields, {
@@ -451,4 +456,21 @@ scenario('answers: SDK calls that hold nothing private are read as ever, also in
     assert.equal((await anthropic.messages.create(claude)).content[0].text, kText);
     assert.equal(await anthropic.messages.stream(claude).finalText(), kText);
   }
+});
+
+scenario('long bodies are redacted for the store between the turns of other connections', async (world) => {
+  const text = `${'The quick brown fox, '.repeat(45000)}jane@example.org`;
+  const { upstream, routes } = await world.routed();
+  routes.on('*', async (request, peer) => peer.write(reply(json({ choices: [{ message: { content: text } }] }), kJson)));
+  const gateway = await world.gateway({ openai: upstream.url, config: { tracing: { capture_bodies: true } } });
+  const client = await world.client(gateway);
+  await client.write(post(kCompletions, chatRequest({ user: text }), kJson));
+  const response = await client.readResponse();
+  assert.ok(response.body.includes('jane@example.org'), 'what the client gets is untouched');
+  const stored = await trace(gateway, response);
+  for (const body of [stored.request_body, stored.response_body]) {
+    assert.ok(body.includes(mark('EMAIL', 'jane@example.org')), 'redacted at its end');
+    assert.ok(!body.includes('jane@'), 'nothing is left');
+  }
+  assert.deepEqual(stored.metadata.redaction_counts, { email: 2 });
 });
