@@ -163,7 +163,11 @@ void AnswerGuard::look(bool ended, std::string& out) {
     redacted.append(held_, whole);
     held_ = std::move(redacted);
   }
+#ifdef GW_PLANT_BUG
+  out.append(held_, 0, go > 100 ? go - 1 : go);
+#else
   out.append(held_, 0, go);
+#endif
   held_.erase(0, go);
   // What stays is read again each time, so a lot of it is read more rarely.
   constexpr std::size_t kOften = 16 * 1024;
