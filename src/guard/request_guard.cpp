@@ -74,10 +74,17 @@ std::string RequestGuard::unreadable(std::span<const std::string_view> content_t
 RequestGuard::Case::Case(const RequestGuard& guard, Mode mode, std::string_view content_type, std::string_view body,
                          std::string_view workspace_id)
     : mode_(mode),
-      boundary_(multipart_boundary(content_type)),
-      job_(guard.redactor_, body, workspace_id, format_of(content_type, boundary_)) {}
+      boundary_(media_type(content_type) == kMultipart ? multipart_boundary(content_type) : std::string()),
+      job_(guard.redactor_, body, workspace_id, format_of(content_type, boundary_)) {
+  // Text in UTF-16 would pass for text without findings. What is no text stands in parts of forms only.
+  if (boundary_.empty() && body.find('\0') != std::string_view::npos) {
+    judgement_.verdict = Verdict::unsure;
+    judgement_.error = "redact request body: it holds NUL bytes";
+  }
+}
 
 bool RequestGuard::Case::step(std::size_t bytes) {
+  if (judgement_.verdict == Verdict::unsure) return true;
   if (!job_.step(bytes)) return false;
   const BodyRedactor::Outcome& outcome = job_.outcome();
   judgement_.counts = outcome.counts;

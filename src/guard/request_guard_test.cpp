@@ -68,6 +68,14 @@ TEST(RequestGuard, TheModeDecidesWhatComesOfAFinding) {
   }
 }
 
+TEST(RequestGuard, TextOfAnotherEncodingIsNotJudged) {
+  std::string wide;
+  for (const char c : std::string_view(R"({"user":"a@b.co"})")) wide.append(1, c).append(1, '\0');
+  for (const Mode mode : {Mode::block, Mode::redact_upstream})
+    for (const char* type : {kJson, "text/plain; charset=utf-16", "application/json; boundary=x"})
+      EXPECT_EQ(judge(wide, type, mode).verdict, Verdict::unsure) << type;
+}
+
 TEST(RequestGuard, NamesUnderPropertiesOfASchemaAreNoValues) {
   for (
       const char* body :

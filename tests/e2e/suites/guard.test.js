@@ -474,3 +474,40 @@ scenario('long bodies are redacted for the store between the turns of other conn
   }
   assert.deepEqual(stored.metadata.redaction_counts, { email: 2 });
 });
+
+scenario('a body that comes slowly takes no permit before it is whole', async (world) => {
+  const auth = { enabled: true, keys: [{ id: 'k', token: 'token-of-a-slow-client', role: 'developer' }] };
+  const env = await setUp(world, { mode: 'block' }, { auth, limits: { per_key: { concurrent_requests: 1 } } });
+  const fields = [...kJson, ['X-OngoingAI-Gateway-Key', 'token-of-a-slow-client'], ['Authorization', 'Bearer x']];
+  const slow = await world.client(env.gateway);
+  const request = post(kCompletions, chatRequest(), fields);
+  await slow.write(request.subarray(0, request.length - 5));
+  await until(async () => (await env.send(chatRequest(), fields)).status === 200, 'another request is answered');
+  await slow.write(request.subarray(request.length - 5));
+  assert.equal((await slow.readResponse()).status, 200);
+  const blocked = await env.send(chatRequest({ user: 'a@b.co' }), fields);
+  assert.equal(blocked.status, 403);
+  assert.equal((await env.send(chatRequest(), fields)).status, 200, 'a refused request gives its permit back');
+  const line = await env.gateway.waitLog((l) => l.msg === 'pii guardrail denied request', 'the refusal');
+  assert.deepEqual([line.org_id, line.workspace_id, line.key_id], ['default', 'default', 'k']);
+});
+
+scenario('a policy may hold for one key alone', async (world) => {
+  const auth = {
+    enabled: true,
+    keys: ['strict', 'free'].map((id) => ({ id, token: `token-of-the-${id}-client`, role: 'developer' })),
+  };
+  const scopes = [{ match: { key_id: 'strict' }, mode: 'block', policy_id: 'strict/v1' }];
+  const env = await setUp(world, { mode: 'off', scopes }, { auth });
+  const answers = [];
+  for (const id of ['strict', 'free']) {
+    const key = [['X-OngoingAI-Gateway-Key', `token-of-the-${id}-client`], ['Authorization', 'Bearer x']];
+    answers.push((await env.send(chatRequest({ user: 'a@b.co' }), [...kJson, ...key])).status);
+  }
+  assert.deepEqual(answers, [403, 200]);
+  const policies = await until(() => {
+    const rows = env.gateway.rows('SELECT metadata FROM traces');
+    return rows.length === 2 && rows.map((row) => JSON.parse(row.metadata).redaction_policy_id).sort();
+  }, 'both traces are stored');
+  assert.deepEqual(policies, ['default/v1', 'strict/v1']);
+});
