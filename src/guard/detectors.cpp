@@ -269,7 +269,7 @@ unsigned Detectors::candidates(std::string_view text, std::size_t from, std::siz
       default:
         break;
     }
-    return i + 1;
+    return (out & on_) == on_ ? text.size() : i + 1;  // nothing is left to be announced
   });
   if ((on_ & bit_of(Detector::ip)) != 0) {
     const std::size_t colon = text.substr(0, end).find(':', begin);
