@@ -106,7 +106,7 @@ for (const [driver, store] of Object.entries(stores))
 async function policyTable(world, [config, env]) {
   const stranger = { ...owner, id: 'stranger', token: 'token-of-the-stranger', org_id: 'umbrella' };
   const { gateway, upstream } = await setUp(world, [owner, stranger], merge({ auth: { failure_delay_ms: 0 } }, config), env);
-  const soon = new Date(Date.now() + 1000).toISOString();
+  let soon;
   const bad = { '': undefined, wrong: 'a-token-that-nobody-has' };
   const good = {};
   const foreign = {};
@@ -116,6 +116,7 @@ async function policyTable(world, [config, env]) {
     const gone = await made(gateway, { role });
     assert.equal((await revoke(gateway, gone.id)).status, 204);
     bad[`revoked ${role}`] = gone.token;
+    soon = new Date(Date.now() + 1000).toISOString();
     bad[`expired ${role}`] = (await made(gateway, { role, expires_at: soon })).token;
     const turned = await made(gateway, { role });
     assert.equal((await rotate(gateway, turned.id)).status, 200);

@@ -195,7 +195,8 @@ scenario('what was spent is known to a gateway that starts later, also after Red
   assert.ok(before >= 8, `${before} requests of 5 tokens`);
   const later = await env.start();
   env.gateways.push(later);
-  assert.equal((await env.ask(later)).status, 429);
+  for (let i = 0; i < 3; i++) await env.ask(later);
+  assert.ok(env.state.passed <= 10, `${env.state.passed} requests of 5 tokens: what the first one left, no more`);
   for (const gateway of env.gateways) await gateway.stop();
   await env.redis.kill();
   await env.redis.start();
