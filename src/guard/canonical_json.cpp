@@ -1,17 +1,24 @@
 #include "guard/canonical_json.h"
 
+#include <algorithm>
 #include <charconv>
-#include <map>
-#include <utility>
+#include <vector>
 
 #include "base/json_writer.h"
 #include "base/strings.h"
 #include "guard/json_text.h"
+#include "guard/text_class.h"
 
 namespace gw::guard {
 namespace {
 
 constexpr int kMaxDepth = 64;
+
+/// Digits that a double holds, written as they would be again.
+bool is_plain_integer(std::string_view s) {
+  constexpr std::size_t kMost = 15;
+  return !s.empty() && s.size() <= kMost && (s[0] != '0' || s.size() == 1) && std::all_of(s.begin(), s.end(), is_digit);
+}
 
 class Canonical {
  public:
@@ -51,6 +58,7 @@ class Canonical {
     return true;
   }
 
+  /// Appends what it means.
   bool string(std::string& decoded) {
     skip_blanks();
     if (pos_ >= text_.size() || text_[pos_] != '"') return false;
@@ -67,7 +75,7 @@ class Canonical {
            !is_space(text_[pos_]))
       ++pos_;
     const std::string_view s = text_.substr(begin, pos_ - begin);
-    if (s == "true" || s == "false" || s == "null") {
+    if (is_plain_integer(s) || s == "true" || s == "false" || s == "null") {
       out += s;
       return true;
     }
@@ -93,44 +101,73 @@ class Canonical {
 
   bool object(std::string& out, int depth) {
     ++pos_;
-    std::map<std::string, std::string> members;
+    const std::size_t first = members_.size(), names = names_.size(), start = out.size();
+    bool sorted = true;
+    out += '{';
     if (!take('}')) {
       do {
-        std::string name;
-        std::string member;
-        if (!string(name) || !take(':') || !value(member, depth + 1)) return false;
-        members[std::move(name)] = std::move(member);
+        Member m{.name = names_.size(), .name_end = 0, .begin = out.size(), .end = 0};
+        if (!string(names_)) return false;
+        m.name_end = names_.size();
+        append_json_string(out, name(m));
+        out += ':';
+        if (!take(':') || !value(out, depth + 1)) return false;
+        m.end = out.size();
+        out += ',';
+        sorted = sorted && (members_.size() == first || name(members_.back()) < name(m));
+        members_.push_back(m);
       } while (take(','));
       if (!take('}')) return false;
-    }
-    out += '{';
-    for (bool first = true; const auto& [name, member] : members) {
-      if (!std::exchange(first, false)) out += ',';
-      append_json_string(out, name);
-      out += ':';
-      out += member;
+      out.pop_back();
     }
     out += '}';
+    if (!sorted) sort_members(out, start, first);
+    members_.resize(first);
+    names_.resize(names);
     return true;
   }
 
+  struct Member {
+    std::size_t name, name_end;  // in names_
+    std::size_t begin, end;      // of the whole member in the output
+  };
+  std::string_view name(const Member& m) const { return std::string_view(names_).substr(m.name, m.name_end - m.name); }
+
+  /// The object that stands at `start` in `out`; of members with one name the last counts.
+  void sort_members(std::string& out, std::size_t start, std::size_t first) {
+    const auto begin = members_.begin() + static_cast<std::ptrdiff_t>(first);
+    std::stable_sort(begin, members_.end(), [this](const Member& a, const Member& b) { return name(a) < name(b); });
+    std::string sorted(1, '{');
+    for (auto m = begin; m != members_.end(); ++m) {
+      if (m + 1 != members_.end() && name(*m) == name(*(m + 1))) continue;
+      if (sorted.size() > 1) sorted += ',';
+      sorted.append(out, m->begin, m->end - m->begin);
+    }
+    sorted += '}';
+    out.replace(start, std::string::npos, sorted);
+  }
+
+  std::vector<Member> members_;  // of the objects we are in
+  std::string names_;
   std::string_view text_;
   std::size_t pos_ = 0;
 };
 
 }  // namespace
 
-std::string canonical_value(std::string_view value) {
+std::string_view canonical_value(std::string_view value, std::string& scratch) {
   if (value == "null") return {};
-  std::string out;
+  if (is_plain_integer(value)) return value;
+  scratch.clear();
   if (value.starts_with('"')) {
     const JsonString s = scan_json_string(value, 0);
-    decode_json_string(value.substr(s.begin, s.end - s.begin), out);
-    return out;
+    const std::string_view content = value.substr(s.begin, s.end - s.begin);
+    if (!s.escaped) return content;
+    decode_json_string(content, scratch);
+    return scratch;
   }
   Canonical canonical(value);
-  if (canonical.value(out, 0) && canonical.at_end()) return out;
-  return std::string(value);
+  return canonical.value(scratch, 0) && canonical.at_end() ? std::string_view(scratch) : value;
 }
 
 }  // namespace gw::guard

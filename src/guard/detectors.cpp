@@ -1,6 +1,6 @@
 #include "guard/detectors.h"
 
-#include <re2/re2.h>
+#include <algorithm>
 
 #include "base/strings.h"
 #include "guard/checksums.h"
@@ -12,20 +12,6 @@ namespace gw::guard {
 namespace {
 
 constexpr auto npos = std::string_view::npos;
-
-std::unique_ptr<re2::RE2> compile(const char* pattern) {
-  re2::RE2::Options options;
-  options.set_log_errors(false);
-  return std::make_unique<re2::RE2>(pattern, options);
-}
-
-/// End of the match of `re` that starts exactly at `begin`, or npos. Boundaries look at the text around.
-std::size_t match_end(const re2::RE2& re, std::string_view text, std::size_t begin, std::size_t limit) {
-  re2::StringPiece hit;
-  const std::size_t end = limit < text.size() - begin ? begin + limit : text.size();
-  if (!re.Match(re2::StringPiece(text.data(), text.size()), begin, end, re2::RE2::ANCHOR_START, &hit, 1)) return npos;
-  return begin + hit.size();
-}
 
 /// Bytes of the character before `i` when it may stand in the local part of an address, else 0. Case folding lets the
 /// long s (U+017F) and the Kelvin sign (U+212A) in.
@@ -70,38 +56,82 @@ std::size_t underscore_prefix(std::string_view text, std::size_t i) {
   return npos;
 }
 
-/// The two letters outside ASCII that folding lets in stand at `i`.
-bool is_folded_letter(std::string_view text, std::size_t i) {
-  return text.substr(i, 2) == "\xC5\xBF" || text.substr(i, 3) == "\xE2\x84\xAA";
+/// Bytes of the letter outside ASCII at `i` that folding lets in, else 0.
+std::size_t folded_letter(std::string_view text, std::size_t i) {
+  if (i >= text.size() || static_cast<unsigned char>(text[i]) < 0x80) return 0;
+  if (text.substr(i, 2) == "\xC5\xBF") return 2;
+  return text.substr(i, 3) == "\xE2\x84\xAA" ? 3 : 0;
+}
+
+/// The end of the longest run of two letters or more from `i` on that has a boundary behind it, or npos.
+std::size_t top_level_end(std::string_view text, std::size_t i) {
+  std::size_t end = npos, letters = 0;
+  for (;;) {
+    const bool plain = i < text.size() && is_letter(text[i]);
+    if (!plain && letters >= 2 && boundary_at(text, i)) end = i;
+    const std::size_t step = plain ? 1 : folded_letter(text, i);
+    if (step == 0) return end;
+    if (step > 1 && letters + 1 >= 2 && boundary_at(text, i + step)) end = i + step;
+    i += step;
+    ++letters;
+  }
 }
 
 /// End of the address whose `@` stands at `at`, or npos: the last dot of its domain with two letters and a boundary
 /// behind it.
-std::size_t email_end(const re2::RE2& tail, std::string_view text, std::size_t at) {
+std::size_t email_end(std::string_view text, std::size_t at) {
   std::size_t end = at + 1;
-  while (end < text.size() && (is_alnum(text[end]) || text[end] == '.' || text[end] == '-')) ++end;
-  if (is_folded_letter(text, end)) return match_end(tail, text, at, npos);
-  for (std::size_t dot = end; dot-- > at + 2;) {
-    if (text[dot] != '.') continue;
-    std::size_t letters = dot + 1;
-    while (letters < end && is_letter(text[letters])) ++letters;
-    if (letters - (dot + 1) >= 2 && boundary_at(text, letters)) return letters;
+  for (std::size_t step = 1; step != 0; end += step) {
+    while (end < text.size() && (is_alnum(text[end]) || text[end] == '.' || text[end] == '-')) ++end;
+    step = folded_letter(text, end);
   }
+  for (std::size_t dot = end; dot-- > at + 2;)
+    if (text[dot] == '.')
+      if (const std::size_t letters_end = top_level_end(text, dot + 1); letters_end != npos) return letters_end;
   return npos;
 }
 
 /// End of the run of token characters from `i` on, with the two that case folding lets in.
-std::size_t jwt_run_end(std::string_view text, std::size_t i) {
-  while (i < text.size()) {
-    if (is_word(text[i]) || text[i] == '-') {
+std::size_t token_run_end(std::string_view text, std::size_t i) {
+  for (std::size_t step = 1; step != 0; i += step) {
+    while (i < text.size() && (is_word(text[i]) || text[i] == '-')) ++i;
+    step = folded_letter(text, i);
+  }
+  return i;
+}
+
+constexpr bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+
+/// There are as many characters as each part of a token has at least.
+bool is_token_part(std::string_view run) {
+  constexpr int kLeast = 8;
+  int n = 0;
+  for (std::size_t i = 0; i < run.size() && n < kLeast; ++i) n += continues_character(run[i]) ? 0 : 1;
+  return n == kLeast;
+}
+
+/// The token whose prefix ends in the underscore before `first`: its end, or npos.
+std::size_t underscore_token_end(std::string_view text, std::size_t first) {
+  std::size_t end = token_run_end(text, first);
+  while (end > first && !boundary_at(text, end)) {
+    --end;
+    while (continues_character(text[end])) --end;
+  }
+  return is_token_part(text.substr(first, end - first)) ? end : npos;
+}
+
+/// The JWT that starts at `begin`, with `eyj`: its end, or npos.
+std::size_t jwt_end(std::string_view text, std::size_t begin) {
+  constexpr int kParts = 3;
+  std::size_t i = begin + 3;
+  for (int part = 0; part < kParts; ++part) {
+    if (part > 0) {
+      if (i >= text.size() || text[i] != '.') return npos;
       ++i;
-    } else if (text.substr(i, 2) == "\xC5\xBF") {
-      i += 2;
-    } else if (text.substr(i, 3) == "\xE2\x84\xAA") {
-      i += 3;
-    } else {
-      break;
     }
+    const std::size_t from = i;
+    i = token_run_end(text, i);
+    if (!is_token_part(text.substr(from, i - from))) return npos;
   }
   return i;
 }
@@ -211,12 +241,7 @@ class DigitClusters {
 
 }  // namespace
 
-Detectors::Detectors(const DetectorOptions& options)
-    : options_(options),
-      patterns_(options.patterns),
-      email_tail_(compile(R"((?i)@[A-Z0-9.\-]+\.[A-Z]{2,}\b)")),
-      underscore_token_(compile(R"((?i)\b(?:sk|pk|rk|xox[baprs]|gh[pousr]|pat)_[A-Z0-9_\-]{8,}\b)")),
-      jwt_(compile(R"((?i)eyj[A-Z0-9_\-]{8,}\.[A-Z0-9_\-]{8,}\.[A-Z0-9_\-]{8,})")) {
+Detectors::Detectors(const DetectorOptions& options) : options_(options), patterns_(options.patterns) {
   const auto set = [this](Detector d, bool on) { on_ |= on ? bit_of(d) : 0; };
   const DetectorOptions& o = options_;
   set(Detector::credential, o.token_like && (o.provider_keys || o.private_keys));
@@ -230,15 +255,18 @@ Detectors::Detectors(const DetectorOptions& options)
   set(Detector::pattern, !patterns_.empty());
 }
 
-Detectors::~Detectors() = default;
-
-unsigned Detectors::candidates(std::string_view text, std::size_t from, std::size_t to) const {
+unsigned Detectors::candidates(std::string_view text, std::size_t from, std::size_t to, unsigned wanted) const {
   constexpr std::size_t kShortest = 6;  // a@b.cd
+  constexpr unsigned kOfDigits = bit_of(Detector::phone) | bit_of(Detector::card) | bit_of(Detector::ssn) |
+                                 bit_of(Detector::iban) | bit_of(Detector::ip);
+  constexpr unsigned kOfPrefixes = bit_of(Detector::credential) | bit_of(Detector::token);
+  wanted &= on_;
   unsigned out = 0;
   // Patterns are asked about a text once.
   const bool whole = from == 0 && to >= text.size();
-  if ((on_ & bit_of(Detector::pattern)) != 0 && (!whole || patterns_.matches(text))) out |= bit_of(Detector::pattern);
-  if (text.size() < kShortest) return out & on_;
+  if ((wanted & bit_of(Detector::pattern)) != 0 && (!whole || patterns_.matches(text)))
+    out |= bit_of(Detector::pattern);
+  if (text.size() < kShortest) return out;
   // A number that begins before `to` is seen to its end, and one before `from` again.
 #ifdef GW_PLANT_BUG
   constexpr std::size_t kReach = 0;
@@ -248,9 +276,12 @@ unsigned Detectors::candidates(std::string_view text, std::size_t from, std::siz
   const std::size_t begin = from > kReach ? from - kReach : 0;
   const std::size_t end = to < text.size() && text.size() - to > kReach ? to + kReach : text.size();
   DigitClusters clusters(text, options_);
+  const unsigned of_bytes = wanted & ~bit_of(Detector::pattern);
+  if (of_bytes == 0) return out;
   each_trigger(text, begin, end, [&](std::size_t i) {
     const char c = text[i];
-    if (is_digit(c)) return clusters.run(i, out);
+    const unsigned left = of_bytes & ~out;
+    if (is_digit(c)) return (left & kOfDigits) != 0 ? clusters.run(i, out) : i + 1;
     switch (c) {
       case '@':
         out |= bit_of(Detector::email);
@@ -259,6 +290,7 @@ unsigned Detectors::candidates(std::string_view text, std::size_t from, std::siz
       case '.':
       case '_':
       case 'I':
+        if ((left & kOfPrefixes) == 0) break;
         if (credential_may_start(text, i)) out |= bit_of(Detector::credential);
         if (c == '_' && underscore_prefix(text, i) != npos) out |= bit_of(Detector::token);
         break;
@@ -269,13 +301,13 @@ unsigned Detectors::candidates(std::string_view text, std::size_t from, std::siz
       default:
         break;
     }
-    return (out & on_) == on_ ? text.size() : i + 1;  // nothing is left to be announced
+    return (of_bytes & ~out) == 0 ? text.size() : i + 1;  // nothing is left to be announced
   });
-  if ((on_ & bit_of(Detector::ip)) != 0) {
+  if ((of_bytes & bit_of(Detector::ip)) != 0) {
     const std::size_t colon = text.substr(0, end).find(':', begin);
     if (colon != npos && text.find(':', colon + 1) != npos) out |= bit_of(Detector::ip);
   }
-  return out & on_;
+  return out & wanted;
 }
 
 bool Detectors::find(Detector detector, std::string_view text, Scan& scan, std::size_t stop,
@@ -330,7 +362,7 @@ void Detectors::find_emails(std::string_view text, Scan& scan, std::size_t stop,
       i -= step;
       if (boundary_at(text, i)) start = i;
     }
-    const std::size_t end = start == npos ? npos : email_end(*email_tail_, text, at);
+    const std::size_t end = start == npos ? npos : email_end(text, at);
     scan.floor = end == npos ? at + 1 : end;
     if (end != npos) out.push_back({start, end, Kind::email});
   }
@@ -387,32 +419,6 @@ void Detectors::find_ssns(std::string_view text, Scan& scan, std::size_t stop, s
   scan.at = i;
 }
 
-std::size_t Detectors::underscore_token_end(std::string_view text, std::size_t begin, std::size_t underscore) const {
-  constexpr std::size_t kLeast = 8;
-  const std::size_t first = underscore + 1;
-  std::size_t end = first;
-  while (end < text.size() && (is_word(text[end]) || text[end] == '-')) ++end;
-  if (is_folded_letter(text, end)) return match_end(*underscore_token_, text, begin, npos);
-  while (end > first && text[end - 1] == '-') --end;  // it ends in front of a boundary
-  return end - first >= kLeast ? end : npos;
-}
-
-std::size_t Detectors::jwt_end(std::string_view text, std::size_t begin) const {
-  constexpr std::size_t kLeast = 8, kParts = 3;
-  std::size_t i = begin + 3;
-  for (std::size_t part = 0; part < kParts; ++part) {
-    if (part > 0) {
-      if (i >= text.size() || text[i] != '.') return npos;
-      ++i;
-    }
-    const std::size_t from = i;
-    while (i < text.size() && (is_word(text[i]) || text[i] == '-')) ++i;
-    if (is_folded_letter(text, i)) return match_end(*jwt_, text, begin, npos);
-    if (i - from < kLeast) return npos;
-  }
-  return i;
-}
-
 void Detectors::find_tokens(std::string_view text, Scan& scan, std::size_t stop, std::vector<Match>& out) const {
   std::size_t& no_jwt_before = scan.known;
   TriggerScan<3> triggers(text.substr(0, stop), "_jJ", scan.at);
@@ -423,13 +429,13 @@ void Detectors::find_tokens(std::string_view text, Scan& scan, std::size_t stop,
     std::size_t end = npos;
     if (c == '_') {
       begin = options_.provider_keys ? underscore_prefix(text, i) : npos;
-      if (begin != npos && begin >= scan.floor) end = underscore_token_end(text, begin, i);
+      if (begin != npos && begin >= scan.floor) end = underscore_token_end(text, i + 1);
     } else if (options_.jwt && i >= scan.floor + 2 && i >= no_jwt_before && (text[i - 1] | 32) == 'y' &&
                (text[i - 2] | 32) == 'e') {
       begin = i - 2;
       end = jwt_end(text, begin);
       // Starting later in the same run of characters cannot help: it only makes the first part shorter.
-      if (end == npos) no_jwt_before = jwt_run_end(text, i);
+      if (end == npos) no_jwt_before = token_run_end(text, i);
     }
     if (end == npos) {
       ++i;

@@ -1,17 +1,12 @@
 #pragma once
 // What counts as personal or secret in running text. Immutable, shared by all workers.
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "guard/match.h"
 #include "guard/patterns.h"
-
-namespace re2 {
-class RE2;
-}
 
 namespace gw::guard {
 
@@ -56,11 +51,10 @@ struct Scan {
 class Detectors {
  public:
   explicit Detectors(const DetectorOptions& options);
-  ~Detectors();
 
-  /// The detectors that could find something that has its trigger in [from, to) of `text`, one bit each. A few tenths
-  /// of a nanosecond a byte, and never wrongly unset.
-  unsigned candidates(std::string_view text, std::size_t from, std::size_t to) const;
+  /// Those of the detectors `wanted` that could find something that has its trigger in [from, to) of `text`, one bit
+  /// each. A few tenths of a nanosecond a byte, and never wrongly unset.
+  unsigned candidates(std::string_view text, std::size_t from, std::size_t to, unsigned wanted = ~0U) const;
   unsigned candidates(std::string_view text) const { return candidates(text, 0, text.size()); }
 
   /// Goes on until `stop`; a candidate before it is looked at as far as it goes. Appends what is found, leftmost first,
@@ -76,13 +70,10 @@ class Detectors {
   void find_phones(std::string_view text, Scan& scan, std::size_t stop, std::vector<Match>& out) const;
   void find_ssns(std::string_view text, Scan& scan, std::size_t stop, std::vector<Match>& out) const;
   void find_tokens(std::string_view text, Scan& scan, std::size_t stop, std::vector<Match>& out) const;
-  std::size_t underscore_token_end(std::string_view text, std::size_t begin, std::size_t underscore) const;
-  std::size_t jwt_end(std::string_view text, std::size_t begin) const;
 
   DetectorOptions options_;
   unsigned on_ = 0;
   Patterns patterns_;
-  std::unique_ptr<re2::RE2> email_tail_, underscore_token_, jwt_;  // for text that holds the letters of case folding
 };
 
 }  // namespace gw::guard

@@ -11,20 +11,26 @@ int hex(char c) {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
+/// Bytes of the character at `i`.
+std::size_t length_at(std::string_view raw, std::size_t i) {
+  return raw[i] == '%' && i + 2 < raw.size() && hex(raw[i + 1]) >= 0 && hex(raw[i + 2]) >= 0 ? 3 : 1;
+}
+
 }  // namespace
 
-void decode_form_value(std::string_view raw, std::string& out, std::vector<std::uint32_t>* origin) {
+void decode_form_value(std::string_view raw, std::string& out) {
   for (std::size_t i = 0; i < raw.size();) {
-    char c = raw[i] == '+' ? ' ' : raw[i];
-    std::size_t length = 1;
-    if (c == '%' && i + 2 < raw.size() && hex(raw[i + 1]) >= 0 && hex(raw[i + 2]) >= 0) {
-      c = static_cast<char>(hex(raw[i + 1]) * 16 + hex(raw[i + 2]));
-      length = 3;
-    }
-    out += c;
-    if (origin != nullptr) origin->push_back(static_cast<std::uint32_t>(i));
+    const std::size_t length = length_at(raw, i);
+    if (length == 3)
+      out += static_cast<char>(hex(raw[i + 1]) * 16 + hex(raw[i + 2]));
+    else
+      out += raw[i] == '+' ? ' ' : raw[i];
     i += length;
   }
+}
+
+void seek_form_value(std::string_view raw, std::size_t offset, RawPlace& at) {
+  for (; at.decoded < offset && at.raw < raw.size(); ++at.decoded) at.raw += length_at(raw, at.raw);
 }
 
 void append_form_value(std::string& out, std::string_view s) {

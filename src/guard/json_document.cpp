@@ -155,9 +155,10 @@ void JsonDocument::start(std::string_view text, std::size_t offset) {
 }
 
 void JsonDocument::finish() {
-  if (streamed_ == nullptr) return;
+  if (streamed_ == nullptr || pending_.empty()) return;
   // Parents stand before their children, so one pass gives every node the hash of its whole path.
-  std::vector<std::uint64_t> path(nodes_.size());
+  std::vector<std::uint64_t>& path = paths_;
+  path.assign(nodes_.size(), 0);
   for (std::size_t i = 1; i < nodes_.size(); ++i) {
     const Node& n = nodes_[i];
     const std::uint64_t place = n.indexed && !nodes_[n.parent].object ? 0 : n.part;
@@ -227,7 +228,7 @@ void JsonDocument::enter(bool object) {
   if (usage_next_ && usage_depth_ == 0) usage_depth_ = depth_;
   usage_next_ = false;
   const bool of_schemas = std::exchange(schemas_next_, false);
-  schemas_.push_back(object && of_schemas);
+  schemas_.push(object && of_schemas);
   if (streamed_ == nullptr) return;
   Node& parent = nodes_[current_];
   const std::uint64_t part = parent.object ? hash_of(name_) : ++parent.children;
@@ -239,7 +240,7 @@ void JsonDocument::enter(bool object) {
 void JsonDocument::leave() {
   if (usage_depth_ == depth_) usage_depth_ = 0;
   --depth_;
-  schemas_.pop_back();
+  schemas_.pop();
   if (streamed_ != nullptr) current_ = nodes_[current_].parent;
 }
 

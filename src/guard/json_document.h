@@ -105,13 +105,14 @@ class JsonDocument final : public JsonHandler {
   std::string decoded_name_;
   bool usage_next_ = false;    // the value that comes is accounting
   bool schemas_next_ = false;  // the value that comes has the names of a JSON Schema's properties
-  std::vector<bool> schemas_;  // of each object and array we are in, likewise
+  BitStack schemas_;           // of each object and array we are in, likewise
   bool broken_ = false;
   std::size_t depth_ = 0;
   std::size_t usage_depth_ = 0;  // depth of the accounting object we are in, 0: none
   std::vector<Node> nodes_;      // kept only for streams
   std::uint32_t current_ = 0;    // node, 0: none
   std::vector<Pending> pending_;
+  std::vector<std::uint64_t> paths_;  // of each node
 };
 
 }  // namespace gw::guard

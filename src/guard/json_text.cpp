@@ -158,7 +158,7 @@ WalkEnd JsonWalk::value() {
   if (c == '{' || c == '[') {
     if (stack_.size() >= kMaxJsonDepth) return WalkEnd::too_deep;
     ++pos_;
-    stack_.push_back(c == '{');
+    stack_.push(c == '{');
     expect_ = c == '{' ? Expect::first_name : Expect::first_value;
     if (reporting()) handler_->enter(c == '{');
     return WalkEnd::complete;
@@ -222,27 +222,43 @@ WalkEnd JsonWalk::name() {
 
 WalkEnd JsonWalk::close() {
   ++pos_;
-  stack_.pop_back();
+  stack_.pop();
   if (reporting()) handler_->leave();
   value_done();
   return WalkEnd::complete;
 }
 
-void decode_json_string(std::string_view raw, std::string& out, std::vector<std::uint32_t>* origin) {
+void decode_json_string(std::string_view raw, std::string& out) {
   for (std::size_t i = 0; i < raw.size();) {
     const std::size_t plain_end = std::min(raw.find('\\', i), raw.size());
     out += raw.substr(i, plain_end - i);
-    if (origin != nullptr)
-      for (std::size_t k = i; k < plain_end; ++k) origin->push_back(static_cast<std::uint32_t>(k));
     i = plain_end;
     if (i == raw.size()) return;
     const Escape escape = read_escape(raw.substr(i));
     if (escape.length == 0) return;
     char utf8[4];
-    const std::size_t n = encode_utf8(escape.code, utf8);
-    out.append(utf8, n);
-    if (origin != nullptr) origin->insert(origin->end(), n, static_cast<std::uint32_t>(i));
+    out.append(utf8, encode_utf8(escape.code, utf8));
     i += escape.length;
+  }
+}
+
+void seek_json_string(std::string_view raw, std::size_t offset, RawPlace& at) {
+  while (at.raw < raw.size() && at.decoded < offset) {
+    const std::string_view near = raw.substr(at.raw, offset - at.decoded);
+    const std::size_t plain = std::min(near.find('\\'), near.size());
+    at.raw += plain;
+    at.decoded += plain;
+    if (plain == near.size()) return;
+    const Escape escape = read_escape(raw.substr(at.raw));
+    if (escape.length == 0) {
+      at.raw = raw.size();
+      return;
+    }
+    char utf8[4];
+    const std::size_t n = encode_utf8(escape.code, utf8);
+    if (offset - at.decoded < n) return;
+    at.raw += escape.length;
+    at.decoded += n;
   }
 }
 

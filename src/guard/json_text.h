@@ -10,8 +10,18 @@
 namespace gw::guard {
 
 /// Content of a JSON string (without quotes), decoded. Lone surrogates and broken escapes become U+FFFD; a cut-off
-/// escape at the end is dropped. With `origin` each appended byte's position in `raw` is appended too.
-void decode_json_string(std::string_view raw, std::string& out, std::vector<std::uint32_t>* origin = nullptr);
+/// escape at the end is dropped.
+void decode_json_string(std::string_view raw, std::string& out);
+
+/// A character of an encoded text: where its first byte stands, and how many bytes are decoded before it.
+struct RawPlace {
+  std::size_t raw = 0;
+  std::size_t decoded = 0;
+};
+
+/// Moves `at` on to the character of the JSON string that gives the decoded byte `offset`, or to its end. `at` stands
+/// before it: later offsets go on from there.
+void seek_json_string(std::string_view raw, std::size_t offset, RawPlace& at);
 
 /// Appends `s` as it may stand inside a JSON string: no quotes around it, nothing escaped that need not be.
 void append_json_content(std::string& out, std::string_view s);
@@ -49,6 +59,34 @@ class JsonHandler {
   virtual void leave() = 0;
 };
 
+/// Bits, of which the first 64 need no memory of their own.
+class BitStack {
+ public:
+  bool empty() const { return size_ == 0; }
+  std::size_t size() const { return size_; }
+  bool back() const { return size_ <= kNear ? (near_ >> (size_ - 1) & 1) != 0 : far_.back(); }
+  void push(bool bit) {
+    if (size_ < kNear)
+      near_ = (near_ & ~(std::uint64_t{1} << size_)) | std::uint64_t{bit} << size_;
+    else
+      far_.push_back(bit);
+    ++size_;
+  }
+  void pop() {
+    if (size_-- > kNear) far_.pop_back();
+  }
+  void clear() {
+    size_ = 0;
+    far_.clear();
+  }
+
+ private:
+  static constexpr std::size_t kNear = 64;
+  std::uint64_t near_ = 0;
+  std::size_t size_ = 0;
+  std::vector<bool> far_;
+};
+
 /// Walks the one value at `pos` (blanks before it are skipped). Control bytes inside strings are let pass. The text and
 /// the handler outlive it.
 class JsonWalk {
@@ -76,7 +114,7 @@ class JsonWalk {
   std::size_t pos_;
   JsonHandler* handler_;
   Expect expect_ = Expect::value;
-  std::vector<bool> stack_;  // true: object
+  BitStack stack_;  // true: object
   bool want_whole_ = false;
   std::size_t whole_depth_ = kNone;  // depth at which the value being skipped ends
   std::size_t whole_begin_ = 0;

@@ -87,10 +87,19 @@ TEST(JsonText, DecodesEscapes) {
 }
 
 TEST(JsonText, KnowsWhereEachDecodedByteStood) {
-  std::string out;
-  std::vector<std::uint32_t> origin;
-  decode_json_string(R"(a\u0040\ud83d\ude00b)", out, &origin);
-  EXPECT_EQ(origin, (std::vector<std::uint32_t>{0, 1, 7, 7, 7, 7, 19}));
+  const std::string_view raw = R"(a\u0040\ud83d\ude00b)";
+  constexpr std::size_t kPlaces[] = {0, 1, 7, 7, 7, 7, 19, 20, 20};
+  RawPlace going_on;
+  for (std::size_t offset = 0; offset < std::size(kPlaces); ++offset) {
+    RawPlace fresh;
+    seek_json_string(raw, offset, fresh);
+    seek_json_string(raw, offset, going_on);
+    EXPECT_EQ(fresh.raw, kPlaces[offset]) << offset;
+    EXPECT_EQ(going_on.raw, kPlaces[offset]) << offset;
+  }
+  RawPlace cut;
+  seek_json_string("ab\\u00", 3, cut);
+  EXPECT_EQ(cut.raw, 6u);
 }
 
 TEST(JsonText, WalksEverything) {
@@ -129,27 +138,35 @@ TEST(JsonText, NestingIsBounded) {
   EXPECT_EQ(end_of(std::string(kMaxJsonDepth, '[') + std::string(kMaxJsonDepth, ']')), "complete");
 }
 
+std::string canonical(std::string_view value) {
+  std::string scratch;
+  return std::string(canonical_value(value, scratch));
+}
+
 TEST(CanonicalJson, IsTheSameHoweverAValueIsWritten) {
-  EXPECT_EQ(canonical_value("null"), "");
-  EXPECT_EQ(canonical_value(R"("a\u0040b")"), "a@b");
-  EXPECT_EQ(canonical_value("12"), "12");
-  EXPECT_EQ(canonical_value("1.50e1"), "15");
-  EXPECT_EQ(canonical_value("true"), "true");
-  EXPECT_EQ(canonical_value(R"({ "b" : [1, 2.0 ,null], "a":{"d":"<","c":"\u00e9"} })"),
+  EXPECT_EQ(canonical("null"), "");
+  EXPECT_EQ(canonical(R"("a\u0040b")"), "a@b");
+  EXPECT_EQ(canonical("12"), "12");
+  EXPECT_EQ(canonical("1.50e1"), "15");
+  EXPECT_EQ(canonical("true"), "true");
+  EXPECT_EQ(canonical(R"({ "b" : [1, 2.0 ,null], "a":{"d":"<","c":"\u00e9"} })"),
             "{\"a\":{\"c\":\"\xC3\xA9\",\"d\":\"\\u003c\"},\"b\":[1,2,null]}");
-  EXPECT_EQ(canonical_value(R"({"a":1,"a":2})"), R"({"a":2})");
-  EXPECT_EQ(canonical_value("[]"), "[]");
-  EXPECT_EQ(canonical_value("{ }"), "{}");
+  EXPECT_EQ(canonical(R"({"a":1,"a":2})"), R"({"a":2})");
+  EXPECT_EQ(canonical(R"({"b":{"d":1,"c":[{"z":0,"y":1}]},"a":{},"b":{"f":2,"e":3},"\u0061":01})"),
+            R"({"a":1,"b":{"e":3,"f":2}})");
+  EXPECT_EQ(canonical("123456789012345678"), "123456789012345680");
+  EXPECT_EQ(canonical("[]"), "[]");
+  EXPECT_EQ(canonical("{ }"), "{}");
 }
 
 TEST(CanonicalJson, WhatIsCutOffCountsAsItsBytes) {
-  EXPECT_EQ(canonical_value(R"({"a": [1,)"), R"({"a": [1,)");
-  EXPECT_EQ(canonical_value(R"("hunt)"), "hunt");
+  EXPECT_EQ(canonical(R"({"a": [1,)"), R"({"a": [1,)");
+  EXPECT_EQ(canonical(R"("hunt)"), "hunt");
   const std::string deep(100, '[');
-  EXPECT_EQ(canonical_value(deep), deep);
+  EXPECT_EQ(canonical(deep), deep);
   std::string spaced;
   for (int i = 0; i < 100; ++i) spaced = "[ " + spaced + " ]";
-  EXPECT_EQ(canonical_value(spaced), spaced) << "nested too deeply to be rewritten";
+  EXPECT_EQ(canonical(spaced), spaced) << "nested too deeply to be rewritten";
 }
 
 }  // namespace

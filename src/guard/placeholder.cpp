@@ -1,16 +1,15 @@
 #include "guard/placeholder.h"
 
-#include <re2/re2.h>
-
 #include <algorithm>
-#include <utility>
+#include <array>
+#include <cstring>
 
-#include "base/sha256.h"
 #include "base/strings.h"
 
 namespace gw::guard {
 namespace {
 
+constexpr auto npos = std::string_view::npos;
 constexpr std::string_view kDefaultFormat = "[{type}_REDACTED:{hash}]";
 constexpr std::string_view kType = "{type}";
 constexpr std::string_view kHash = "{hash}";
@@ -47,102 +46,110 @@ std::string_view KindNames::type(Kind kind) const {
   return i < types_.size() ? std::string_view(types_[i]) : "PATTERN";
 }
 
-Placeholder::Placeholder(std::string_view configured, std::string_view salt, KindNames names)
-    : names_(std::move(names)), salt_(salt) {
+Placeholder::Placeholder(std::string_view configured, std::string_view salt, KindNames names) : salt_(salt) {
   std::string format(trim(configured).empty() ? kDefaultFormat : trim(configured));
   for (char& c : format)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  std::string types;
-  for (std::size_t k = 0; k < names_.size(); ++k)
-    types.append(types.empty() ? "(?:" : "|").append(names_.type(static_cast<Kind>(k)));
-  types += ')';
-  std::string pattern;
+  plain_ = format.find_first_of("\"\\") == std::string::npos;
+  forms_.resize(kKinds);
   std::size_t fixed = 0;
   bool has_type = false;
   bool has_hash = false;
   for (std::string_view rest = format; !rest.empty();) {
+    std::size_t length = 0;
     if (rest.starts_with(kType)) {
-      parts_.push_back({Part::What::type, {}});
-      pattern += types;
       has_type = true;
-      rest.remove_prefix(kType.size());
+      length = kType.size();
+      for (std::size_t k = 0; k < kKinds; ++k) forms_[k].text += names.type(static_cast<Kind>(k));
     } else if (rest.starts_with(kHash)) {
-      parts_.push_back({Part::What::hash, {}});
-      pattern += "[0-9a-f]{16}";
       has_hash = true;
-      rest.remove_prefix(kHash.size());
+      length = kHash.size();
+      for (Form& form : forms_) {
+        form.hashes.push_back(form.text.size());
+        form.text.append(ValueHash::kHexSize, '0');
+      }
     } else {
-      const std::string_view text = rest.substr(0, std::min({rest.find(kType), rest.find(kHash), rest.size()}));
-      parts_.push_back({Part::What::text, std::string(text)});
-      pattern += re2::RE2::QuoteMeta(re2::StringPiece(text.data(), text.size()));
-      fixed += text.size();
-      if (text.size() > anchor_.size()) anchor_ = text;
-      rest.remove_prefix(text.size());
+      length = std::min({rest.find(kType), rest.find(kHash), rest.size()});
+      const std::string_view text = rest.substr(0, length);
+      const bool anchors = length > anchor_.size();
+      if (anchors) anchor_ = text;
+      fixed += length;
+      for (Form& form : forms_) {
+        if (anchors) form.anchor = form.text.size();
+        form.text += text;
+      }
     }
+    rest.remove_prefix(length);
   }
-  if (has_hash && !has_type && fixed < kMinFixed) return;
-  re2::RE2::Options options;
-  options.set_encoding(re2::RE2::Options::EncodingLatin1);
-  options.set_log_errors(false);
-  auto compiled = std::make_unique<re2::RE2>(pattern, options);
-  if (compiled->ok()) recognise_ = std::move(compiled);
+  if (!has_hash || has_type || fixed >= kMinFixed) recognised_ = names.size();
 }
 
-Placeholder::~Placeholder() = default;
+Placeholder::Writer::Writer(const Placeholder& placeholder, std::string_view workspace_id)
+    : placeholder_(placeholder),
+      hash_(std::string(trim(workspace_id).empty() ? "default" : trim(workspace_id))
+                .append(":")
+                .append(placeholder.salt_)
+                .append(":")) {}
 
-void Placeholder::append(std::string& out, Kind kind, std::string_view workspace_id, std::string_view value) const {
-  constexpr std::size_t kHashBytes = 8;
-  char hash[2 * kHashBytes];
-  bool hashed = false;
-  for (const Part& part : parts_) {
-    switch (part.what) {
-      case Part::What::text:
-        out += part.fixed;
-        break;
-      case Part::What::type:
-        out += names_.type(kind);
-        break;
-      case Part::What::hash:
-        if (!std::exchange(hashed, true)) {
-          const std::string_view workspace = trim(workspace_id);
-          thread_local std::string input;  // keeps its memory: most values are short
-          input.clear();
-          input.append(workspace.empty() ? "default" : workspace).append(":").append(salt_).append(":").append(value);
-          const Sha256 digest = sha256(input);
-          constexpr std::size_t kKept = 4096;
-          if (input.capacity() > kKept) std::string().swap(input);
-          constexpr char kDigits[] = "0123456789abcdef";
-          for (std::size_t i = 0; i < kHashBytes; ++i) {
-            hash[2 * i] = kDigits[digest[i] >> 4];
-            hash[2 * i + 1] = kDigits[digest[i] & 15];
-          }
-        }
-        out.append(hash, sizeof hash);
-        break;
-    }
+void Placeholder::Writer::append(std::string& out, Kind kind, std::string_view value) const {
+  const Form& form = placeholder_.forms_[static_cast<std::size_t>(kind)];
+  const std::size_t at = out.size();
+  out += form.text;
+  if (form.hashes.empty()) return;
+  const auto hash = hash_.hex(value);
+  for (const std::size_t h : form.hashes) std::memcpy(out.data() + at + h, hash.data(), hash.size());
+}
+
+/// The end of a replacement of this form at `at`, or npos.
+std::size_t Placeholder::end_of(const Form& form, std::string_view text, std::size_t at) {
+  const std::string_view wanted = form.text;
+  if (text.size() - at < wanted.size()) return npos;
+  const std::string_view there = text.substr(at, wanted.size());
+  std::size_t seen = 0;
+  for (const std::size_t h : form.hashes) {
+    if (there.substr(seen, h - seen) != wanted.substr(seen, h - seen)) return npos;
+    seen = h + ValueHash::kHexSize;
+    for (const char c : there.substr(h, ValueHash::kHexSize))
+      if ((c < '0' || c > '9') && (c < 'a' || c > 'f')) return npos;
   }
+  return there.substr(seen) == wanted.substr(seen) ? at + wanted.size() : npos;
+}
+
+/// The end of the longest replacement that begins at or after `from` and has its anchor at `anchor`, or npos.
+std::size_t Placeholder::longest_at(std::string_view text, std::size_t anchor, std::size_t from,
+                                    std::size_t& begin) const {
+  std::size_t longest = npos;
+  for (std::size_t k = 0; k < recognised_; ++k) {
+    const Form& form = forms_[k];
+    if (anchor < from + form.anchor) continue;
+    const std::size_t at = anchor - form.anchor;
+    const std::size_t end = end_of(form, text, at);
+    if (end == npos || (longest != npos && end - at <= longest - begin)) continue;
+    begin = at;
+    longest = end;
+  }
+  return longest;
 }
 
 bool Placeholder::find(std::string_view text, std::size_t from, std::size_t& begin, std::size_t& end) const {
-  if (!recognise_ || text.find(anchor_, from) == std::string_view::npos) return false;
-  re2::StringPiece hit;
-  const re2::StringPiece all(text.data(), text.size());
-  if (!recognise_->Match(all, from, text.size(), re2::RE2::UNANCHORED, &hit, 1)) return false;
-  begin = static_cast<std::size_t>(hit.data() - text.data());
-  end = begin + hit.size();
-  return true;
+  if (recognised_ == 0) return false;
+  for (std::size_t i = from; (i = text.find(anchor_, i)) != npos && i < text.size(); ++i) {
+    const std::size_t found = longest_at(text, i, from, begin);
+    if (found == npos) continue;
+    end = found;
+    return true;
+  }
+  return false;
 }
 
 bool Placeholder::starts(std::string_view text) const {
-  if (!recognise_) return false;
-  return recognise_->Match(re2::StringPiece(text.data(), text.size()), 0, text.size(), re2::RE2::ANCHOR_START, nullptr,
-                           0);
+  return std::any_of(forms_.begin(), forms_.begin() + static_cast<std::ptrdiff_t>(recognised_),
+                     [text](const Form& form) { return end_of(form, text, 0) != npos; });
 }
 
 bool Placeholder::is_whole(std::string_view text) const {
-  if (!recognise_) return false;
-  return recognise_->Match(re2::StringPiece(text.data(), text.size()), 0, text.size(), re2::RE2::ANCHOR_BOTH, nullptr,
-                           0);
+  return std::any_of(forms_.begin(), forms_.begin() + static_cast<std::ptrdiff_t>(recognised_),
+                     [text](const Form& form) { return end_of(form, text, 0) == text.size(); });
 }
 
 }  // namespace gw::guard

@@ -2,14 +2,11 @@
 // What stands in the place of a redacted value, and how it is counted.
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace re2 {
-class RE2;
-}
+#include "guard/value_hash.h"
 
 namespace gw::guard {
 
@@ -44,10 +41,21 @@ class Placeholder {
  public:
   /// A blank format means the default; control bytes in it become spaces, so that a replacement never ends a line.
   Placeholder(std::string_view format, std::string_view salt, KindNames names = KindNames());
-  ~Placeholder();
 
-  /// Appends the replacement for `value`; the hash ties equal values of one workspace together (blank: `default`).
-  void append(std::string& out, Kind kind, std::string_view workspace_id, std::string_view value) const;
+  /// Writes the replacements of one workspace (blank: `default`), whose equal values have equal hashes. The placeholder
+  /// outlives it.
+  class Writer {
+   public:
+    Writer(const Placeholder& placeholder, std::string_view workspace_id);
+    void append(std::string& out, Kind kind, std::string_view value) const;
+
+   private:
+    const Placeholder& placeholder_;
+    ValueHash hash_;
+  };
+
+  /// Replacements may stand in a JSON string as they are.
+  bool is_plain() const { return plain_; }
 
   /// The first replacement in `text` at or after `from`, written by an earlier run. False when there is none, or when
   /// the format is too plain to be told from a secret (`{hash}` alone): then redacting twice hashes twice.
@@ -58,16 +66,20 @@ class Placeholder {
   bool is_whole(std::string_view text) const;
 
  private:
-  struct Part {
-    enum class What : std::uint8_t { text, type, hash } what;
-    std::string fixed;
+  /// A replacement of one kind, with the places where the hash stands.
+  struct Form {
+    std::string text;
+    std::vector<std::size_t> hashes;
+    std::size_t anchor = 0;  ///< where anchor_ stands
   };
+  static std::size_t end_of(const Form& form, std::string_view text, std::size_t at);
+  std::size_t longest_at(std::string_view text, std::size_t anchor, std::size_t from, std::size_t& begin) const;
 
-  KindNames names_;
-  std::vector<Part> parts_;
   std::string salt_;
-  std::string anchor_;                   // text that stands in every replacement; cheap to look for
-  std::unique_ptr<re2::RE2> recognise_;  // null: cannot be recognised
+  std::vector<Form> forms_;     // by Kind
+  std::size_t recognised_ = 0;  // so many of them
+  std::string anchor_;          // text that stands in every replacement; cheap to look for
+  bool plain_ = true;
 };
 
 }  // namespace gw::guard

@@ -9,7 +9,7 @@ namespace {
 
 std::string render(const Placeholder& p, Kind kind, std::string_view workspace, std::string_view value) {
   std::string out;
-  p.append(out, kind, workspace, value);
+  Placeholder::Writer(p, workspace).append(out, kind, value);
   return out;
 }
 
@@ -52,6 +52,17 @@ TEST(Placeholder, RecognisesItsOwnWork) {
       EXPECT_FALSE(p.find(text, end, begin, end)) << one;
     }
   }
+}
+
+TEST(Placeholder, RecognisesTheLongestOfTypesThatBeginAlike) {
+  const Placeholder p("{type}", "", KindNames({"ema", "email_address"}));
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  ASSERT_TRUE(p.find("an EMAIL_ADDRESS", 0, begin, end));
+  EXPECT_EQ(begin, 3u);
+  EXPECT_EQ(end, 16u);
+  EXPECT_TRUE(p.starts("EMAX"));
+  EXPECT_FALSE(p.is_whole("EMAX"));
 }
 
 TEST(Placeholder, ABareHashIsNotToldFromASecret) {

@@ -23,7 +23,7 @@ void Redaction::search(std::span<const Piece> pieces) {
 void Redaction::search_closed(std::span<const Piece> pieces, std::uint64_t key, bool over, EventWindow& window) {
   if (pieces.empty()) return;
   const std::string text(join(pieces));
-  origin_of_ = nullptr;
+  place_of_ = nullptr;
   const std::size_t begin = window.inside.contains(key) ? word_end(text, 0) : 0;
   const std::size_t end = over ? text.size() : std::max(begin, open_end(text, detectors_));
   std::vector<Piece> closed;
@@ -76,12 +76,8 @@ std::string_view Redaction::join(std::span<const Piece> pieces) {
 /// False: there is nothing in it that could be found.
 bool Redaction::begin_text(std::span<const Piece> pieces) {
   text_ = join(pieces);
-  origin_of_ = nullptr;
-  const unsigned only = pieces[0].how == Piece::How::number ? kOfNumbers : ~0U;
-  constexpr std::size_t kShort = 4096;
-  if (pieces.size() == 1 && text_.size() <= kShort && (detectors_.candidates(text_) & only) == 0) return false;
-  search_.start(text_, starts_, only);
-  return true;
+  place_of_ = nullptr;
+  return search_.start(text_, starts_, pieces[0].how == Piece::How::number ? kOfNumbers : ~0U);
 }
 
 bool Redaction::step(std::size_t& budget) {
@@ -110,16 +106,28 @@ void Redaction::add_edit(std::size_t begin, std::size_t end, std::size_t text_be
                     static_cast<std::uint32_t>(text_begin), static_cast<std::uint32_t>(replacements_.size()), kind});
 }
 
+/// As it stands inside such a piece; a number becomes a string.
+void Redaction::append_replacement(Piece::How how, Kind kind, std::string_view value) {
+  if (!writer_) writer_.emplace(placeholder_, workspace_id_);
+  const bool number = how == Piece::How::number;
+  if (number) replacements_ += '"';
+  if (how == Piece::How::text || (how != Piece::How::form && placeholder_.is_plain())) {
+    writer_->append(replacements_, kind, value);
+  } else {
+    scratch_.clear();
+    writer_->append(scratch_, kind, value);
+    if (how == Piece::How::form)
+      append_form_value(replacements_, scratch_);
+    else
+      append_json_content(replacements_, scratch_);
+  }
+  if (number) replacements_ += '"';
+}
+
 void Redaction::replace(std::span<const Piece> pieces, const Match& match) {
-  const bool number = pieces[0].how == Piece::How::number;
-  scratch_.clear();
-  placeholder_.append(scratch_, match.kind, workspace_id_,
-                      number ? text_ : text_.substr(match.begin, match.end - match.begin));
-  if (number) {
+  if (pieces[0].how == Piece::How::number) {
     const std::size_t text = replacements_.size();
-    replacements_ += '"';
-    append_json_content(replacements_, scratch_);
-    replacements_ += '"';
+    append_replacement(Piece::How::number, match.kind, text_);
     return add_edit(pieces[0].begin, pieces[0].end, text, match.kind);
   }
   auto piece =
@@ -132,14 +140,8 @@ void Redaction::replace(std::span<const Piece> pieces, const Match& match) {
     const std::uint32_t begin = match.begin <= start ? p.begin : body_offset(p, match.begin - start);
     const std::uint32_t end = match.end >= next ? p.end : body_offset(p, match.end - start);
     const std::size_t text = replacements_.size();
-    if (std::exchange(first, false)) {
-      if (p.how == Piece::How::text)
-        replacements_ += scratch_;
-      else if (p.how == Piece::How::form)
-        append_form_value(replacements_, scratch_);
-      else
-        append_json_content(replacements_, scratch_);
-    }
+    if (std::exchange(first, false))
+      append_replacement(p.how, match.kind, text_.substr(match.begin, match.end - match.begin));
     if (begin < end) add_edit(begin, end, text, match.kind);
   }
 }
@@ -147,67 +149,58 @@ void Redaction::replace(std::span<const Piece> pieces, const Match& match) {
 std::uint32_t Redaction::body_offset(const Piece& piece, std::size_t offset) {
   const bool escaped = piece.how == Piece::How::json_escaped;
   if (!escaped && piece.how != Piece::How::form) return piece.begin + static_cast<std::uint32_t>(offset);
-  if (origin_of_ != &piece) {
-    decoded_.clear();
-    origin_.clear();
-    if (escaped)
-      decode_json_string(bytes(piece), decoded_, &origin_);
-    else
-      decode_form_value(bytes(piece), decoded_, &origin_);
-    origin_of_ = &piece;
+  if (place_of_ != &piece || offset < place_.decoded) {
+    place_ = {};
+    place_of_ = &piece;
   }
-  return offset < origin_.size() ? piece.begin + origin_[offset] : piece.end;
+  if (escaped)
+    seek_json_string(bytes(piece), offset, place_);
+  else
+    seek_form_value(bytes(piece), offset, place_);
+  return piece.begin + static_cast<std::uint32_t>(place_.raw);
 }
 
 bool Redaction::is_denied(const FieldNames& fields, std::string_view raw_name) {
   const auto denied = [&](std::string_view name) {
     if (name.find('\\') == std::string_view::npos) return fields.is_denied(name);
     decoded_.clear();
-    origin_of_ = nullptr;
     decode_json_string(name, decoded_);
     return fields.is_denied(decoded_);
   };
   if (!denied(raw_name)) return false;
   std::size_t begin = 0;
   std::size_t end = 0;
+  if (!placeholder_.find(raw_name, 0, begin, end)) return true;
   std::string rest(raw_name);
   while (placeholder_.find(rest, begin, begin, end)) rest.erase(begin, end - begin);
-  return rest.size() == raw_name.size() || denied(rest);
+  return denied(rest);
+}
+
+/// The value that stands at [begin, end) and means `value`.
+void Redaction::replace_value(std::size_t begin, std::size_t end, Piece::How how, std::string_view value) {
+  const std::size_t text = replacements_.size();
+  append_replacement(how, Kind::field_name, value);
+  add_edit(begin, end, text, Kind::field_name);
+  ++counts_[static_cast<std::size_t>(Kind::field_name)];
 }
 
 void Redaction::replace_field(std::size_t begin, std::size_t end) {
   const std::string_view value = body_.substr(begin, end - begin);
-  const std::string canonical = canonical_value(value);
+  const std::string_view canonical = canonical_value(value, decoded_);
   if (value.starts_with('"') && placeholder_.is_whole(canonical)) return;
-  scratch_.clear();
-  placeholder_.append(scratch_, Kind::field_name, workspace_id_, canonical);
-  const std::size_t text = replacements_.size();
-  replacements_ += '"';
-  append_json_content(replacements_, scratch_);
-  replacements_ += '"';
-  add_edit(begin, end, text, Kind::field_name);
-  ++counts_[static_cast<std::size_t>(Kind::field_name)];
+  replace_value(begin, end, Piece::How::number, canonical);
 }
 
 void Redaction::replace_form_field(std::size_t begin, std::size_t end) {
-  std::string value;
-  decode_form_value(body_.substr(begin, end - begin), value);
-  if (value.empty() || placeholder_.is_whole(value)) return;
-  scratch_.clear();
-  placeholder_.append(scratch_, Kind::field_name, workspace_id_, value);
-  const std::size_t text = replacements_.size();
-  append_form_value(replacements_, scratch_);
-  add_edit(begin, end, text, Kind::field_name);
-  ++counts_[static_cast<std::size_t>(Kind::field_name)];
+  decoded_.clear();
+  decode_form_value(body_.substr(begin, end - begin), decoded_);
+  if (decoded_.empty() || placeholder_.is_whole(decoded_)) return;
+  replace_value(begin, end, Piece::How::form, decoded_);
 }
 
 void Redaction::replace_text_field(std::size_t begin, std::size_t end) {
   const std::string_view value = body_.substr(begin, end - begin);
-  if (placeholder_.is_whole(value)) return;
-  const std::size_t text = replacements_.size();
-  placeholder_.append(replacements_, Kind::field_name, workspace_id_, value);
-  add_edit(begin, end, text, Kind::field_name);
-  ++counts_[static_cast<std::size_t>(Kind::field_name)];
+  if (!placeholder_.is_whole(value)) replace_value(begin, end, Piece::How::text, value);
 }
 
 void Redaction::roll_back(const Mark& mark) {

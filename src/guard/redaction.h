@@ -2,12 +2,14 @@
 // One redaction under way: texts to search are collected from strings and lines wherever they stand, then searched a
 // slice at a time; what is to be replaced is spliced in one go. Bytes that are not replaced are never touched.
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "guard/field_names.h"
+#include "guard/json_text.h"
 #include "guard/text_search.h"
 
 namespace gw::guard {
@@ -97,6 +99,8 @@ class Redaction {
   std::string_view join(std::span<const Piece> pieces);
   std::string_view bytes(const Piece& p) const { return body_.substr(p.begin, p.end - p.begin); }
   void replace(std::span<const Piece> pieces, const Match& match);
+  void append_replacement(Piece::How how, Kind kind, std::string_view value);
+  void replace_value(std::size_t begin, std::size_t end, Piece::How how, std::string_view value);
   void add_edit(std::size_t begin, std::size_t end, std::size_t text_begin, Kind kind);
   std::uint32_t body_offset(const Piece& piece, std::size_t offset);
 
@@ -118,9 +122,9 @@ class Redaction {
   std::vector<std::uint32_t> starts_;  // of each piece in it
   std::string scratch_;
   std::string decoded_;
-  std::vector<std::uint32_t>
-      origin_;  // of the escaped piece that was decoded last: where in the body each decoded byte stands
-  const Piece* origin_of_ = nullptr;
+  std::optional<Placeholder::Writer> writer_;  // once there is something to replace
+  RawPlace place_;                             // in place_of_, the escaped piece that was looked at last
+  const Piece* place_of_ = nullptr;
 };
 
 }  // namespace gw::guard

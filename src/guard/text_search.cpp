@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace gw::guard {
 namespace {
@@ -15,7 +16,7 @@ constexpr std::size_t kWindow = 16 * 1024;
 
 }  // namespace
 
-void TextSearch::start(std::string_view text, std::span<const std::uint32_t> starts, unsigned only) {
+bool TextSearch::start(std::string_view text, std::span<const std::uint32_t> starts, unsigned only) {
   text_ = text;
   starts_ = starts;
   only_ = only;
@@ -24,6 +25,11 @@ void TextSearch::start(std::string_view text, std::span<const std::uint32_t> sta
   round_ = 0;
   found_in_round_ = looked_for_placeholders_ = false;
   begin_part(0);
+  constexpr std::size_t kShort = 4096;
+  if (starts.size() > 1 || text.size() > kShort) return true;
+  candidates_ = detectors_.candidates(text, 0, text.size(), only);
+  scan_.at = text.size();
+  return candidates_ != 0;
 }
 
 std::string_view TextSearch::part() const {
@@ -64,15 +70,13 @@ bool TextSearch::step(std::size_t& budget) {
     const std::string_view text = part();
     const std::size_t stop = std::min(scan_.at + kWindow, text.size());
     if (stage_ == Stage::candidates) {
-      candidates_ |= detectors_.candidates(text, scan_.at, stop) & only_;
+      if (scan_.at < stop) candidates_ |= detectors_.candidates(text, scan_.at, stop, only_ & ~candidates_);
       spend(stop - scan_.at + 1);
       scan_.at = stop;
       if (stop == text.size()) {
         if (candidates_ == 0) {
           if (!next_part()) break;
-        } else if (!looked_for_placeholders_) {
-          looked_for_placeholders_ = true;
-          mask_placeholders();
+        } else if (!std::exchange(looked_for_placeholders_, true) && mask_placeholders()) {
           begin_part(part_);
         } else {
           stage_ = Stage::detectors;
@@ -111,10 +115,12 @@ void TextSearch::mask(std::size_t begin, std::size_t end) {
   std::memset(masked_.data() + begin, kMask, end - begin);
 }
 
-void TextSearch::mask_placeholders() {
+/// False: there is none.
+bool TextSearch::mask_placeholders() {
   std::size_t begin = 0;
   std::size_t end = 0;
   while (placeholder_.find(masked_.empty() ? text_ : std::string_view(masked_), end, begin, end)) mask(begin, end);
+  return end > 0;
 }
 
 }  // namespace gw::guard

@@ -19,8 +19,8 @@ class TextSearch {
 
   /// Begins with a text. `starts` are the offsets at which its pieces begin (the first is 0): each piece is searched
   /// for itself too, after the whole. `only`: the detectors that take part, one bit each. The views stay valid until
-  /// the search is done.
-  void start(std::string_view text, std::span<const std::uint32_t> starts, unsigned only = ~0U);
+  /// the search is done. False: there is nothing in it that could be found, and no search.
+  bool start(std::string_view text, std::span<const std::uint32_t> starts, unsigned only = ~0U);
 
   /// Goes on until about `budget` bytes were looked at, which it takes off. True: done.
   bool step(std::size_t& budget);
@@ -39,7 +39,7 @@ class TextSearch {
   bool next_detector();
   void take_found();
   void mask(std::size_t begin, std::size_t end);
-  void mask_placeholders();
+  bool mask_placeholders();
 
   const Detectors& detectors_;
   const Placeholder& placeholder_;

@@ -1,0 +1,23 @@
+#pragma once
+// SHA-256 of many short values behind the same bytes, which are digested once.
+#include <array>
+#include <cstddef>
+#include <string_view>
+
+namespace gw::guard {
+
+/// A value type. Nothing of a value is left in it.
+class ValueHash {
+ public:
+  static constexpr std::size_t kHexSize = 16;
+
+  explicit ValueHash(std::string_view before);
+  /// The first kHexSize hex digits of the digest of what is before and `value`.
+  std::array<char, kHexSize> hex(std::string_view value) const;
+
+ private:
+  static constexpr std::size_t kStateSize = 112;
+  alignas(8) std::array<unsigned char, kStateSize> state_;  // of the library
+};
+
+}  // namespace gw::guard
