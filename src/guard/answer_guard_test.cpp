@@ -121,6 +121,43 @@ TEST(AnswerGuard, EventsGoOnAsSoonAsNothingInThemCanBeTheBeginningOfSomething) {
   EXPECT_EQ(rest, delta("end") + kDone);
 }
 
+TEST(AnswerGuard, TextWithoutBlanksIsNotHeldForWhatItCannotBegin) {
+  AnswerGuard g = guard_of(AnswerMode::redact);
+  std::string out;
+  const std::string text = delta("\xE8\xAF\xB7\xE8\x81\x94\xE7\xB3\xBB");
+  g.push(text, out);
+  EXPECT_EQ(out, text);
+  out.clear();
+  g.push(delta("jane@exam") + delta("ple.org\xE8\xB0\xA2"), out);
+  EXPECT_EQ(out, delta(mark("EMAIL", "jane@example.org")) + delta("\xE8\xB0\xA2"));
+}
+
+TEST(AnswerGuard, WhatComesBehindAWordThatIsTooLongToBeHeldIsSearched) {
+  AnswerGuard g = guard_of(AnswerMode::redact);
+  std::string out;
+  for (int i = 0; i < 2000; ++i) g.push(delta("abcd"), out);
+  EXPECT_GT(out.size(), delta("abcd").size() * 800) << "no more is held than may be";
+  g.push(delta(":(") + delta("078-05") + delta("-1120") + delta(") "), out);
+  for (int i = 0; i < 2000; ++i) g.push(delta("abcd"), out);
+  g.finish(out);
+  EXPECT_EQ(said(out).find("078-05-1120"), std::string::npos);
+  EXPECT_NE(said(out).find(mark("SSN", "078-05-1120")), std::string::npos);
+}
+
+TEST(AnswerGuard, APrivateKeyOfManyLinesIsReplacedWhole) {
+  AnswerGuard g = guard_of(AnswerMode::redact);
+  std::string out, key = "-----BEGIN PRIVATE KEY-----\n";
+  for (int line = 0; line < 150; ++line) key += std::string(64, static_cast<char>('a' + line % 26)) + "\n";
+  key += "-----END PRIVATE KEY-----";
+  for (std::size_t at = 0; at < key.size(); at += 50) {
+    std::string piece;
+    for (const char c : key.substr(at, 50)) piece += c == '\n' ? std::string("\\n") : std::string(1, c);
+    g.push("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" + piece + "\"}}]}\n\n", out);
+  }
+  g.finish(out);
+  EXPECT_EQ(said(out), mark("TOKEN", key));
+}
+
 TEST(AnswerGuard, ABlockedStreamEndsWithAnErrorEvent) {
   AnswerGuard g = guard_of(AnswerMode::block);
   std::string out;
@@ -229,9 +266,13 @@ TEST(OpenEnd, IsWhereSomethingMayHaveBegun) {
            {"pay DE89 3704 0044", "DE89 3704 0044"},
            {"k: -----BEGIN PRIVATE KEY-----\nMIIE abc def", "-----BEGIN PRIVATE KEY-----\nMIIE abc def"},
            {"k: -----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----", ""},
-           {"k: -----BEG", "-----BEG"}})
+           {"k: -----BEG", "-----BEG"},
+           {"\xE8\xAF\xB7jane@b", "jane@b"},
+           {"x \xC5\xBF@b\xE2\x84\xAA", "\xC5\xBF@b\xE2\x84\xAA"},
+           {"\xE8\xAF\xB7", ""}})
     EXPECT_EQ(open(text), rest) << text;
   EXPECT_EQ(open(std::string(10'000, 'x')).size(), kMostOpen);
+  EXPECT_EQ(open("-----BEGIN PRIVATE KEY-----\n" + std::string(50'000, 'x')).size(), kMostOpenKey);
 }
 
 }  // namespace

@@ -206,6 +206,16 @@ TEST(BodyRedactor, WhatIsNeitherJsonNorUtf8Fails) {
   EXPECT_EQ(redacted("data: " + std::string(20000, '[') + "\n\n"), "failed: json is nested too deeply");
 }
 
+TEST(BodyRedactor, AByteOrderMarkHidesNoEvents) {
+  const auto stream = [](std::string_view begin, std::string_view end) {
+    return "\xEF\xBB\xBF"
+           "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" +
+           std::string(begin) + "\"}}]}\r\rdata: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" +
+           std::string(end) + "\"}}]}\r\r";
+  };
+  EXPECT_EQ(redacted(stream("jane@exam", "ple.org")), stream(mark("EMAIL", "jane@example.org"), ""));
+}
+
 TEST(BodyRedactor, JsonMayHoldInvalidUtf8) {
   EXPECT_EQ(redacted("{\"a\":\"\xFF a@b.co\"}"), "{\"a\":\"\xFF " + mark("EMAIL", "a@b.co") + "\"}");
 }

@@ -12,6 +12,7 @@
 #include "guard/json_document.h"
 #include "guard/multipart.h"
 #include "guard/text_class.h"
+#include "guard/trigger_scan.h"
 #include "guard/utf8_text.h"
 
 namespace gw::guard {
@@ -107,13 +108,12 @@ class BodyRun {
   void begin() {
     stage_ = Stage::search;
     if (window_ != nullptr) {
-      error_ = is_utf8_text(body_) ? events(0) : "event stream is not valid utf-8";
+      error_ = is_utf8_text(body_) ? events(behind_mark(0)) : "event stream is not valid utf-8";
       return;
     }
     if (format_.kind == BodyFormat::Kind::form) return form();
     if (format_.kind == BodyFormat::Kind::multipart) return multipart();
-    start_ = body_.starts_with("\xEF\xBB\xBF") ? 3 : 0;
-    start_ = detail::skip_blanks(body_, start_);
+    start_ = detail::skip_blanks(body_, behind_mark(0));
     if (start_ == body_.size()) return;
     const char first = body_[start_];
     if (first == '{' || first == '[') {
@@ -124,6 +124,9 @@ class BodyRun {
       stage_ = Stage::text;
     }
   }
+
+  /// A byte order mark at `i` is nobody's text.
+  std::size_t behind_mark(std::size_t i) const { return body_.substr(i).starts_with("\xEF\xBB\xBF") ? i + 3 : i; }
 
   /// A slice of the walk. `more`: the budget is used up.
   WalkEnd walk(std::size_t& budget) {
@@ -171,7 +174,7 @@ class BodyRun {
   /// No JSON: events or text. What is wrong with it, or null.
   const char* plain(std::size_t begin, std::size_t end) {
     if (!is_utf8_text(body_.substr(begin, end - begin))) return "non-json body is not valid utf-8";
-    const std::size_t start = detail::skip_blanks(body_.substr(0, end), begin);
+    const std::size_t start = detail::skip_blanks(body_.substr(0, end), behind_mark(begin));
     if (looks_like_events(start)) return events(start);
     text(begin, end, looks_like_json(body_.substr(start, end - start)));
     return nullptr;
@@ -216,6 +219,9 @@ class BodyRun {
   void search_headers(const MultipartReader::Part& part) {
     if (part.file_name_begin < part.file_name_end)
       redaction_.search(detail::text_piece(part.file_name_begin, part.file_name_end));
+    if (part.long_name_begin < part.long_name_end)
+      redaction_.search({static_cast<std::uint32_t>(part.long_name_begin),
+                         static_cast<std::uint32_t>(part.long_name_end), Piece::How::form});
   }
 
   void replace_part(const MultipartReader::Part& part) {
@@ -236,7 +242,8 @@ class BodyRun {
       if (pos == content.size()) return nullptr;
     }
     redaction_.roll_back(mark);
-    if (!is_utf8_text(content)) return "part of a form is neither text nor an image or sound";
+    if (content.find('\0') != detail::npos || !is_utf8_text(content))
+      return "part of a form is neither text nor an image or sound";
     text(begin, end, false);
     return nullptr;
   }
@@ -283,12 +290,20 @@ class BodyRun {
       const std::size_t value = detail::skip_blanks(all, colon + 1);
       const std::size_t value_end = detail::loose_value_end(all, value);
       if (value == value_end) continue;
-      redaction_.search(detail::text_piece(done, value));
+      stretch(done, value);
       redaction_.replace_field(value, value_end);
       done = value_end;
       quote = all.find('"', value_end);
     }
-    redaction_.search(detail::text_piece(done, end));
+    stretch(done, end);
+  }
+
+  /// Readers differ in what they take for JSON (`NaN`, comments, a comma too many), so escapes are read here too.
+  void stretch(std::size_t begin, std::size_t end) {
+    Piece piece = detail::text_piece(begin, end);
+    redaction_.search(piece);
+    piece.how = Piece::How::loose;
+    if (body_.substr(begin, end - begin).find('\\') != detail::npos) redaction_.search(piece);
   }
 
   bool looks_like_events(std::size_t start) const {
@@ -311,9 +326,9 @@ class BodyRun {
 
   const char* events(std::size_t pos) {
     const char* error = nullptr;
+    TriggerScan<2> line_ends(body_, "\n\r", pos);
     while (pos < body_.size() && error == nullptr) {
-      std::size_t end = pos;
-      while (end < body_.size() && body_[end] != '\n' && body_[end] != '\r') ++end;
+      const std::size_t end = std::min(line_ends.next(pos), body_.size());
       const std::string_view line = body_.substr(pos, end - pos);
       if (line.starts_with("data:")) {
         const std::size_t value = pos + 5 + (line.size() > 5 && line[5] == ' ' ? 1 : 0);
@@ -322,9 +337,9 @@ class BodyRun {
         error = event();
         streamed_.begin_event(++events_);
       } else {
-        if (pos < end) redaction_.search(detail::text_piece(pos, end));
+        redaction_.search(detail::text_piece(pos, end));
       }
-      pos = end + (body_.substr(end).starts_with("\r\n") ? 2 : 1);
+      pos = end + (body_.substr(end, 2) == "\r\n" ? 2 : 1);
     }
     if (error == nullptr) error = event();
     if (window_ != nullptr) {

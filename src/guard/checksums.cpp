@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 #include "guard/detectors.h"
 #include "guard/text_class.h"
@@ -47,7 +48,15 @@ bool is_issued(std::string_view d) {
   }
 }
 
-bool is_card(std::string_view digits) { return is_issued(digits) && passes_luhn(digits); }
+bool is_card(std::string_view digits) {
+  if (!is_issued(digits)) return false;
+  constexpr int kDoubled[] = {0, 2, 4, 6, 8, 1, 3, 5, 7, 9};
+  int sum = 0;
+  std::size_t i = digits.size();
+  for (; i >= 2; i -= 2) sum += (digits[i - 1] - '0') + kDoubled[digits[i - 2] - '0'];
+  if (i == 1) sum += digits[0] - '0';
+  return sum % 10 == 0;
+}
 
 /// Groups of digits from `i` on with `separator` between them; the last may have `least` to `most` digits. The end, or
 /// npos.
@@ -60,12 +69,11 @@ constexpr Groups kGroupings[] = {{{4, 4}, 2, 1, 7}, {{6, 0}, 1, 4, 5}};
 
 /// A number's digits without what parts them.
 struct Digits {
-  char bytes[24];
+  char bytes[24];  // the most a grouping has is 19
   std::size_t size = 0;
 
   void append(std::string_view s) {
-    s.copy(bytes + size, sizeof bytes - size);
-    size += s.size();
+    for (const char c : s) bytes[size++] = c;
   }
   std::string_view text() const { return {bytes, size}; }
 };
@@ -108,10 +116,20 @@ constexpr std::string_view kIbanLengths =
     "GR27GT28HR21HU28IE22IL23IQ23IS26IT27JO30KW30KZ20LB28LC32LI21LT20LU20LV21LY25MC27MD24ME22MK19MR27MT31MU30NL18NO15"
     "PK24PL28PS29PT25QA29RO24RS22SA24SC31SD18SE24SI19SK24SM27ST25SV28TL23TN24TR26UA29VA22VG24XK20";
 
-std::size_t iban_length(std::string_view country) {
+constexpr std::size_t kLetters = 26;
+constexpr std::array<std::uint8_t, kLetters * kLetters> kIbanLengthByCountry = [] {
+  std::array<std::uint8_t, kLetters * kLetters> t{};
   for (std::size_t i = 0; i < kIbanLengths.size(); i += 4)
-    if (kIbanLengths.substr(i, 2) == country) return static_cast<std::size_t>(leading(kIbanLengths.substr(i + 2), 2));
-  return 0;
+    t[static_cast<std::size_t>(kIbanLengths[i] - 'A') * kLetters +
+      static_cast<std::size_t>(kIbanLengths[i + 1] - 'A')] =
+        static_cast<std::uint8_t>((kIbanLengths[i + 2] - '0') * 10 + (kIbanLengths[i + 3] - '0'));
+  return t;
+}();
+
+/// 0: none. `country` is two capitals.
+std::size_t iban_length(std::string_view country) {
+  return kIbanLengthByCountry[static_cast<std::size_t>(country[0] - 'A') * kLetters +
+                              static_cast<std::size_t>(country[1] - 'A')];
 }
 
 /// The end of an IBAN whose country stands at `i`.
@@ -197,16 +215,25 @@ bool passes_luhn(std::string_view s) {
 }
 
 bool passes_mod97(std::string_view s) {
-  std::string plain;
+  constexpr std::size_t kMoved = 4;  // country and check digits count behind the others
+  char moved[kMoved];
+  std::size_t n = 0;
+  unsigned rest = 0;
+  const auto add = [&rest](char c) {
+    rest = is_digit(c) ? (rest * 10 + static_cast<unsigned>(c - '0')) % 97
+                       : (rest * 100 + static_cast<unsigned>((c & ~32) - 'A') + 10) % 97;
+  };
   for (const char c : s) {
     if (c == ' ') continue;
     if (!is_alnum(c)) return false;
-    plain += is_letter(c) ? static_cast<char>(c & ~32) : c;
+    if (n < kMoved)
+      moved[n] = c;
+    else
+      add(c);
+    ++n;
   }
-  if (plain.size() < 5) return false;
-  std::rotate(plain.begin(), plain.begin() + 4, plain.end());
-  int rest = 0;
-  for (const char c : plain) rest = is_digit(c) ? (rest * 10 + (c - '0')) % 97 : (rest * 100 + (c - 'A' + 10)) % 97;
+  if (n <= kMoved) return false;
+  for (const char c : moved) add(c);
   return rest == 1;
 }
 
@@ -218,7 +245,8 @@ void find_cards(std::string_view text, Scan& scan, std::size_t stop, std::vector
       continue;
     }
     const std::size_t run_end = digits_end(text, i);
-    const std::size_t end = boundary_at(text, i) ? card_end(text, i, run_end) : npos;
+    const std::size_t n = run_end - i;
+    const std::size_t end = (n == 4 || n >= 13) && boundary_at(text, i) ? card_end(text, i, run_end) : npos;
     if (end != npos) out.push_back({i, end, Kind::payment_card});
     i = end != npos ? end : run_end;
   }

@@ -13,14 +13,11 @@ namespace {
 
 constexpr auto npos = std::string_view::npos;
 
-/// Bytes of the character before `i` when it may stand in the local part of an address, else 0. Case folding lets the
-/// long s (U+017F) and the Kelvin sign (U+212A) in.
+/// Bytes of the character before `i` when it may stand in the local part of an address, else 0.
 std::size_t local_char_before(std::string_view text, std::size_t i) {
   const char c = text[i - 1];
   if (is_alnum(c) || c == '.' || c == '_' || c == '%' || c == '+' || c == '-') return 1;
-  if (i >= 2 && text.substr(i - 2, 2) == "\xC5\xBF") return 2;
-  if (i >= 3 && text.substr(i - 3, 3) == "\xE2\x84\xAA") return 3;
-  return 0;
+  return folded_letter_before(text, i);
 }
 
 /// The two bytes before the underscore at `i` may end one of the prefixes below: cheap, and dismisses nearly all.
@@ -56,20 +53,13 @@ std::size_t underscore_prefix(std::string_view text, std::size_t i) {
   return npos;
 }
 
-/// Bytes of the letter outside ASCII at `i` that folding lets in, else 0.
-std::size_t folded_letter(std::string_view text, std::size_t i) {
-  if (i >= text.size() || static_cast<unsigned char>(text[i]) < 0x80) return 0;
-  if (text.substr(i, 2) == "\xC5\xBF") return 2;
-  return text.substr(i, 3) == "\xE2\x84\xAA" ? 3 : 0;
-}
-
 /// The end of the longest run of two letters or more from `i` on that has a boundary behind it, or npos.
 std::size_t top_level_end(std::string_view text, std::size_t i) {
   std::size_t end = npos, letters = 0;
   for (;;) {
     const bool plain = i < text.size() && is_letter(text[i]);
     if (!plain && letters >= 2 && boundary_at(text, i)) end = i;
-    const std::size_t step = plain ? 1 : folded_letter(text, i);
+    const std::size_t step = plain ? 1 : folded_letter_at(text, i);
     if (step == 0) return end;
     if (step > 1 && letters + 1 >= 2 && boundary_at(text, i + step)) end = i + step;
     i += step;
@@ -83,7 +73,7 @@ std::size_t email_end(std::string_view text, std::size_t at) {
   std::size_t end = at + 1;
   for (std::size_t step = 1; step != 0; end += step) {
     while (end < text.size() && (is_alnum(text[end]) || text[end] == '.' || text[end] == '-')) ++end;
-    step = folded_letter(text, end);
+    step = folded_letter_at(text, end);
   }
   for (std::size_t dot = end; dot-- > at + 2;)
     if (text[dot] == '.')
@@ -95,7 +85,7 @@ std::size_t email_end(std::string_view text, std::size_t at) {
 std::size_t token_run_end(std::string_view text, std::size_t i) {
   for (std::size_t step = 1; step != 0; i += step) {
     while (i < text.size() && (is_word(text[i]) || text[i] == '-')) ++i;
-    step = folded_letter(text, i);
+    step = folded_letter_at(text, i);
   }
   return i;
 }
@@ -374,7 +364,14 @@ void Detectors::find_phones(std::string_view text, Scan& scan, std::size_t stop,
   while (i < stop) {
     std::size_t end = npos;
     std::size_t start = i;
-    if (options_.phone_international && i > scan.floor && text[i - 1] == '+') {
+    const std::size_t run = digit_run_end(text, i);
+    const bool is_signed = i > scan.floor && text[i - 1] == '+';
+    // No number has fewer digits in front, but for the country's `1` alone.
+    if (run - i < 3 && (run - i != 1 || text[i] != '1') && !is_signed) {
+      i = next_digit_run(text, run, stop);
+      continue;
+    }
+    if (options_.phone_international && is_signed) {
       start = i - 1;
       end = international_end(text, start);
     }
@@ -389,7 +386,7 @@ void Detectors::find_phones(std::string_view text, Scan& scan, std::size_t stop,
     }
     if (end != npos && !options_.phone_bare_digits && all_digits(text.substr(start, end - start))) end = npos;
     if (end == npos) {
-      i = digit_run_end(text, i);
+      i = run;
     } else {
       out.push_back({start, end, Kind::phone});
       scan.floor = i = end;

@@ -230,9 +230,29 @@ TEST(Detectors, HostileTextsStayLinear) {
     while (out.size() < 400'000) out += s;
     return out;
   };
-  for (const char* unit :
-       {"eyj", "eyj\xC5\xBF", "a@", "a.", "sk_", "sk-", "-sk_-", "1(", "415-555-", "-----BEGIN PRIVATE KEY-----",
-        "AKIA", "eyJabcdefgh.", "-----BEGIN PRIVATE KEY----------END ", "123-45-", "@a.", "%@-."}) {
+  for (const char* unit : {"eyj",
+                           "eyj\xC5\xBF",
+                           "a@\xC5\xBF",
+                           "a@b.\xE2\x84\xAA.",
+                           "-sk_\xC5\xBF",
+                           "+1(",
+                           "(415",
+                           "4111-",
+                           "415.",
+                           "a@",
+                           "a.",
+                           "sk_",
+                           "sk-",
+                           "-sk_-",
+                           "1(",
+                           "415-555-",
+                           "-----BEGIN PRIVATE KEY-----",
+                           "AKIA",
+                           "eyJabcdefgh.",
+                           "-----BEGIN PRIVATE KEY----------END ",
+                           "123-45-",
+                           "@a.",
+                           "%@-."}) {
     const std::string text = repeat(unit);
     for (const Detector d : kDetectors) {
       std::vector<Match> matches;

@@ -111,8 +111,9 @@ bool is_number(std::string_view s, bool at_end) {
 }
 
 bool is_scalar(std::string_view s, bool at_end) {
-  for (const std::string_view literal : {"true", "false", "null"})
-    if (s == literal || (at_end && literal.starts_with(s))) return true;
+  constexpr std::string_view kLiterals[] = {"true", "false", "null"};
+  for (const std::string_view literal : kLiterals)
+    if (literal[0] == s[0]) return s == literal || (at_end && literal.starts_with(s));
   return is_number(s, at_end);
 }
 

@@ -33,17 +33,29 @@ std::pair<std::size_t, std::size_t> parameter(std::string_view header, std::stri
   return {};
 }
 
+/// Drawings in SVG are text.
 bool is_binary(std::string_view type) {
-  const std::string family = lowercase(trim(type.substr(0, type.find('/'))));
-  return family == "image" || family == "audio" || family == "video";
+  const std::string name = lowercase(trim(type.substr(0, type.find(';'))));
+  const std::string_view family = std::string_view(name).substr(0, name.find('/'));
+  return (family == "image" || family == "audio" || family == "video") && !name.ends_with("+xml");
+}
+
+/// Bytes are what they are.
+bool is_plain_transfer(std::string_view encoding) {
+  constexpr std::string_view kPlain[] = {"7bit", "8bit", "binary", "identity"};
+  return std::any_of(std::begin(kPlain), std::end(kPlain), [encoding](auto e) { return iequals(encoding, e); });
 }
 
 }  // namespace
 
+std::string_view header_parameter(std::string_view header, std::string_view name) {
+  const auto [begin, end] = parameter(header, name);
+  return header.substr(begin, end - begin);
+}
+
 std::string multipart_boundary(std::string_view content_type) {
   constexpr std::size_t kLongest = 70;
-  const auto [begin, end] = parameter(content_type, "boundary");
-  const std::string_view boundary = trim(content_type.substr(begin, end - begin));
+  const std::string_view boundary = trim(header_parameter(content_type, "boundary"));
   return boundary.size() <= kLongest ? std::string(boundary) : std::string();
 }
 
@@ -75,31 +87,45 @@ bool MultipartReader::next(Part& part) {
     error_ = kMalformed;
     return false;
   }
-  read_headers(line + 2, blank, part);
   part.content_begin = std::min(blank + 4, end);
   part.content_end = end;
+  // A reader that is content with other line ends would see more parts than this one.
+  const std::string_view content = body_.substr(part.content_begin, end - part.content_begin);
+  if (!read_headers(line + 2, blank, part) || content.find(std::string_view(delimiter_).substr(2)) != npos) {
+    error_ = kMalformed;
+    return false;
+  }
   pos_ = end + delimiter_.size();
   return true;
 }
 
-void MultipartReader::read_headers(std::size_t begin, std::size_t end, Part& part) const {
+/// False: they say what this reader does not understand.
+bool MultipartReader::read_headers(std::size_t begin, std::size_t end, Part& part) const {
   while (begin < end) {
     const std::size_t line_end = std::min(body_.find("\r\n", begin), end);
     const std::string_view line = body_.substr(begin, line_end - begin);
+    if (is_space(line[0])) return false;  // goes on with the line before
     const std::size_t colon = line.find(':');
-    if (colon != npos && iequals(trim(line.substr(0, colon)), "content-disposition")) {
-      const auto [name, name_end] = parameter(line, "name");
-      part.name = line.substr(name, name_end - name);
-      const auto [file, file_end] = parameter(line, "filename");
-      if (file < file_end) {
+    const std::string_view name = trim(line.substr(0, std::min(colon, line.size())));
+    const std::string_view value = colon == npos ? std::string_view() : line.substr(colon + 1);
+    if (iequals(name, "content-disposition")) {
+      part.name = header_parameter(line, "name");
+      if (const auto [file, file_end] = parameter(line, "filename"); file < file_end) {
         part.file_name_begin = begin + file;
         part.file_name_end = begin + file_end;
       }
-    } else if (colon != npos && iequals(trim(line.substr(0, colon)), "content-type")) {
-      part.binary = is_binary(line.substr(colon + 1));
+      if (const auto [file, file_end] = parameter(line, "filename*"); file < file_end) {
+        part.long_name_begin = begin + file;
+        part.long_name_end = begin + file_end;
+      }
+    } else if (iequals(name, "content-type")) {
+      part.binary = is_binary(value);
+    } else if (iequals(name, "content-transfer-encoding") && !is_plain_transfer(trim(value))) {
+      return false;
     }
     begin = line_end + 2;
   }
+  return true;
 }
 
 }  // namespace gw::guard

@@ -9,6 +9,9 @@ namespace gw::guard {
 /// The boundary parameter of a Content-Type; empty when there is none that can be one.
 std::string multipart_boundary(std::string_view content_type);
 
+/// The value of a parameter of a header, without its quotes; empty when it has none.
+std::string_view header_parameter(std::string_view header, std::string_view name);
+
 class MultipartReader {
  public:
   MultipartReader(std::string_view body, std::string_view boundary);
@@ -17,6 +20,7 @@ class MultipartReader {
     std::string name;                                    ///< of the field, as written
     bool binary = false;                                 ///< an image, sound or film by its type
     std::size_t file_name_begin = 0, file_name_end = 0;  ///< without quotes; empty: it is no file
+    std::size_t long_name_begin = 0, long_name_end = 0;  ///< of `filename*`, with percent escapes
     std::size_t content_begin = 0, content_end = 0;
   };
   /// False at the end, or when the body is none of multipart: then error() says so.
@@ -24,7 +28,7 @@ class MultipartReader {
   const char* error() const { return error_; }
 
  private:
-  void read_headers(std::size_t begin, std::size_t end, Part& part) const;
+  bool read_headers(std::size_t begin, std::size_t end, Part& part) const;
 
   std::string_view body_;
   std::string delimiter_;  ///< with the line end before it

@@ -11,6 +11,15 @@ constexpr std::string_view kKeyBegins = "-----BEGIN ";
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f'; }
 
+bool is_word_part(char c) {
+  return is_word(c) || c == '.' || c == '%' || c == '+' || c == '-' || c == '@' || c == ':' || c == '(' || c == ')';
+}
+
+/// Bytes of the character that ends at `i` when it is part of a word, else 0.
+std::size_t part_before(std::string_view text, std::size_t i) {
+  return i > 0 && is_word_part(text[i - 1]) ? 1 : folded_letter_before(text, i);
+}
+
 /// May be a group of a phone number, card or IBAN.
 bool is_group(std::string_view word) {
   constexpr std::size_t kLongest = 20;
@@ -43,13 +52,11 @@ Key last_private_key(std::string_view text) {
 
 }  // namespace
 
-bool is_word_part(char c) {
-  return is_word(c) || c == '.' || c == '%' || c == '+' || c == '-' || c == '@' || c == ':' || c == '(' || c == ')' ||
-         static_cast<unsigned char>(c) >= 0x80;
-}
+bool ends_in_word(std::string_view text, std::size_t i) { return part_before(text, i) != 0; }
 
 std::size_t word_end(std::string_view text, std::size_t i) {
-  while (i < text.size() && is_word_part(text[i])) ++i;
+  for (std::size_t step = 1; step != 0; i += step)
+    step = i < text.size() && is_word_part(text[i]) ? 1 : folded_letter_at(text, i);
   return i;
 }
 
@@ -58,7 +65,7 @@ std::size_t open_end(std::string_view text, const Detectors& detectors) {
   constexpr std::size_t kPatternReach = 256;
   std::size_t at = text.size();
   const auto word_begin = [&](std::size_t i) {
-    while (i > 0 && is_word_part(text[i - 1])) --i;
+    while (const std::size_t step = part_before(text, i)) i -= step;
     return i;
   };
   at = word_begin(at);
@@ -76,11 +83,14 @@ std::size_t open_end(std::string_view text, const Detectors& detectors) {
     const std::size_t from = line == std::string_view::npos ? 0 : line + 1;
     at = std::min(at, std::max(from, text.size() - std::min(text.size(), kPatternReach)));
   }
-  if (const Key key = last_private_key(text); key.end == std::string_view::npos)
-    at = std::min(at, key.begin);
-  else if (at >= key.begin)
-    at = std::max(at, key.end);  // not in the middle of what is whole
-  return std::max(at, text.size() - std::min(text.size(), kMostOpen));
+  const Key key = last_private_key(text);
+  const bool key_is_whole = key.end != std::string_view::npos;
+  if (key_is_whole && at >= key.begin) at = std::max(at, key.end);  // not in the middle of it
+  const auto at_most = [&](std::size_t open) { return text.size() - std::min(text.size(), open); };
+  at = std::max(at, at_most(kMostOpen));
+  if (!key_is_whole && key.begin != std::string_view::npos)
+    at = std::min(at, std::max(key.begin, at_most(kMostOpenKey)));
+  return at;
 }
 
 }  // namespace gw::guard

@@ -7,15 +7,15 @@
 
 namespace gw::guard {
 
-/// Characters that addresses, keys and numbers are made of. Nothing else is inside one, but for the blanks between
-/// groups of digits and what a private key holds.
-bool is_word_part(char c);
-/// The first position at or after `i` that is outside of a word.
+/// Characters that addresses, keys and numbers are made of end at `i`, or stand from there on. Nothing else is inside
+/// one, but for the blanks between groups of digits and what a private key holds.
+bool ends_in_word(std::string_view text, std::size_t i);
 std::size_t word_end(std::string_view text, std::size_t i);
 
 /// Everything before it can be searched: no match reaches over it, whatever comes. At most kMostOpen bytes before the
-/// end.
+/// end, or kMostOpenKey in a private key.
 std::size_t open_end(std::string_view text, const Detectors& detectors);
 inline constexpr std::size_t kMostOpen = 4096;
+inline constexpr std::size_t kMostOpenKey = 16 * 1024;
 
 }  // namespace gw::guard

@@ -24,14 +24,15 @@ void Redaction::search_closed(std::span<const Piece> pieces, std::uint64_t key, 
   if (pieces.empty()) return;
   const std::string text(join(pieces));
   place_of_ = nullptr;
-  const std::size_t begin = window.inside.contains(key) ? word_end(text, 0) : 0;
+  // A word that had to be let go before its end was not searched to it.
+  const std::size_t rest = window.inside.contains(key) ? word_end(text, 0) : 0;
+  const std::size_t begin = rest < kMostOpen ? rest : 0;
   const std::size_t end = over ? text.size() : std::max(begin, open_end(text, detectors_));
   std::vector<Piece> closed;
   for (std::size_t k = 0; k < pieces.size(); ++k) {
     Piece p = pieces[k];
     const std::size_t from = starts_[k], to = k + 1 < starts_.size() ? starts_[k + 1] : text.size();
-    if (p.how != Piece::How::line_break)
-      window.words.push_back({p.begin, p.end, key, to > 0 && is_word_part(text[to - 1])});
+    if (p.how != Piece::How::line_break) window.words.push_back({p.begin, p.end, key, ends_in_word(text, to)});
     if (to > end && p.how != Piece::How::line_break)
       window.open_from = std::min<std::size_t>(window.open_from, p.begin);
     if (to <= begin || from >= end) continue;
@@ -45,10 +46,17 @@ void Redaction::search_closed(std::span<const Piece> pieces, std::uint64_t key, 
   if (!closed.empty()) search(closed);
 }
 
+namespace {
+
+bool is_encoded(Piece::How how) {
+  return how == Piece::How::json_escaped || how == Piece::How::loose || how == Piece::How::form;
+}
+
+}  // namespace
+
 std::string_view Redaction::join(std::span<const Piece> pieces) {
   starts_.assign(1, 0);
-  if (pieces.size() == 1 && pieces[0].how != Piece::How::json_escaped && pieces[0].how != Piece::How::form)
-    return bytes(pieces[0]);
+  if (pieces.size() == 1 && !is_encoded(pieces[0].how)) return bytes(pieces[0]);
   joined_.clear();
   starts_.clear();
   for (const Piece& p : pieces) {
@@ -60,6 +68,7 @@ std::string_view Redaction::join(std::span<const Piece> pieces) {
         joined_ += bytes(p);
         break;
       case Piece::How::json_escaped:
+      case Piece::How::loose:
         decode_json_string(bytes(p), joined_);
         break;
       case Piece::How::form:
@@ -92,6 +101,7 @@ bool Redaction::step(std::size_t& budget) {
     if (!searching_) continue;
     if (!search_.step(budget)) return false;
     for (const Match& match : search_.matches()) {
+      if (!counts_in(pieces[0], match)) continue;
       ++counts_[static_cast<std::size_t>(match.kind)];
       replace(pieces, match);
       if (pieces[0].how == Piece::How::number) break;
@@ -99,6 +109,14 @@ bool Redaction::step(std::size_t& budget) {
     searching_ = false;
   }
   return true;
+}
+
+/// What a loose text holds without escapes is found in the plain text that it is.
+bool Redaction::counts_in(const Piece& piece, const Match& match) {
+  if (piece.how != Piece::How::loose) return true;
+  const std::uint32_t begin = body_offset(piece, match.begin);
+  const std::uint32_t end = match.end < text_.size() ? body_offset(piece, match.end) : piece.end;
+  return body_.substr(begin, end - begin).find('\\') != std::string_view::npos;
 }
 
 void Redaction::add_edit(std::size_t begin, std::size_t end, std::size_t text_begin, Kind kind) {
@@ -147,16 +165,15 @@ void Redaction::replace(std::span<const Piece> pieces, const Match& match) {
 }
 
 std::uint32_t Redaction::body_offset(const Piece& piece, std::size_t offset) {
-  const bool escaped = piece.how == Piece::How::json_escaped;
-  if (!escaped && piece.how != Piece::How::form) return piece.begin + static_cast<std::uint32_t>(offset);
+  if (!is_encoded(piece.how)) return piece.begin + static_cast<std::uint32_t>(offset);
   if (place_of_ != &piece || offset < place_.decoded) {
     place_ = {};
     place_of_ = &piece;
   }
-  if (escaped)
-    seek_json_string(bytes(piece), offset, place_);
-  else
+  if (piece.how == Piece::How::form)
     seek_form_value(bytes(piece), offset, place_);
+  else
+    seek_json_string(bytes(piece), offset, place_);
   return piece.begin + static_cast<std::uint32_t>(place_.raw);
 }
 

@@ -22,6 +22,7 @@ struct Piece {
     text,          ///< plain bytes
     json,          ///< inside a JSON string, nothing escaped
     json_escaped,  ///< inside a JSON string, with escapes
+    loose,         ///< text that a lenient reader may take for JSON: what is written with an escape counts
     line_break,    ///< between two lines of one event; no bytes of its own
     number,        ///< a number of JSON, alone; replaced whole, by a string
     form,          ///< a value of a form, with percent escapes
@@ -99,6 +100,7 @@ class Redaction {
   std::string_view join(std::span<const Piece> pieces);
   std::string_view bytes(const Piece& p) const { return body_.substr(p.begin, p.end - p.begin); }
   void replace(std::span<const Piece> pieces, const Match& match);
+  bool counts_in(const Piece& piece, const Match& match);
   void append_replacement(Piece::How how, Kind kind, std::string_view value);
   void replace_value(std::size_t begin, std::size_t end, Piece::How how, std::string_view value);
   void add_edit(std::size_t begin, std::size_t end, std::size_t text_begin, Kind kind);

@@ -35,6 +35,16 @@ bool is_text(std::string_view type) {
          type.starts_with("text/") || type == kForm || type == kMultipart;
 }
 
+/// Bytes below 128 are ASCII in it, and nothing else is.
+bool is_readable_charset(std::string_view charset) {
+  if (charset.empty()) return true;
+  const std::string name = lowercase(charset);
+  for (const std::string_view family :
+       {"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-", "iso8859", "windows-125", "latin1"})
+    if (name.starts_with(family)) return true;
+  return false;
+}
+
 BodyFormat format_of(std::string_view content_type, std::string_view boundary) {
   const std::string type = media_type(content_type);
   if (type == kForm) return {BodyFormat::Kind::form};
@@ -66,7 +76,8 @@ std::string RequestGuard::unreadable(std::span<const std::string_view> content_t
       return "unsupported content encoding for pii guardrail mode: " + quoted(encoding);
   if (content_types.size() > 1) return "more than one content type";  // who knows which one counts
   for (const std::string_view type : content_types)
-    if (!trim(type).empty() && !is_text(media_type(type)))
+    if (!trim(type).empty() &&
+        (!is_text(media_type(type)) || !is_readable_charset(trim(header_parameter(type, "charset")))))
       return "unsupported content type for pii guardrail mode: " + quoted(type);
   return {};
 }

@@ -40,12 +40,14 @@ std::string unreadable(std::vector<std::string_view> types, std::vector<std::str
 }
 
 TEST(RequestGuard, ReadsJsonTextAndFormsAndNothingElse) {
-  for (const char* type : {"", " ", "application/json", "Application/JSON; charset=utf-8", "application/vnd.api+json",
-                           "text/plain", "text/event-stream;x=y", "application/x-www-form-urlencoded",
-                           "multipart/form-data; boundary=x", "application/x-ndjson"})
+  for (const char* type :
+       {"", " ", "application/json", "Application/JSON; charset=utf-8", "application/vnd.api+json", "text/plain",
+        "text/event-stream;x=y", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+        "application/x-ndjson", "text/plain; charset=\"ISO-8859-1\"", "application/json;charset=UTF-8"})
     EXPECT_EQ(unreadable({type}), "") << type;
   for (const char* type : {"application/pdf", "audio/mpeg", "json", "application/json/x", "multipart/mixed",
-                           "application/jsonx", "/", "text", "a b/json", ";"})
+                           "application/jsonx", "/", "text", "a b/json", ";", "application/json; charset=utf-16",
+                           "text/plain; x=y; Charset=\"UTF-7\"", "text/plain;charset=ibm037"})
     EXPECT_TRUE(unreadable({type}).starts_with("unsupported content type for pii guardrail mode: \"")) << type;
   EXPECT_EQ(unreadable({}), "");
   EXPECT_EQ(unreadable({"application/json", "text/plain"}), "more than one content type");
@@ -158,12 +160,44 @@ TEST(RequestGuard, PartsAreSearchedByTheirTypes) {
   EXPECT_EQ(forwarded(j.replacement, kMultipart), j.replacement);
 }
 
+TEST(RequestGuard, PartsOfDrawingsAndNamesOfFilesAreText) {
+  const auto body = [](std::string_view email, std::string_view name) {
+    return part(
+               "Content-Transfer-Encoding: 8BIT\r\ncontent-type: Image/SVG+xml; x=y\r\nContent-Disposition: form-data; "
+               "name=\"f\"; filename*=UTF-8''" +
+                   std::string(name),
+               "<svg>" + std::string(email) + "</svg>") +
+           "--B b--\r\n";
+  };
+  EXPECT_EQ(
+      forwarded(body("a@b.co", "%C3%A9%20c%40d.ef"), kMultipart),
+      body(mark("EMAIL", "a@b.co"), "%C3%A9%20%5BEMAIL_REDACTED%3A" + sha256_hex("ws::c@d.ef").substr(0, 16) + "%5D"));
+}
+
+TEST(RequestGuard, EscapesCountAlsoInWhatOnlyLenientReadersTakeForJson) {
+  for (const char* tail : {"NaN}", "1,}", "1} // x", "+1}", "1}x"}) {
+    const auto body = [&](std::string_view email, std::string_view phone) {
+      return R"({"user":"x\n)" + std::string(email) + R"( \"y\"","to":")" + std::string(phone) + R"(","n":)" + tail;
+    };
+    const Judgement j = judge(body(R"(jane\u0040example.org)", R"(415\t555\t1212)"));
+    EXPECT_EQ(j.replacement, body(mark("EMAIL", "jane@example.org"), mark("PHONE", "415\t555\t1212"))) << j.error;
+    EXPECT_EQ(j.counts[static_cast<std::size_t>(Kind::email)], 1u);
+    const Judgement plain = judge(body("jane@example.org", ""));
+    EXPECT_EQ(plain.counts[static_cast<std::size_t>(Kind::email)], 1u);
+    EXPECT_EQ(plain.replacement.find("jane"), std::string::npos);
+  }
+}
+
 TEST(RequestGuard, FormsThatCannotBeReadAreNotJudged) {
   const std::string good = part("Content-Disposition: form-data; name=\"a\"", "b") + "--B b--";
   EXPECT_EQ(forwarded(good, kMultipart), good);
   for (const std::string& body :
        {std::string("x"), std::string("--B b"), good.substr(0, good.size() - 2), "a@b.co\r\n" + good,
-        good + "\r\na@b.co", part("Content-Disposition: form-data; name=\"a\"", "\xff") + "--B b--"})
+        good + "\r\na@b.co", part("Content-Disposition: form-data; name=\"a\"", "\xff") + "--B b--",
+        part("Content-Disposition: form-data; name=\"a\"", std::string_view("a\0@\0b\0", 6)) + "--B b--",
+        part("Content-Disposition: form-data;\r\n name=\"password\"", "x") + "--B b--",
+        part("Content-Transfer-Encoding: base64\r\nContent-Disposition: form-data; name=\"a\"", "YUBiLmNv") + "--B b--",
+        part("Content-Type: image/png", "x\n--B b\nContent-Type: text/plain\n\na@b.co") + "--B b--"})
     EXPECT_EQ(judge(body, kMultipart).verdict, Verdict::unsure) << body;
   EXPECT_EQ(judge(good, "multipart/form-data").verdict, Verdict::unsure);
 }

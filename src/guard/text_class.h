@@ -18,4 +18,16 @@ constexpr bool boundary_at(std::string_view text, std::size_t i) {
   return before != after;
 }
 
+/// Case folding makes letters of two characters outside ASCII: the long s (U+017F) and the Kelvin sign (U+212A). Bytes
+/// of such a one at `i`, or of one that ends there; else 0.
+constexpr std::size_t folded_letter_at(std::string_view text, std::size_t i) {
+  if (i >= text.size() || static_cast<unsigned char>(text[i]) < 0x80) return 0;
+  if (text.substr(i, 2) == "\xC5\xBF") return 2;
+  return text.substr(i, 3) == "\xE2\x84\xAA" ? 3 : 0;
+}
+constexpr std::size_t folded_letter_before(std::string_view text, std::size_t i) {
+  if (i >= 2 && text.substr(i - 2, 2) == "\xC5\xBF") return 2;
+  return i >= 3 && text.substr(i - 3, 3) == "\xE2\x84\xAA" ? 3 : 0;
+}
+
 }  // namespace gw::guard

@@ -21,6 +21,7 @@ bool TextSearch::start(std::string_view text, std::span<const std::uint32_t> sta
   starts_ = starts;
   only_ = only;
   matches_.clear();
+  taken_ = 0;
   masked_.clear();
   round_ = 0;
   found_in_round_ = looked_for_placeholders_ = false;
@@ -60,7 +61,6 @@ bool TextSearch::next_part() {
 bool TextSearch::next_detector() {
   while (detector_ < std::size(kDetectors) && (candidates_ & bit_of(kDetectors[detector_])) == 0) ++detector_;
   scan_ = {};
-  found_.clear();
   return detector_ < std::size(kDetectors);
 }
 
@@ -85,7 +85,7 @@ bool TextSearch::step(std::size_t& budget) {
         }
       }
     } else {
-      const bool done = detectors_.find(kDetectors[detector_], text, scan_, stop, found_);
+      const bool done = detectors_.find(kDetectors[detector_], text, scan_, stop, matches_);
       spend(kWindow / 4);
       if (done) {
         take_found();
@@ -101,12 +101,13 @@ bool TextSearch::step(std::size_t& budget) {
 }
 
 void TextSearch::take_found() {
-  if (found_.empty()) return;
+  if (taken_ == matches_.size()) return;
   found_in_round_ = true;
-  const std::size_t from = part_begin_;
-  for (const Match& m : found_) {
-    matches_.push_back({from + m.begin, from + m.end, m.kind});
-    mask(from + m.begin, from + m.end);
+  for (; taken_ < matches_.size(); ++taken_) {
+    Match& m = matches_[taken_];
+    m.begin += part_begin_;
+    m.end += part_begin_;
+    mask(m.begin, m.end);
   }
 }
 

@@ -44,8 +44,8 @@ class TextSearch {
   const Detectors& detectors_;
   const Placeholder& placeholder_;
   std::vector<Match> matches_;
-  std::vector<Match> found_;
-  std::string masked_;  ///< the text without what is dealt with; empty while nothing is
+  std::size_t taken_ = 0;  ///< of them; the others are being found, in the part's positions
+  std::string masked_;     ///< the text without what is dealt with; empty while nothing is
 
   std::string_view text_;
   std::span<const std::uint32_t> starts_;

@@ -16,8 +16,11 @@ class ValueHash {
   std::array<char, kHexSize> hex(std::string_view value) const;
 
  private:
-  static constexpr std::size_t kStateSize = 112;
+  static constexpr std::size_t kStateSize = 112, kBlock = 64;
   alignas(8) std::array<unsigned char, kStateSize> state_;  // of the library
+  std::array<unsigned char, kBlock> begun_;                 // the block that a value goes on with
+  std::size_t begun_size_ = 0;
+  std::size_t before_size_ = 0;
 };
 
 }  // namespace gw::guard
