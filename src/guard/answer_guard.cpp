@@ -12,25 +12,23 @@ constexpr auto npos = std::string_view::npos;
 constexpr const char* kBlocked = "response blocked by pii policy";
 constexpr const char* kUnsure = "response denied by pii guardrail policy uncertainty";
 
+std::size_t line_end(std::string_view s, std::size_t from) {
+  const std::size_t lf = s.find('\n', from);
+  return std::min(s.substr(0, lf).find('\r', from), lf);
+}
+
 /// Behind the next blank line at or after `from`, or npos.
 std::size_t event_end(std::string_view s, std::size_t from) {
-  for (std::size_t i = from; i < s.size(); ++i) {
-    if (s[i] != '\n' && s[i] != '\r') continue;
+  for (std::size_t i = line_end(s, from); i != npos; i = line_end(s, i)) {
     // Whether another line end follows a CR is known when the next byte is.
     const bool crlf = s[i] == '\r' && i + 1 < s.size() && s[i + 1] == '\n';
     const std::size_t next = i + (crlf ? 2 : 1);
     if (next >= s.size()) return npos;
     if (s[next] == '\n') return next + 1;
     if (s[next] == '\r') return next + 1 < s.size() ? next + (s[next + 1] == '\n' ? 2 : 1) : npos;
-    i = next - 1;
+    i = next;
   }
   return npos;
-}
-
-std::size_t last_event_end(std::string_view s) {
-  std::size_t end = 0;
-  for (std::size_t next = event_end(s, 0); next != npos; next = event_end(s, end)) end = next;
-  return end;
 }
 
 }  // namespace
@@ -94,7 +92,7 @@ void AnswerGuard::push(std::string_view bytes, std::string& out) {
   if (held_.size() + bytes.size() > max_body_)
     return give_up("response body exceeds pii inspection limit (" + std::to_string(max_body_) + " bytes)", to);
   held_.append(bytes);
-  if (events_ && held_.size() >= look_at_) look(false, to);
+  if (events_ && more_events() && held_.size() >= look_at_) look(false, to);
 }
 
 void AnswerGuard::finish(std::string& out) {
@@ -121,8 +119,20 @@ void AnswerGuard::finish(std::string& out) {
   std::string().swap(held_);
 }
 
+/// Whether more of them are whole than when it was looked last. No byte is scanned twice.
+bool AnswerGuard::more_events() {
+  constexpr std::size_t kEnd = 4;  // of an event: two line ends of two bytes
+  const std::size_t before = whole_;
+  for (std::size_t end = event_end(held_, std::max(whole_, scanned_)); end != npos; end = event_end(held_, whole_))
+    whole_ = end;
+  scanned_ = held_.size() - std::min(held_.size(), kEnd - 1);
+  unlooked_ = unlooked_ || whole_ > before;
+  return unlooked_;
+}
+
 void AnswerGuard::look(bool ended, std::string& out) {
-  const std::size_t whole = ended ? held_.size() : last_event_end(held_);
+  unlooked_ = false;
+  const std::size_t whole = ended ? held_.size() : whole_;
   if (whole == 0) return;
   const std::string_view events = std::string_view(held_).substr(0, whole);
   window_.ended = ended;
@@ -160,6 +170,7 @@ void AnswerGuard::look(bool ended, std::string& out) {
     go = 0;
     for (; count > 0; --count) go = event_end(redacted, go);
     if (ended) go = redacted.size();
+    whole_ = redacted.size();
     redacted.append(held_, whole);
     held_ = std::move(redacted);
   }
@@ -169,9 +180,11 @@ void AnswerGuard::look(bool ended, std::string& out) {
   out.append(held_, 0, go);
 #endif
   held_.erase(0, go);
-  // What stays is read again each time, so a lot of it is read more rarely.
-  constexpr std::size_t kOften = 16 * 1024;
-  look_at_ = held_.size() > kOften ? held_.size() + held_.size() / 8 : 0;
+  whole_ -= std::min(whole_, go);
+  scanned_ = 0;
+  // What stays is read again each time: where that is more than a few events, only when it has grown by half.
+  constexpr std::size_t kOften = 1024;
+  look_at_ = whole_ > kOften ? held_.size() + whole_ / 2 : 0;
 }
 
 }  // namespace gw::guard

@@ -50,6 +50,7 @@ class AnswerGuard final : public http::BodyFilter {
  private:
   enum class State : std::uint8_t { open, refused, unsure };
 
+  bool more_events();
   void look(bool ended, std::string& out);
   void take(const BodyRedactor::Outcome& outcome);
   void give_up(std::string why, std::string& out);
@@ -60,10 +61,13 @@ class AnswerGuard final : public http::BodyFilter {
   const std::string workspace_id_;
   const std::size_t max_body_;
   bool active_ = false, events_ = false, found_ = false;
+  bool unlooked_ = false;  ///< there are events that were not looked at
   State state_ = State::open;
   std::string error_;
   Counts counts_{};
   std::string held_;
+  std::size_t whole_ = 0;    ///< of what is held: the events that are there to their ends
+  std::size_t scanned_ = 0;  ///< where the end of the next was not found
   std::size_t look_at_ = 0;  ///< how much has to be held before it is looked at again
   EventWindow window_;
 };

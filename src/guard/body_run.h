@@ -84,7 +84,7 @@ class BodyRun {
           break;
         case Stage::search:
           if (!redaction_.step(budget)) return false;
-          if (redaction_.changed() && may_be_loose_) loose_ = true;
+          loose_ = redaction_.changed() && may_be_loose_ && !(stays_text_ && redaction_.placeholder().is_inert());
           return true;
       }
       if (budget == 0) return false;
@@ -176,6 +176,7 @@ class BodyRun {
     if (!is_utf8_text(body_.substr(begin, end - begin))) return "non-json body is not valid utf-8";
     const std::size_t start = detail::skip_blanks(body_.substr(0, end), behind_mark(begin));
     if (looks_like_events(start)) return events(start);
+    stays_text_ = start < end && body_[start] != '{' && body_[start] != '[' && body_[start] != '"';
     text(begin, end, looks_like_json(body_.substr(start, end - start)));
     return nullptr;
   }
@@ -185,11 +186,16 @@ class BodyRun {
       error_ = "form is not valid utf-8";
       return;
     }
+    std::string decoded;
     for (std::size_t i = 0; i < body_.size();) {
       const std::size_t end = std::min(body_.find('&', i), body_.size());
       const std::size_t equals = std::min(body_.substr(0, end).find('=', i), end);
-      std::string name;
-      decode_form_value(body_.substr(i, equals - i), name);
+      std::string_view name = body_.substr(i, equals - i);
+      if (name.find_first_of("%+") != detail::npos) {
+        decoded.clear();
+        decode_form_value(name, decoded);
+        name = decoded;
+      }
       const std::size_t value = std::min(equals + 1, end);
       if (fields_.is_denied(name))
         redaction_.replace_form_field(value, end);
@@ -417,6 +423,7 @@ class BodyRun {
   bool may_be_loose_ = false;  // by what the body is
   bool loose_ = false;
   bool text_events_ = false;
+  bool stays_text_ = false;  // by how it begins
 };
 
 }  // namespace gw::guard

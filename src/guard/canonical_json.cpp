@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <vector>
 
 #include "base/json_writer.h"
@@ -106,15 +107,16 @@ class Canonical {
     out += '{';
     if (!take('}')) {
       do {
-        Member m{.name = names_.size(), .name_end = 0, .begin = out.size(), .end = 0};
+        Member m{.name = names_.size(), .name_end = 0, .begin = out.size(), .end = 0, .head = 0};
         if (!string(names_)) return false;
         m.name_end = names_.size();
+        m.head = head_of(name(m));
         append_json_string(out, name(m));
         out += ':';
         if (!take(':') || !value(out, depth + 1)) return false;
         m.end = out.size();
         out += ',';
-        sorted = sorted && (members_.size() == first || name(members_.back()) < name(m));
+        sorted = sorted && (members_.size() == first || precedes(members_.back(), m));
         members_.push_back(m);
       } while (take(','));
       if (!take('}')) return false;
@@ -130,13 +132,24 @@ class Canonical {
   struct Member {
     std::size_t name, name_end;  // in names_
     std::size_t begin, end;      // of the whole member in the output
+    std::uint64_t head;          // the first bytes of the name
   };
+  static std::uint64_t head_of(std::string_view name) {
+    std::uint64_t head = 0;
+    for (std::size_t i = 0; i < sizeof head; ++i)
+      head = head << 8 | (i < name.size() ? static_cast<unsigned char>(name[i]) : 0U);
+    return head;
+  }
+  bool precedes(const Member& a, const Member& b) const {
+    return a.head != b.head ? a.head < b.head : name(a) < name(b);
+  }
+
   std::string_view name(const Member& m) const { return std::string_view(names_).substr(m.name, m.name_end - m.name); }
 
   /// The object that stands at `start` in `out`; of members with one name the last counts.
   void sort_members(std::string& out, std::size_t start, std::size_t first) {
     const auto begin = members_.begin() + static_cast<std::ptrdiff_t>(first);
-    std::stable_sort(begin, members_.end(), [this](const Member& a, const Member& b) { return name(a) < name(b); });
+    std::stable_sort(begin, members_.end(), [this](const Member& a, const Member& b) { return precedes(a, b); });
     std::string sorted(1, '{');
     for (auto m = begin; m != members_.end(); ++m) {
       if (m + 1 != members_.end() && name(*m) == name(*(m + 1))) continue;

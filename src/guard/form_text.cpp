@@ -20,12 +20,16 @@ std::size_t length_at(std::string_view raw, std::size_t i) {
 
 void decode_form_value(std::string_view raw, std::string& out) {
   for (std::size_t i = 0; i < raw.size();) {
-    const std::size_t length = length_at(raw, i);
+    std::size_t plain = i;
+    while (plain < raw.size() && raw[plain] != '%' && raw[plain] != '+') ++plain;
+    out += raw.substr(i, plain - i);
+    if (plain == raw.size()) return;
+    const std::size_t length = length_at(raw, plain);
     if (length == 3)
-      out += static_cast<char>(hex(raw[i + 1]) * 16 + hex(raw[i + 2]));
+      out += static_cast<char>(hex(raw[plain + 1]) * 16 + hex(raw[plain + 2]));
     else
-      out += raw[i] == '+' ? ' ' : raw[i];
-    i += length;
+      out += raw[plain] == '+' ? ' ' : '%';
+    i = plain + length;
   }
 }
 

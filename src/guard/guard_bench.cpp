@@ -133,7 +133,9 @@ BENCHMARK_CAPTURE(hostile, finds_in_broken_json, repeated("[NaN,\"", R"(a\u0040b
 BENCHMARK_CAPTURE(hostile, ats, in_string("a@"));
 BENCHMARK_CAPTURE(hostile, ats_only, in_string("@"));
 BENCHMARK_CAPTURE(hostile, folded_addresses, in_string("a@\xC5\xBF"));
-BENCHMARK_CAPTURE(hostile, folded_domains, in_string("a@b.\xE2\x84\xAA" "1."));
+BENCHMARK_CAPTURE(hostile, folded_domains,
+                  in_string("a@b.\xE2\x84\xAA"
+                            "1."));
 BENCHMARK_CAPTURE(hostile, folded_tokens, in_string("-sk_\xC5\xBF"));
 BENCHMARK_CAPTURE(hostile, digits, in_string("7"));
 BENCHMARK_CAPTURE(hostile, digit_groups, in_string("415-555-"));

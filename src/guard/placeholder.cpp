@@ -5,6 +5,9 @@
 #include <cstring>
 
 #include "base/strings.h"
+#include "guard/form_text.h"
+#include "guard/json_text.h"
+#include "guard/text_class.h"
 
 namespace gw::guard {
 namespace {
@@ -22,6 +25,14 @@ struct Name {
 constexpr Name kNames[] = {{"field_name", "FIELD"}, {"email", "EMAIL"},       {"phone", "PHONE"}, {"ssn", "SSN"},
                            {"token_like", "TOKEN"}, {"payment_card", "CARD"}, {"iban", "IBAN"},   {"ip_address", "IP"}};
 static_assert(std::size(kNames) == static_cast<std::size_t>(Kind::pattern));
+
+/// No document, line of events or lone value can begin so, nor go on so behind a letter or two of one.
+bool begins_inert(std::string_view s) {
+  if (s.empty() || is_word(s[0]) || static_cast<unsigned char>(s[0]) <= ' ') return false;
+  if (s[0] == ':' || s[0] == '"' || s[0] == '-' || s[0] == '{') return false;
+  // Behind a bracket a value would have to begin.
+  return s[0] != '[' || (s.size() > 1 && is_upper(s[1]));
+}
 
 }  // namespace
 
@@ -50,8 +61,11 @@ Placeholder::Placeholder(std::string_view configured, std::string_view salt, Kin
   std::string format(trim(configured).empty() ? kDefaultFormat : trim(configured));
   for (char& c : format)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  plain_ = format.find_first_of("\"\\") == std::string::npos;
-  forms_.resize(kKinds);
+  for (auto& forms : forms_) forms.resize(kKinds);
+  const auto each = [this](auto&& f) {
+    for (std::size_t w = 0; w < kWritings; ++w)
+      for (std::size_t k = 0; k < kKinds; ++k) f(forms_[w][k], w, static_cast<Kind>(k));
+  };
   std::size_t fixed = 0;
   bool has_type = false;
   bool has_hash = false;
@@ -60,28 +74,44 @@ Placeholder::Placeholder(std::string_view configured, std::string_view salt, Kin
     if (rest.starts_with(kType)) {
       has_type = true;
       length = kType.size();
-      for (std::size_t k = 0; k < kKinds; ++k) forms_[k].text += names.type(static_cast<Kind>(k));
+      each([&](Form& form, std::size_t w, Kind kind) { add(form, w, names.type(kind)); });
     } else if (rest.starts_with(kHash)) {
       has_hash = true;
       length = kHash.size();
-      for (Form& form : forms_) {
+      each([](Form& form, std::size_t, Kind) {
         form.hashes.push_back(form.text.size());
         form.text.append(ValueHash::kHexSize, '0');
-      }
+      });
     } else {
       length = std::min({rest.find(kType), rest.find(kHash), rest.size()});
       const std::string_view text = rest.substr(0, length);
       const bool anchors = length > anchor_.size();
       if (anchors) anchor_ = text;
       fixed += length;
-      for (Form& form : forms_) {
+      each([&](Form& form, std::size_t w, Kind) {
         if (anchors) form.anchor = form.text.size();
-        form.text += text;
-      }
+        add(form, w, text);
+      });
     }
     rest.remove_prefix(length);
   }
   if (!has_hash || has_type || fixed >= kMinFixed) recognised_ = names.size();
+  const auto& texts = forms_.front();
+  inert_ = std::all_of(texts.begin(), texts.end(), [](const Form& form) { return begins_inert(form.text); });
+}
+
+void Placeholder::add(Form& form, std::size_t writing, std::string_view text) {
+  switch (static_cast<Writer::As>(writing)) {
+    case Writer::As::text:
+      form.text += text;
+      break;
+    case Writer::As::json:
+      append_json_content(form.text, text);
+      break;
+    case Writer::As::form:
+      append_form_value(form.text, text);
+      break;
+  }
 }
 
 Placeholder::Writer::Writer(const Placeholder& placeholder, std::string_view workspace_id)
@@ -91,13 +121,14 @@ Placeholder::Writer::Writer(const Placeholder& placeholder, std::string_view wor
                 .append(placeholder.salt_)
                 .append(":")) {}
 
-void Placeholder::Writer::append(std::string& out, Kind kind, std::string_view value) const {
-  const Form& form = placeholder_.forms_[static_cast<std::size_t>(kind)];
+void Placeholder::Writer::append(std::string& out, Kind kind, std::string_view value, As as) const {
+  const Form& form = placeholder_.forms_[static_cast<std::size_t>(as)][static_cast<std::size_t>(kind)];
   const std::size_t at = out.size();
   out += form.text;
   if (form.hashes.empty()) return;
-  const auto hash = hash_.hex(value);
-  for (const std::size_t h : form.hashes) std::memcpy(out.data() + at + h, hash.data(), hash.size());
+  char* const hash = out.data() + at + form.hashes[0];
+  hash_.hex(value, hash);
+  for (const std::size_t h : form.hashes) std::memmove(out.data() + at + h, hash, ValueHash::kHexSize);
 }
 
 /// The end of a replacement of this form at `at`, or npos.
@@ -120,7 +151,7 @@ std::size_t Placeholder::longest_at(std::string_view text, std::size_t anchor, s
                                     std::size_t& begin) const {
   std::size_t longest = npos;
   for (std::size_t k = 0; k < recognised_; ++k) {
-    const Form& form = forms_[k];
+    const Form& form = forms_[0][k];
     if (anchor < from + form.anchor) continue;
     const std::size_t at = anchor - form.anchor;
     const std::size_t end = end_of(form, text, at);
@@ -143,12 +174,14 @@ bool Placeholder::find(std::string_view text, std::size_t from, std::size_t& beg
 }
 
 bool Placeholder::starts(std::string_view text) const {
-  return std::any_of(forms_.begin(), forms_.begin() + static_cast<std::ptrdiff_t>(recognised_),
+  const auto begin = forms_[0].begin();
+  return std::any_of(begin, begin + static_cast<std::ptrdiff_t>(recognised_),
                      [text](const Form& form) { return end_of(form, text, 0) != npos; });
 }
 
 bool Placeholder::is_whole(std::string_view text) const {
-  return std::any_of(forms_.begin(), forms_.begin() + static_cast<std::ptrdiff_t>(recognised_),
+  const auto begin = forms_[0].begin();
+  return std::any_of(begin, begin + static_cast<std::ptrdiff_t>(recognised_),
                      [text](const Form& form) { return end_of(form, text, 0) == text.size(); });
 }
 

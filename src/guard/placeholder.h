@@ -47,15 +47,17 @@ class Placeholder {
   class Writer {
    public:
     Writer(const Placeholder& placeholder, std::string_view workspace_id);
-    void append(std::string& out, Kind kind, std::string_view value) const;
+    /// How it is written down.
+    enum class As : std::uint8_t { text, json, form };
+    void append(std::string& out, Kind kind, std::string_view value, As as = As::text) const;
 
    private:
     const Placeholder& placeholder_;
     ValueHash hash_;
   };
 
-  /// Replacements may stand in a JSON string as they are.
-  bool is_plain() const { return plain_; }
+  /// Text that is neither JSON nor events does not become such by having replacements in it.
+  bool is_inert() const { return inert_; }
 
   /// The first replacement in `text` at or after `from`, written by an earlier run. False when there is none, or when
   /// the format is too plain to be told from a secret (`{hash}` alone): then redacting twice hashes twice.
@@ -75,11 +77,14 @@ class Placeholder {
   static std::size_t end_of(const Form& form, std::string_view text, std::size_t at);
   std::size_t longest_at(std::string_view text, std::size_t anchor, std::size_t from, std::size_t& begin) const;
 
+  static constexpr std::size_t kWritings = 3;
+  void add(Form& form, std::size_t writing, std::string_view text);
+
   std::string salt_;
-  std::vector<Form> forms_;     // by Kind
-  std::size_t recognised_ = 0;  // so many of them
-  std::string anchor_;          // text that stands in every replacement; cheap to look for
-  bool plain_ = true;
+  std::array<std::vector<Form>, kWritings> forms_;  // by Writer::As and Kind
+  std::size_t recognised_ = 0;                      // so many kinds
+  std::string anchor_;                              // text that stands in every replacement; cheap to look for
+  bool inert_ = false;
 };
 
 }  // namespace gw::guard

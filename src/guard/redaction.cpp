@@ -114,8 +114,10 @@ bool Redaction::step(std::size_t& budget) {
 /// What a loose text holds without escapes is found in the plain text that it is.
 bool Redaction::counts_in(const Piece& piece, const Match& match) {
   if (piece.how != Piece::How::loose) return true;
+  const RawPlace before = place_of_ == &piece ? place_ : RawPlace();
   const std::uint32_t begin = body_offset(piece, match.begin);
   const std::uint32_t end = match.end < text_.size() ? body_offset(piece, match.end) : piece.end;
+  place_ = before;  // the same offsets are asked for again
   return body_.substr(begin, end - begin).find('\\') != std::string_view::npos;
 }
 
@@ -126,19 +128,14 @@ void Redaction::add_edit(std::size_t begin, std::size_t end, std::size_t text_be
 
 /// As it stands inside such a piece; a number becomes a string.
 void Redaction::append_replacement(Piece::How how, Kind kind, std::string_view value) {
+  using As = Placeholder::Writer::As;
   if (!writer_) writer_.emplace(placeholder_, workspace_id_);
   const bool number = how == Piece::How::number;
   if (number) replacements_ += '"';
-  if (how == Piece::How::text || (how != Piece::How::form && placeholder_.is_plain())) {
-    writer_->append(replacements_, kind, value);
-  } else {
-    scratch_.clear();
-    writer_->append(scratch_, kind, value);
-    if (how == Piece::How::form)
-      append_form_value(replacements_, scratch_);
-    else
-      append_json_content(replacements_, scratch_);
-  }
+  writer_->append(replacements_, kind, value,
+                  how == Piece::How::text   ? As::text
+                  : how == Piece::How::form ? As::form
+                                            : As::json);
   if (number) replacements_ += '"';
 }
 

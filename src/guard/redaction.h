@@ -122,7 +122,6 @@ class Redaction {
   std::string_view text_;              // that is being searched
   std::string joined_;                 // decoded text of its pieces
   std::vector<std::uint32_t> starts_;  // of each piece in it
-  std::string scratch_;
   std::string decoded_;
   std::optional<Placeholder::Writer> writer_;  // once there is something to replace
   RawPlace place_;                             // in place_of_, the escaped piece that was looked at last

@@ -5,54 +5,62 @@
 
 #include <openssl/sha.h>
 
-#include <cstdint>
+#include <bit>
 #include <cstring>
 
 namespace gw::guard {
-
 namespace {
 
-using Hex = std::array<char, ValueHash::kHexSize>;
-
-Hex to_hex(std::uint64_t bits) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  Hex out;
-  for (std::size_t i = ValueHash::kHexSize; i-- > 0; bits >>= 4) out[i] = kDigits[bits & 15];
-  return out;
+/// Eight hex digits, first digit first.
+void write_hex(std::uint32_t bits, char* out) {
+  std::uint64_t v = bits;  // a digit in each byte
+  v = (v | v << 16) & 0x0000FFFF0000FFFFULL;
+  v = (v | v << 8) & 0x00FF00FF00FF00FFULL;
+  v = (v | v << 4) & 0x0F0F0F0F0F0F0F0FULL;
+  const std::uint64_t letters = ((v + 0x0606060606060606ULL) >> 4) & 0x0101010101010101ULL;
+  v += 0x3030303030303030ULL + letters * ('a' - '0' - 10);
+  static_assert(std::endian::native == std::endian::little);
+  v = __builtin_bswap64(v);
+  std::memcpy(out, &v, sizeof v);
 }
 
 }  // namespace
 
-ValueHash::ValueHash(std::string_view before) : begun_size_(before.size() % kBlock), before_size_(before.size()) {
-  static_assert(sizeof(SHA256_CTX) == kStateSize);
+ValueHash::ValueHash(std::string_view before) : before_(before), begun_size_(before.size() % kBlock) {
   SHA256_CTX state;
   ::SHA256_Init(&state);
-  ::SHA256_Update(&state, before.data(), before.size() - begun_size_);
-  std::memcpy(state_.data(), &state, sizeof state);
-  std::memcpy(begun_.data(), before.data() + (before.size() - begun_size_), begun_size_);
+  const std::size_t whole = before.size() - begun_size_;
+  ::SHA256_Update(&state, before.data(), whole);
+  static_assert(sizeof state.h == sizeof state_);
+  std::memcpy(state_.data(), state.h, sizeof state_);
+  before.substr(whole).copy(reinterpret_cast<char*>(begun_.data()), begun_size_);
 }
 
-Hex ValueHash::hex(std::string_view value) const {
+void ValueHash::hex(std::string_view value, char* out) const {
   constexpr std::size_t kEnd = 9;  // a mark and the length in bits
   SHA256_CTX state;
-  std::memcpy(&state, state_.data(), sizeof state);
   if (begun_size_ + value.size() + kEnd <= kBlock) {  // most are short: the last block is made here
-    std::array<unsigned char, kBlock> block{};
-    std::memcpy(block.data(), begun_.data(), begun_size_);
-    std::memcpy(block.data() + begun_size_, value.data(), value.size());
+    std::memcpy(state.h, state_.data(), sizeof state_);
+    std::array<unsigned char, kBlock> block = begun_;
+    value.copy(reinterpret_cast<char*>(block.data()) + begun_size_, value.size());
     block[begun_size_ + value.size()] = 0x80;
-    std::uint64_t bits = std::uint64_t{before_size_ + value.size()} * 8;
-    for (std::size_t i = kBlock; bits != 0; bits >>= 8) block[--i] = static_cast<unsigned char>(bits & 0xFF);
+    const std::uint64_t bits = __builtin_bswap64(std::uint64_t{before_.size() + value.size()} * 8);
+    std::memcpy(block.data() + kBlock - sizeof bits, &bits, sizeof bits);
     ::SHA256_Transform(&state, block.data());
-    return to_hex(std::uint64_t{state.h[0]} << 32 | state.h[1]);
+  } else {
+    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
+    ::SHA256_Init(&state);
+    ::SHA256_Update(&state, before_.data(), before_.size());
+    ::SHA256_Update(&state, value.data(), value.size());
+    ::SHA256_Final(digest.data(), &state);
+    for (std::size_t i = 0; i < 2; ++i) {
+      std::uint32_t word = 0;
+      std::memcpy(&word, digest.data() + i * sizeof word, sizeof word);
+      state.h[i] = __builtin_bswap32(word);
+    }
   }
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
-  ::SHA256_Update(&state, begun_.data(), begun_size_);
-  ::SHA256_Update(&state, value.data(), value.size());
-  ::SHA256_Final(digest.data(), &state);
-  std::uint64_t first = 0;
-  for (std::size_t i = 0; i < sizeof first; ++i) first = first << 8 | digest[i];
-  return to_hex(first);
+  write_hex(state.h[0], out);
+  write_hex(state.h[1], out + kHexSize / 2);
 }
 
 }  // namespace gw::guard
