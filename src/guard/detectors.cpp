@@ -158,6 +158,16 @@ std::size_t local_number_end(std::string_view text, std::size_t i) {
   return boundary_at(text, i) ? i : npos;
 }
 
+/// Whether the contract's grammar goes on behind the run of digits [i, run): with an area of three digits or more, or
+/// behind the country's `1` alone.
+bool may_be_phone(std::string_view text, std::size_t i, std::size_t run) {
+  if (run - i != 1) return run - i >= 3;
+  if (text[i] != '1' || run == text.size()) return false;
+  const std::size_t area = run + (is_separator(text[run]) ? 1 : 0);
+  if (area + 2 >= text.size()) return false;
+  return text[area] == '(' || (is_digit(text[area]) && is_digit(text[area + 1]) && is_digit(text[area + 2]));
+}
+
 /// The phone number of the contract's grammar that starts at `i`, where a boundary is.
 std::size_t phone_end(std::string_view text, std::size_t i) {
   std::size_t at = i;
@@ -365,13 +375,12 @@ void Detectors::find_phones(std::string_view text, Scan& scan, std::size_t stop,
     std::size_t end = npos;
     std::size_t start = i;
     const std::size_t run = digit_run_end(text, i);
-    const bool is_signed = i > scan.floor && text[i - 1] == '+';
-    // No number has fewer digits in front, but for the country's `1` alone.
-    if (run - i < 3 && (run - i != 1 || text[i] != '1') && !is_signed) {
+    const bool is_signed = options_.phone_international && i > scan.floor && text[i - 1] == '+';
+    if (!is_signed && !may_be_phone(text, i, run)) {
       i = next_digit_run(text, run, stop);
       continue;
     }
-    if (options_.phone_international && is_signed) {
+    if (is_signed) {
       start = i - 1;
       end = international_end(text, start);
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "base/strings.h"
 #include "guard/form_text.h"
@@ -72,7 +73,7 @@ Placeholder::Placeholder(std::string_view configured, std::string_view salt, Kin
   for (std::string_view rest = format; !rest.empty();) {
     std::size_t length = 0;
     if (rest.starts_with(kType)) {
-      has_type = true;
+      if (!std::exchange(has_type, true)) probe_ = forms_[0][0].text.size();
       length = kType.size();
       each([&](Form& form, std::size_t w, Kind kind) { add(form, w, names.type(kind)); });
     } else if (rest.starts_with(kHash)) {
@@ -96,45 +97,41 @@ Placeholder::Placeholder(std::string_view configured, std::string_view salt, Kin
     rest.remove_prefix(length);
   }
   if (!has_hash || has_type || fixed >= kMinFixed) recognised_ = names.size();
+  if (!has_type) probe_ = forms_[0][0].anchor;
   const auto& texts = forms_.front();
   inert_ = std::all_of(texts.begin(), texts.end(), [](const Form& form) { return begins_inert(form.text); });
 }
 
 void Placeholder::add(Form& form, std::size_t writing, std::string_view text) {
-  switch (static_cast<Writer::As>(writing)) {
-    case Writer::As::text:
+  switch (static_cast<As>(writing)) {
+    case As::text:
       form.text += text;
       break;
-    case Writer::As::json:
+    case As::json:
       append_json_content(form.text, text);
       break;
-    case Writer::As::form:
+    case As::form:
       append_form_value(form.text, text);
       break;
   }
 }
 
-Placeholder::Writer::Writer(const Placeholder& placeholder, std::string_view workspace_id)
-    : placeholder_(placeholder),
-      hash_(std::string(trim(workspace_id).empty() ? "default" : trim(workspace_id))
-                .append(":")
-                .append(placeholder.salt_)
-                .append(":")) {}
+ValueHash Placeholder::hash_in(std::string_view workspace_id) const {
+  const std::string_view workspace = trim(workspace_id);
+  return ValueHash(std::string(workspace.empty() ? "default" : workspace).append(":").append(salt_).append(":"));
+}
 
-void Placeholder::Writer::append(std::string& out, Kind kind, std::string_view value, As as) const {
-  const Form& form = placeholder_.forms_[static_cast<std::size_t>(as)][static_cast<std::size_t>(kind)];
+void Placeholder::append(std::string& out, Kind kind, std::uint64_t hash, As as) const {
+  const Form& form = forms_[static_cast<std::size_t>(as)][static_cast<std::size_t>(kind)];
   const std::size_t at = out.size();
   out += form.text;
-  if (form.hashes.empty()) return;
-  char* const hash = out.data() + at + form.hashes[0];
-  hash_.hex(value, hash);
-  for (const std::size_t h : form.hashes) std::memmove(out.data() + at + h, hash, ValueHash::kHexSize);
+  for (const std::size_t h : form.hashes) ValueHash::write_hex(hash, out.data() + at + h);
 }
 
 /// The end of a replacement of this form at `at`, or npos.
-std::size_t Placeholder::end_of(const Form& form, std::string_view text, std::size_t at) {
+std::size_t Placeholder::end_of(const Form& form, std::string_view text, std::size_t at) const {
   const std::string_view wanted = form.text;
-  if (text.size() - at < wanted.size()) return npos;
+  if (text.size() - at < wanted.size() || wanted.empty() || text[at + probe_] != wanted[probe_]) return npos;
   const std::string_view there = text.substr(at, wanted.size());
   std::size_t seen = 0;
   for (const std::size_t h : form.hashes) {
@@ -176,13 +173,13 @@ bool Placeholder::find(std::string_view text, std::size_t from, std::size_t& beg
 bool Placeholder::starts(std::string_view text) const {
   const auto begin = forms_[0].begin();
   return std::any_of(begin, begin + static_cast<std::ptrdiff_t>(recognised_),
-                     [text](const Form& form) { return end_of(form, text, 0) != npos; });
+                     [&](const Form& form) { return end_of(form, text, 0) != npos; });
 }
 
 bool Placeholder::is_whole(std::string_view text) const {
   const auto begin = forms_[0].begin();
   return std::any_of(begin, begin + static_cast<std::ptrdiff_t>(recognised_),
-                     [text](const Form& form) { return end_of(form, text, 0) == text.size(); });
+                     [&](const Form& form) { return end_of(form, text, 0) == text.size(); });
 }
 
 }  // namespace gw::guard

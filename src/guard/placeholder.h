@@ -42,19 +42,12 @@ class Placeholder {
   /// A blank format means the default; control bytes in it become spaces, so that a replacement never ends a line.
   Placeholder(std::string_view format, std::string_view salt, KindNames names = KindNames());
 
-  /// Writes the replacements of one workspace (blank: `default`), whose equal values have equal hashes. The placeholder
-  /// outlives it.
-  class Writer {
-   public:
-    Writer(const Placeholder& placeholder, std::string_view workspace_id);
-    /// How it is written down.
-    enum class As : std::uint8_t { text, json, form };
-    void append(std::string& out, Kind kind, std::string_view value, As as = As::text) const;
+  /// How a replacement is written down.
+  enum class As : std::uint8_t { text, json, form };
 
-   private:
-    const Placeholder& placeholder_;
-    ValueHash hash_;
-  };
+  /// Gives the values of one workspace (blank: `default`) their hashes, which tie equal values together.
+  ValueHash hash_in(std::string_view workspace_id) const;
+  void append(std::string& out, Kind kind, std::uint64_t hash, As as = As::text) const;
 
   /// Text that is neither JSON nor events does not become such by having replacements in it.
   bool is_inert() const { return inert_; }
@@ -74,14 +67,15 @@ class Placeholder {
     std::vector<std::size_t> hashes;
     std::size_t anchor = 0;  ///< where anchor_ stands
   };
-  static std::size_t end_of(const Form& form, std::string_view text, std::size_t at);
+  std::size_t end_of(const Form& form, std::string_view text, std::size_t at) const;
   std::size_t longest_at(std::string_view text, std::size_t anchor, std::size_t from, std::size_t& begin) const;
 
   static constexpr std::size_t kWritings = 3;
   void add(Form& form, std::size_t writing, std::string_view text);
 
   std::string salt_;
-  std::array<std::vector<Form>, kWritings> forms_;  // by Writer::As and Kind
+  std::array<std::vector<Form>, kWritings> forms_;  // by As and Kind
+  std::size_t probe_ = 0;                           // where their first types stand, or their anchors
   std::size_t recognised_ = 0;                      // so many kinds
   std::string anchor_;                              // text that stands in every replacement; cheap to look for
   bool inert_ = false;

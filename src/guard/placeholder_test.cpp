@@ -9,7 +9,7 @@ namespace {
 
 std::string render(const Placeholder& p, Kind kind, std::string_view workspace, std::string_view value) {
   std::string out;
-  Placeholder::Writer(p, workspace).append(out, kind, value);
+  p.append(out, kind, p.hash_in(workspace).of(value));
   return out;
 }
 
@@ -18,6 +18,17 @@ TEST(Placeholder, HashesWorkspaceSaltAndValue) {
   EXPECT_EQ(render(p, Kind::email, "ws", "a@b.co"),
             "[EMAIL_REDACTED:" + sha256_hex("ws: pepper :a@b.co").substr(0, 16) + "]");
   EXPECT_EQ(render(p, Kind::ssn, " ", "x"), "[SSN_REDACTED:" + sha256_hex("default: pepper :x").substr(0, 16) + "]");
+}
+
+TEST(Placeholder, HashesValuesOfAnyLength) {
+  for (const std::size_t salt : {0U, 1U, 54U, 61U, 62U, 63U, 64U, 200U}) {
+    const std::string before = "w:" + std::string(salt, 's') + ":";
+    const Placeholder p("{type}{hash}", std::string(salt, 's'));
+    for (std::size_t length = 0; length < 140; ++length) {
+      const std::string value(length, 'v');
+      EXPECT_EQ(render(p, Kind::email, "w", value), "EMAIL" + sha256_hex(before + value).substr(0, 16)) << length;
+    }
+  }
 }
 
 TEST(Placeholder, NamesEveryKind) {
@@ -38,7 +49,7 @@ TEST(Placeholder, FillsInEveryOccurrence) {
 TEST(Placeholder, NeverBreaksALine) { EXPECT_EQ(render(Placeholder("a\nb\rc", ""), Kind::email, "", ""), "a b c"); }
 
 TEST(Placeholder, RecognisesItsOwnWork) {
-  for (const char* format : {"", "<<{type}>>", "***", "{type}:{hash}", "({hash})!!", "gone."}) {
+  for (const char* format : {"", "<<{type}>>", "***", "{type}:{hash}", "({hash})!!", "{hash}-done", "gone."}) {
     const Placeholder p(format, "s");
     for (const Kind kind : {Kind::field_name, Kind::email, Kind::phone, Kind::ssn, Kind::token_like}) {
       const std::string one = render(p, kind, "w", "secret");

@@ -121,32 +121,32 @@ bool Redaction::counts_in(const Piece& piece, const Match& match) {
   return body_.substr(begin, end - begin).find('\\') != std::string_view::npos;
 }
 
-void Redaction::add_edit(std::size_t begin, std::size_t end, std::size_t text_begin, Kind kind) {
-  edits_.push_back({static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end),
-                    static_cast<std::uint32_t>(text_begin), static_cast<std::uint32_t>(replacements_.size()), kind});
+std::uint64_t Redaction::hash_of(std::string_view value) {
+  if (!hash_) hash_.emplace(placeholder_.hash_in(workspace_id_));
+  return hash_->of(value);
 }
 
 /// As it stands inside such a piece; a number becomes a string.
-void Redaction::append_replacement(Piece::How how, Kind kind, std::string_view value) {
-  using As = Placeholder::Writer::As;
-  if (!writer_) writer_.emplace(placeholder_, workspace_id_);
-  const bool number = how == Piece::How::number;
-  if (number) replacements_ += '"';
-  writer_->append(replacements_, kind, value,
-                  how == Piece::How::text   ? As::text
-                  : how == Piece::How::form ? As::form
-                                            : As::json);
-  if (number) replacements_ += '"';
+void Redaction::append_replacement(std::string& out, const Edit& edit) const {
+  using As = Placeholder::As;
+  if (!edit.replaced) return;
+  const bool number = edit.how == Piece::How::number;
+  if (number) out += '"';
+  placeholder_.append(out, edit.kind, edit.hash,
+                      edit.how == Piece::How::text   ? As::text
+                      : edit.how == Piece::How::form ? As::form
+                                                     : As::json);
+  if (number) out += '"';
 }
 
 void Redaction::replace(std::span<const Piece> pieces, const Match& match) {
   if (pieces[0].how == Piece::How::number) {
-    const std::size_t text = replacements_.size();
-    append_replacement(Piece::How::number, match.kind, text_);
-    return add_edit(pieces[0].begin, pieces[0].end, text, match.kind);
+    edits_.push_back({pieces[0].begin, pieces[0].end, hash_of(text_), match.kind, Piece::How::number, true});
+    return;
   }
   auto piece =
       static_cast<std::size_t>(std::upper_bound(starts_.begin(), starts_.end(), match.begin) - starts_.begin()) - 1;
+  std::uint64_t hash = 0;
   for (bool first = true; piece < pieces.size() && starts_[piece] < match.end; ++piece) {
     const Piece& p = pieces[piece];
     if (p.how == Piece::How::line_break) continue;
@@ -154,10 +154,9 @@ void Redaction::replace(std::span<const Piece> pieces, const Match& match) {
     const std::size_t next = piece + 1 < starts_.size() ? starts_[piece + 1] : text_.size();
     const std::uint32_t begin = match.begin <= start ? p.begin : body_offset(p, match.begin - start);
     const std::uint32_t end = match.end >= next ? p.end : body_offset(p, match.end - start);
-    const std::size_t text = replacements_.size();
-    if (std::exchange(first, false))
-      append_replacement(p.how, match.kind, text_.substr(match.begin, match.end - match.begin));
-    if (begin < end) add_edit(begin, end, text, match.kind);
+    if (first) hash = hash_of(text_.substr(match.begin, match.end - match.begin));
+    if (begin < end) edits_.push_back({begin, end, hash, match.kind, p.how, first});
+    first = false;
   }
 }
 
@@ -192,9 +191,8 @@ bool Redaction::is_denied(const FieldNames& fields, std::string_view raw_name) {
 
 /// The value that stands at [begin, end) and means `value`.
 void Redaction::replace_value(std::size_t begin, std::size_t end, Piece::How how, std::string_view value) {
-  const std::size_t text = replacements_.size();
-  append_replacement(how, Kind::field_name, value);
-  add_edit(begin, end, text, Kind::field_name);
+  edits_.push_back({static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end), hash_of(value),
+                    Kind::field_name, how, true});
   ++counts_[static_cast<std::size_t>(Kind::field_name)];
 }
 
@@ -221,7 +219,6 @@ void Redaction::roll_back(const Mark& mark) {
   edits_.resize(mark.edits);
   texts_.resize(mark.texts);
   pieces_.resize(mark.pieces);
-  replacements_.resize(mark.replacements);
   counts_ = mark.counts;
   skipped_ = mark.skipped;
 }
@@ -232,13 +229,14 @@ void Redaction::apply(std::string& out) {
   };
   if (!std::is_sorted(edits_.begin(), edits_.end(), before)) std::sort(edits_.begin(), edits_.end(), before);
   out.clear();
-  out.reserve(body_.size() + replacements_.size());
+  constexpr std::size_t kUsual = 40;  // bytes of a replacement
+  out.reserve(body_.size() + edits_.size() * kUsual);
   std::size_t done = 0;
   for (const Edit& e : edits_) {
     // A field's value may hold lines of an event stream that were searched for themselves: the field covers them.
     if (e.end <= done) continue;
     if (e.begin > done) out += body_.substr(done, e.begin - done);
-    out.append(replacements_, e.text_begin, e.text_end - e.text_begin);
+    append_replacement(out, e);
     done = e.end;
   }
   out += body_.substr(done);

@@ -63,11 +63,11 @@ class Redaction {
 
   /// To take back what was collected since a mark. Not after step().
   struct Mark {
-    std::size_t edits = 0, texts = 0, pieces = 0, replacements = 0;
+    std::size_t edits = 0, texts = 0, pieces = 0;
     Counts counts{};
     std::uint32_t skipped = 0;
   };
-  Mark mark() const { return {edits_.size(), texts_.size(), pieces_.size(), replacements_.size(), counts_, skipped_}; }
+  Mark mark() const { return {edits_.size(), texts_.size(), pieces_.size(), counts_, skipped_}; }
   void roll_back(const Mark& mark);
 
   std::string_view body() const { return body_; }
@@ -86,10 +86,13 @@ class Redaction {
   void apply(std::string& out);
 
  private:
+  /// Bytes of the body that go: for a replacement, or for nothing where that stands in an earlier piece.
   struct Edit {
-    std::uint32_t begin = 0, end = 0;            ///< of the body
-    std::uint32_t text_begin = 0, text_end = 0;  ///< of replacements_
+    std::uint32_t begin = 0, end = 0;
+    std::uint64_t hash = 0;
     Kind kind = Kind::field_name;
+    Piece::How how = Piece::How::text;
+    bool replaced = false;
   };
   struct Text {
     std::uint32_t first = 0, count = 0;  ///< of pieces_
@@ -101,9 +104,9 @@ class Redaction {
   std::string_view bytes(const Piece& p) const { return body_.substr(p.begin, p.end - p.begin); }
   void replace(std::span<const Piece> pieces, const Match& match);
   bool counts_in(const Piece& piece, const Match& match);
-  void append_replacement(Piece::How how, Kind kind, std::string_view value);
+  std::uint64_t hash_of(std::string_view value);
   void replace_value(std::size_t begin, std::size_t end, Piece::How how, std::string_view value);
-  void add_edit(std::size_t begin, std::size_t end, std::size_t text_begin, Kind kind);
+  void append_replacement(std::string& out, const Edit& edit) const;
   std::uint32_t body_offset(const Piece& piece, std::size_t offset);
 
   std::string_view body_;
@@ -116,15 +119,14 @@ class Redaction {
   std::size_t next_text_ = 0;
   bool searching_ = false;  ///< texts_[next_text_]
   std::vector<Edit> edits_;
-  std::string replacements_;
   Counts counts_{};
   std::uint32_t skipped_ = 0;
   std::string_view text_;              // that is being searched
   std::string joined_;                 // decoded text of its pieces
   std::vector<std::uint32_t> starts_;  // of each piece in it
   std::string decoded_;
-  std::optional<Placeholder::Writer> writer_;  // once there is something to replace
-  RawPlace place_;                             // in place_of_, the escaped piece that was looked at last
+  std::optional<ValueHash> hash_;  // once there is something to replace
+  RawPlace place_;                 // in place_of_, the escaped piece that was looked at last
   const Piece* place_of_ = nullptr;
 };
 

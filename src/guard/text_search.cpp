@@ -105,8 +105,7 @@ void TextSearch::take_found() {
   found_in_round_ = true;
   for (; taken_ < matches_.size(); ++taken_) {
     Match& m = matches_[taken_];
-    m.begin += part_begin_;
-    m.end += part_begin_;
+    m = {part_begin_ + m.begin, part_begin_ + m.end, m.kind};
     mask(m.begin, m.end);
   }
 }

@@ -11,8 +11,8 @@
 namespace gw::guard {
 namespace {
 
-/// Eight hex digits, first digit first.
-void write_hex(std::uint32_t bits, char* out) {
+/// Eight digits, first digit first.
+void write_half(std::uint32_t bits, char* out) {
   std::uint64_t v = bits;  // a digit in each byte
   v = (v | v << 16) & 0x0000FFFF0000FFFFULL;
   v = (v | v << 8) & 0x00FF00FF00FF00FFULL;
@@ -36,7 +36,7 @@ ValueHash::ValueHash(std::string_view before) : before_(before), begun_size_(bef
   before.substr(whole).copy(reinterpret_cast<char*>(begun_.data()), begun_size_);
 }
 
-void ValueHash::hex(std::string_view value, char* out) const {
+std::uint64_t ValueHash::of(std::string_view value) const {
   constexpr std::size_t kEnd = 9;  // a mark and the length in bits
   SHA256_CTX state;
   if (begun_size_ + value.size() + kEnd <= kBlock) {  // most are short: the last block is made here
@@ -59,8 +59,12 @@ void ValueHash::hex(std::string_view value, char* out) const {
       state.h[i] = __builtin_bswap32(word);
     }
   }
-  write_hex(state.h[0], out);
-  write_hex(state.h[1], out + kHexSize / 2);
+  return std::uint64_t{state.h[0]} << 32 | state.h[1];
+}
+
+void ValueHash::write_hex(std::uint64_t hash, char* out) {
+  write_half(static_cast<std::uint32_t>(hash >> 32), out);
+  write_half(static_cast<std::uint32_t>(hash), out + kHexSize / 2);
 }
 
 }  // namespace gw::guard

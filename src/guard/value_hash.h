@@ -14,8 +14,10 @@ class ValueHash {
   static constexpr std::size_t kHexSize = 16;
 
   explicit ValueHash(std::string_view before);
-  /// Writes the first kHexSize hex digits of the digest of what is before and `value` to `out`.
-  void hex(std::string_view value, char* out) const;
+  /// The first eight bytes of the digest of what is before and `value`.
+  std::uint64_t of(std::string_view value) const;
+  /// Writes them to `out` as kHexSize hex digits.
+  static void write_hex(std::uint64_t hash, char* out);
 
  private:
   static constexpr std::size_t kBlock = 64;
