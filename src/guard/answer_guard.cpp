@@ -91,8 +91,10 @@ void AnswerGuard::push(std::string_view bytes, std::string& out) {
   if (!error_.empty()) return give_up(error_, to);
   if (held_.size() + bytes.size() > max_body_)
     return give_up("response body exceeds pii inspection limit (" + std::to_string(max_body_) + " bytes)", to);
+  // Whether a CR ends a line by itself is known when the next byte is.
+  const bool may_end = bytes.find_first_of("\r\n") != npos || held_.ends_with('\r');
   held_.append(bytes);
-  if (events_ && more_events() && held_.size() >= look_at_) look(false, to);
+  if (events_ && may_end && more_events() && held_.size() >= look_at_) look(false, to);
 }
 
 void AnswerGuard::finish(std::string& out) {

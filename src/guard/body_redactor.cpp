@@ -36,7 +36,10 @@ BodyRedactor::Job::Job(const BodyRedactor& redactor, std::string_view body, std:
 }
 BodyRedactor::Job::~Job() = default;
 
-void BodyRedactor::Job::begin() { run_ = std::make_unique<BodyRun>(redactor_, body_, workspace_id_, format_); }
+void BodyRedactor::Job::begin() {
+  run_ = std::make_unique<BodyRun>(redactor_, body_, workspace_id_, format_);
+  if (pass_ > 0) run_->redaction().expect_placeholders();
+}
 
 bool BodyRedactor::Job::step(std::size_t budget) {
   constexpr int kMaxPasses = 8;

@@ -256,7 +256,6 @@ Detectors::Detectors(const DetectorOptions& options) : options_(options), patter
 }
 
 unsigned Detectors::candidates(std::string_view text, std::size_t from, std::size_t to, unsigned wanted) const {
-  constexpr std::size_t kShortest = 6;  // a@b.cd
   constexpr unsigned kOfDigits = bit_of(Detector::phone) | bit_of(Detector::card) | bit_of(Detector::ssn) |
                                  bit_of(Detector::iban) | bit_of(Detector::ip);
   constexpr unsigned kOfPrefixes = bit_of(Detector::credential) | bit_of(Detector::token);

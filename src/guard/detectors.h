@@ -50,6 +50,9 @@ struct Scan {
 /// prefix); only they are looked at closely. Time is linear in the text.
 class Detectors {
  public:
+  /// Bytes of what is found at the least (`a@b.cd`), but for patterns.
+  static constexpr std::size_t kShortest = 6;
+
   explicit Detectors(const DetectorOptions& options);
 
   /// Those of the detectors `wanted` that could find something that has its trigger in [from, to) of `text`, one bit

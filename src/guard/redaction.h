@@ -42,6 +42,8 @@ class Redaction {
         placeholder_(placeholder),
         search_(detectors, placeholder) {}
 
+  /// The body was redacted before.
+  void expect_placeholders() { search_.expect_placeholders(); }
   /// Has the pieces searched as one text and also each alone. What is found in several pieces is replaced in the first
   /// and removed from the others.
   void search(std::span<const Piece> pieces);

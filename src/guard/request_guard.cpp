@@ -1,5 +1,8 @@
 #include "guard/request_guard.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/json_writer.h"
 #include "base/strings.h"
 #include "guard/multipart.h"
@@ -31,8 +34,12 @@ constexpr std::string_view kForm = "application/x-www-form-urlencoded";
 constexpr std::string_view kMultipart = "multipart/form-data";
 
 bool is_text(std::string_view type) {
-  return type == "application/json" || type == "application/x-ndjson" || type.ends_with("+json") ||
-         type.starts_with("text/") || type == kForm || type == kMultipart;
+  constexpr std::string_view kTexts[] = {
+      "application/json", "application/x-ndjson", "application/jsonl",       "application/xml",
+      "application/yaml", "application/x-yaml",   "application/x-jsonlines", kForm,
+      kMultipart};
+  return type.ends_with("+json") || type.ends_with("+xml") || type.starts_with("text/") ||
+         std::find(std::begin(kTexts), std::end(kTexts), type) != std::end(kTexts);
 }
 
 /// Bytes below 128 are ASCII in it, and nothing else is.

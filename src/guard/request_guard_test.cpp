@@ -43,7 +43,8 @@ TEST(RequestGuard, ReadsJsonTextAndFormsAndNothingElse) {
   for (const char* type :
        {"", " ", "application/json", "Application/JSON; charset=utf-8", "application/vnd.api+json", "text/plain",
         "text/event-stream;x=y", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
-        "application/x-ndjson", "text/plain; charset=\"ISO-8859-1\"", "application/json;charset=UTF-8"})
+        "application/x-ndjson", "application/jsonl", "image/svg+xml", "application/yaml",
+        "text/plain; charset=\"ISO-8859-1\"", "application/json;charset=UTF-8"})
     EXPECT_EQ(unreadable({type}), "") << type;
   for (const char* type : {"application/pdf", "audio/mpeg", "json", "application/json/x", "multipart/mixed",
                            "application/jsonx", "/", "text", "a b/json", ";", "application/json; charset=utf-16",

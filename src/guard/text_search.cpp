@@ -21,14 +21,18 @@ bool TextSearch::start(std::string_view text, std::span<const std::uint32_t> sta
   starts_ = starts;
   only_ = only;
   matches_.clear();
-  taken_ = 0;
+  taken_ = masked_bytes_ = 0;
   masked_.clear();
   round_ = 0;
   found_in_round_ = looked_for_placeholders_ = false;
   begin_part(0);
+  if (mask_first_) {
+    looked_for_placeholders_ = true;
+    mask_placeholders();
+  }
   constexpr std::size_t kShort = 4096;
   if (starts.size() > 1 || text.size() > kShort) return true;
-  candidates_ = detectors_.candidates(text, 0, text.size(), only);
+  candidates_ = detectors_.candidates(part(), 0, text.size(), only);
   scan_.at = text.size();
   return candidates_ != 0;
 }
@@ -53,6 +57,8 @@ bool TextSearch::next_part() {
     return true;
   }
   if (!std::exchange(found_in_round_, false) || ++round_ == kMaxRounds) return false;
+  const bool patterns = (detectors_.on() & bit_of(Detector::pattern)) != 0;
+  if (!patterns && text_.size() - masked_bytes_ < Detectors::kShortest) return false;  // what is left is too short
   begin_part(0);
   return true;
 }
@@ -113,6 +119,7 @@ void TextSearch::take_found() {
 void TextSearch::mask(std::size_t begin, std::size_t end) {
   if (masked_.empty()) masked_ = text_;
   std::memset(masked_.data() + begin, kMask, end - begin);
+  masked_bytes_ += end - begin;
 }
 
 /// False: there is none.

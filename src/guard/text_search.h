@@ -17,6 +17,9 @@ class TextSearch {
   TextSearch(const Detectors& detectors, const Placeholder& placeholder)
       : detectors_(detectors), placeholder_(placeholder) {}
 
+  /// The texts that come are likely to hold replacements of an earlier run.
+  void expect_placeholders() { mask_first_ = true; }
+
   /// Begins with a text. `starts` are the offsets at which its pieces begin (the first is 0): each piece is searched
   /// for itself too, after the whole. `only`: the detectors that take part, one bit each. The views stay valid until
   /// the search is done. False: there is nothing in it that could be found, and no search.
@@ -53,6 +56,8 @@ class TextSearch {
   int round_ = 0;
   bool found_in_round_ = false;
   bool looked_for_placeholders_ = false;
+  bool mask_first_ = false;
+  std::size_t masked_bytes_ = 0;
 
   // Where it is: part 0 is the whole text, part n its piece n-1.
   std::size_t part_ = 0, part_begin_ = 0, part_end_ = 0;

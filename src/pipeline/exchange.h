@@ -234,7 +234,8 @@ class Exchange final : private proxy::RelayObserver {
   std::optional<Held> held_;  ///< the body, while it is held back
   proxy::RelayEnd held_end_ = proxy::RelayEnd::complete;
   bool body_observed_ = false;                                ///< the readers have seen it before it was sent on
-  bool body_replaced_ = false;                                ///< what is sent on is not what the client sent
+  bool body_replaced_ = false;                                ///< what is sent on is not framed as the client sent it
+  bool body_changed_ = false;                                 ///< nor is it the same
   std::unique_ptr<provider::UsageChunkFilter> usage_filter_;  ///< set when this request was made to ask for its usage
   capture::StreamEnd stream_end_;
   capture::BodyCapture request_capture_, response_capture_;

@@ -111,6 +111,7 @@ std::optional<std::string_view> Exchange::held_content(std::size_t most) const {
 /// From here on the parsed head and `first_body_` are those of the request that goes upstream; the trace has the
 /// client's. Comes after observe_held(); `body` is the new content.
 void Exchange::replace_held(std::string body) {
+  body_changed_ = body_changed_ || body != held_->body.content();
   const std::size_t framed_size = held_->body.framed_size();  // by the client's head
   buffers_.head.body = http::BodyKind::length;
   buffers_.head.content_length = body.size();

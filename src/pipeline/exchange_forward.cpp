@@ -45,7 +45,9 @@ void Exchange::write_upstream_head() {
        .traceparent = span_.traceparent(),
        .keep_tracestate = span_.keeps_state(),
        .plain_answer = snapshot_.answers != nullptr && !head_.upgrade,
-       .body_replaced = body_replaced_});
+       .whole_answer = snapshot_.answers != nullptr && snapshot_.answers->mode != guard::AnswerMode::observe,
+       .body_replaced = body_replaced_,
+       .body_changed = body_changed_});
 }
 
 /// Comes before the first byte of a body is looked at.

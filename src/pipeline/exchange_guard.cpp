@@ -176,7 +176,8 @@ void Exchange::begin_answer_guard(const http::ResponseHead& head) {
     if (f.id == http::FieldId::content_type) type = f.value;
     if (f.id == http::FieldId::content_encoding) encoded = !f.value.empty() && !iequals(f.value, "identity");
   }
-  answer_guard_->begin(guard::is_text_type(type), usage_reader_.streaming(), encoded);
+  // What does not say what it is may be text; what cannot be read of it is not passed on.
+  answer_guard_->begin(trim(type).empty() || guard::is_text_type(type), usage_reader_.streaming(), encoded);
 }
 
 /// Comes once, when the whole answer has been through.

@@ -140,6 +140,25 @@ void append_date(std::string& out) {
   out.append(field);
 }
 
+namespace {
+
+template <std::size_t N>
+bool is_one_of(std::string_view name, const std::string_view (&list)[N]) {
+  for (const std::string_view n : list)
+    if (n.size() == name.size() && iequals(n, name)) return true;
+  return false;
+}
+
+/// Fields that do not hold for the request that is sent.
+bool is_outdated(std::string_view name, const UpstreamHeadInput& in) {
+  constexpr std::string_view kDigests[] = {"content-md5", "digest", "content-digest", "repr-digest"};
+  constexpr std::string_view kRanges[] = {"range", "if-range"};
+  return (in.plain_answer && iequals(name, "accept-encoding")) || (in.whole_answer && is_one_of(name, kRanges)) ||
+         (in.body_changed && is_one_of(name, kDigests));
+}
+
+}  // namespace
+
 void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {
   out.append(in.head.method).push_back(' ');
   if (in.absolute_form)
@@ -171,7 +190,7 @@ void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {
         break;
     }
     if (http::is_hop_by_hop(f.id)) continue;
-    if (in.plain_answer && iequals(f.name, "accept-encoding")) continue;
+    if (is_outdated(f.name, in)) continue;
     if (f.name.size() == in.gateway_key_header.size() && iequals(f.name, in.gateway_key_header)) continue;
     if (in.added.replaces(f.name) || (in.credential != nullptr && in.credential->replaces(f.name))) continue;
     if (check_names && named_by_connection(in.head.fields, f)) continue;

@@ -43,7 +43,9 @@ struct UpstreamHeadInput {
   std::string_view traceparent = {};        ///< set: goes in the place of the client's
   bool keep_tracestate = true;              ///< looked at then: the client's goes on with it
   bool plain_answer = false;                ///< the answer must come without a content coding
+  bool whole_answer = false;                ///< nor in ranges
   bool body_replaced = false;               ///< its length is head.content_length, whatever the client's fields say
+  bool body_changed = false;                ///< the client's digests are of another one
 };
 
 void append_upstream_head(std::string& out, const UpstreamHeadInput& in);

@@ -7,7 +7,7 @@ namespace {
 
 /// The head for the provider of a request with these header lines.
 std::string upstream_head(std::string_view fields, const AddedFields& added, const AddedFields* credential = nullptr,
-                          std::string_view traceparent = {}, bool keep_tracestate = true) {
+                          std::string_view traceparent = {}, bool keep_tracestate = true, bool guarded = false) {
   const auto table = route::RouteTable::build({{"groq", "/groq", "http://up.test/base"}});
   EXPECT_TRUE(table);
   route::Target target;
@@ -28,7 +28,11 @@ std::string upstream_head(std::string_view fields, const AddedFields& added, con
                              .added = added,
                              .credential = credential,
                              .traceparent = traceparent,
-                             .keep_tracestate = keep_tracestate});
+                             .keep_tracestate = keep_tracestate,
+                             .plain_answer = guarded,
+                             .whole_answer = guarded,
+                             .body_replaced = false,
+                             .body_changed = guarded});
   return out;
 }
 
@@ -71,6 +75,15 @@ TEST(UpstreamHead, KeepsAddedFieldsThatTheClientsConnectionFieldNames) {
   const std::string out = upstream_head("Connection: x-team, x-own\r\nX-Own: 1\r\n", added);
   EXPECT_NE(out.find("X-Team: blue\r\n"), std::string::npos) << out;
   EXPECT_EQ(out.find("X-Own"), std::string::npos) << out;
+}
+
+TEST(UpstreamHead, LeavesOutWhatDoesNotHoldForAGuardedRequest) {
+  const std::string fields =
+      "Accept-Encoding: gzip\r\nRANGE: bytes=0-1\r\nIf-Range: x\r\nContent-MD5: x\r\nDigest: x\r\ncontent-digest: x\r\n"
+      "Repr-Digest: x\r\n";
+  const std::string out = upstream_head(fields + "X-Team: red\r\n", {}, nullptr, {}, true, true);
+  EXPECT_NE(out.find("Host: up.test\r\nX-Team: red\r\nX-Forwarded-For"), std::string::npos) << out;
+  EXPECT_NE(upstream_head(fields, {}).find(fields), std::string::npos);
 }
 
 TEST(UpstreamHead, WithoutAddedFieldsIsTheClients) {

@@ -106,6 +106,17 @@ scenario('redact_upstream: a workspace has its own hashes, and the same value th
   }
 });
 
+scenario('redact_upstream: digests go with the body that they are of', async (world) => {
+  const env = await setUp(world, { mode: 'redact_upstream' });
+  const fields = [...kJson, ['Content-MD5', 'x'], ['Digest', 'y'], ['Content-Digest', 'z']];
+  await env.send(chatRequest({ user: 'a@b.co' }), fields);
+  for (const name of ['content-md5', 'digest', 'content-digest']) assert.equal(env.seen.at(-1).get(name), undefined);
+  for (const framing of [{}, { framing: 'chunked' }]) {
+    await env.send(chatRequest(), fields, framing);
+    assert.equal(env.seen.at(-1).get('content-digest'), 'z');
+  }
+});
+
 scenario('redact_upstream: redacting what was redacted changes nothing', async (world) => {
   const env = await setUp(world, { mode: 'redact_upstream' });
   await env.send(chatRequest({ user: 'a@b.co 415-555-1212', password: 'hunter2' }));
@@ -387,6 +398,15 @@ scenario('answers: what cannot be judged is a 503', async (world) => {
   assert.equal(long.response.status, 503);
   const image = await setUpAnswers(world, 'redact', Buffer.from('a@b.co \xff', 'latin1'), [['Content-Type', 'image/png']]);
   assert.equal(image.response.status, 200);
+});
+
+scenario('answers: they are asked for whole, and those that do not say what they are count as text', async (world) => {
+  const env = await setUpAnswers(world, 'redact', kAnswer, [], {});
+  assert.ok(!env.response.body.includes('jane@'), env.response.body.toString());
+  await env.client.write(get('/openai/v1/files/f/content', [['Range', 'bytes=0-9'], ['X-Other', 'kept']]));
+  assert.equal((await env.client.readResponse()).status, 200);
+  assert.equal(env.seen.at(-1).get('range'), undefined);
+  assert.equal(env.seen.at(-1).get('x-other'), 'kept');
 });
 
 scenario('answers: one that breaks off while it is held is a 502, not half an answer', async (world) => {
