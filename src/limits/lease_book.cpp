@@ -29,7 +29,7 @@ std::int64_t keep_s(Share::Kind kind, Measure measure) {
 
 }  // namespace
 
-LeaseBook::Lease& LeaseBook::lease_of(Share& share, const std::shared_ptr<Meter>& meter, Measure measure) {
+LeaseBook::Lease& LeaseBook::lease_on(Share& share, const std::shared_ptr<Meter>& meter, Measure measure) {
   if (share.lease_ != nullptr) return *static_cast<Lease*>(share.lease_);
   auto made = std::make_unique<Lease>();
   share.lease_ = made.get();
@@ -45,7 +45,7 @@ LeaseBook::Lease& LeaseBook::lease_of(Share& share, const std::shared_ptr<Meter>
 void LeaseBook::add(const Wish& wish) {
   Share* const share = wish.meter->share(wish.measure);
   if (share == nullptr) return;
-  Lease& lease = lease_of(*share, wish.meter, wish.measure);
+  Lease& lease = lease_on(*share, wish.meter, wish.measure);
   lease.need += wish.need;
   lease.single = std::max(lease.single, wish.need);
   lease.wish_period = std::max(lease.wish_period, wish.period);
@@ -125,7 +125,7 @@ void LeaseBook::take_part(Lease& lease) const {
 std::int64_t LeaseBook::give_back(Lease& lease, bool tick) {
   if (lease.need > 0) return 0;
   Share& share = *lease.share;
-  const std::int64_t worth = lease_of(share.threshold());
+  const std::int64_t worth = worth_having(share.threshold());
   const std::int64_t left = share.left(lease.period);
   std::int64_t most = 0;
   if (tick && lease.idle_ticks >= kIdleTicks)
@@ -148,7 +148,7 @@ bool LeaseBook::ask_about(Lease& lease, const Moment& now, bool tick, CounterAsk
   begin_period(lease, now);
   keep_log(lease, now);
   if (tick) lease.idle_ticks = share.busy_.exchange(false) || lease.need > 0 ? 0 : lease.idle_ticks + 1;
-  const std::int64_t worth = lease_of(share.threshold());
+  const std::int64_t worth = worth_having(share.threshold());
   if (const std::int64_t known = learnt(lease); known > lease.known) {
     lease.known = known;
     lease.must_tell = true;
@@ -183,7 +183,7 @@ std::vector<CounterAsk> LeaseBook::plan(const Moment& now, bool tick) {
   for (const auto& lease : leases_) {
     // What is left over elsewhere has to be waited for; what is too much here is given back at once.
     if (now.mono_ns < lease->hungry_until_ns &&
-        lease->share->left(lease->period) <= lease_of(lease->share->threshold()))
+        lease->share->left(lease->period) <= worth_having(lease->share->threshold()))
       lease->wanting = false;
     if (!tick && lease->need == 0 && !lease->wanting && !lease->must_tell) continue;
     CounterAsk ask;
@@ -251,7 +251,7 @@ void LeaseBook::alone(const Moment& now) {
     begin_period(lease, now);
     keep_log(lease, now);
     lease.known = std::max(lease.known, learnt(lease));
-    set_marks(share, lease_of(share.threshold()));
+    set_marks(share, worth_having(share.threshold()));
     if (lapsed(now)) take_part(lease);
     if (lease.need > 0) share.closed_until_.store(now.mono_ns + kClosedNs, std::memory_order_relaxed);
     lease.need = lease.single = 0;

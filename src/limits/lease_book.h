@@ -41,8 +41,8 @@ class LeaseBook {
   LeaseBook(std::function<std::string()> new_name, const Moment& now)
       : new_name_(std::move(new_name)), name_(new_name_()), contact_ns_(now.mono_ns) {}
 
-  /// What is worth having in reserve: a hundredth. A share has room for it several times over.
-  static std::int64_t lease_of(std::int64_t threshold) {
+  /// In reserve, of a counter with that threshold: a hundredth. A share has room for it several times over.
+  static std::int64_t worth_having(std::int64_t threshold) {
     return std::clamp<std::int64_t>(threshold / 100, 1, PeriodShare::kMost / 8);
   }
   /// What is one gateway's while nobody can be asked: no key of a small limit is shut out everywhere.
@@ -92,7 +92,8 @@ class LeaseBook {
     bool wanting = false, must_tell = false;
   };
 
-  Lease& lease_of(Share& share, const std::shared_ptr<Meter>& meter, Measure measure);
+  /// Begun where there is none.
+  Lease& lease_on(Share& share, const std::shared_ptr<Meter>& meter, Measure measure);
   bool lapsed(const Moment& now) const { return now.mono_ns - contact_ns_ > kLeaseNs; }
   static std::int64_t spent(const Lease& lease);
   static std::int64_t learnt(const Lease& lease);

@@ -115,7 +115,7 @@ TEST(LeaseBook, LetsAllGatewaysTogetherSendNoMoreThanOneWouldAndNearlyAll) {
       if (measure == Measure::concurrent) held.push_back(std::move(*permit));
     }
     EXPECT_LE(passed, 1'000);
-    EXPECT_GE(passed, 1'000 - 10 * LeaseBook::lease_of(1'000));
+    EXPECT_GE(passed, 1'000 - 10 * LeaseBook::worth_having(1'000));
   }
 }
 
@@ -126,7 +126,7 @@ TEST(LeaseBook, ARequestThatWaitsForItsWorkspacesShareCountsOnceAgainstItsKey) {
   int passed = 0;
   for (int i = 0; i < 400; ++i) passed += c[0].take() ? 1 : 0;
   EXPECT_LE(passed, 190);
-  EXPECT_GE(passed, 190 - LeaseBook::lease_of(190)) << "the key's own limit is not reached";
+  EXPECT_GE(passed, 190 - LeaseBook::worth_having(190)) << "the key's own limit is not reached";
 }
 
 TEST(LeaseBook, SeldomAsksWhileARequestWaits) {
@@ -137,7 +137,7 @@ TEST(LeaseBook, SeldomAsksWhileARequestWaits) {
     EXPECT_TRUE(c[0].limiter.take(c[0].meters(), nullptr, {}, c[0].now())) << i << ": nothing had to be asked for";
     if (c[0].limiter.wanting().any()) c[0].serve(false);
   }
-  EXPECT_LE(c.counters->rounds - before, 10'000 / (LeaseBook::lease_of(100'000) / 2) + 1);
+  EXPECT_LE(c.counters->rounds - before, 10'000 / (LeaseBook::worth_having(100'000) / 2) + 1);
 }
 
 TEST(LeaseBook, SeldomAsksForMoreWhereThereIsLittleLeft) {
@@ -165,7 +165,7 @@ TEST(LeaseBook, KeepsAccountOfSharesOfTheGreatestBudgets) {
     spent += kMost / 1'000;
   }
   EXPECT_LE(spent, kMost);
-  EXPECT_GE(spent, kMost - 2 * (kMost / 1'000 + LeaseBook::lease_of(kMost)));
+  EXPECT_GE(spent, kMost - 2 * (kMost / 1'000 + LeaseBook::worth_having(kMost)));
   c.pass(4'000);
   const Share& share = *c[0].meters()->steps.list[0].share;
   EXPECT_EQ(share.left(Periods::at(c[0].now().wall_ns).month), 0) << "all that is spare went back";
@@ -244,7 +244,7 @@ TEST(LeaseBook, GoesOnWithItsShareWhenNobodyAnswersAndIsHeardAfterwards) {
   std::int64_t spent = 1;
   while (c[0].spend(10)) spent += 10;
   EXPECT_GT(spent, 50) << "its share";
-  EXPECT_LE(spent, 1 + 2 * LeaseBook::lease_of(10'000));
+  EXPECT_LE(spent, 1 + 2 * LeaseBook::worth_having(10'000));
   c.pass(2'000);
   c.counters->up = true;
   c.pass(3'000);
@@ -343,7 +343,7 @@ TEST(LeaseBook, ACounterThatLostEverythingIsToldByThoseWhoKnow) {
         while (c[i].spend(1)) ++passed;
     }
     EXPECT_LE(passed, 1'000);
-    EXPECT_GE(passed, 1'000 - 3 * LeaseBook::lease_of(1'000));
+    EXPECT_GE(passed, 1'000 - 3 * LeaseBook::worth_having(1'000));
   }
 }
 
@@ -540,7 +540,7 @@ TEST(LeaseBook, KeepsALimitThroughAnySchedule) {
         ASSERT_FALSE(testing::Test::HasFatalFailure())
             << to_string(measure) << " with seed " << seed << " in step " << i;
       }
-      EXPECT_GE(run.burst_afterwards(), RandomRun::kMost - 3 * LeaseBook::lease_of(RandomRun::kMost))
+      EXPECT_GE(run.burst_afterwards(), RandomRun::kMost - 3 * LeaseBook::worth_having(RandomRun::kMost))
           << to_string(measure) << " with seed " << seed;
       run.dead.clear();
     }

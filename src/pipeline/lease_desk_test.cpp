@@ -117,7 +117,7 @@ TEST(LeaseDesk, LetsNoMoreThroughThanTheLimitFromSeveralThreads) {
     });
   for (auto& t : threads) t.join();
   EXPECT_LE(passed.load(), kLimit);
-  EXPECT_GE(passed.load(), kLimit - kGateways * limits::LeaseBook::lease_of(kLimit));
+  EXPECT_GE(passed.load(), kLimit - kGateways * limits::LeaseBook::worth_having(kLimit));
 }
 
 TEST(LeaseDesk, AsksForManyRequestsAtOnceRatherThanAgainAndAgain) {

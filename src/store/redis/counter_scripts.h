@@ -44,9 +44,9 @@ local t = redis.call('TIME')
 local second = tonumber(t[1])
 local now = second * 1000 + math.floor(t[2] / 1000)
 local me, kind = ARGV[1], ARGV[2]
-local n = {}
-for i = 3, 11 do n[i] = tonumber(ARGV[i]) end
-local threshold, known, spent, held, need, single, extra, keep = n[3], n[4], n[5], n[6], n[7], n[8], n[9], n[10]
+local threshold, known, spent = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local held, need, single, extra = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local keep, told_base = tonumber(ARGV[10]), tonumber(ARGV[11])
 local function alive(id)
   local until_ms = redis.call('ZSCORE', KEYS[2], id)
   return until_ms and tonumber(until_ms) > now
@@ -56,12 +56,15 @@ local function text(x) return string.format('%.0f', x) end
 local function set(field, x) redis.call('HSET', KEYS[1], field, text(x)) end
 
 local all = redis.call('HGETALL', KEYS[1])
-local base, based, used, oldest, spends, holds = 0, 0, 0, nil, {}, {}
+local base, based = 0, 0
+local used, oldest = 0, nil
+local spends, holds = {}, {}
 for i = 1, #all, 2 do
   local field, amount = all[i], tonumber(all[i + 1])
   local what, rest = string.sub(field, 1, 1), string.sub(field, 2)
   if what == 'b' then
-    base = amount  elseif what == 't' then
+    base = amount
+  elseif what == 't' then
     based = amount
   elseif what == 's' then
     spends[rest] = amount
@@ -75,22 +78,28 @@ for i = 1, #all, 2 do
   end
 end
 
+-- Of others: of those that live, and of those that do not any more.
 local before = spends[me] or 0
 spends[me], holds[me] = nil, nil
-local others_spent, others_held, fold, use = 0, 0, 0, 0
+local others_spent, others_held = 0, 0
+local fold, use = 0, 0
 local living = {}
 local function lives(id)
   if living[id] == nil then living[id] = alive(id) and true or false end
   return living[id]
 end
 for id, amount in pairs(spends) do
-  if lives(id) then others_spent = others_spent + amount else
+  if lives(id) then
+    others_spent = others_spent + amount
+  else
     fold = fold + amount
     redis.call('HDEL', KEYS[1], 's' .. id)
   end
 end
 for id, amount in pairs(holds) do
-  if lives(id) then others_held = others_held + amount else
+  if lives(id) then
+    others_held = others_held + amount
+  else
     -- Nobody knows which requests of a window its last second let through.
     use = use + amount
     redis.call('HDEL', KEYS[1], 'h' .. id)
@@ -100,7 +109,7 @@ end
 local total = 0
 if kind == 'sum' then
   base = base + fold
-  base = math.max(base, known - others_spent - before, n[11])
+  base = math.max(base, known - others_spent - before, told_base)
   total = base + others_spent + spent
   set('b', base)
   set('s' .. me, spent)
@@ -110,9 +119,10 @@ elseif kind == 'window' then
     redis.call('HINCRBY', KEYS[1], 'u' .. second, text(use))
     used = used + use
     oldest = oldest or second
-  end  if second - based > 60 then base = 0 end
-  if n[11] > base then
-    base, based = n[11], second
+  end
+  if second - based > 60 then base = 0 end
+  if told_base > base then
+    base, based = told_base, second
     set('b', base)
     set('t', based)
   end
