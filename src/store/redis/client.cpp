@@ -141,10 +141,19 @@ Result<void> Client::open(std::int64_t deadline_ns) {
   }
   const auto found = resolve(deadline_ns);
   if (!found) return tl::make_unexpected(found.error());
+  return open_any((*found)->addresses, deadline_ns);
+}
+
+/// One that answers nothing must not take the time of those behind it, and not be the first one again and again.
+Result<void> Client::open_any(std::span<const net::Address> addresses, std::int64_t deadline_ns) {
   Result<void> last = fail("the host has no address");
-  for (const net::Address& a : (*found)->addresses) {
-    last = open_one(reinterpret_cast<const sockaddr*>(&a.storage), a.size, deadline_ns);
+  for (std::size_t left = addresses.size(); left > 0; --left) {
+    const net::Address& a = addresses[first_address_ % addresses.size()];
+    const std::int64_t now_ns = mono_now_ns();
+    const std::int64_t until_ns = left > 1 ? now_ns + (deadline_ns - now_ns) / 2 : deadline_ns;
+    last = open_one(reinterpret_cast<const sockaddr*>(&a.storage), a.size, until_ns);
     if (last) break;
+    ++first_address_;
   }
   return last;
 }
@@ -170,9 +179,12 @@ Result<void> Client::connect(std::int64_t deadline_ns) {
   reader_ = RespReader();
   close();
   Result<void> done = open(deadline_ns);
+  const bool opened = done.has_value();
   if (done && url_.tls) done = start_tls(deadline_ns);
   if (done) done = greet(deadline_ns);
-  if (!done) close();
+  if (done) return done;
+  if (opened) ++first_address_;  // it takes connections and is of no use
+  close();
   return done;
 }
 

@@ -27,8 +27,9 @@ class Client {
   /// All commands in one message, and their replies; connects first where that is needed, and once more when a
   /// connection turns out to be dead: commands may be done twice. After an error the connection is closed, and nobody
   /// knows which of them were done. An error that the server states about a command is a
-  /// reply. A name that is not looked up by the deadline, which is monotonic, is looked up further meanwhile: a later
-  /// call finds it.
+  /// reply. The deadline is that of all addresses of the host together: each is given half of what is left, the last
+  /// one all of it, and the next call begins with the one after that failed. A name that is not looked up by the
+  /// deadline, which is monotonic, is looked up further meanwhile: a later call finds it.
   Result<std::vector<Reply>> run(std::span<const Command> commands, std::int64_t deadline_ns);
 
   bool connected() const { return static_cast<bool>(fd_); }
@@ -38,6 +39,7 @@ class Client {
   Result<void> connect(std::int64_t deadline_ns);
   Result<net::ResolutionPtr> resolve(std::int64_t deadline_ns);
   Result<void> open(std::int64_t deadline_ns);
+  Result<void> open_any(std::span<const net::Address> addresses, std::int64_t deadline_ns);
   Result<void> start_tls(std::int64_t deadline_ns);
   /// Waits for what the last call on the TLS session wants. An error says why it failed.
   Result<void> tls_wants(int ret, std::int64_t deadline_ns);
@@ -50,7 +52,8 @@ class Client {
   Result<void> wait_for(short events, std::int64_t deadline_ns);
 
   const config::RedisUrl url_;
-  std::unique_ptr<Names> names_;  ///< of a host
+  std::unique_ptr<Names> names_;   ///< of a host
+  std::size_t first_address_ = 0;  ///< which one is tried first, in the order of the name server
   UniqueFd fd_;
   std::optional<net::TlsClientContext> tls_;
   struct FreeSession {

@@ -102,6 +102,56 @@ TEST(RedisClient, GivesUpAtItsDeadline) {
   EXPECT_EQ(r.error().message, "no answer in time");
 }
 
+/// On a port of this machine; the kernel takes `backlog` connections that nobody accepts.
+struct Listener {
+  explicit Listener(int backlog) : fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    auto* const in = reinterpret_cast<sockaddr_in*>(&address.storage);
+    in->sin_family = AF_INET;
+    in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.size = sizeof *in;
+    EXPECT_EQ(::bind(fd.get(), reinterpret_cast<sockaddr*>(in), address.size), 0);
+    EXPECT_EQ(::getsockname(fd.get(), reinterpret_cast<sockaddr*>(in), &address.size), 0);
+    EXPECT_EQ(::listen(fd.get(), backlog), 0);
+  }
+  UniqueFd fd;
+  net::Address address;
+};
+
+TEST(RedisClient, GivesAnAddressThatAnswersNothingOnlyAPartOfItsTime) {
+  const Listener silent(0), good(8);
+  std::vector<UniqueFd> fill;  // its queue: further connections are not answered at all
+  for (int i = 0; i < 4; ++i) {
+    fill.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    ::connect(fill.back().get(), reinterpret_cast<const sockaddr*>(&silent.address.storage), silent.address.size);
+  }
+  const auto server = std::async(std::launch::async, [&] {
+    for (int i = 0; i < 2; ++i) {
+      const UniqueFd peer(::accept(good.fd.get(), nullptr, nullptr));
+      const std::string_view replies = "+PONG\r\n+PONG\r\n";  // to the greeting and to the command
+      std::array<char, 256> asked;
+      for (std::size_t got = 0; got < 2 * std::string_view("*1\r\n$4\r\nPING\r\n").size();) {
+        const ssize_t n = ::recv(peer.get(), asked.data(), asked.size(), 0);
+        if (n <= 0) break;
+        if (got == 0) ::send(peer.get(), replies.data(), replies.size() / 2, MSG_NOSIGNAL);
+        got += static_cast<std::size_t>(n);
+      }
+      ::send(peer.get(), replies.data(), replies.size() / 2, MSG_NOSIGNAL);
+    }
+  });
+  config::RedisUrl url;
+  url.host = "two.test";
+  url.port = 6379;
+  const Command ping{"PING"};
+  const auto looked_up = [&](const std::string&, int) {
+    return std::make_shared<const net::Resolution>(
+        net::Resolution{.addresses = {silent.address, good.address}, .error = {}});
+  };
+  const auto r = Client(url, looked_up).run({&ping, 1}, mono_now_ns() + 2'000'000'000);
+  EXPECT_TRUE(r) << r.error().message;
+  Client again(url, looked_up);
+  EXPECT_TRUE(again.run({&ping, 1}, mono_now_ns() + 2'000'000'000));
+}
+
 TEST(RedisClient, WaitsForASlowNameServerNoLongerThanItsDeadline) {
   std::promise<void> answers;
   std::atomic<int> asked{0};
