@@ -175,6 +175,30 @@ TEST_F(Keeping, ADatabaseThatCannotBeReadLeavesTheKeysTrustedUntilOneIsChanged) 
   EXPECT_FALSE(known("yaml"));
 }
 
+/// As when a reload brings other keys of the configuration: no change number tells of them.
+TEST_F(Keeping, AfterARefreshThatFailedTheNextLookReadsTheKeysWhateverTheirChangeNumber) {
+  ASSERT_TRUE(keeper_.refresh(*ours_));
+  ASSERT_EQ(*keeper_.poll(*ours_), KeyKeeper::Outcome::unchanged);
+  options_.on_open = [this](sqlite3* handle) {
+    sqlite3_set_authorizer(
+        handle,
+        [](void* denies, int, const char*, const char*, const char*, const char*) {
+          return *static_cast<bool*>(denies) ? SQLITE_DENY : SQLITE_OK;
+        },
+        &away_);
+  };
+  auto next = store::open_sqlite_key_store(options_, {key("next")});
+  ASSERT_TRUE(next) << next.error().message;
+  away_ = true;
+  EXPECT_FALSE(keeper_.refresh(**next));
+  EXPECT_TRUE(known("yaml"));
+  away_ = false;
+  ASSERT_EQ(*(*next)->change_number(), *ours_->change_number());
+  EXPECT_EQ(*keeper_.poll(**next), KeyKeeper::Outcome::replaced);
+  EXPECT_TRUE(known("next"));
+  EXPECT_FALSE(known("yaml"));
+}
+
 TEST_F(Keeping, WithAuthOffNothingIsRead) {
   pipeline::KeyBook off{*auth::Authorizer::build({}), 0};
   KeyKeeper keeper(off);
