@@ -17,7 +17,7 @@
 #include "config/redis_url.h"
 #include "config/validate.h"
 #include "http/token.h"
-#include "limits/thresholds.h"
+#include "model/limit_bounds.h"
 #include "provider/price_table.h"
 #include "route/route_table.h"
 #include "trace/ring_file.h"
@@ -282,14 +282,13 @@ void check_tls(const Config& c, Faults& out) {
 }
 
 void check_limit(const UsageLimitConfig& l, const std::string& path, Faults& out) {
-  constexpr double kMostUsd = 9'000'000;  // counted in nano-dollars
-  if (l.requests_per_minute > limits::kMaxRequestsPerMinute)
+  if (l.requests_per_minute > kMaxRequestsPerMinute)
     out.add(fmt::format("{}.requests_per_minute must be at most {}, or 0 for no limit (got {})", path,
-                        limits::kMaxRequestsPerMinute, l.requests_per_minute));
+                        kMaxRequestsPerMinute, l.requests_per_minute));
   for (const auto& [key, usd] : {std::pair("max_cost_usd_per_day", l.max_cost_usd_per_day),
                                  std::pair("max_cost_usd_per_month", l.max_cost_usd_per_month)})
-    if (!(usd <= kMostUsd))
-      out.add(fmt::format("{}.{} must be at most {}, or 0 for no limit (got {})", path, key, kMostUsd, usd));
+    if (!(usd <= static_cast<double>(kMaxLimitUsd)))
+      out.add(fmt::format("{}.{} must be at most {}, or 0 for no limit (got {})", path, key, kMaxLimitUsd, usd));
 }
 
 void check_limits(const Config& c, Faults& out) {

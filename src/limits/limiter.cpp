@@ -5,6 +5,7 @@
 
 #include "base/glob.h"
 #include "base/usd.h"
+#include "model/limit_bounds.h"
 
 namespace gw::limits {
 namespace {

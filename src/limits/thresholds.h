@@ -48,9 +48,6 @@ struct Options {
   Thresholds& of(Subject s) { return thresholds[static_cast<std::size_t>(s)]; }
 };
 
-/// A rate's events are kept one by one, eight bytes each.
-inline constexpr std::int64_t kMaxRequestsPerMinute = 1'048'576;
-
 struct Spend {
   std::int64_t tokens = 0;
   std::int64_t cost_nano_usd = 0;

@@ -8,27 +8,24 @@
 #include "base/strings.h"
 #include "base/usd.h"
 
+#include "model/limit_bounds.h"
 namespace gw::store {
 namespace {
 
 struct Name {
   std::string_view text;
   std::optional<std::int64_t> KeyLimits::* member;
-  double most;
+  std::int64_t most;
   bool money = false;
 };
 
-constexpr double kMostCount = 1e15;
-constexpr double kMostUsd = 9e6;  // counted in nano-dollars
 constexpr std::array<Name, 6> kNames = {
-    {{"requests_per_minute", &KeyLimits::requests_per_minute, 1'048'576},  // a rate's events are kept one by one
-     {"tokens_per_minute", &KeyLimits::tokens_per_minute, kMostCount},
-     {"max_tokens_per_day", &KeyLimits::max_tokens_per_day, kMostCount},
-     {"max_cost_usd_per_day", &KeyLimits::max_cost_nano_usd_per_day, kMostUsd, true},
-     {"max_cost_usd_per_month", &KeyLimits::max_cost_nano_usd_per_month, kMostUsd, true},
-     {"concurrent_requests", &KeyLimits::concurrent_requests, kMostCount}}};
-
-std::string bound_text(const Name& n) { return std::to_string(static_cast<std::int64_t>(n.most)); }
+    {{"requests_per_minute", &KeyLimits::requests_per_minute, kMaxRequestsPerMinute},
+     {"tokens_per_minute", &KeyLimits::tokens_per_minute, kMaxLimitCount},
+     {"max_tokens_per_day", &KeyLimits::max_tokens_per_day, kMaxLimitCount},
+     {"max_cost_usd_per_day", &KeyLimits::max_cost_nano_usd_per_day, kMaxLimitUsd, true},
+     {"max_cost_usd_per_month", &KeyLimits::max_cost_nano_usd_per_month, kMaxLimitUsd, true},
+     {"concurrent_requests", &KeyLimits::concurrent_requests, kMaxLimitCount}}};
 
 }  // namespace
 
@@ -36,8 +33,9 @@ std::string set_key_limit(KeyLimits& limits, std::string_view name, double value
   for (const Name& n : kNames) {
     if (n.text != name) continue;
     const bool whole = n.money || value == std::floor(value);
-    if (!(value >= 0 && value <= n.most) || !whole)
-      return std::string(name) + " must be a " + (n.money ? "" : "whole ") + "number from 0 to " + bound_text(n);
+    if (!(value >= 0 && value <= static_cast<double>(n.most)) || !whole)
+      return std::string(name) + " must be a " + (n.money ? "" : "whole ") + "number from 0 to " +
+             std::to_string(n.most);
     // Money that is not 0 stays a limit, however little it is.
     std::int64_t amount = static_cast<std::int64_t>(n.money ? std::llround(value * 1e9) : value);
     if (amount == 0 && value > 0) amount = 1;
