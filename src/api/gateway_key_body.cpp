@@ -90,6 +90,7 @@ void append_key(JsonWriter& w, const store::GatewayKey& key, std::string_view to
   time_field(w, "expires_at", key.expires_at_ns);
   time_field(w, "previous_token_until", key.previous_until_ns);
   if (const std::string limits = store::key_limits_json(key.limits); !limits.empty()) w.key("limits").raw(limits);
+  if (key.limits.unreadable) w.field("limits_unreadable", true);
   w.field_if("token", token).end_object();
 }
 

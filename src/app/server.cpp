@@ -249,6 +249,12 @@ Result<std::function<void()>> Server::Impl::prepare_keys(const config::Config& n
 void Server::Impl::log_loaded_keys() {
   const auto view = services->keys.view();
   if (view->stored())
+  for (const auth::Identity& i : view->authorizer().identities())
+    if (i.limits.unreadable)
+      log->error("limits of a gateway key cannot be read: its requests are refused (ongoingai keys limit)")
+          .field("key_id", i.key_id)
+          .field("org_id", i.org_id)
+          .field("workspace_id", i.workspace_id);
     log->info("loaded gateway keys from " + options.config.storage.driver + " config store")
         .field("key_count", static_cast<int>(view->authorizer().key_count()));
   else if (services->keys.enabled() && is_postgres(options.config))

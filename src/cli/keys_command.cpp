@@ -110,6 +110,7 @@ Result<store::KeyLimits> limits_of(std::string_view list) {
 
 /// As the flag takes them.
 std::string limits_text(const store::KeyLimits& limits) {
+  if (limits.unreadable) return "unreadable";
   std::string out;
   for (const char c : store::key_limits_json(limits))
     if (c != '{' && c != '}' && c != '"') out += c == ':' ? '=' : c;

@@ -180,6 +180,13 @@ TEST_F(KeysCommand, CreateAndLimitTakeLimitsByTheNamesOfTheConfiguration) {
   EXPECT_NE(out().find("\"max_tokens_per_day\": 10"), std::string::npos) << out();
 }
 
+TEST_F(KeysCommand, ListSaysWhereLimitsCannotBeRead) {
+  notes_.keys.emplace_back().id = "ci";
+  notes_.keys.back().limits.unreadable = true;
+  EXPECT_EQ(keys({"list"}), kExitOk);
+  EXPECT_NE(out().find("unreadable"), std::string::npos) << out();
+}
+
 TEST_F(KeysCommand, RevokeNamesTheKey) {
   EXPECT_EQ(keys({"revoke", "ci"}), kExitOk) << err();
   EXPECT_EQ(notes_.revoked, "ci");

@@ -488,6 +488,7 @@ void Limiter::forget_idle(const Moment& now) {
 
 MetersPtr Limiter::find(std::string_view org, std::string_view workspace, std::string_view key,
                         const store::KeyLimits& overrides, const Moment& now) {
+  if (overrides.unreadable) return nullptr;
   std::string name = key_text("key", org, workspace, key);
   const Lock lock(busy_);
   const auto known = keys_.find(name);

@@ -159,7 +159,8 @@ class Limiter {
   /// False: every threshold is off, and nothing else need be called for a key without overrides.
   bool on() const { return on_; }
 
-  /// Null: max_keys are in use. With other overrides than before what is counted of the key stays.
+  /// Null: max_keys are in use, or nobody can read the overrides. With other overrides than before what is counted of
+  /// the key stays.
   MetersPtr find(std::string_view org, std::string_view workspace, std::string_view key,
                  const store::KeyLimits& overrides, const Moment& now);
 

@@ -483,6 +483,16 @@ TEST(Limiter, KeepsWhatIsCountedOfAKeyWhoseLimitsChange) {
   EXPECT_EQ(f.spend(f.meters(), {1, 0}), "KEY_DAILY_TOKENS_EXCEEDED") << "11 of 10";
 }
 
+TEST(Limiter, GivesNothingToAKeyWhoseLimitsNobodyCanRead) {
+  Fixture f({});
+  f.overrides_.unreadable = true;
+  EXPECT_EQ(f.meters(), nullptr);
+  f.overrides_.unreadable = false;
+  EXPECT_NE(f.meters(), nullptr) << "once they are mended";
+  f.overrides_.unreadable = true;
+  EXPECT_EQ(f.meters(), nullptr);
+}
+
 TEST(MeterCache, TakesUpTheLimitsOfAKeyWhenTheyChange) {
   Fixture f(limit(Subject::key, Measure::day_tokens, 10));
   MeterCache cache;

@@ -64,11 +64,15 @@ KeyLimits key_limits_from(std::string_view json) {
   if (json.empty()) return out;
   simdjson::dom::parser parser;
   simdjson::dom::object object;
-  if (parser.parse(json.data(), json.size()).get_object().get(object) != simdjson::SUCCESS) return out;
-  for (const auto& field : object)
-    if (double value = 0; field.value.get_double().get(value) == simdjson::SUCCESS)
-      (void)set_key_limit(out, field.key, value);
+  if (parser.parse(json.data(), json.size()).get_object().get(object) != simdjson::SUCCESS) return unreadable;
+  for (const auto& field : object) {
+    double value = 0;
+    if (field.value.get_double().get(value) != simdjson::SUCCESS) return unreadable;
+    if (!set_key_limit(out, field.key, value).empty()) return unreadable;
+  }
   return out;
+  KeyLimits unreadable;
+  unreadable.unreadable = true;
 }
 
 }  // namespace gw::store

@@ -14,9 +14,11 @@ struct KeyLimits {
   std::optional<std::int64_t> requests_per_minute, tokens_per_minute, max_tokens_per_day;
   std::optional<std::int64_t> max_cost_nano_usd_per_day, max_cost_nano_usd_per_month;
   std::optional<std::int64_t> concurrent_requests;
+  /// The store has limits for this key that nobody can read, so that none of them can be kept: it sends nothing.
+  bool unreadable = false;
 
   bool any() const {
-    return requests_per_minute || tokens_per_minute || max_tokens_per_day || max_cost_nano_usd_per_day ||
+    return unreadable || requests_per_minute || tokens_per_minute || max_tokens_per_day || max_cost_nano_usd_per_day ||
            max_cost_nano_usd_per_month || concurrent_requests;
   }
   friend bool operator==(const KeyLimits&, const KeyLimits&) = default;
@@ -27,7 +29,8 @@ std::string set_key_limit(KeyLimits& limits, std::string_view name, double value
 
 /// A JSON object with what is set, in a fixed order; empty when nothing is.
 std::string key_limits_json(const KeyLimits& limits);
-/// What such a text says, and nothing of a text that is none: a store may have been edited by hand.
+/// What such a text says. A store may have been edited by hand, or by a later version that knows more limits: where
+/// anything of it is not understood, all of it is unreadable. An empty text sets nothing.
 KeyLimits key_limits_from(std::string_view json);
 
 }  // namespace gw::store

@@ -38,10 +38,15 @@ TEST(KeyLimits, SayWhatIsWrongWithThem) {
   EXPECT_EQ(limits.max_cost_nano_usd_per_day, 1) << "it is no 0, which would be no limit";
 }
 
-TEST(KeyLimits, TakeWhatCanBeReadOfATextThatWasEditedByHand) {
-  for (const char* text : {"", "{", "[]", "7", "{\"requests_per_minute\":\"5\"}", "{\"requests_per_minute\":-5}"})
-    EXPECT_FALSE(key_limits_from(text).any()) << text;
-  EXPECT_EQ(key_limits_from(R"({"rpm":5,"concurrent_requests":2.0})").concurrent_requests, 2);
+TEST(KeyLimits, OfATextThatIsNotUnderstoodInFullAreUnreadableAndNotNone) {
+  for (const char* text :
+       {"{", "[]", "7", "null", " ", R"({"requests_per_minute":"5"})", R"({"requests_per_minute":-5})",
+        R"({"rpm":5,"concurrent_requests":2})", R"({"concurrent_requests":2} x)"}) {
+    EXPECT_TRUE(key_limits_from(text).unreadable) << text;
+    EXPECT_TRUE(key_limits_from(text).any()) << text;
+  }
+  EXPECT_EQ(key_limits_from(R"({"concurrent_requests":2.0})").concurrent_requests, 2);
+  for (const char* text : {"", "{}"}) EXPECT_FALSE(key_limits_from(text).any()) << text;
 }
 
 }  // namespace
