@@ -76,10 +76,21 @@ class Change {
   std::string org_ = "default", workspace_ = "default", target_;
 };
 
-/// Nobody hands out, or gets the token of a key with, what he may not do himself.
-bool may_grant(const Call& call, const store::GatewayKey& key) {
-  if (!call.request.caller) return true;
-  return (auth::permissions_of(key.role, key.permissions) & ~call.request.caller->permissions) == 0;
+struct Refusal {
+  std::string_view reason, message;
+};
+
+constexpr Refusal kPermissionNotHeld{"permission_not_held",
+                                     "gateway key cannot grant permissions that it does not have"};
+constexpr Refusal kLimitNotHeld{"limit_not_held", "gateway key cannot grant more than its own limits allow"};
+
+/// Nobody hands out, or gets the token of a key with, what he may not do or use himself. Why he may not.
+std::optional<Refusal> why_not(const Call& call, const store::GatewayKey& key) {
+  const auto& caller = call.request.caller;
+  if (!caller) return std::nullopt;
+  if ((auth::permissions_of(key.role, key.permissions) & ~caller->permissions) != 0) return kPermissionNotHeld;
+  if (!store::within(key.limits, caller->limits)) return kLimitNotHeld;
+  return std::nullopt;
 }
 
 /// The answer when there is no usable body, which is then filled in.
@@ -96,8 +107,6 @@ std::optional<ApiResponse> read_body(const Call& call, const Change& change, Key
 ApiResponse invalid(const Change& change, const std::string& fault) {
   return change.refused(400, "invalid_request", "invalid gateway key: " + fault);
 }
-
-constexpr std::string_view kNotHeld = "gateway key cannot grant permissions that it does not have";
 
 }  // namespace
 
@@ -149,7 +158,7 @@ ApiResponse create_key(const Call& call) {
     return invalid(change, fault);
   if (!body.limits_fault.empty()) return invalid(change, body.limits_fault);
   if (const std::string fault = auth::fault_of_token(body.token); !fault.empty()) return invalid(change, fault);
-  if (!may_grant(call, key)) return change.refused(403, "permission_not_held", kNotHeld);
+  if (const auto no = why_not(call, key)) return change.refused(403, no->reason, no->message);
   key.token_hash = sha256_hex(body.token);
   const auto outcome = call.deps.keys.store->insert(call.scope(), key);
   if (!outcome) return change.failed("create_failed", "failed to create gateway key", outcome.error());
@@ -188,7 +197,7 @@ ApiResponse rotate_key(const Call& call) {
   for (const store::GatewayKey& key : set->keys) {
     if (key.id != id) continue;
     change.concerns(key);
-    if (!may_grant(call, key)) return change.refused(403, "permission_not_held", kNotHeld);
+    if (const auto no = why_not(call, key)) return change.refused(403, no->reason, no->message);
   }
   const std::int64_t now_ns = call.deps.clock.wall_ns();
   const auto rotated = call.deps.keys.store->rotate(
@@ -209,9 +218,18 @@ ApiResponse limit_key(const Call& call) {
   KeyBody body;
   if (auto answer = read_body(call, change, KeyBodyOf::limits, body)) return std::move(*answer);
   if (!body.limits_fault.empty()) return invalid(change, body.limits_fault);
-  const auto changed =
-      call.deps.keys.store->set_limits(call.scope(), trim(call.id), body.limits, call.deps.clock.wall_ns());
-  if (!changed) return change.failed("limit_failed", "failed to limit gateway key", changed.error());
+  const std::string_view failed = "failed to limit gateway key";
+  const std::string_view id = trim(call.id);
+  auto set = call.deps.keys.store->load(call.scope());
+  if (!set) return change.failed("limit_failed", failed, set.error());
+  for (store::GatewayKey& key : set->keys) {
+    if (key.id != id) continue;
+    change.concerns(key);
+    key.limits = body.limits;
+    if (const auto no = why_not(call, key)) return change.refused(403, no->reason, no->message);
+  }
+  const auto changed = call.deps.keys.store->set_limits(call.scope(), id, body.limits, call.deps.clock.wall_ns());
+  if (!changed) return change.failed("limit_failed", failed, changed.error());
   if (changed->outcome != store::KeyOutcome::done) return change.refused(404, "not_found", "gateway key not found");
   change.concerns(changed->key);
   return change.done(200, key_json(changed->key));

@@ -85,12 +85,13 @@ class GatewayKeys : public ApiRouter {
   }
   /// As a key of acme/core with these permissions; without any, as when auth is off.
   ApiResponse ask(const std::string& method, const std::string& path, const std::string& body = {},
-                  std::optional<auth::PermissionSet> as = auth::role_permissions("admin")) {
+                  std::optional<auth::PermissionSet> as = auth::role_permissions("admin"),
+                  const store::KeyLimits& limits = {}) {
     ApiRequest r{method, path, {}, body, {}};
     r.correlation_id = "c-1";
     if (as) {
       r.scope = store::TenantScope::of("acme", "core");
-      r.caller = Caller{.key_id = "admin-1", .permissions = *as};
+      r.caller = Caller{.key_id = "admin-1", .permissions = *as, .limits = limits};
     }
     ApiDeps d = deps();
     d.keys = {.store = no_store_ ? nullptr : &keys_,
@@ -209,6 +210,39 @@ TEST_F(GatewayKeys, NobodyGrantsWhatHeDoesNotHold) {
   EXPECT_EQ(as_viewer("/api/gateway-keys/admin-1/rotate", "").status, 403);
   EXPECT_EQ(audit_, "rotate permission_not_held 403 admin-1 acme/core admin-1 c-1");
   EXPECT_EQ(keys_.keys[0].token_hash, sha256_hex("admin-1"));
+  EXPECT_EQ(ask("PUT", "/api/gateway-keys/admin-1/limits", "{}", viewer_with_keys).status, 403);
+  EXPECT_EQ(audit_, "limit permission_not_held 403 admin-1 acme/core admin-1 c-1");
+  add("viewer", "viewer", "core");
+  EXPECT_EQ(ask("PUT", "/api/gateway-keys/viewer/limits", "{}", viewer_with_keys).status, 200);
+}
+
+TEST_F(GatewayKeys, NobodyGrantsMoreThanHisOwnLimits) {
+  add("k", "developer", "core");
+  store::KeyLimits own;
+  own.max_tokens_per_day = 100;
+  const auto as_limited = [&](const char* method, const std::string& path, const std::string& body) {
+    return ask(method, path, body, auth::role_permissions("admin"), own);
+  };
+  for (const char* id : {"k", "admin-1"})
+    for (const char* limits : {"{}", R"({"max_tokens_per_day":0})", R"({"max_tokens_per_day":101})"}) {
+      const ApiResponse put = as_limited("PUT", "/api/gateway-keys/" + std::string(id) + "/limits", limits);
+      EXPECT_EQ(put.status, 403) << limits;
+      EXPECT_EQ(error_of(put), "gateway key cannot grant more than its own limits allow");
+      EXPECT_EQ(audit_, "limit limit_not_held 403 admin-1 acme/core " + std::string(id) + " c-1");
+      EXPECT_EQ(as_limited("POST", "/api/gateway-keys", std::string(R"({"limits":)") + limits + "}").status, 403);
+    }
+  EXPECT_EQ(as_limited("POST", "/api/gateway-keys/k/rotate", "").status, 403) << "its token would be in his hands";
+  EXPECT_EQ(changes_, 0);
+  EXPECT_EQ(as_limited("PUT", "/api/gateway-keys/k/limits", R"({"max_tokens_per_day":100})").status, 200);
+  EXPECT_EQ(as_limited("POST", "/api/gateway-keys/k/rotate", "").status, 200);
+  EXPECT_EQ(as_limited("POST", "/api/gateway-keys", R"({"limits":{"max_tokens_per_day":1}})").status, 201);
+}
+
+TEST_F(GatewayKeys, SayThatLimitsCannotBeRead) {
+  add("k", "developer", "core");
+  keys_.keys.back().limits.unreadable = true;
+  EXPECT_NE(ask("GET", "/api/gateway-keys").body.find(R"("limits_unreadable":true)"), std::string::npos);
+  EXPECT_EQ(ask("PUT", "/api/gateway-keys/k/limits", "{}").body.find("unreadable"), std::string::npos);
 }
 
 TEST_F(GatewayKeys, AreRotatedWithAGracePeriod) {

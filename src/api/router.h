@@ -23,6 +23,7 @@ namespace gw::api {
 struct Caller {
   std::string key_id;
   auth::PermissionSet permissions = 0;
+  store::KeyLimits limits{};  ///< of its own
 };
 
 struct ApiRequest {

@@ -84,7 +84,7 @@ void Exchange::read_api_request(api::ApiRequest& request) const {
   }
   if (identity_ == nullptr) return;
   request.scope = store::TenantScope::of(identity_->org_id, identity_->workspace_id);
-  request.caller = {.key_id = identity_->key_id, .permissions = identity_->permissions};
+  request.caller = {.key_id = identity_->key_id, .permissions = identity_->permissions, .limits = identity_->limits};
 }
 
 /// Takes a POST's body, within the API's bound, out of what is still to be read of this request. A longer one is not

@@ -2,13 +2,14 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "base/strings.h"
 #include "base/usd.h"
-
 #include "model/limit_bounds.h"
+
 namespace gw::store {
 namespace {
 
@@ -47,6 +48,14 @@ std::string set_key_limit(KeyLimits& limits, std::string_view name, double value
   return "limits must be among " + known;
 }
 
+bool within(const KeyLimits& limits, const KeyLimits& bounds) {
+  if (bounds.unreadable) return false;
+  return std::all_of(kNames.begin(), kNames.end(), [&](const Name& n) {
+    const std::int64_t most = (bounds.*n.member).value_or(0), given = (limits.*n.member).value_or(0);
+    return most == 0 || (given > 0 && given <= most);
+  });
+}
+
 std::string key_limits_json(const KeyLimits& limits) {
   std::string out;
   for (const Name& n : kNames) {
@@ -60,6 +69,8 @@ std::string key_limits_json(const KeyLimits& limits) {
 }
 
 KeyLimits key_limits_from(std::string_view json) {
+  KeyLimits unreadable;
+  unreadable.unreadable = true;
   KeyLimits out;
   if (json.empty()) return out;
   simdjson::dom::parser parser;
@@ -71,8 +82,6 @@ KeyLimits key_limits_from(std::string_view json) {
     if (!set_key_limit(out, field.key, value).empty()) return unreadable;
   }
   return out;
-  KeyLimits unreadable;
-  unreadable.unreadable = true;
 }
 
 }  // namespace gw::store

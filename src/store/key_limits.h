@@ -24,6 +24,10 @@ struct KeyLimits {
   friend bool operator==(const KeyLimits&, const KeyLimits&) = default;
 };
 
+/// Whoever has `bounds` of his own may give `limits`: none of them is wider. What `bounds` does not set, or sets to 0,
+/// binds nobody; where they are unreadable nothing is within them.
+bool within(const KeyLimits& limits, const KeyLimits& bounds);
+
 /// By the names of the configuration, money in dollars. What is wrong, for people; empty: it is set.
 std::string set_key_limit(KeyLimits& limits, std::string_view name, double value);
 

@@ -38,6 +38,24 @@ TEST(KeyLimits, SayWhatIsWrongWithThem) {
   EXPECT_EQ(limits.max_cost_nano_usd_per_day, 1) << "it is no 0, which would be no limit";
 }
 
+TEST(KeyLimits, AreWithinOthersWhereNoneOfThemIsWider) {
+  KeyLimits bounds, limits;
+  EXPECT_TRUE(within(limits, bounds));
+  bounds.max_cost_nano_usd_per_day = 5;
+  bounds.tokens_per_minute = 0;
+  EXPECT_FALSE(within(limits, bounds)) << "not set: the configuration's may be wider";
+  limits.max_cost_nano_usd_per_day = 0;
+  EXPECT_FALSE(within(limits, bounds)) << "no limit";
+  limits.max_cost_nano_usd_per_day = 6;
+  EXPECT_FALSE(within(limits, bounds));
+  limits.max_cost_nano_usd_per_day = 5;
+  EXPECT_TRUE(within(limits, bounds));
+  limits.requests_per_minute = 9;
+  EXPECT_TRUE(within(limits, bounds)) << "which is not bounded";
+  bounds.unreadable = true;
+  EXPECT_FALSE(within(limits, bounds)) << "nobody knows what they are";
+}
+
 TEST(KeyLimits, OfATextThatIsNotUnderstoodInFullAreUnreadableAndNotNone) {
   for (const char* text :
        {"{", "[]", "7", "null", " ", R"({"requests_per_minute":"5"})", R"({"requests_per_minute":-5})",
