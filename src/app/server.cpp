@@ -45,8 +45,8 @@ constexpr std::int64_t kMs = 1'000'000;
 constexpr std::int64_t kTraceDrainNs = 5'000 * kMs;
 constexpr std::int64_t kTelemetryFlushNs = 5'000 * kMs;
 constexpr int kQueryThreads = 2;  // one slow search does not keep others waiting
-// What main waits for the store delays its answer to a signal; a change of a key is worth waiting for.
-constexpr int kBusyOfMainMs = 250, kBusyOfApiMs = 5'000;
+// Whoever looks for changed keys looks again in a moment; a change of a key is worth waiting for.
+constexpr int kBusyOfWatchMs = 250, kBusyOfApiMs = 5'000;
 /// An exchange offers its trace in the moment it ends; this is what a thread that was held up may take for that.
 constexpr std::int64_t kOfferNs = 1'000 * kMs;
 
@@ -89,11 +89,12 @@ struct Server::Impl {
   std::optional<Reloader> reloader;
   LiveRetention retention;
   std::optional<KeyKeeper> key_keeper;
-  std::optional<SwappableKeyStore> keys_of_main, keys_of_api;
+  std::optional<SwappableKeyStore> keys_of_watch, keys_of_api;
   std::int64_t keys_failed_ns = 0;  ///< when it was last said; 0: they do not fail
   std::optional<store::PgKeyListener> key_listener;
-  bool keys_unheard = false;                     ///< and that was said
-  std::optional<store::KeyWatcher> key_watcher;  ///< of Postgres; else main looks
+  bool keys_unheard = false;  ///< and that was said
+  /// Not main: a reload may wait for longer than keys are trusted without a look. Nothing when auth is off.
+  std::optional<store::KeyWatcher> key_watcher;
   std::unique_ptr<net::Resolver> resolver;
   std::vector<std::unique_ptr<api::Router>> routers;
   std::unique_ptr<pipeline::QueryPool> queries;
@@ -212,13 +213,13 @@ Result<std::unique_ptr<store::KeyStore>> Server::Impl::open_key_store(const conf
 
 Result<void> Server::Impl::open_keys() {
   for (const auto& [store, busy_ms] :
-       {std::pair{&keys_of_main, kBusyOfMainMs}, std::pair{&keys_of_api, kBusyOfApiMs}}) {
+       {std::pair{&keys_of_watch, kBusyOfWatchMs}, std::pair{&keys_of_api, kBusyOfApiMs}}) {
     auto opened = open_key_store(config(), busy_ms);
     if (!opened) return fail("failed to initialize gateway key store: " + opened.error().message);
     store->emplace(std::move(*opened));
   }
   key_keeper.emplace(services->keys);
-  if (auto ok = key_keeper->refresh(*keys_of_main); !ok)
+  if (auto ok = key_keeper->refresh(*keys_of_watch); !ok)
     return fail("failed to initialize gateway key store: " + ok.error().message);
   log_loaded_keys();
   return {};
@@ -227,18 +228,18 @@ Result<void> Server::Impl::open_keys() {
 /// The keys of the configuration count where none is stored.
 Result<std::function<void()>> Server::Impl::prepare_keys(const config::Config& next) {
   struct Opened {
-    std::unique_ptr<store::KeyStore> of_main, of_api, of_reload;
+    std::unique_ptr<store::KeyStore> of_watch, of_api, of_reload;
   };
   const auto opened = std::make_shared<Opened>();
   for (const auto& [store, busy_ms] :
-       {std::pair{&opened->of_main, kBusyOfMainMs}, std::pair{&opened->of_api, kBusyOfApiMs},
-        std::pair{&opened->of_reload, kBusyOfMainMs}}) {
+       {std::pair{&opened->of_watch, kBusyOfWatchMs}, std::pair{&opened->of_api, kBusyOfApiMs},
+        std::pair{&opened->of_reload, kBusyOfWatchMs}}) {
     auto made = open_key_store(next, busy_ms);
     if (!made) return fail("failed to initialize gateway key store: " + made.error().message);
     *store = std::move(*made);
   }
   return [this, opened] {
-    keys_of_main->exchange(std::move(opened->of_main));
+    keys_of_watch->exchange(std::move(opened->of_watch));
     keys_of_api->exchange(std::move(opened->of_api));
     // With one of its own: others may be in the middle of a call.
     if (auto ok = key_keeper->refresh(*opened->of_reload); !ok)
@@ -274,7 +275,7 @@ void Server::Impl::log_unwritten_uses(const Error& error) {
 
 void Server::Impl::look_at_keys() {
   constexpr std::int64_t kSayAgainNs = 30'000 * kMs;
-  const auto polled = key_keeper->poll(*keys_of_main);
+  const auto polled = key_keeper->poll(*keys_of_watch);
   if (!polled) {
     if (keys_failed_ns == 0 || mono_now_ns() - keys_failed_ns > kSayAgainNs) {
       keys_failed_ns = mono_now_ns();
@@ -284,7 +285,7 @@ void Server::Impl::look_at_keys() {
   }
   keys_failed_ns = 0;
   if (*polled == KeyKeeper::Outcome::replaced) log_loaded_keys();
-  if (auto written = key_keeper->write_uses(*keys_of_main); !written) log_unwritten_uses(written.error());
+  if (auto written = key_keeper->write_uses(*keys_of_watch); !written) log_unwritten_uses(written.error());
 }
 
 void Server::Impl::say_what_is_heard() {
@@ -502,6 +503,8 @@ void Server::Impl::run_threads() {
                           say_what_is_heard();
                           look_at_keys();
                         });
+  } else if (services->keys.enabled()) {
+    key_watcher.emplace(store::KeyWatcher::let_pass, [this] { look_at_keys(); });
   }
   running = static_cast<int>(workers.size());
   for (std::size_t i = 0; i < workers.size(); ++i) {
@@ -545,7 +548,7 @@ bool Server::Impl::shutdown() {
   for (std::thread& t : threads) t.join();
   if (key_watcher) key_watcher->stop();
   reloader->stop_sharing();
-  if (auto written = key_keeper->write_uses(*keys_of_main, true); !written) log_unwritten_uses(written.error());
+  if (auto written = key_keeper->write_uses(*keys_of_watch, true); !written) log_unwritten_uses(written.error());
   const trace::DrainReport report = traces->drain_and_stop(mono_now_ns() + kTraceDrainNs);
   const PipelineDiagnostics d = traces->diagnostics();
   if (report.complete) {
@@ -600,7 +603,6 @@ telemetry::LogWriter& Server::log() { return *impl_->log; }
 
 void Server::look_around() {
   impl_->reloader->look_around();
-  if (!impl_->key_watcher) impl_->look_at_keys();
   if (impl_->metrics)
     for (auto& w : impl_->workers) w->look();
 }

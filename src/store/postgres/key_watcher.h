@@ -16,6 +16,8 @@ class KeyWatcher {
 
   /// Returns when there may be something new, after `ms`, or when `wake_fd` can be read.
   using Wait = std::function<void(int ms, int wake_fd)>;
+  /// One that nothing new is heard of by.
+  static void let_pass(int ms, int wake_fd);
   /// Both are called on the thread, which runs from here on.
   KeyWatcher(Wait wait, std::function<void()> look);
   KeyWatcher(const KeyWatcher&) = delete;

@@ -1,5 +1,6 @@
 // A changed configuration that is put in force while the gateway works: by SIGHUP and by `ongoingai reload`.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import tls from 'node:tls';
@@ -305,4 +306,24 @@ scenario('a gateway that lost its terminal ends, as it does on Ctrl-C', async (w
   await reloaded(gateway);
   await gateway.kill(); // the terminal
   await until(() => !fs.existsSync(socket), 'the gateway has ended in order');
+});
+
+scenario('while a reload waits, keys that others change are taken up all the same', async (world) => {
+  const a = await provider(world, 'a');
+  const auth = { enabled: true, keys: [{ id: 'first', token: 'token-of-the-first-key' }] };
+  const gateway = await world.gateway({ openai: a.upstream.url, config: { auth } });
+  const config = path.join(gateway.dir, 'whole.yaml');
+  fs.renameSync(file(gateway), config);
+  execFileSync('mkfifo', [file(gateway)]);
+  gateway.signal('SIGHUP');
+  const writer = fs.constants.O_WRONLY | fs.constants.O_NONBLOCK;
+  const pipe = await until(() => fs.openSync(file(gateway), writer), 'the gateway reads a file that nobody has written');
+  const made = await run(['keys', 'create', '--format', 'json', '--config', config], { cwd: gateway.dir });
+  assert.equal(made.code, 0, made.stderr);
+  const fields = [[kKeyHeader, JSON.parse(made.stdout).token], ['Authorization', 'Bearer sk-provider']];
+  await until(async () => (await ask(world, gateway, fields)).status === 200, 'the new key is let through');
+  assert.equal(gateway.log('configuration reloaded').length, 0);
+  fs.writeSync(pipe, fs.readFileSync(config));
+  fs.closeSync(pipe);
+  await until(() => gateway.log('configuration reloaded').length === 1, 'the reload is done');
 });
