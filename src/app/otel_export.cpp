@@ -112,9 +112,10 @@ Result<std::unique_ptr<OtelExport>> OtelExport::create(const config::Config& c, 
 
   std::unique_ptr<OtelExport> out(new OtelExport);
   out->traces_ = otel.traces_enabled;
+  out->prefixes_ = std::make_shared<telemetry::RoutePrefixes>(prefixes_of(c));
   out->sender_ = std::make_unique<otlp::HttpSender>("ongoingai-gateway");
   otlp::SpanOptions spans{.resource = settings->resource,
-                          .prefixes = prefixes_of(c),
+                          .prefixes = out->prefixes_,
                           .scrub = scrub_encoded,
                           .most_value_bytes = settings->most_value_bytes};
   const auto producers = static_cast<std::size_t>(worker_count(c));
@@ -123,6 +124,8 @@ Result<std::unique_ptr<OtelExport>> OtelExport::create(const config::Config& c, 
   out->storage_lane_ = out->add_lane();
   return out;
 }
+
+void OtelExport::follow(const config::Config& config) { prefixes_->replace(prefixes_of(config)); }
 
 telemetry::SpanLane* OtelExport::add_lane() { return traces_ ? &exporter_->add_lane() : nullptr; }
 

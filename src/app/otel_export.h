@@ -21,6 +21,9 @@ class OtelExport {
                                                     std::function<metrics::Snapshot()> snapshot,
                                                     telemetry::LogWriter& log);
 
+  /// Of a reload: spans are named after its routes from then on. Any thread.
+  void follow(const config::Config& config);
+
   /// One producer's, before start(); null when traces are off.
   telemetry::SpanLane* add_lane();
   void start() { exporter_->start(); }
@@ -39,6 +42,7 @@ class OtelExport {
   void write_span(std::uint32_t rows, std::int64_t took_ns, std::string_view error_class);
 
   bool traces_ = false;
+  std::shared_ptr<telemetry::RoutePrefixes> prefixes_;
   std::unique_ptr<telemetry::otlp::HttpSender> sender_;
   std::unique_ptr<telemetry::otlp::Exporter> exporter_;
   telemetry::SpanLane* storage_lane_ = nullptr;

@@ -592,6 +592,7 @@ ReloadParts Server::Impl::reload_parts() {
               [this](const config::Config& c) {
                 log->set(log_settings(c));
                 retention.set(c.storage);
+                if (otel) otel->follow(c);
                 warn_of_credentials(c);
               }};
 }

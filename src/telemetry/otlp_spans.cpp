@@ -108,9 +108,17 @@ SpanEncoder::SpanEncoder(SpanOptions options)
 
 void SpanEncoder::add(const SpanRecord& r) {
   if (r.head().kind == RecordKind::write) return add_write(r);
+  follow_prefixes();
   if (!is_of(r)) read_texts(r);
   if (r.head().kind == RecordKind::enqueue) return add_enqueue(r, r.head().base_id);
   add_exchange(r);
+}
+
+void SpanEncoder::follow_prefixes() {
+  if (options_.prefixes == nullptr || options_.prefixes->version() == prefixes_version_) return;
+  prefixes_version_ = options_.prefixes->version();
+  prefixes_ = options_.prefixes->list();
+  texts_.any = false;
 }
 
 /// Whether texts_ are those of this record.
@@ -332,7 +340,7 @@ std::string_view SpanEncoder::clean_text(std::string_view text) {
 /// Of a path that no route is known of; maybe a view of url_.
 std::string_view SpanEncoder::pattern_of(std::string_view path) {
   if (route::under_prefix(path, "/api")) return "/api/*";
-  for (const std::string& prefix : options_.prefixes)
+  for (const std::string& prefix : prefixes_)
     if (route::under_prefix(path, prefix)) return url_.assign(prefix).append("/*");
   return kOther;
 }

@@ -2,18 +2,20 @@
 // Span records into the spans of the telemetry contract (§3), as an ExportTraceServiceRequest.
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "telemetry/otlp_wire.h"
+#include "telemetry/route_prefixes.h"
 #include "telemetry/span_record.h"
 
 namespace gw::telemetry::otlp {
 
 struct SpanOptions {
   Attributes resource;
-  std::vector<std::string> prefixes;  ///< of the providers' routes, normalised
+  std::shared_ptr<const RoutePrefixes> prefixes{};  ///< null: there are none
   Scrub scrub = leave_as_is;
   std::size_t most_value_bytes = kMostSpanText;  ///< longer values are cut
 };
@@ -52,6 +54,7 @@ class SpanEncoder {
     std::string server, routed, call;  ///< name and attributes
   };
 
+  void follow_prefixes();
   bool is_of(const SpanRecord& r) const;
   void read_texts(const SpanRecord& r);
   void read_common(const SpanRecord& r);
@@ -75,6 +78,8 @@ class SpanEncoder {
   std::string_view pattern_of(std::string_view path);
 
   const SpanOptions options_;
+  std::vector<std::string> prefixes_;
+  std::uint64_t prefixes_version_ = 0;
   const std::string resource_;
   const std::string unknown_model_;
   std::string gateway_, http_;  ///< spans by scope, each as field 2 of ScopeSpans

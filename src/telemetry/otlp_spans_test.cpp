@@ -48,7 +48,8 @@ struct Exchange {
 std::map<std::string, Span> spans_of_exchange(Exchange& e, SpanOptions options = {}) {
   SpanLane lane(64 * 1024, 1, 64 * 1024, [] {});
   lane.push(e.head, e.texts);
-  if (options.prefixes.empty()) options.prefixes = {"/ai", "/base"};
+  if (options.prefixes == nullptr)
+    options.prefixes = std::make_shared<const RoutePrefixes>(std::vector<std::string>{"/ai", "/base"});
   SpanEncoder encoder(std::move(options));
   encoder.add(SpanRecord(lane.ring().front()));
   std::map<std::string, Span> out;
@@ -252,6 +253,24 @@ TEST(OtlpSpans, EveryTextIsScrubbedAndSoundUtf8) {
     EXPECT_EQ(attributes.find("s3cret"), std::string::npos) << attributes;
     EXPECT_EQ(attributes.find('\xff'), std::string::npos);
   }
+}
+
+TEST(OtlpSpans, PatternsAreThoseOfTheRoutesThatAReloadBrings) {
+  Exchange e;
+  SpanLane lane(64 * 1024, 1, 64 * 1024, [] {});
+  lane.push(e.head, e.texts);
+  const SpanRecord record(lane.ring().front());
+  const auto prefixes = std::make_shared<RoutePrefixes>(std::vector<std::string>{"/base"});
+  SpanEncoder encoder({.resource = {}, .prefixes = prefixes});
+  const auto call = [&] {
+    encoder.add(record);
+    for (const Span& s : spans_of(to_json(Signal::traces, encoder.take())))
+      if (s.get("name").starts_with("proxy ")) return s.get("name");
+    return std::string();
+  };
+  EXPECT_EQ(call(), "proxy POST /base/*");
+  prefixes->replace({"/base/v1"});
+  EXPECT_EQ(call(), "proxy POST /base/v1/*") << "also where the record is as the one before";
 }
 
 TEST(OtlpSpans, LongTextsAreCut) {
