@@ -1,7 +1,9 @@
 #pragma once
 // One client connection: reads request heads, runs one exchange after the other, closes. Owns itself: its coroutine
 // deletes it at its end.
+#include <cstdint>
 #include <string>
+#include <utility>
 
 #include "net/socket.h"
 #include "net/task.h"
@@ -35,6 +37,10 @@ class ClientConnection {
   const std::string& peer() const { return peer_; }
   KeyHashCache& key_hash() { return key_hash_; }
   StoredIds& stored_ids() { return stored_ids_; }
+  /// They are stored by the rules of this configuration (WorkerSnapshot::number); those of another one are forgotten.
+  void store_ids_by(std::uint64_t configuration) {
+    if (std::exchange(ids_stored_by_, configuration) != configuration) stored_ids_ = {};
+  }
 
   /// The worker drains: an idle connection closes, a busy one after its exchange.
   void drain();
@@ -62,6 +68,7 @@ class ClientConnection {
   std::string excess_;  ///< bytes of pipelined requests
   KeyHashCache key_hash_;
   StoredIds stored_ids_;
+  std::uint64_t ids_stored_by_ = 0;
   bool idle_ = true;
   bool served_ = false;  ///< has had a request
 };

@@ -20,7 +20,9 @@ Exchange::Exchange(ClientConnection& connection, ExchangeBuffers& buffers)
       span_(buffers.span),
       request_reader_(buffers.request_reader),
       usage_reader_(buffers.usage_reader),
-      estimator_(buffers.estimator) {}
+      estimator_(buffers.estimator) {
+  connection_.store_ids_by(mine_->number);
+}
 
 net::Task<bool> Exchange::run() {
   begin();

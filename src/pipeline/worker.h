@@ -49,6 +49,7 @@ using ExchangeBuffersPtr = std::unique_ptr<ExchangeBuffers>;
 /// One configuration as one worker works by it. Shared by the worker and those of its exchanges that began under it: it
 /// lives on the worker's thread.
 struct WorkerSnapshot {
+  std::uint64_t number = 0;  ///< another one for each, from 1 on
   std::shared_ptr<const Snapshot> snapshot;
   std::vector<std::shared_ptr<net::UpstreamPool>> pools;  ///< by route index
   WorkerPrices prices{};

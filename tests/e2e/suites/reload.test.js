@@ -327,3 +327,19 @@ scenario('while a reload waits, keys that others change are taken up all the sam
   fs.closeSync(pipe);
   await until(() => gateway.log('configuration reloaded').length === 1, 'the reload is done');
 });
+
+scenario('ids on a kept connection are stored by the configuration that a reload brings', async (world) => {
+  const a = await provider(world, 'a');
+  const pii = (email) => ({ pii: { mode: 'redact_storage', detectors: { email } } });
+  const gateway = await world.gateway({ openai: a.upstream.url, config: pii(false) });
+  const client = await world.client(gateway);
+  const stored = async () => {
+    await client.write(post(kCompletions, '{}', [['X-OngoingAI-Thread-ID', 'alice@example.com']]));
+    const response = await client.readResponse();
+    return (await gateway.trace(response.get('x-ongoingai-trace-id'))).session_id;
+  };
+  assert.equal(await stored(), 'alice@example.com');
+  change(gateway, pii(true));
+  await reloaded(gateway);
+  assert.match(await stored(), /^\[EMAIL_REDACTED:/);
+});
