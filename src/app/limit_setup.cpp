@@ -22,8 +22,11 @@ using std::chrono::milliseconds;
 constexpr std::int64_t kMs = 1'000'000;
 /// How long a start waits for what limits have to know, twice at most.
 constexpr std::int64_t kRecoveryNs = 20'000 * kMs;
-/// How long a change of limits waits for what requests that have ended spent to be stored.
+/// How long a change of limits waits for what requests that have ended spent to be stored. What takes longer is counted
+/// when it is.
 constexpr std::int64_t kStoredNs = 2'000 * kMs;
+/// By then a worker has offered the trace of a request that ended, and the next one is under the new limits.
+constexpr std::int64_t kOfferNs = 1'000 * kMs;
 
 }  // namespace
 
@@ -46,22 +49,38 @@ void LimitSetup::tell_spending(limits::Limiter& limiter, store::TraceReader& rea
   if (!done) log_.error("limits start without what was spent before").field("error", done.error().message);
 }
 
-std::shared_ptr<pipeline::Limiting> LimitSetup::anew(const config::Config& next) const {
-  auto made = make_limiting(next);
-  if (made == nullptr) return made;
+void LimitSetup::tell_stored(limits::Limiter& limiter, const config::Config& config) const {
   const std::int64_t now_ns = wall_now_ns(), began = mono_now_ns();
   while (traces_.complete_until_ns() < now_ns && mono_now_ns() < began + kStoredNs)
     std::this_thread::sleep_for(milliseconds(5));
-  if (auto reader = app::open_store(next, static_cast<int>(kRecoveryNs / kMs)))
-    tell_spending(made->limiter, **reader);
+  if (auto reader = app::open_store(config, static_cast<int>(kRecoveryNs / kMs)))
+    tell_spending(limiter, **reader);
   else
     log_.error("limits start without what was spent before").field("error", reader.error().message);
-  if (auto ok = begin(*made); !ok) log_.error("limits cannot be shared now").field("error", ok.error().message);
+}
+
+std::shared_ptr<pipeline::Limiting> LimitSetup::anew(const config::Config& next) const {
+  const limits::Limiter* const before = services_.snapshot()->limiter();
+  if (before == nullptr) return nullptr;
+  const limits::Options options = limit_options(next);
+  std::shared_ptr<pipeline::Limiting> made;
+  if (options.shared) {
+    made = std::make_shared<pipeline::Limiting>(options, std::make_shared<limits::Ledger>(), mono_now_ns());
+    tell_stored(made->limiter, next);
+  } else {
+    // One that limits no rates leaves those in force alone until the very end, when the new ones take them over.
+    limits::Limiter lesson(options.without(limits::Measure::requests), before->ledger());
+    tell_stored(lesson, next);
+    made = std::make_shared<pipeline::Limiting>(options, before->ledger(), mono_now_ns());
+  }
+  const std::int64_t begun_ns = wall_now_ns();
+  const auto stored = [&traces = traces_, begun_ns] { return traces.complete_until_ns() >= begun_ns + kOfferNs; };
+  if (auto ok = begin(*made, stored); !ok) log_.error("limits cannot be shared now").field("error", ok.error().message);
   return made;
 }
 
-Result<void> LimitSetup::begin(pipeline::Limiting& limiting) const {
-  follow_store(limiting);
+Result<void> LimitSetup::begin(pipeline::Limiting& limiting, std::function<bool()> stored) const {
+  follow_store(limiting, std::move(stored));
   return share(limiting);
 }
 
@@ -98,13 +117,14 @@ Result<std::unique_ptr<store::TraceReader>> LimitSetup::open_reader() const {
 }
 
 /// Gateways on one Postgres share what they spend through it, unless they do through Redis.
-void LimitSetup::follow_store(pipeline::Limiting& limiting) const {
+void LimitSetup::follow_store(pipeline::Limiting& limiting, std::function<bool()> stored) const {
   const bool others = is_postgres(config_) && !limiting.limiter.options().shared;
   SpendReader reader(
       limiting.limiter, services_.keys, others, [this] { return open_reader(); },
       [&log = log_](const limits::Crossing& crossing, const Tenant& tenant, std::string_view key) {
         log_crossing(log, crossing, tenant, key);
       });
+  if (stored) reader.learn_again(std::move(stored));
   auto watch = std::make_shared<SpendWatch>(std::move(reader), [&log = log_](bool reachable, const std::string& error) {
     if (reachable)
       log.info("limits know again what the database has");

@@ -249,13 +249,13 @@ Result<std::function<void()>> Server::Impl::prepare_keys(const config::Config& n
 
 void Server::Impl::log_loaded_keys() {
   const auto view = services->keys.view();
-  if (view->stored())
   for (const auth::Identity& i : view->authorizer().identities())
     if (i.limits.unreadable)
       log->error("limits of a gateway key cannot be read: its requests are refused (ongoingai keys limit)")
           .field("key_id", i.key_id)
           .field("org_id", i.org_id)
           .field("workspace_id", i.workspace_id);
+  if (view->stored())
     log->info("loaded gateway keys from " + options.config.storage.driver + " config store")
         .field("key_count", static_cast<int>(view->authorizer().key_count()));
   else if (services->keys.enabled() && is_postgres(options.config))
@@ -621,7 +621,9 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
   if (!in_force) return tl::make_unexpected(in_force.error());
   auto authorizer = make_authorizer(impl->options.config);
   if (!authorizer) return tl::make_unexpected(authorizer.error());
-  (*in_force)->snapshot()->limiting = make_limiting(impl->options.config);
+  if (impl->options.config.auth.enabled)
+    (*in_force)->snapshot()->limiting = std::make_shared<pipeline::Limiting>(
+        limit_options(impl->options.config), std::make_shared<limits::Ledger>(), mono_now_ns());
   impl->retention.set(impl->options.config.storage);
   impl->services = std::make_unique<pipeline::Services>(std::move(*authorizer), (*in_force)->snapshot());
   impl->services->keys.trust_for(impl->options.config.auth.stale_keys_ms * kMs);

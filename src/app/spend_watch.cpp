@@ -54,9 +54,11 @@ void SpendReader::look_at_keys(std::int64_t mono_ns) {
     limits.emplace(key, i.limits);
   }
   limits_ = std::move(limits);
-  if (changed.empty()) return;
-  for (const std::int64_t at : {mono_ns, mono_ns + kAgainNs})
-    due_.emplace(at, std::vector(changed.begin(), changed.end()));
+  if (!changed.empty()) read_soon({changed.begin(), changed.end()}, mono_ns);
+}
+
+void SpendReader::read_soon(const std::vector<Tenant>& tenants, std::int64_t mono_ns) {
+  for (const std::int64_t at : {mono_ns, mono_ns + kAgainNs}) due_.emplace(at, tenants);
 }
 
 std::vector<Tenant> SpendReader::take_due(std::int64_t mono_ns) {
@@ -99,6 +101,10 @@ Result<bool> SpendReader::begin_round(const limits::Moment& now) {
 
 Result<bool> SpendReader::look(const limits::Moment& now) {
   look_at_keys(now.mono_ns);
+  if (stored_ && stored_()) {
+    stored_ = nullptr;
+    if (spending_limited_) read_soon(tenants_, now.mono_ns);
+  }
   if (pending_.empty()) {
     const auto begun = begin_round(now);
     if (!begun || !*begun) return begun;

@@ -34,6 +34,10 @@ class SpendReader {
   /// have now are known to be counted.
   SpendReader(limits::Limiter& limiter, const pipeline::KeyBook& keys, bool others, Open open, OnCrossing on_crossing);
 
+  /// All that is limited was made when not everything was stored that was spent before: it is read once `stored` says
+  /// so, and once more later. Before the first look; `stored` is asked by look().
+  void learn_again(std::function<bool()> stored) { stored_ = std::move(stored); }
+
   /// Once a second: a round, or as much of it as a second has room for. False: there was nothing to read.
   Result<bool> look(const limits::Moment& now);
   bool others() const { return others_; }
@@ -41,6 +45,7 @@ class SpendReader {
  private:
   using Key = std::pair<Tenant, std::string>;
   void look_at_keys(std::int64_t mono_ns);
+  void read_soon(const std::vector<Tenant>& tenants, std::int64_t mono_ns);
   std::vector<Tenant> take_due(std::int64_t mono_ns);
   Result<bool> begin_round(const limits::Moment& now);
   Result<bool> unchanged(std::int64_t day);
@@ -49,6 +54,7 @@ class SpendReader {
   const pipeline::KeyBook& keys_;
   const bool others_;
   const Open open_;
+  std::function<bool()> stored_;  ///< null: nothing is waited for
   SpendingLesson lesson_;
   std::unique_ptr<store::TraceReader> reader_;
   std::uint64_t epoch_ = 0;

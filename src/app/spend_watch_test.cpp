@@ -170,5 +170,32 @@ TEST(SpendReader, AsksOnceMoreForRequestsThatWereOnTheirWayWhenAKeyWasLimited) {
   EXPECT_FALSE(g.look());
 }
 
+TEST(SpendReader, ReadsWhatWasSpentBeforeTheLimitsOnceItIsStoredAndOnceMore) {
+  for (const bool others : {false, true}) {
+    Gateway g(at_most(100), others);
+    bool stored = false;
+    g.reader.learn_again([&] { return stored; });
+    EXPECT_EQ(g.look(), others);
+    g.store.add({spent(1, "k", 60)});
+    EXPECT_EQ(g.look(), others);
+    EXPECT_TRUE(g.passes());
+    g.store.add({spent(2, "k", 40)});
+    stored = true;
+    EXPECT_TRUE(g.look());
+    EXPECT_FALSE(g.passes());
+    EXPECT_FALSE(g.look());
+    g.now.mono_ns += SpendReader::kAgainNs;
+    EXPECT_EQ(g.look(), !others) << "others are read whenever something was stored";
+    g.now.mono_ns += SpendReader::kAgainNs;
+    EXPECT_FALSE(g.look());
+  }
+}
+
+TEST(SpendReader, ReadsNothingAgainWhereNoSpendingIsLimited) {
+  Gateway g(limits::Options{}, false);
+  g.reader.learn_again([] { return true; });
+  EXPECT_FALSE(g.look());
+}
+
 }  // namespace
 }  // namespace gw::app

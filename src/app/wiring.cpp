@@ -112,9 +112,8 @@ limits::Thresholds make_thresholds(const config::UsageLimitConfig& l) {
 
 }  // namespace
 
-std::shared_ptr<pipeline::Limiting> make_limiting(const config::Config& c) {
+limits::Options limit_options(const config::Config& c) {
   using limits::Subject;
-  if (!c.auth.enabled) return nullptr;
   limits::Options o;
   o.of(Subject::key) = make_thresholds(c.limits.per_key);
   o.of(Subject::workspace) = make_thresholds(c.limits.per_workspace);
@@ -123,7 +122,7 @@ std::shared_ptr<pipeline::Limiting> make_limiting(const config::Config& c) {
   for (const config::ModelLimitConfig& m : c.limits.per_model.list)
     o.models.push_back({.pattern = m.model, .thresholds = make_thresholds(m.limits)});
   o.shared = !trim(c.limits.redis_url).empty();
-  return std::make_shared<pipeline::Limiting>(std::move(o));
+  return o;
 }
 
 std::unique_ptr<pipeline::RequestMetrics> make_metrics(const config::Config& c) {

@@ -25,8 +25,7 @@ Result<route::ProxySettings> proxies_from_environment();
 /// What the configuration says about exchanges, but for limits and the keys of providers. Reads its files.
 Result<std::shared_ptr<pipeline::Snapshot>> make_snapshot(const config::Config& config);
 
-/// Null: nothing can be limited. Without keys nobody is known whom a limit could be for.
-std::shared_ptr<pipeline::Limiting> make_limiting(const config::Config& config);
+limits::Options limit_options(const config::Config& config);
 
 /// Of the keys in the configuration.
 Result<auth::Authorizer> make_authorizer(const config::Config& config);

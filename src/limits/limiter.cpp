@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 
 #include "base/glob.h"
 #include "base/usd.h"
+#include "limits/flag_lock.h"
 #include "model/limit_bounds.h"
 
 namespace gw::limits {
@@ -311,23 +313,6 @@ Standing standing_of(const Step& step, const Moment& now) {
 
 }  // namespace
 
-/// Of the tables. Held for a look-up; by the first request of a key for as long as it takes to make its meters.
-class Limiter::Lock {
- public:
-  explicit Lock(std::atomic_flag& flag) : flag_(flag) {
-    while (flag_.test_and_set(std::memory_order_acquire)) flag_.wait(true, std::memory_order_relaxed);
-  }
-  ~Lock() {
-    flag_.clear(std::memory_order_release);
-    flag_.notify_one();
-  }
-  Lock(const Lock&) = delete;
-  Lock& operator=(const Lock&) = delete;
-
- private:
-  std::atomic_flag& flag_;
-};
-
 CrossingText text_of(const Crossing& c) {
   CrossingText out{.limit = "limits.per_", .spent = {}, .threshold = {}};
   out.limit.append(to_string(c.subject)).append(".");
@@ -386,24 +371,9 @@ Crossings Permit::charge(const Spend& spent, const ModelMeters* model, std::int6
   return out;
 }
 
-Limiter::Limiter(Options options) : options_(std::move(options)) {
-  for (const bool exact : {true, false})
-    for (const ModelLimit& limit : options_.models) {
-      if ((limit.pattern.find('*') == std::string::npos) != exact) continue;
-      auto made = std::make_unique<ModelMeters>();
-      made->pattern = limit.pattern;
-      made->meter = std::make_shared<Meter>();
-      for (const M measure : kModelOrder) {
-        Step step{.subject = S::model,
-                  .measure = measure,
-                  .threshold = limit.thresholds.of(measure),
-                  .meter = made->meter.get(),
-                  .requests = &made->meter->requests()};
-        share(step, key_text("model", limit.pattern, {}, {}));
-        made->steps.add(step);
-      }
-      models_.push_back(std::move(made));
-    }
+Limiter::Limiter(Options options, std::shared_ptr<Ledger> ledger, std::int64_t mono_ns)
+    : options_(std::move(options)), ledger_(std::move(ledger)), number_(ledger_->join()) {
+  add_models(mono_ns);
   const auto look_at = [this](const Thresholds& t) {
     for (std::size_t m = 0; m < kMeasures; ++m) {
       on_ = on_ || t.most[m] > 0;
@@ -412,6 +382,29 @@ Limiter::Limiter(Options options) : options_(std::move(options)) {
   };
   for (const Thresholds& t : options_.thresholds) look_at(t);
   for (const ModelLimit& m : options_.models) look_at(m.thresholds);
+}
+
+void Limiter::add_models(std::int64_t mono_ns) {
+  for (const bool exact : {true, false})
+    for (const ModelLimit& limit : options_.models) {
+      if ((limit.pattern.find('*') == std::string::npos) != exact) continue;
+      const std::string name = key_text("model", limit.pattern, {}, {});
+      auto made = std::make_unique<ModelMeters>();
+      made->pattern = limit.pattern;
+      made->meter = ledger_->meter(name);
+      if (const std::int64_t most = limit.thresholds.of(M::requests); most > 0 && !options_.shared)
+        made->requests = ledger_->requests(name, number_, std::min(most, kMaxRequestsPerMinute), mono_ns);
+      for (const M measure : kModelOrder) {
+        Step step{.subject = S::model,
+                  .measure = measure,
+                  .threshold = limit.thresholds.of(measure),
+                  .meter = made->meter.get(),
+                  .requests = made->requests.get()};
+        share(step, name);
+        made->steps.add(step);
+      }
+      models_.push_back(std::move(made));
+    }
 }
 
 const ModelMeters* Limiter::model(std::string_view name) const {
@@ -459,38 +452,25 @@ tl::expected<Permit, Denial> Limiter::take(MetersPtr meters, const ModelMeters* 
   return permit;
 }
 
-std::shared_ptr<Meter> Limiter::shared_meter(std::string_view kind, std::string_view org, std::string_view workspace) {
-  std::shared_ptr<Meter>& meter = shared_[key_text(kind, org, workspace, {})];
-  if (meter == nullptr) meter = std::make_shared<Meter>();
-  return meter;
-}
-
-/// Of keys that nobody uses and of which nothing is counted; then of their workspaces and orgs.
+/// Keys that nobody uses and of which nothing is counted; then what only they had in the ledger.
 void Limiter::forget_idle(const Moment& now) {
   if (swept_mono_ns_ != 0 && now.mono_ns - swept_mono_ns_ < kSweepNs) return;
   swept_mono_ns_ = now.mono_ns;
   const Periods at = Periods::at(now.wall_ns);
-  const auto none = [&](const RateWindow& window, std::int64_t most) {
-    return most <= 0 || window.view(std::min(most, kMaxRequestsPerMinute), now.mono_ns).count == 0;
-  };
   std::erase_if(keys_, [&](const auto& entry) {
     const Meters& meters = *entry.second;
-    // A lease keeps a meter of its own alive.
-    return entry.second.use_count() == 1 && (meters.key.empty() || meters.subjects[0].use_count() == 1) &&
-           meters.of(S::key).idle(at) && none(*meters.key_requests, meters.steps.most(S::key, M::requests));
+    if (entry.second.use_count() > 1 || !meters.of(S::key).idle(at)) return false;
+    const RateWindow* const requests = meters.requests[0].get();
+    return requests == nullptr || requests->view(meters.steps.most(S::key, M::requests), now.mono_ns).count == 0;
   });
-  std::erase_if(shared_, [&](const auto& entry) {
-    const S kind = entry.first.starts_with("org") ? S::org : S::workspace;
-    return entry.second.use_count() == 1 && entry.second->idle(at) &&
-           none(entry.second->requests(), options_.of(kind).of(M::requests));
-  });
+  ledger_->forget_idle(now);
 }
 
 MetersPtr Limiter::find(std::string_view org, std::string_view workspace, std::string_view key,
                         const store::KeyLimits& overrides, const Moment& now) {
   if (overrides.unreadable) return nullptr;
   std::string name = key_text("key", org, workspace, key);
-  const Lock lock(busy_);
+  const FlagLock lock(busy_);
   const auto known = keys_.find(name);
   if (known == keys_.end()) return make(std::move(name), org, workspace, key, overrides, now);
   if (known->second->overrides != overrides) known->second = with_overrides(*known->second, overrides, now);
@@ -500,7 +480,7 @@ MetersPtr Limiter::find(std::string_view org, std::string_view workspace, std::s
 MetersPtr Limiter::meters_of(std::string_view org, std::string_view workspace, std::string_view key,
                              const Moment& now) {
   std::string name = key_text("key", org, workspace, key);
-  const Lock lock(busy_);
+  const FlagLock lock(busy_);
   const auto known = keys_.find(name);
   return known != keys_.end() ? known->second : make(std::move(name), org, workspace, key, {}, now);
 }
@@ -515,30 +495,34 @@ MetersPtr Limiter::make(std::string name, std::string_view org, std::string_view
   made->workspace = workspace;
   made->key = key;
   made->overrides = overrides;
-  made->key_requests = std::make_shared<RateWindow>();
-  if (options_.keys_without_id) made->whole = shared_meter("whole", org, workspace);
-  made->subjects[0] = key.empty() && made->whole != nullptr ? std::move(made->whole) : std::make_shared<Meter>();
-  made->subjects[1] = shared_meter("workspace", org, workspace);
-  made->subjects[2] = shared_meter("org", org, {});
-  add_steps(*made);
+  if (options_.keys_without_id) made->whole = ledger_->meter(key_text("whole", org, workspace, {}));
+  made->subjects[0] = key.empty() && made->whole != nullptr ? std::move(made->whole) : ledger_->meter(name);
+  made->subjects[1] = ledger_->meter(key_text(to_string(S::workspace), org, workspace, {}));
+  made->subjects[2] = ledger_->meter(key_text(to_string(S::org), org, {}, {}));
+  add_steps(*made, now.mono_ns);
   keys_.emplace(std::move(name), made);
   return made;
 }
 
-void Limiter::add_steps(Meters& meters) {
+void Limiter::add_steps(Meters& meters, std::int64_t mono_ns) {
+  meters.steps = {};
   for (const auto& [subject, measure] : kOrder) {
     const bool both = subject == S::key && meters.whole != nullptr;
     std::int64_t threshold = options_.of(subject).of(measure);
     if (subject == S::key) threshold = override_of(meters.overrides, measure).value_or(threshold);
-    Meter& meter = meters.of(subject);
+    const std::string name =
+        key_text(to_string(subject), meters.org, subject == S::org ? std::string_view() : meters.workspace,
+                 subject == S::key ? std::string_view(meters.key) : std::string_view());
+    std::shared_ptr<RateWindow>& requests = meters.requests[static_cast<std::size_t>(subject)];
+    if (measure == M::requests && threshold > 0 && !options_.shared)
+      requests = ledger_->requests(name, number_, std::min(threshold, kMaxRequestsPerMinute), mono_ns);
     Step step{.subject = subject,
               .measure = measure,
               .threshold = threshold,
-              .meter = &meter,
+              .meter = &meters.of(subject),
               .whole = both ? meters.whole.get() : nullptr,
-              .requests = subject == S::key ? meters.key_requests.get() : &meter.requests()};
-    share(step, key_text(to_string(subject), meters.org, subject == S::org ? std::string_view() : meters.workspace,
-                         subject == S::key ? std::string_view(meters.key) : std::string_view()));
+              .requests = requests.get()};
+    share(step, name);
     meters.steps.add(step);
   }
 }
@@ -564,22 +548,15 @@ void Limiter::share(Step& step, const std::string& name) {
 MetersPtr Limiter::with_overrides(const Meters& known, const store::KeyLimits& overrides, const Moment& now) {
   auto made = std::make_shared<Meters>(known);
   made->overrides = overrides;
-  const std::int64_t before = known.steps.most(S::key, M::requests);
-  const std::int64_t most = std::min(override_of(overrides, M::requests).value_or(options_.of(S::key).of(M::requests)),
-                                     kMaxRequestsPerMinute);
-  if (before != most) {
-    made->key_requests = std::make_shared<RateWindow>();
-    if (before > 0 && most > 0) made->key_requests->copy(*known.key_requests, before, most, now.mono_ns);
-  }
-  made->steps = {};
-  add_steps(*made);
+  made->requests[0].reset();
+  add_steps(*made, now.mono_ns);
   return made;
 }
 
 PeriodSum<10>::Step Limiter::learn(Meter& meter, Measure measure, std::int64_t spent, std::int64_t wall_ns) {
   const std::int64_t period = Periods::at(wall_ns).of(measure);
   if (options_.shared) {
-    const Lock lock(busy_);
+    const FlagLock lock(busy_);
     Meter::Learnt& learnt = meter.learnt(measure);
     learnt = {.period = period, .spent = learnt.period == period ? std::max(learnt.spent, spent) : spent};
     if (Share* share = meter.share(measure)) share->learn(period, spent);
@@ -625,6 +602,28 @@ bool Limiter::wishes(const Meters& meters, const ModelMeters* model, const Spend
     out.push_back({.meter = step.meter->shared_from_this(), .measure = step.measure, .period = period, .need = need});
   }
   return true;
+}
+
+Crossings Limiter::count_late(const Meters& meters, const ModelMeters* model, const Permit& earlier,
+                              const ModelMeters* earlier_model, const Spend& spent, std::int64_t wall_ns) const {
+  const auto beyond = [](std::span<const Step> steps, std::span<const Step> counted) {
+    std::vector<Step> out;
+    std::copy_if(steps.begin(), steps.end(), std::back_inserter(out), [&](const Step& s) {
+      return std::none_of(counted.begin(), counted.end(),
+                          [&](const Step& c) { return c.subject == s.subject && c.measure == s.measure; });
+    });
+    return out;
+  };
+  Crossings out;
+  const Periods at = Periods::at(wall_ns);
+  const bool permitted = earlier.meters_ != nullptr;
+  book(beyond(meters.steps.list, permitted ? earlier.tenant_steps() : std::span<const Step>()), {}, spent, at, {}, out);
+  if (model == nullptr) return out;
+  const ModelMeters* const counted = earlier.model_ != nullptr ? earlier.model_ : earlier_model;
+  const bool same = permitted && counted != nullptr && counted->pattern == model->pattern;
+  book(beyond(model->steps.list, same ? std::span<const Step>(counted->steps.list) : std::span<const Step>()), {},
+       spent, at, model->pattern, out);
+  return out;
 }
 
 const MetersPtr& MeterCache::find(Limiter& limiter, std::string_view org, std::string_view workspace,

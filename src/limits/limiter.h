@@ -25,6 +25,7 @@
 #include "base/result.h"
 #include "limits/denial.h"
 #include "limits/lease_book.h"
+#include "limits/ledger.h"
 #include "limits/meter.h"
 #include "limits/thresholds.h"
 #include "store/key_limits.h"
@@ -60,8 +61,7 @@ struct Meters {
   /// What the whole workspace spends, where keys without an id are measured by it; else null.
   std::shared_ptr<Meter> whole;
   store::KeyLimits overrides;
-  std::shared_ptr<RateWindow> key_requests;  ///< as long as the key may send;
-                                             ///< the others' are in their meters
+  std::shared_ptr<RateWindow> requests[kTenants];  ///< null: not limited, or not here
   Steps steps;
 
   Meter& of(Subject s) const { return *subjects[static_cast<std::size_t>(s)]; }
@@ -72,6 +72,7 @@ using MetersPtr = std::shared_ptr<Meters>;
 struct ModelMeters {
   std::string pattern;
   std::shared_ptr<Meter> meter;
+  std::shared_ptr<RateWindow> requests;  ///< null: not limited, or not here
   Steps steps;
 };
 
@@ -154,7 +155,10 @@ class Permit {
 /// Bounded by Options::max_keys: for another one, those are forgotten of which nothing is counted.
 class Limiter {
  public:
-  explicit Limiter(Options options);
+  /// Goes on with what the ledger has, at that time (monotonic). With Options::shared the ledger is nobody else's: what
+  /// is counted with other gateways has one owner, and they know it.
+  explicit Limiter(Options options, std::shared_ptr<Ledger> ledger = std::make_shared<Ledger>(),
+                   std::int64_t mono_ns = 0);
 
   /// False: every threshold is off, and nothing else need be called for a key without overrides.
   bool on() const { return on_; }
@@ -195,14 +199,20 @@ class Limiter {
                                 std::int64_t wall_ns);
   std::optional<Crossing> learn(const ModelMeters& model, Measure measure, std::int64_t spent, std::int64_t wall_ns);
 
+  /// Spent by a request that `earlier` was given for, by a limiter that others took the place of since: counts for
+  /// what that one did not limit. So does a request without a permit, for all. `earlier_model` is what settle() was
+  /// told.
+  Crossings count_late(const Meters& meters, const ModelMeters* model, const Permit& earlier,
+                       const ModelMeters* earlier_model, const Spend& spent, std::int64_t wall_ns) const;
+
   const Options& options() const { return options_; }
+  const std::shared_ptr<Ledger>& ledger() const { return ledger_; }
 
  private:
   friend class Permit;
-  class Lock;
 
-  std::shared_ptr<Meter> shared_meter(std::string_view kind, std::string_view org, std::string_view workspace);
-  void add_steps(Meters& meters);
+  void add_models(std::int64_t mono_ns);
+  void add_steps(Meters& meters, std::int64_t mono_ns);
   void share(Step& step, const std::string& name);
   PeriodSum<10>::Step learn(Meter& meter, Measure measure, std::int64_t spent, std::int64_t wall_ns);
   MetersPtr make(std::string name, std::string_view org, std::string_view workspace, std::string_view key,
@@ -211,13 +221,14 @@ class Limiter {
   void forget_idle(const Moment& now);
 
   Options options_;
+  const std::shared_ptr<Ledger> ledger_;
+  const std::uint64_t number_;                        ///< in the ledger
   std::vector<std::unique_ptr<ModelMeters>> models_;  ///< in the order in which they are tried
   bool on_ = false, limits_spending_ = false;
   WantingShares wanting_;
 
   std::atomic_flag busy_;
   std::unordered_map<std::string, MetersPtr> keys_;
-  std::unordered_map<std::string, std::shared_ptr<Meter>> shared_;
   std::int64_t swept_mono_ns_ = 0;
 };
 

@@ -223,7 +223,7 @@ TEST(Limiter, RecordsAKeysRequestAlsoWhenItsWorkspaceRefuses) {
   EXPECT_EQ(f.spend(b, {}), "WORKSPACE_RATE_LIMIT_EXCEEDED");
   EXPECT_EQ(f.spend(b, {}), "WORKSPACE_RATE_LIMIT_EXCEEDED");
   EXPECT_EQ(f.spend(b, {}), "KEY_RATE_LIMIT_EXCEEDED") << "two of b's are recorded";
-  EXPECT_EQ(b->of(Subject::workspace).requests().view(1, kNoon.mono_ns).count, 1) << "a refused one is not";
+  EXPECT_EQ(b->requests[1]->view(1, kNoon.mono_ns).count, 1) << "a refused one is not";
 }
 
 TEST(Limiter, TakesNothingFromOthersWhenALaterCheckRefuses) {

@@ -6,7 +6,6 @@
 
 #include "limits/period.h"
 #include "limits/period_sum.h"
-#include "limits/rate_window.h"
 #include "limits/share.h"
 #include "limits/thresholds.h"
 
@@ -37,7 +36,6 @@ class alignas(64) Meter : public std::enable_shared_from_this<Meter> {
     }
   }
 
-  RateWindow& requests() { return requests_; }
   std::atomic<std::int64_t>& concurrent() { return concurrent_; }
 
   ~Meter() {
@@ -75,7 +73,6 @@ class alignas(64) Meter : public std::enable_shared_from_this<Meter> {
   // A day's or month's money takes more room than the number of the day does; tokens of a minute less.
   Account<24> minute_tokens_;
   Account<10> day_tokens_, day_cost_, month_cost_;
-  RateWindow requests_;
   std::atomic<std::int64_t> concurrent_{0};
   std::array<std::atomic<Share*>, kMeasures> shares_{};
   std::array<Learnt, kSpends> learnt_{};

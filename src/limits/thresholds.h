@@ -46,6 +46,13 @@ struct Options {
 
   const Thresholds& of(Subject s) const { return thresholds[static_cast<std::size_t>(s)]; }
   Thresholds& of(Subject s) { return thresholds[static_cast<std::size_t>(s)]; }
+  /// The same, but that this is not limited.
+  Options without(Measure m) const {
+    Options out = *this;
+    for (Thresholds& t : out.thresholds) t.of(m) = 0;
+    for (ModelLimit& model : out.models) model.thresholds.of(m) = 0;
+    return out;
+  }
 };
 
 struct Spend {

@@ -114,6 +114,7 @@ class Exchange final : private proxy::RelayObserver {
   net::Task<bool> refuse_limited(const auth::Decision& admitted, const Limited& limited);
   void settle_permit(const ExchangeRecord& record);
   void charge_permit(const ExchangeRecord& record);
+  void count_late(const limits::Spend& spent, const ExchangeRecord& record);
   void log_crossings(const limits::Crossings& crossings);
 
   // exchange_guard.cpp: what of the request may leave, and what is refused.

@@ -222,19 +222,34 @@ net::Task<bool> Exchange::refuse_limited(const auth::Decision& admitted, const L
 
 /// With the trace, so that a client that has its answer finds it counted.
 void Exchange::settle_permit(const ExchangeRecord& r) {
-  if (!permit_.held()) return;
+  const bool outdated = worker_.snapshot().limiting != snapshot_.limiting;
+  if (!permit_.held() && !outdated) return;
   const bool unknown = r.usage.estimated && r.usage.total_tokens == 0;
-  const limits::Spend spent{.tokens = r.usage.total_tokens, .cost_nano_usd = r.cost.nano_usd};
-  log_crossings(permit_.settle(unknown ? permit_.reserved() : spent, snapshot_.limiter()->model(r.model)));
+  limits::Spend spent{.tokens = r.usage.total_tokens, .cost_nano_usd = r.cost.nano_usd};
+  if (unknown) spent = permit_.reserved();
+  if (permit_.held()) log_crossings(permit_.settle(spent, snapshot_.limiter()->model(r.model)));
+  if (outdated) count_late(spent, r);
   permit_ = limits::Permit();
   if (snapshot_.leases() != nullptr) snapshot_.leases()->look();
 }
 
+/// Limits of a reload since this request began count what it spends, too.
+void Exchange::count_late(const limits::Spend& spent, const ExchangeRecord& r) {
+  const std::shared_ptr<Limiting>& now = worker_.snapshot().limiting;
+  if (now == nullptr || snapshot_.limiter() == nullptr || identity_ == nullptr || spent == limits::Spend{}) return;
+  const limits::MetersPtr meters = now->limiter.meters_of(identity_->org_id, identity_->workspace_id, identity_->key_id,
+                                                          {.wall_ns = wall_now_ns(), .mono_ns = mono_now_ns()});
+  if (meters == nullptr) return;
+  log_crossings(now->limiter.count_late(*meters, now->limiter.model(r.model), permit_,
+                                        snapshot_.limiter()->model(r.model), spent, r.started_at_ns));
+  if (now->leases != nullptr) now->leases->look();
+}
+
 /// Of a WebSocket, which holds its permit until it ends.
 void Exchange::charge_permit(const ExchangeRecord& r) {
-  if (!permit_.held()) return;
-  log_crossings(permit_.charge({.tokens = r.usage.total_tokens, .cost_nano_usd = r.cost.nano_usd},
-                               snapshot_.limiter()->model(r.model), r.started_at_ns));
+  const limits::Spend spent{.tokens = r.usage.total_tokens, .cost_nano_usd = r.cost.nano_usd};
+  if (permit_.held()) log_crossings(permit_.charge(spent, snapshot_.limiter()->model(r.model), r.started_at_ns));
+  if (worker_.snapshot().limiting != snapshot_.limiting) count_late(spent, r);
 }
 
 void Exchange::log_crossings(const limits::Crossings& crossings) {

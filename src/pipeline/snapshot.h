@@ -86,7 +86,8 @@ struct Stages {
 
 /// What is counted against limits, by one set of them.
 struct Limiting {
-  explicit Limiting(limits::Options options) : limiter(std::move(options)) {}
+  explicit Limiting(limits::Options options, std::shared_ptr<limits::Ledger> ledger, std::int64_t mono_ns)
+      : limiter(std::move(options), std::move(ledger), mono_ns) {}
 
   limits::Limiter limiter;
   std::unique_ptr<LeaseDesk> leases;  ///< null: this gateway counts for itself

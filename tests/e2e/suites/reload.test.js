@@ -328,6 +328,36 @@ scenario('while a reload waits, keys that others change are taken up all the sam
   await until(() => gateway.log('configuration reloaded').length === 1, 'the reload is done');
 });
 
+scenario('a limit that a reload sets counts what requests spend that were under way', async (world) => {
+  const { upstream, routes } = await world.routed();
+  const waiting = [];
+  routes.on('/v1/chat/completions', async (request, peer) => {
+    await new Promise((resolve) => waiting.push(resolve));
+    await peer.write(reply(chatAnswer(), [['Content-Type', 'application/json']]));
+  });
+  const auth = { enabled: true, keys: [{ id: 'k', token: 'token-of-a-key' }] };
+  const gateway = await world.gateway({ openai: upstream.url, config: { auth } });
+  const fields = [[kKeyHeader, 'token-of-a-key'], ['Authorization', 'Bearer sk-provider']];
+  const none = { max_tokens_per_day: 0, max_cost_usd_per_day: 0 };
+  for (const [before, after, code] of [
+    [none, { max_cost_usd_per_day: 0.000001 }, 'KEY_DAILY_COST_EXCEEDED'],
+    [{ ...none, max_tokens_per_day: 1000000 }, { max_tokens_per_day: 8 }, 'KEY_DAILY_TOKENS_EXCEEDED'], // 5 each time
+  ]) {
+    change(gateway, { limits: { per_key: before } });
+    await reloaded(gateway);
+    const client = await world.client(gateway);
+    await client.write(post(kCompletions, JSON.stringify({ model: 'gpt-4o-mini' }), fields));
+    const finish = await until(() => waiting.pop(), 'the request is at the provider');
+    change(gateway, { limits: { per_key: after } });
+    await reloaded(gateway);
+    finish();
+    assert.equal((await client.readResponse()).status, 200);
+    const refused = await ask(world, gateway, fields);
+    assert.equal(refused.status, 429);
+    assert.equal(JSON.parse(refused.body).code, code);
+  }
+});
+
 scenario('ids on a kept connection are stored by the configuration that a reload brings', async (world) => {
   const a = await provider(world, 'a');
   const pii = (email) => ({ pii: { mode: 'redact_storage', detectors: { email } } });
