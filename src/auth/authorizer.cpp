@@ -3,6 +3,7 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <cstring>
 #include <limits>
@@ -132,7 +133,20 @@ void Authorizer::sort_entries() {
             [](const Entry& a, const Entry& b) { return slot_of(a.digest) < slot_of(b.digest); });
 }
 
-const Authorizer::Entry* Authorizer::find(std::string_view token) const {
+std::uint64_t Authorizer::next_serial() {
+  static std::atomic<std::uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+const Authorizer::Entry* Authorizer::find(std::string_view token, TokenMemo* memo) const {
+  if (memo != nullptr && memo->knows(serial_, token)) return &entries_[memo->entry()];
+  const Entry* const entry = look_up(token);
+  if (memo != nullptr && entry != nullptr)
+    memo->remember(serial_, token, static_cast<std::uint32_t>(entry - entries_.data()));
+  return entry;
+}
+
+const Authorizer::Entry* Authorizer::look_up(std::string_view token) const {
   const Sha256 digest = sha256(token);
   const std::uint64_t slot = slot_of(digest);
   auto it = std::lower_bound(entries_.begin(), entries_.end(), slot,
@@ -150,7 +164,7 @@ Decision Authorizer::authorize_open(const AuthRequest& request, Decision decisio
   return decision;
 }
 
-Decision Authorizer::authorize(const AuthRequest& request) const {
+Decision Authorizer::authorize(const AuthRequest& request, TokenMemo* memo) const {
   Decision decision;
   decision.requirement = requirement_of(request.method, request.path, request.provider);
   const Requirement& need = decision.requirement;
@@ -170,7 +184,7 @@ Decision Authorizer::authorize(const AuthRequest& request) const {
   if (!request.keys_verified) return refuse(decision, kUnverified);
   const std::string_view token = trim(request.gateway_key);
   if (token.empty()) return refuse(decision, kMissingKey);
-  const Entry* entry = find(token);
+  const Entry* entry = find(token, memo);
   if (entry == nullptr) return refuse(decision, kUnknownKey);
   decision.identity = &identities_[entry->identity];
   if (request.now_ns >= entry->until_ns) return refuse(decision, kExpiredKey);

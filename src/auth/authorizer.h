@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "auth/policy.h"
+#include "auth/token_memo.h"
 #include "base/result.h"
 #include "base/sha256.h"
 #include "model/exchange_record.h"
@@ -79,11 +80,14 @@ class Authorizer {
   /// Of stored keys. One whose digest nobody can read is nobody's.
   static Authorizer of(std::span<const store::GatewayKey> keys);
 
-  Decision authorize(const AuthRequest& request) const;
+  /// `memo` is of the connection that the request came on; null: it has none.
+  Decision authorize(const AuthRequest& request, TokenMemo* memo = nullptr) const;
 
   bool enabled() const { return enabled_; }
   std::size_t key_count() const { return identities_.size(); }
   const std::vector<Identity>& identities() const { return identities_; }
+  /// Of this set of keys: no other one in the process has it.
+  std::uint64_t serial() const { return serial_; }
 
  private:
   struct Entry {
@@ -92,12 +96,15 @@ class Authorizer {
     std::uint32_t identity;
   };
 
-  explicit Authorizer(bool enabled) : enabled_(enabled) {}
-  const Entry* find(std::string_view token) const;
+  explicit Authorizer(bool enabled) : enabled_(enabled), serial_(next_serial()) {}
+  static std::uint64_t next_serial();
+  const Entry* find(std::string_view token, TokenMemo* memo) const;
+  const Entry* look_up(std::string_view token) const;
   void sort_entries();
   Decision authorize_open(const AuthRequest& request, Decision decision) const;
 
   bool enabled_;
+  std::uint64_t serial_;
   std::vector<Identity> identities_;
   std::vector<Entry> entries_;  // sorted by the digest's slot
 };

@@ -186,6 +186,63 @@ TEST(Authorizer, FindsEachOfManyKeysAndNoOther) {
   }
 }
 
+TEST(Authorizer, RemembersTheTokenOfAConnectionAndNoOther) {
+  const Authorizer a = authorizer({key("k0", "other-token"), key("k1", std::string(kToken))});
+  TokenMemo memo;
+  for (int round = 0; round < 3; ++round) {
+    const Decision d = a.authorize(proxied(kToken), &memo);
+    ASSERT_NE(d.identity, nullptr);
+    EXPECT_EQ(d.identity->key_id, "k1");
+    EXPECT_TRUE(memo.knows(a.serial(), kToken));
+    for (std::size_t i = 0; i < kToken.size(); ++i) {
+      std::string near(kToken);
+      near[i] = static_cast<char>(near[i] ^ 1);
+      EXPECT_EQ(a.authorize(proxied(near), &memo).reason, "invalid_gateway_key") << near;
+      EXPECT_EQ(a.authorize(proxied(kToken.substr(0, i)), &memo).identity, nullptr) << i;
+    }
+    EXPECT_EQ(a.authorize(proxied(std::string(kToken) + "x"), &memo).identity, nullptr);
+    EXPECT_EQ(a.authorize(proxied("other-token"), &memo).identity->key_id, "k0");
+  }
+}
+
+TEST(Authorizer, ARememberedTokenIsNotLetInByKeysThatReplacedItsOwn) {
+  const Authorizer before = authorizer({key("k1", std::string(kToken))});
+  TokenMemo memo;
+  ASSERT_EQ(before.authorize(proxied(kToken), &memo).verdict, Verdict::allow);
+  EXPECT_EQ(authorizer({}).authorize(proxied(kToken), &memo).reason, "invalid_gateway_key");
+  const Authorizer after = authorizer({key("new", "new-token"), key("moved", std::string(kToken), "viewer")});
+  EXPECT_EQ(after.authorize(proxied(kToken), &memo).reason, "permission_denied");
+  EXPECT_EQ(after.authorize(proxied(kToken), &memo).identity->key_id, "moved");
+}
+
+TEST(Authorizer, ARememberedTokenExpires) {
+  store::GatewayKey stored;
+  stored.id = "k1";
+  stored.token_hash = sha256_hex(kToken);
+  stored.role = "developer";
+  stored.expires_at_ns = 1'000;
+  const Authorizer a = Authorizer::of(std::span(&stored, 1));
+  TokenMemo memo;
+  AuthRequest request = proxied(kToken);
+  request.now_ns = 999;
+  ASSERT_EQ(a.authorize(request, &memo).verdict, Verdict::allow);
+  ASSERT_TRUE(memo.knows(a.serial(), kToken));
+  request.now_ns = 1'000;
+  EXPECT_EQ(a.authorize(request, &memo).reason, "expired_gateway_key");
+}
+
+TEST(Authorizer, TokensTooLongToRememberAreLookedUp) {
+  const std::string longest(TokenMemo::kMostBytes, 'a'), longer = longest + "a";
+  const Authorizer a = authorizer({key("k0", longest), key("k1", longer)});
+  TokenMemo memo;
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(a.authorize(proxied(longest), &memo).identity->key_id, "k0");
+    EXPECT_TRUE(memo.knows(a.serial(), longest));
+    EXPECT_EQ(a.authorize(proxied(longer), &memo).identity->key_id, "k1");
+    EXPECT_FALSE(memo.knows(a.serial(), longer));
+  }
+}
+
 TEST(Authorizer, IdentitiesStayWhereTheyAreWhenTheAuthorizerMoves) {
   auto built = Authorizer::build({true, {key("k1", "token")}});
   ASSERT_TRUE(built);

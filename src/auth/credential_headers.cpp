@@ -7,10 +7,6 @@
 namespace gw::auth {
 namespace {
 
-bool is_provider_credential(std::string_view name) {
-  return iequals(name, "Authorization") || iequals(name, "X-API-Key");
-}
-
 /// What follows the scheme Bearer; all of it where there is another one or none.
 std::string_view without_bearer(std::string_view value) {
   constexpr std::string_view kBearer = "Bearer";
@@ -53,11 +49,6 @@ bool is_key_header(std::string_view name) {
 CredentialHeaders::CredentialHeaders(bool auth_enabled, std::string_view gateway_header)
     : gateway_header_(trim(gateway_header)),
       shared_with_provider_(!auth_enabled && is_provider_credential(gateway_header_)) {}
-
-HeaderUse CredentialHeaders::use_of(std::string_view name) const {
-  if (!shared_with_provider_ && iequals(name, gateway_header_)) return HeaderUse::gateway_key;
-  return is_provider_credential(name) ? HeaderUse::provider_credential : HeaderUse::ordinary;
-}
 
 bool CredentialHeaders::brings_provider_key(const http::Fields& fields) const {
   std::string_view gateway_key;

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/strings.h"
 #include "http/header.h"
 
 namespace gw::auth {
@@ -29,7 +30,10 @@ class CredentialHeaders {
 
   /// The gateway header wins over its other meaning when `auth.header` is `Authorization` or `X-API-Key`, but only
   /// while auth is on: with auth off such a header can only be the provider's.
-  HeaderUse use_of(std::string_view name) const;
+  HeaderUse use_of(std::string_view name) const {
+    if (!shared_with_provider_ && is_gateway_header(name)) return HeaderUse::gateway_key;
+    return is_provider_credential(name) ? HeaderUse::provider_credential : HeaderUse::ordinary;
+  }
 
   /// Whether a request has a provider's key of its own: in one of kKeyHeaders, with or without the scheme Bearer, or as
   /// browsers send it, among the protocols of a WebSocket. The gateway key is none, wherever it stands: clients that
@@ -37,8 +41,17 @@ class CredentialHeaders {
   bool brings_provider_key(const http::Fields& fields) const;
 
   const std::string& gateway_header() const { return gateway_header_; }
+  /// Most clients write it as it is configured.
+  bool is_gateway_header(std::string_view name) const {
+    return name.size() == gateway_header_.size() &&
+           (same_bytes(name.data(), gateway_header_.data(), name.size()) || iequals(name, gateway_header_));
+  }
 
  private:
+  static bool is_provider_credential(std::string_view name) {
+    return iequals(name, "Authorization") || iequals(name, "X-API-Key");
+  }
+
   std::string gateway_header_;  // trimmed, as configured
   bool shared_with_provider_;   // auth is off and the name is a provider credential's
 };

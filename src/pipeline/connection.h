@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "auth/token_memo.h"
 #include "net/socket.h"
 #include "net/task.h"
 #include "pipeline/worker.h"
@@ -36,6 +37,7 @@ class ClientConnection {
   net::Waiter& waiter() { return waiter_; }
   const std::string& peer() const { return peer_; }
   KeyHashCache& key_hash() { return key_hash_; }
+  auth::TokenMemo& gateway_key() { return gateway_key_; }
   StoredIds& stored_ids() { return stored_ids_; }
   /// They are stored by the rules of this configuration (WorkerSnapshot::number); those of another one are forgotten.
   void store_ids_by(std::uint64_t configuration) {
@@ -67,6 +69,7 @@ class ClientConnection {
   std::string peer_;
   std::string excess_;  ///< bytes of pipelined requests
   KeyHashCache key_hash_;
+  auth::TokenMemo gateway_key_;
   StoredIds stored_ids_;
   std::uint64_t ids_stored_by_ = 0;
   bool idle_ = true;

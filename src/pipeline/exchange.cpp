@@ -163,7 +163,7 @@ auth::Decision Exchange::admit(const route::Match& match, std::int64_t wall_ns, 
   request.keys_verified = services_.keys.trusted(mono_ns);
   request.now_ns = wall_ns;
   keys_ = worker_.keys.view(services_.keys);
-  return keys_->authorizer().authorize(request);
+  return keys_->authorizer().authorize(request, &connection_.gateway_key());
 }
 
 /// Whether nothing of this request's body is left unread; pipelined bytes behind it are kept.
