@@ -113,8 +113,8 @@ TEST(Limiter, CountsLateWhatEarlierLimitsDidNotCount) {
   auto stream = c.before.take(Changed::meters(c.before), nullptr, {}, kNoon);
   stream->settle({60, 9});
   const auto told = c.after.count_late(*Changed::meters(c.after), nullptr, *stream, nullptr, {60, 9}, kNoon.wall_ns);
-  ASSERT_EQ(told.count, 1U);
-  EXPECT_EQ(told.list[0].percent, 90);
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].percent, 90);
   EXPECT_EQ(Changed::spend(c.after, {30, 1}), "") << "60 tokens are counted once";
   EXPECT_EQ(Changed::spend(c.after, {1, 1}), "KEY_DAILY_COST_EXCEEDED");
   // One that had no permit, since nothing was limited.

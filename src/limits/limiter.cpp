@@ -1,7 +1,6 @@
 #include "limits/limiter.h"
 
 #include <algorithm>
-#include <functional>
 #include <iterator>
 
 #include "base/glob.h"
@@ -132,8 +131,8 @@ void commit(Meter& meter, M measure, std::int64_t period, std::int64_t amount) {
   if (Share* share = meter.share(measure)) share->give(period, -amount);
 }
 
-Reserved reserve_share(const Step& step, const Spend& amounts, Periods& at, const Moment& now,
-                       std::optional<Denial>& denial) {
+Reserved reserve_share(const Step& step, const Spend& amounts, const Periods& at, std::int64_t& begun,
+                       const Moment& now, std::optional<Denial>& denial) {
   const std::int64_t period = share_period(step.measure, at);
   if (step.measure == M::requests) {  // taken when everything else has agreed
     if (step.share->peek(period)) return Reserved::yes;
@@ -143,7 +142,7 @@ Reserved reserve_share(const Step& step, const Spend& amounts, Periods& at, cons
   const std::int64_t amount = step.measure == M::concurrent ? 1 : part_of(step.measure, amounts);
   const auto done = step.share->take(period, amount);
   if (!done.taken && done.period != period) {
-    at.of(step.measure) = done.period;
+    begun = done.period;
     return Reserved::period_over;
   }
   if (!done.taken) {
@@ -156,13 +155,15 @@ Reserved reserve_share(const Step& step, const Spend& amounts, Periods& at, cons
   return Reserved::yes;
 }
 
-/// Of `at`, where that is over, the period that has begun.
-Reserved reserve(const Step& step, const Spend& amounts, Periods& at, const Moment& now,
+/// `begun` is set where the period is over: the one that has begun.
+Reserved reserve(const Step& step, const Spend& amounts, const Periods& at, std::int64_t& begun, const Moment& now,
                  std::optional<Denial>& denial) {
-  if (step.share != nullptr) return reserve_share(step, amounts, at, now, denial);
+  if (step.share != nullptr) return reserve_share(step, amounts, at, begun, now, denial);
   if (step.measure == M::requests) {  // recorded when everything else has agreed
-    denial = look_at(step, at, now);
-    return denial ? Reserved::no : Reserved::yes;
+    const auto answer = step.requests->peek(step.threshold, now.mono_ns);
+    if (answer.accepted) return Reserved::yes;
+    denial = denial_of(step, answer.retry_after_s);
+    return Reserved::no;
   }
   if (step.measure == M::concurrent) {
     if (step.meter->concurrent().fetch_add(1, std::memory_order_relaxed) < step.threshold) return Reserved::yes;
@@ -170,7 +171,7 @@ Reserved reserve(const Step& step, const Spend& amounts, Periods& at, const Mome
     denial = denial_of(step, 1);
     return Reserved::no;
   }
-  std::int64_t& period = at.of(step.measure);
+  const std::int64_t period = at.of(step.measure);
   const std::int64_t amount = part_of(step.measure, amounts);
   const bool taken = step.meter->with(step.measure, [&](auto& account) {
     const auto done = account.committed.add_below(period, amount, step.threshold);
@@ -178,7 +179,7 @@ Reserved reserve(const Step& step, const Spend& amounts, Periods& at, const Mome
     if (done.period == period)
       denial = spend_denial(step, account.spent.read(period) >= step.threshold, now);
     else
-      period = done.period;
+      begun = done.period;
     return false;
   });
   if (!taken) return denial ? Reserved::no : Reserved::period_over;
@@ -213,15 +214,16 @@ struct AllSteps {
 std::optional<Denial> reserve_all(const AllSteps& steps, const Spend& amounts, Periods& at, const Moment& now) {
   std::optional<Denial> denial;
   for (std::size_t done = 0; done < steps.size();) {
-    Periods next = at;
-    const Reserved r = reserve(steps[done], amounts, next, now, denial);
+    const Step& step = steps[done];
+    std::int64_t begun = 0;
+    const Reserved r = reserve(step, amounts, at, begun, now, denial);
     if (r == Reserved::yes) {
       ++done;
       continue;
     }
     while (done > 0) give_back(steps[--done], amounts, at);
     if (r == Reserved::no) return denial;
-    at = next;  // once a measure, since periods are longer than this takes
+    at.of(step.measure) = begun;  // once a measure, since periods are longer than this takes
   }
   return std::nullopt;
 }
@@ -231,17 +233,20 @@ std::optional<Denial> reserve_all(const AllSteps& steps, const Spend& amounts, P
 std::optional<Denial> record_requests(const AllSteps& steps, const Moment& now, std::optional<Subject> only) {
   std::optional<Denial> denial;
   std::size_t end = 0;
+  bool shared = false;
   const auto wanted = [&](const Step& s) { return s.measure == M::requests && (!only || s.subject == *only); };
   for (; end < steps.size() && !denial; ++end) {
     const Step& step = steps[end];
     if (!wanted(step)) continue;
     if (step.share != nullptr) {
+      shared = true;
       if (!step.share->take(Share::kForever, 1).taken) denial = share_denial(step, {}, now);
       continue;
     }
     const auto answer = step.requests->accept(step.threshold, now.mono_ns);
     if (!answer.accepted) denial = denial_of(step, answer.retry_after_s);
   }
+  if (!shared) return denial;
   if (denial) --end;  // that one took nothing
   for (std::size_t i = 0; i < end; ++i) {
     if (!wanted(steps[i]) || steps[i].share == nullptr) continue;
@@ -281,7 +286,7 @@ void book(std::span<const Step> steps, const Spend& reserved, const Spend& spent
     }
     const int percent = percent_reached(before, after, step.threshold);
     if (percent > 0 && (step.share == nullptr || step.share->tell(period, percent)))
-      out.list[out.count++] = {step.subject, step.measure, percent, after, step.threshold, pattern};
+      out.push_back({step.subject, step.measure, percent, after, step.threshold, pattern});
   }
 }
 
@@ -331,6 +336,7 @@ void Steps::add(const Step& step) {
   if (step.threshold <= 0) return;
   list.push_back(step);
   if (step.measure == M::requests) list.back().threshold = std::min(step.threshold, kMaxRequestsPerMinute);
+  measures = static_cast<std::uint8_t>(measures | 1U << static_cast<int>(step.measure));
   tokens = tokens || is_spend(step.measure);
   money = money || step.measure == M::day_cost || step.measure == M::month_cost;
 }
@@ -343,10 +349,14 @@ std::int64_t Steps::most(Subject subject, Measure measure) const {
 
 void Permit::end() {
   if (limiter_ == nullptr) return;
-  settle(reserved_);
-  for (const auto& steps : {tenant_steps(), model_steps()})
-    for (const Step& step : steps)
+  if (!settled_) settle(reserved_);
+  const auto release_slots = [](const Steps& steps) {
+    if (!steps.have(M::concurrent)) return;
+    for (const Step& step : steps.list)
       if (step.measure == M::concurrent) release(step);
+  };
+  release_slots(meters_->steps);
+  if (model_ != nullptr) release_slots(model_->steps);
   limiter_ = nullptr;
   meters_.reset();
 }
@@ -423,11 +433,13 @@ std::optional<Denial> Limiter::look(const Meters& meters, const Moment& now) con
 std::optional<Standing> Limiter::standing(const Meters& meters, const ModelMeters* model, Measure measure,
                                           const Moment& now) const {
   std::optional<Standing> least;
-  const AllSteps steps{meters.steps.list, model != nullptr ? std::span(model->steps.list) : std::span<const Step>()};
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    if (steps[i].measure != measure) continue;
-    const Standing s = standing_of(steps[i], now);
-    if (!least || s.remaining < least->remaining) least = s;
+  for (const Steps* steps : {&meters.steps, model != nullptr ? &model->steps : nullptr}) {
+    if (steps == nullptr || !steps->have(measure)) continue;
+    for (const Step& step : steps->list) {
+      if (step.measure != measure) continue;
+      const Standing s = standing_of(step, now);
+      if (!least || s.remaining < least->remaining) least = s;
+    }
   }
   return least;
 }
@@ -624,17 +636,6 @@ Crossings Limiter::count_late(const Meters& meters, const ModelMeters* model, co
   book(beyond(model->steps.list, same ? std::span<const Step>(counted->steps.list) : std::span<const Step>()), {},
        spent, at, model->pattern, out);
   return out;
-}
-
-const MetersPtr& MeterCache::find(Limiter& limiter, std::string_view org, std::string_view workspace,
-                                  std::string_view key, const store::KeyLimits& overrides, const Moment& now) {
-  const std::hash<std::string_view> hash;
-  const std::size_t place = (hash(key) * 31 + hash(workspace)) * 31 + hash(org);
-  MetersPtr& known = places_[place % kPlaces];
-  if (known == nullptr || known->key != key || known->workspace != workspace || known->org != org ||
-      known->overrides != overrides)
-    known = limiter.find(org, workspace, key, overrides, now);
-  return known;
 }
 
 }  // namespace gw::limits

@@ -48,8 +48,10 @@ struct Step {
 struct Steps {
   std::vector<Step> list;
   bool tokens = false, money = false;
+  std::uint8_t measures = 0;  ///< a bit for each that a step has
 
   void add(const Step& step);
+  bool have(Measure m) const { return (measures >> static_cast<int>(m) & 1) != 0; }
   /// 0: not limited.
   std::int64_t most(Subject subject, Measure measure) const;
 };
@@ -90,13 +92,7 @@ struct CrossingText {
 };
 CrossingText text_of(const Crossing& c);
 
-struct Crossings {
-  std::array<Crossing, kSubjects * kSpends> list{};
-  std::size_t count = 0;
-
-  const Crossing* begin() const { return list.data(); }
-  const Crossing* end() const { return list.data() + count; }
-};
+using Crossings = std::vector<Crossing>;
 
 /// How much of a rate is left.
 struct Standing {
@@ -149,8 +145,8 @@ class Permit {
   bool settled_ = false;
 };
 
-/// Any thread. take() and what follows from it neither lock nor allocate; find() locks for as long as a look-up in a
-/// table takes, so workers remember what it gave (MeterCache).
+/// Any thread. take() and what follows from it neither lock nor allocate, but for a threshold that is reached; find()
+/// locks for as long as a look-up in a table takes, so workers remember what it gave (MeterCache).
 ///
 /// Bounded by Options::max_keys: for another one, those are forgotten of which nothing is counted.
 class Limiter {
@@ -232,16 +228,34 @@ class Limiter {
   std::int64_t swept_mono_ns_ = 0;
 };
 
+/// Which key a request came with: the number of the set of keys in force, not 0, and the key's place in it. What a set
+/// says of its keys never changes, so their ids need not be compared.
+struct KeyPlace {
+  std::uint64_t keys = 0;
+  std::uint32_t index = 0;
+
+  friend bool operator==(const KeyPlace&, const KeyPlace&) = default;
+};
+
 /// What one worker remembers of Limiter::find. One thread.
 class MeterCache {
  public:
   /// Null as there.
-  const MetersPtr& find(Limiter& limiter, std::string_view org, std::string_view workspace, std::string_view key,
-                        const store::KeyLimits& overrides, const Moment& now);
+  const MetersPtr& find(Limiter& limiter, const KeyPlace& of, std::string_view org, std::string_view workspace,
+                        std::string_view key, const store::KeyLimits& overrides, const Moment& now) {
+    Place& known = places_[of.index % kPlaces];
+    if (known.of == of && known.meters != nullptr) return known.meters;
+    known = {of, limiter.find(org, workspace, key, overrides, now)};
+    return known.meters;
+  }
 
  private:
   static constexpr std::size_t kPlaces = 256;
-  std::array<MetersPtr, kPlaces> places_;
+  struct Place {
+    KeyPlace of;
+    MetersPtr meters;
+  };
+  std::array<Place, kPlaces> places_;
 };
 
 }  // namespace gw::limits

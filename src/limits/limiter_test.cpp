@@ -199,7 +199,7 @@ TEST(Permit, CountsForAModelThatIsKnownOnlyByTheAnswer) {
   const ModelMeters* model = f.limiter.model("m");
   auto late = f.limiter.take(f.meters(), nullptr, {500, 0}, kNoon);
   const Crossings crossings = late->settle({9, 0}, model);
-  ASSERT_EQ(crossings.count, 1U);
+  ASSERT_EQ(crossings.size(), 1U);
   EXPECT_EQ(crossings.begin()->pattern, "m");
   auto known = f.limiter.take(f.meters(), model, {}, kNoon);
   ASSERT_TRUE(known) << "9 are spent";
@@ -497,19 +497,30 @@ TEST(MeterCache, TakesUpTheLimitsOfAKeyWhenTheyChange) {
   Fixture f(limit(Subject::key, Measure::day_tokens, 10));
   MeterCache cache;
   store::KeyLimits own;
-  EXPECT_EQ(cache.find(f.limiter, "o", "w", "k", own, kNoon)->steps.list.size(), 1U);
+  EXPECT_EQ(cache.find(f.limiter, {1, 0}, "o", "w", "k", own, kNoon)->steps.list.size(), 1U);
   own.max_tokens_per_day = 0;
-  EXPECT_EQ(cache.find(f.limiter, "o", "w", "k", own, kNoon)->steps.list.size(), 0U);
+  EXPECT_EQ(cache.find(f.limiter, {2, 0}, "o", "w", "k", own, kNoon)->steps.list.size(), 0U) << "another set of keys";
 }
 
 TEST(MeterCache, GivesWhatTheLimiterGives) {
   Fixture f(limit(Subject::key, Measure::day_tokens, 10));
   MeterCache cache;
   for (int round = 0; round < 2; ++round)
-    for (int i = 0; i < 2'000; ++i) {
+    for (std::uint32_t i = 0; i < 2'000; ++i) {
       const std::string key = std::to_string(i);
-      EXPECT_EQ(cache.find(f.limiter, "o", "w", key, {}, kNoon), f.limiter.find("o", "w", key, {}, kNoon));
+      EXPECT_EQ(cache.find(f.limiter, {1, i}, "o", "w", key, {}, kNoon), f.limiter.find("o", "w", key, {}, kNoon));
     }
+}
+
+TEST(MeterCache, AsksAgainForAKeyThatFoundNoRoom) {
+  Options o = limit(Subject::key, Measure::day_tokens, 10);
+  o.max_keys = 1;
+  Limiter limiter(o);
+  MetersPtr in_use = limiter.find("o", "w", "first", {}, kNoon);
+  MeterCache cache;
+  EXPECT_EQ(cache.find(limiter, {1, 1}, "o", "w", "second", {}, kNoon), nullptr);
+  in_use.reset();
+  EXPECT_NE(cache.find(limiter, {1, 1}, "o", "w", "second", {}, at("2026-11-26T12:10:00Z")), nullptr);
 }
 
 /// What is over the threshold in the end is at most one reservation, and what requests spent beyond theirs.

@@ -25,7 +25,7 @@ void run(benchmark::State& state, const Options& options) {
   for (auto _ : state) {
     now += 100'000;
     const Moment moment{.wall_ns = now, .mono_ns = now};
-    const MetersPtr& meters = cache.find(*limiter, "default", "default", "ogk_0123456789abcdef", {}, moment);
+    const MetersPtr& meters = cache.find(*limiter, {1, 0}, "default", "default", "ogk_0123456789abcdef", {}, moment);
     auto permit = limiter->take(meters, nullptr, {1000, 2000}, moment);
     if (permit) permit->settle({800, 1500});
     benchmark::DoNotOptimize(permit);

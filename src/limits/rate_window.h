@@ -40,14 +40,20 @@ class RateWindow {
     if (slots == nullptr) return {};
     const std::uint64_t next = next_.load(std::memory_order_acquire);
     const auto n = static_cast<std::uint64_t>(most);
-    std::uint64_t low = next > n ? next - n : 0;
-    std::uint64_t high = next;  // the first event that counts lies in [low, high]
+    const auto slot = [&](std::uint64_t i) { return slots[i % n].load(std::memory_order_relaxed); };
+    const std::uint64_t seen = first_.load(std::memory_order_relaxed);
+    std::uint64_t low = std::clamp<std::uint64_t>(seen, next > n ? next - n : 0, next);
+    std::uint64_t high = low;  // the first event that counts lies in [low, high]: nearly always it is the one seen last
+    for (std::uint64_t step = 1; high < next && !counts(slot(high), now_ns); step *= 2) {
+      low = high + 1;
+      high = std::min(low + step, next);
+    }
     while (low < high) {
       const std::uint64_t middle = low + (high - low) / 2;
-      counts(slots[middle % n].load(std::memory_order_relaxed), now_ns) ? high = middle : low = middle + 1;
+      counts(slot(middle), now_ns) ? high = middle : low = middle + 1;
     }
-    const std::int64_t oldest = low < next ? time_of(slots[low % n].load(std::memory_order_relaxed)) : 0;
-    return {.count = static_cast<std::int64_t>(next - low), .oldest_ns = oldest};
+    if (low != seen) first_.store(low, std::memory_order_relaxed);
+    return {.count = static_cast<std::int64_t>(next - low), .oldest_ns = low < next ? time_of(slot(low)) : 0};
   }
 
   /// Before this one's first use: what counts of another one. What that one accepts meanwhile is missed.
@@ -107,6 +113,7 @@ class RateWindow {
 
   std::atomic<std::atomic<std::uint64_t>*> slots_{nullptr};
   std::atomic<std::uint64_t> next_{0};
+  mutable std::atomic<std::uint64_t> first_{0};  ///< that counted when last seen: those before it never do again
 };
 
 }  // namespace gw::limits

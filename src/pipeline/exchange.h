@@ -105,7 +105,7 @@ class Exchange final : private proxy::RelayObserver {
   net::Task<proxy::RelayEnd> take_permit(Limited& limited);
   bool spends_tokens() const;
   bool names_model() const;
-  net::Task<proxy::RelayEnd> hold_for_limits(Limited& limited, const limits::Meters& meters);
+  bool read_held_for_limits();
   const limits::ModelMeters* limited_model() const;
   net::Task<bool> await_share(const limits::Meters& meters, const limits::ModelMeters* model,
                               const limits::Spend& estimate, const limits::Moment& now);
@@ -132,6 +132,7 @@ class Exchange final : private proxy::RelayObserver {
 
   // exchange_accounting.cpp: the two policies that do more than read to know what was used.
   bool may_ask_for_usage() const;
+  bool hold_what_came(std::size_t most);
   net::Task<proxy::RelayEnd> hold_body(std::size_t most);
   std::optional<std::string_view> held_content(std::size_t most) const;
   void observe_held(std::string_view content);

@@ -70,6 +70,17 @@ bool Exchange::may_ask_for_usage() const {
                       [](const http::Field& f) { return is_checksum(f.name); });
 }
 
+/// In place of hold_body() where that would not wait: the body came with the head, as most do, or is too long. False:
+/// it has to be asked, and nothing was done.
+bool Exchange::hold_what_came(std::size_t most) {
+  if (head_.body != http::BodyKind::length) return false;
+  if (head_.content_length > most) return true;
+  if (head_.content_length > first_body_.size()) return false;
+  if (!held_) held_.emplace(head_, first_body_, worker_.held_bytes);
+  held_->state = held_->body.look();
+  return true;
+}
+
 /// Holds the body back until it is whole: held_ says how far that came. It may go on with a greater bound. What is
 /// returned other than `complete` ends the exchange.
 net::Task<RelayEnd> Exchange::hold_body(std::size_t most) {

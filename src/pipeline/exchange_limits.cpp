@@ -1,7 +1,5 @@
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <iterator>
+#include <charconv>
 
 #include "base/clock.h"
 #include "base/strings.h"
@@ -23,6 +21,31 @@ constexpr std::int64_t kMostOutput = 1'000'000;
 constexpr std::int64_t kMostChoices = 128;
 
 void count(std::atomic<std::int64_t>& counter) { counter.fetch_add(1, std::memory_order_relaxed); }
+
+/// The fields that say how much of a rate is left; their names are those that OpenAI's clients know.
+struct StandingFields {
+  std::string_view limit, remaining, reset;
+};
+constexpr StandingFields kRequestFields{
+    "x-ratelimit-limit-requests: ", "\r\nx-ratelimit-remaining-requests: ", "\r\nx-ratelimit-reset-requests: "};
+constexpr StandingFields kTokenFields{
+    "x-ratelimit-limit-tokens: ", "\r\nx-ratelimit-remaining-tokens: ", "\r\nx-ratelimit-reset-tokens: "};
+
+template <const StandingFields& kFields>
+void append_standing(std::string& out, const limits::Standing& s) {
+  std::array<char, 256> text;  // has room for the names and three numbers
+  char* at = text.data();
+  const auto put = [&at](std::string_view name) { at = std::copy(name.begin(), name.end(), at); };
+  const auto put_number = [&](std::int64_t n) { at = std::to_chars(at, text.data() + text.size(), n).ptr; };
+  put(kFields.limit);
+  put_number(s.limit);
+  put(kFields.remaining);
+  put_number(s.remaining);
+  put(kFields.reset);
+  put_number(s.reset_s);
+  put("s\r\n");
+  out.append(text.data(), static_cast<std::size_t>(at - text.data()));
+}
 
 }  // namespace
 
@@ -58,21 +81,14 @@ bool Exchange::names_model() const {
   return type == nullptr || !iequals(trim(type->value).substr(0, 10), "multipart/");
 }
 
-/// What is returned other than `complete`: the client did not send its request.
-net::Task<RelayEnd> Exchange::hold_for_limits(Limited& limited, const limits::Meters& meters) {
-  // A body that is refused anyway is not read.
-  limited.denial = snapshot_.limiter()->look(meters, {.wall_ns = started_wall_ns_, .mono_ns = started_mono_ns_});
-  if (limited.denial) co_return RelayEnd::complete;
-  const std::size_t most = snapshot_.limit_options.hold_max_bytes;
-  const RelayEnd end = co_await hold_body(most);
-  if (end != RelayEnd::complete) co_return end;
-  if (const auto content = held_content(most)) {
+/// Of the body, as far as it was held. False: it should name its model and cannot be looked at.
+bool Exchange::read_held_for_limits() {
+  if (const auto content = held_content(snapshot_.limit_options.hold_max_bytes)) {
     observe_held(*content);
-  } else if (snapshot_.limiter()->knows_models() && names_model() &&
-             (!held_ || held_->state != HeldBody::State::malformed)) {  // of which the relay says so
-    limited.model_unseen = true;
+    return true;
   }
-  co_return RelayEnd::complete;
+  return !snapshot_.limiter()->knows_models() || !names_model() ||
+         (held_ && held_->state == HeldBody::State::malformed);  // of which the relay says so
 }
 
 const limits::ModelMeters* Exchange::limited_model() const {
@@ -85,21 +101,28 @@ const limits::ModelMeters* Exchange::limited_model() const {
 net::Task<RelayEnd> Exchange::take_permit(Limited& limited) {
   const limits::Limiter& limiter = *snapshot_.limiter();
   limits::Moment now{.wall_ns = started_wall_ns_, .mono_ns = started_mono_ns_};
-  limits::MetersPtr meters = mine_->meters.find(*snapshot_.limiter(), identity_->org_id, identity_->workspace_id,
-                                                identity_->key_id, identity_->limits, now);
+  limits::MetersPtr meters =
+      mine_->meters.find(*snapshot_.limiter(), {keys_->authorizer().serial(), identity_->index}, identity_->org_id,
+                         identity_->workspace_id, identity_->key_id, identity_->limits, now);
   if (meters == nullptr) {
     limited.unavailable = true;
     co_return RelayEnd::complete;
   }
   const bool has_body = head_.body != http::BodyKind::none;
   if ((meters->steps.tokens && has_body && spends_tokens()) || (limiter.knows_models() && names_model())) {
-    const RelayEnd end = co_await hold_for_limits(limited, *meters);
-    if (end != RelayEnd::complete || limited.model_unseen) co_return end;
-    if (limited.denial) {
+    limited.denial = limiter.look(*meters, now);
+    if (limited.denial) {  // a body that is refused anyway is not read
       write_standing(*meters, nullptr, now);
       co_return RelayEnd::complete;
     }
-    now = {.wall_ns = wall_now_ns(), .mono_ns = mono_now_ns()};
+    const std::size_t most = snapshot_.limit_options.hold_max_bytes;
+    if (!hold_what_came(most)) {
+      const RelayEnd end = co_await hold_body(most);
+      if (end != RelayEnd::complete) co_return end;
+      now = {.wall_ns = wall_now_ns(), .mono_ns = mono_now_ns()};
+    }
+    limited.model_unseen = !read_held_for_limits();
+    if (limited.model_unseen) co_return RelayEnd::complete;
   }
   const limits::ModelMeters* const model = limited_model();
   limits::Spend estimate;
@@ -138,19 +161,15 @@ net::Task<bool> Exchange::await_share(const limits::Meters& meters, const limits
   co_return false;
 }
 
-/// The names are those that OpenAI's clients know.
 void Exchange::write_standing(const limits::Meters& meters, const limits::ModelMeters* model,
                               const limits::Moment& now) {
   std::string& out = buffers_.rate_limit_lines;
   out.clear();
-  for (const auto& [measure, name] :
-       {std::pair(Measure::requests, "requests"), std::pair(Measure::minute_tokens, "tokens")}) {
-    const auto standing = snapshot_.limiter()->standing(meters, model, measure, now);
-    if (!standing) continue;
-    fmt::format_to(std::back_inserter(out),
-                   "x-ratelimit-limit-{0}: {1}\r\nx-ratelimit-remaining-{0}: {2}\r\nx-ratelimit-reset-{0}: {3}s\r\n",
-                   name, standing->limit, standing->remaining, standing->reset_s);
-  }
+  const limits::Limiter& limiter = *snapshot_.limiter();
+  if (const auto of_requests = limiter.standing(meters, model, Measure::requests, now))
+    append_standing<kRequestFields>(out, *of_requests);
+  if (const auto of_tokens = limiter.standing(meters, model, Measure::minute_tokens, now))
+    append_standing<kTokenFields>(out, *of_tokens);
 }
 
 /// Of a body that is not held only the length is known, and not the price.

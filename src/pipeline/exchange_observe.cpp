@@ -426,7 +426,7 @@ void Exchange::fill_headers(ExchangeRecord& r) {
   const bool key_stripped = services_.keys.enabled();
   for (const http::Field& f : head_.fields) {
     if (f.id == http::FieldId::host || f.id == http::FieldId::gw_correlation_id) continue;
-    if (key_stripped && iequals(f.name, snapshot_.credentials.gateway_header())) continue;
+    if (key_stripped && snapshot_.credentials.is_gateway_header(f.name)) continue;
     add_header(request, f.name, names_ids_ ? stored_header(f) : f.value,
                snapshot_.request_header_redactor.is_denied(f.name));
   }
