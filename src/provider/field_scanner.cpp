@@ -198,7 +198,8 @@ const char* FieldScanner::read_digits(const char* p, const char* end) {
   constexpr std::ptrdiff_t kMost = 15;
   std::int64_t value = 0;
   const char* q = p;
-  while (q < end && is_digit(*q) && q - p < kMost) value = value * 10 + (*q++ - '0');
+  for (const char* const last = p + std::min(end - p, kMost); q < last && is_digit(*q); ++q)
+    value = value * 10 + (*q - '0');
   if (q == end || !ends_scalar(*q) || (*p == '0' && q - p > 1)) {
     state_ = State::in_scalar;
     text_size_ = 0;

@@ -255,21 +255,34 @@ PriceMemo::Entry* PriceMemo::place_of(const Key& key) {
   return size <= kKeyBytes ? &(*entries_)[hash % kEntries] : nullptr;
 }
 
+const PriceMemo::Entry* PriceMemo::find(const Key& key, std::uint64_t serial, std::int64_t second) const {
+  for (const Entry* const known : last_)
+    if (known != nullptr && known->answers(key, serial, second)) return known;
+  return nullptr;
+}
+
+/// Null as place_of().
+const PriceMemo::Entry* PriceMemo::decide_anew(const PriceTable& table, const Key& key, const PriceQuery& q,
+                                               std::int64_t second) {
+  Entry* const e = place_of(key);
+  if (e == nullptr) return nullptr;
+  if (!e->answers(key, table.serial(), second)) {
+    e->serial = 0;  // deciding may throw
+    e->remember(key);
+    e->decision = decide(table, q);
+    e->serial = table.serial();
+  }
+  last_ = {e, last_[0]};
+  return e;
+}
+
 Priced PriceMemo::price(const PriceTable& table, const PriceQuery& q, const Usage& usage) {
   const Key key = {q.model, q.response_model, q.route, q.provider, q.service_tier, q.inference_geo};
   const std::int64_t second = q.at_ns / 1'000'000'000;
-  if (last_ == nullptr || !last_->answers(key, table.serial(), second)) {
-    Entry* const e = place_of(key);
-    if (e == nullptr) return provider::price(table, q, usage);
-    if (!e->answers(key, table.serial(), second)) {
-      e->serial = 0;  // deciding may throw
-      e->remember(key);
-      e->decision = decide(table, q);
-      e->serial = table.serial();
-    }
-    last_ = e;
-  }
-  return {cost_of(table, last_->decision, usage), table.price_version()};
+  const Entry* known = find(key, table.serial(), second);
+  if (known == nullptr) known = decide_anew(table, key, q, second);
+  if (known == nullptr) return provider::price(table, q, usage);
+  return {cost_of(table, known->decision, usage), table.price_version()};
 }
 
 }  // namespace gw::provider

@@ -59,8 +59,8 @@ Cost cost_of(const PriceTable& table, const PriceDecision& decision, const Usage
 /// decide() and cost_of(): for tools and tests. Allocates.
 Priced price(const PriceTable& table, const PriceQuery& query, const Usage& usage);
 
-/// Remembers decisions of one worker: a repeated query allocates nothing, and costs a comparison when the one before
-/// was the same. Not thread-safe. A query whose texts take over 256 bytes is decided each time.
+/// Remembers decisions of one worker: a repeated query allocates nothing, and costs a comparison when one of the two
+/// before was the same. Not thread-safe. A query whose texts take over 256 bytes is decided each time.
 class PriceMemo {
  public:
   static constexpr std::size_t kEntries = 128;
@@ -82,8 +82,11 @@ class PriceMemo {
   };
   /// Null: the key is too long to keep.
   Entry* place_of(const Key& key);
+  const Entry* find(const Key& key, std::uint64_t serial, std::int64_t second) const;
+  const Entry* decide_anew(const PriceTable& table, const Key& key, const PriceQuery& query, std::int64_t second);
 
-  Entry* last_ = nullptr;  ///< most requests ask what the one before asked
+  /// Most requests ask what the one before asked: with limits once for what they may spend and once for what they did.
+  std::array<const Entry*, 2> last_{};
   std::unique_ptr<std::array<Entry, kEntries>> entries_;
 };
 
