@@ -35,8 +35,8 @@ std::array<std::int64_t, kTokenBuckets> buckets_of(const Usage& u) {
 
 /// Clients may write anything as a method.
 std::string_view known_method(std::string_view method) {
-  constexpr std::array<std::string_view, 9> kKnown{"POST",    "GET",   "HEAD",  "PUT",    "DELETE",
-                                                   "OPTIONS", "PATCH", "TRACE", "CONNECT"};
+  static constexpr std::array<std::string_view, 9> kKnown{"POST",    "GET",   "HEAD",  "PUT",    "DELETE",
+                                                          "OPTIONS", "PATCH", "TRACE", "CONNECT"};
   for (const std::string_view known : kKnown)
     if (method == known) return known;
   return "_OTHER";

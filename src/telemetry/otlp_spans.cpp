@@ -1,6 +1,7 @@
 #include "telemetry/otlp_spans.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cstring>
 
@@ -80,10 +81,15 @@ void put_host(std::string& to, std::string_view text, std::string_view name_key,
   if (at.port != 0) put(to, port_key, at.port);
 }
 
+static_assert(std::endian::native == std::endian::little, "fixed numbers are sent as they lie in memory");
+template <class Number>
+char* put_fixed(char* p, Number v) {
+  std::memcpy(p, &v, sizeof v);
+  return p + sizeof v;
+}
 char* put_fixed64(char* p, std::uint32_t field, std::uint64_t v) {
   *p++ = static_cast<char>(field << 3 | 1);
-  for (int i = 0; i < 8; ++i) *p++ = static_cast<char>(v >> 8 * i);
-  return p;
+  return put_fixed(p, v);
 }
 template <std::size_t N>
 char* put_id(char* p, std::uint32_t field, const std::array<std::uint8_t, N>& id) {
@@ -141,6 +147,23 @@ void SpanEncoder::read_texts(const SpanRecord& r) {
   read_common(r);
   read_server(r);
   read_call(r);
+  join_texts();
+}
+
+/// Of what nearly all exchanges have alike each span takes one piece.
+void SpanEncoder::join_texts() {
+  Texts& t = texts_;
+  t.scope.assign(t.common).append(t.model).append(t.caller);
+  t.routed.append(t.common).append(unknown_model_);
+  t.allowed.clear();
+  put_text(t.allowed, kName, "gateway.auth");
+  t.allowed.append(t.common).append(unknown_model_);
+  put(t.allowed, "gateway.auth.result", "allow");
+  t.allowed.append(t.caller);
+  t.enqueued.clear();
+  put_text(t.enqueued, kName, "gateway.trace.enqueue");
+  t.enqueued.append(t.common).append(t.model);
+  put(t.enqueued, "gateway.trace.enqueue.result", "accepted");
 }
 
 void SpanEncoder::read_common(const SpanRecord& r) {
@@ -221,8 +244,7 @@ void SpanEncoder::add_server(const SpanRecord& r) {
   if (h.client_left)
     put(span_, h.call_status != 0 ? std::string_view("http.write_error") : std::string_view("http.read_error"),
         clean(r, SpanText::error));
-  if (h.auth != AuthResult::none)
-    span_.append(texts_.common).append(texts_.model).append(texts_.caller).append(correlation_);
+  if (h.auth != AuthResult::none) span_.append(texts_.scope).append(correlation_);
   end({.error = h.status >= 500}, http_);
 }
 
@@ -230,24 +252,23 @@ void SpanEncoder::add_auth(const SpanRecord& r) {
   const SpanHead& h = r.head();
   begin(r, part_id(h.base_id, ExchangePart::auth), part_id(h.base_id, ExchangePart::server), Kind::internal, 0,
         h.end_ns);
+  if (h.auth == AuthResult::allow) {
+    span_.append(texts_.allowed).append(correlation_);
+    return end({.error = h.status >= 500, .text = status_text_}, gateway_);
+  }
+  const std::string_view reason = h.auth == AuthResult::unauthorized ? "unauthorized" : "forbidden";
   put_text(span_, kName, "gateway.auth");
   span_.append(texts_.common).append(unknown_model_);
-  const bool denied = h.auth != AuthResult::allow;
-  const std::string_view reason = h.auth == AuthResult::unauthorized ? "unauthorized" : "forbidden";
-  put(span_, "gateway.auth.result", denied ? std::string_view("deny") : std::string_view("allow"));
-  if (denied) {
-    put(span_, "gateway.auth.deny_reason", reason);
-    return end({.error = true, .text = reason}, gateway_);
-  }
-  span_.append(texts_.caller).append(correlation_);
-  end({.error = h.status >= 500, .text = status_text_}, gateway_);
+  put(span_, "gateway.auth.result", "deny");
+  put(span_, "gateway.auth.deny_reason", reason);
+  end({.error = true, .text = reason}, gateway_);
 }
 
 void SpanEncoder::add_route(const SpanRecord& r) {
   const SpanHead& h = r.head();
   begin(r, part_id(h.base_id, ExchangePart::route), part_id(h.base_id, ExchangePart::auth), Kind::internal, h.route_ns,
         h.end_ns);
-  span_.append(texts_.routed).append(texts_.common).append(unknown_model_);
+  span_.append(texts_.routed);
   end({.error = h.status >= 500, .text = status_text_}, gateway_);
 }
 
@@ -268,11 +289,14 @@ void SpanEncoder::add_enqueue(const SpanRecord& r, SpanId id) {
   const SpanHead& h = r.head();
   const SpanId parent = h.kind == RecordKind::enqueue ? h.parent_id : part_id(h.base_id, ExchangePart::auth);
   begin(r, id, parent, Kind::internal, h.enqueue_ns, h.enqueue_end_ns);
+  if (h.enqueue != EnqueueResult::dropped) {
+    span_.append(texts_.enqueued);
+    return end({}, gateway_);
+  }
   put_text(span_, kName, "gateway.trace.enqueue");
   span_.append(texts_.common).append(texts_.model);
-  const bool dropped = h.enqueue == EnqueueResult::dropped;
-  put(span_, "gateway.trace.enqueue.result", dropped ? std::string_view("dropped") : std::string_view("accepted"));
-  end({.error = dropped, .text = "trace dropped"}, gateway_);
+  put(span_, "gateway.trace.enqueue.result", "dropped");
+  end({.error = true, .text = "trace dropped"}, gateway_);
 }
 
 void SpanEncoder::add_write(const SpanRecord& r) {
@@ -304,7 +328,7 @@ void SpanEncoder::begin(const SpanRecord& r, SpanId id, SpanId parent, Kind kind
   p = put_fixed64(p, 8, static_cast<std::uint64_t>(h.started_ns + std::max(start_ns, end_ns)));
   p = put_varint(p, 16 << 3 | 5);
   const std::uint32_t flags = kSampled | (root ? 0 : kParentKnown) | (remote ? kParentRemote : 0);
-  for (int i = 0; i < 4; ++i) *p++ = static_cast<char>(flags >> 8 * i);
+  p = put_fixed(p, flags);
   span_.assign(head, static_cast<std::size_t>(p - head));
   if (const std::string_view state = r.text(SpanText::trace_state); !state.empty()) put_text(span_, 3, state);
 }

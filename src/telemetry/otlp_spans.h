@@ -51,7 +51,9 @@ class SpanEncoder {
     std::string common;                ///< gateway.* but the model
     std::string caller;                ///< key and role
     std::string model;                 ///< gateway.model
-    std::string server, routed, call;  ///< name and attributes
+    std::string server, routed, call;  ///< name and attributes, of the server's the first ones
+    std::string scope;                 ///< common, model and caller: what the server's span says behind its counts
+    std::string allowed, enqueued;     ///< name and attributes where all went well
   };
 
   void follow_prefixes();
@@ -60,6 +62,7 @@ class SpanEncoder {
   void read_common(const SpanRecord& r);
   void read_server(const SpanRecord& r);
   void read_call(const SpanRecord& r);
+  void join_texts();
 
   void add_exchange(const SpanRecord& r);
   void add_server(const SpanRecord& r);

@@ -89,6 +89,7 @@ class SpanRecord {
   const SpanHead& head() const { return *reinterpret_cast<const SpanHead*>(bytes_.data()); }
   std::string_view text(SpanText which) const {
     const auto i = static_cast<std::size_t>(which);
+    if (head().sizes[i] == 0) return {};
     return bytes_.substr(sizeof(SpanHead) + size_before(i), head().sizes[i]);
   }
   /// The first kLastingTexts, one behind the other.
