@@ -58,6 +58,22 @@ const char* skip_token(const char* p, const char* end) {
   return p;
 }
 
+/// First byte that may not stand in a request's target: a blank, a control character or DEL.
+const char* skip_visible(const char* p, const char* end) {
+#if defined(__SSE2__)
+  while (end - p >= 16) {
+    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const __m128i visible = _mm_cmpeq_epi8(_mm_max_epu8(v, _mm_set1_epi8(0x21)), v);
+    const __m128i ok = _mm_andnot_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)), visible);
+    const int bad = _mm_movemask_epi8(ok) ^ 0xFFFF;
+    if (bad != 0) return p + __builtin_ctz(static_cast<unsigned>(bad));
+    p += 16;
+  }
+#endif
+  while (p < end && static_cast<unsigned char>(*p) > 0x20 && *p != 0x7f) ++p;
+  return p;
+}
+
 constexpr std::size_t kMaxConnectionOptions = 32;
 
 bool is_ows(char c) { return c == ' ' || c == '\t'; }
@@ -175,7 +191,7 @@ ParseStatus parse_request_line(const char*& p, const char* end, RequestHead& hea
   if (*p != ' ' || p == m || p - m > 64) return refuse(error, 400, "malformed request line");
   head.method = {m, static_cast<std::size_t>(p - m)};
   const char* t = ++p;
-  while (p < end && static_cast<unsigned char>(*p) > 0x20 && *p != 0x7f) ++p;
+  p = skip_visible(p, end);
   if (p == end) return ParseStatus::incomplete;
   if (*p != ' ' || p == t) return refuse(error, 400, "malformed request line");
   head.target = {t, static_cast<std::size_t>(p - t)};

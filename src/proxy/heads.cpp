@@ -22,7 +22,7 @@ class FieldRun {
  public:
   explicit FieldRun(std::string& out) : out_(out) {}
 
-  void add(const http::Field& f) {
+  [[gnu::always_inline]] void add(const http::Field& f) {
     const char* const name_end = f.name.data() + f.name.size();
     const char* const value_end = f.value.data() + f.value.size();
     if (f.value.data() != name_end + 2 || !two_bytes(name_end, ": ") || !two_bytes(value_end, "\r\n")) {
