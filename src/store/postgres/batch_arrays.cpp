@@ -48,6 +48,12 @@ bool null_when_empty(Col c) { return c == Col::trace_group_id || c == Col::sessi
 
 }  // namespace
 
+void BatchArrays::begin() {
+  now_ns_ = clock_.wall_ns();
+  take_spans();
+  clear();
+}
+
 void BatchArrays::clear() {
   if (arrays_.empty())
     for (const Kind& kind : kinds()) arrays_.push_back(kind.make());
@@ -56,12 +62,15 @@ void BatchArrays::clear() {
   as_is_ = true;
 }
 
-void BatchArrays::add(const Trace& t) {
-  const std::int64_t now = t.timestamp_ns == 0 || t.created_at_ns == 0 ? clock_.wall_ns() : 0;
-  started_ns_ = unix_ns_of(pg_micros(t.timestamp_ns != 0 ? t.timestamp_ns : now));
-  ended_ns_ = unix_ns_of(pg_micros(t.created_at_ns != 0 ? t.created_at_ns : now));
+void BatchArrays::note_spans(const Trace& t) {
+  started_ns_ = unix_ns_of(pg_micros(t.timestamp_ns != 0 ? t.timestamp_ns : now_ns_));
+  ended_ns_ = unix_ns_of(pg_micros(t.created_at_ns != 0 ? t.created_at_ns : now_ns_));
   least_span_ns_ = std::min(least_span_ns_, ended_ns_ - started_ns_);
   most_span_ns_ = std::max(most_span_ns_, ended_ns_ - started_ns_);
+}
+
+void BatchArrays::add(const Trace& t) {
+  note_spans(t);
   for (std::size_t i = 0; i < arrays_.size(); ++i) {
     const Col c = static_cast<Col>(i);
     PgArray& to = arrays_[i];

@@ -27,7 +27,8 @@ PgExpected<PgTransaction> ChangeConnection::begin(bool read_only) {
   db_.set_deadline(options_.write_deadline_ms);
   blocks_.forget();
   const TenantScope all = TenantScope::all();
-  return PgTransaction::begin(db_, {.scope = &all, .read_only = read_only, .snapshot = read_only, .by_index = true});
+  return PgTransaction::begin(
+      db_, {.scope = &all, .read_only = read_only, .snapshot = read_only, .by_index = true, .writer = !read_only});
 }
 
 PgExpected<PgTransaction> ChangeConnection::begin_reading() { return begin(true); }
@@ -35,8 +36,7 @@ PgExpected<PgTransaction> ChangeConnection::begin_reading() { return begin(true)
 PgExpected<PgTransaction> ChangeConnection::begin() {
   auto t = begin(false);
   if (!t) return t;
-  // Triggers would do for each row what note_changed() does for all at once.
-  const auto locked = db_.run(std::string(kTakeRollerLock) + "; SET LOCAL ongoingai.writer = 'on'");
+  const auto locked = db_.run(kTakeRollerLock);
   if (!locked) return tl::make_unexpected(locked.error());
   return t;
 }

@@ -192,6 +192,10 @@ PgExpected<PgResult> PgConnection::last(std::int64_t deadline_ns) {
     kept = std::move(*r);
     if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) break;
   }
+  return checked(std::move(kept), bad);
+}
+
+PgExpected<PgResult> PgConnection::checked(PgResult kept, bool bad) {
   if (!kept) return tl::make_unexpected(lost());
   if (!bad) return kept;
   const char* const state = PQresultErrorField(kept.get(), PG_DIAG_SQLSTATE);
@@ -208,6 +212,43 @@ PgExpected<PgResult> PgConnection::query(const std::string& sql, const PgParams&
   if (auto ok = start("query", sent); !ok) return tl::make_unexpected(ok.error());
   if (auto ok = flush(deadline_ns); !ok) return tl::make_unexpected(ok.error());
   return last(deadline_ns);
+}
+
+PgExpected<PgResult> PgConnection::query_and_commit(const std::string& sql, const PgParams& p) {
+  if (!connection_) return tl::make_unexpected(lost());
+  if (auto ok = renew_timeout(); !ok) return tl::make_unexpected(ok.error());
+  const std::int64_t deadline_ns = call_deadline();
+  PGconn* const c = connection_.get();
+  const bool sent =
+      PQenterPipelineMode(c) == 1 &&
+      PQsendQueryParams(c, sql.c_str(), p.size(), p.types(), p.values(), p.lengths(), p.formats(), 1) == 1 &&
+      PQsendQueryParams(c, "COMMIT", 0, nullptr, nullptr, nullptr, nullptr, 1) == 1 && PQpipelineSync(c) == 1;
+  if (auto ok = start("query", sent ? 1 : 0); !ok) return tl::make_unexpected(ok.error());
+  if (auto ok = flush(deadline_ns); !ok) return tl::make_unexpected(ok.error());
+  return committed(deadline_ns);
+}
+
+/// Behind the results of each of the two there is an empty one; then the pipeline says that it is at its end.
+PgExpected<PgResult> PgConnection::committed(std::int64_t deadline_ns) {
+  PgResult kept;
+  bool bad = false, done = false;
+  for (int empty = 0; empty < 2;) {
+    auto r = next(deadline_ns);
+    if (!r) return r;
+    empty = *r ? 0 : empty + 1;
+    if (!*r) continue;
+    const ExecStatusType status = PQresultStatus(r->get());
+    if (status == PGRES_PIPELINE_SYNC) {
+      if (PQexitPipelineMode(connection_.get()) != 1) break;
+      if (bad || done) return checked(std::move(kept), bad);
+      return tl::make_unexpected(PgError{.message = "commit: the transaction had failed before"});
+    }
+    if (bad || status == PGRES_PIPELINE_ABORTED) continue;
+    bad = is_error(r->get());
+    done = std::string_view(PQcmdStatus(const_cast<PGresult*>(r->get()))) == "COMMIT";
+    if (bad || !kept) kept = std::move(*r);
+  }
+  return tl::make_unexpected(lost());  // two empty ones: there is nothing to come
 }
 
 PgExpected<void> PgConnection::each(const std::string& sql, const PgParams& p,
@@ -306,7 +347,7 @@ PgExpected<PgTransaction> PgTransaction::begin(PgConnection& c, const PgTransact
     sql += " READ ONLY";
   else  // a writer whose host is gone must not keep its locks until TCP gives up
     sql += "; SET LOCAL idle_in_transaction_session_timeout = '60s'";
-  if (o.writer) sql += "; SET LOCAL ongoingai.writer = 'on'";
+  if (o.writer) sql += "; SET LOCAL ongoingai.writer = 'on'; SET LOCAL plan_cache_mode = 'force_generic_plan'";
   if (o.by_index)
     sql += "; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off";
   const bool all = o.scope != nullptr && o.scope->everything, one = o.scope != nullptr && !all;
@@ -339,6 +380,12 @@ PgExpected<void> PgTransaction::commit() {
   }
   if (std::string_view(PQcmdStatus(const_cast<PGresult*>(done->get()))) == "COMMIT") return {};
   return tl::make_unexpected(PgError{.message = "commit: the transaction had failed before"});
+}
+
+PgExpected<PgResult> PgTransaction::commit_with(const std::string& sql, const PgParams& params) {
+  auto done = connection_->query_and_commit(sql, params);
+  if (done) connection_ = nullptr;
+  return done;
 }
 
 }  // namespace gw::store::postgres

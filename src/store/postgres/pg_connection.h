@@ -64,6 +64,9 @@ class PgConnection {
                         const std::function<bool(const PgResult&)>& row);
   /// Any number of statements without parameters; the last one's result, as text.
   PgExpected<PgResult> run(const std::string& statements);
+  /// The same within a transaction, with its COMMIT in the same message: whoever waits for its locks does not wait for
+  /// us to hear of the result too. After an error of the server nothing is committed.
+  PgExpected<PgResult> query_and_commit(const std::string& sql, const PgParams& params);
   /// `COPY … FROM STDIN`. `source` puts the next piece (64 KiB, say) into the empty string, false: there is no more.
   /// Rows copied.
   using CopySource = std::function<bool(std::string& piece)>;
@@ -91,6 +94,8 @@ class PgConnection {
   PgExpected<void> wait(bool write, std::int64_t deadline_ns);
   PgExpected<PgResult> next(std::int64_t deadline_ns);
   PgExpected<PgResult> last(std::int64_t deadline_ns);
+  PgExpected<PgResult> committed(std::int64_t deadline_ns);
+  PgExpected<PgResult> checked(PgResult kept, bool bad);
   PgExpected<void> renew_timeout();
   PgError failed(PgError e);
   PgError lost();
@@ -111,7 +116,8 @@ struct PgTransactionOptions {
   /// Rows are found and ordered by indexes wherever there is one. The planner thinks that few rows pass the policies of
   /// row-level security, and would rather read and sort a large part of a table than follow an index to a page of it.
   bool by_index = false;
-  /// It is the gateway that changes rows: triggers have nothing to note (trace_schema.cpp).
+  /// It is the gateway that changes rows: triggers have nothing to note (trace_schema.cpp). Statements are planned
+  /// without their values: a plan with them in it has a copy of a whole batch.
   bool writer = false;
 };
 
@@ -128,6 +134,8 @@ class PgTransaction {
   PgConnection& connection() const { return *connection_; }
   /// Lost in the middle of it, nobody knows whether it was committed: what is done must be harmless to do again.
   PgExpected<void> commit();
+  /// The last statement and the commit, see PgConnection::query_and_commit().
+  PgExpected<PgResult> commit_with(const std::string& sql, const PgParams& params);
 
  private:
   explicit PgTransaction(PgConnection& c) : connection_(&c) {}

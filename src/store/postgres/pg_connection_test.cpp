@@ -56,6 +56,42 @@ TEST_F(PgConnectionTest, ValuesComeBackAsTheyWereGiven) {
   EXPECT_EQ(r.integer(0, 12), -8);
 }
 
+TEST_F(PgConnectionTest, AStatementGoesWithItsCommit) {
+  query("CREATE TABLE t(n BIGINT PRIMARY KEY, twice BIGINT UNIQUE DEFERRABLE INITIALLY DEFERRED)");
+  const auto put = [&](std::int64_t n) {
+    return begin().commit_with("INSERT INTO t VALUES($1, 1) RETURNING n * 2", PgParams().integer(n));
+  };
+  const auto rows = [&] { return query("SELECT count(*) FROM t").integer(0, 0); };
+  const auto done = put(1);
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(done->integer(0, 0), 2);
+  EXPECT_EQ(rows(), 1) << "it is committed, and the connection is as before";
+  const auto refused = put(1);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().sqlstate, "23505") << refused.error().message;
+  const int session = db_.backend_pid();
+  const auto refused_at_the_end = put(2);
+  ASSERT_FALSE(refused_at_the_end);
+  EXPECT_EQ(refused_at_the_end.error().sqlstate, "23505") << refused_at_the_end.error().message;
+  EXPECT_EQ(rows(), 1);
+  {
+    PgTransaction t = begin();
+    EXPECT_FALSE(db_.query("SELECT 1/0"));
+    EXPECT_FALSE(t.commit_with("INSERT INTO t VALUES(3, 3)", {}));
+  }
+  EXPECT_EQ(rows(), 1);
+  EXPECT_EQ(db_.backend_pid(), session);
+}
+
+TEST_F(PgConnectionTest, AConnectionThatDiesInACommitIsLost) {
+  PgTransaction t = begin();
+  const auto done = t.commit_with("SELECT pg_terminate_backend(pg_backend_pid())", {});
+  ASSERT_FALSE(done);
+  EXPECT_TRUE(done.error().lost);
+  EXPECT_EQ(done.error().cls, ErrorClass::connection);
+  EXPECT_FALSE(db_.connected());
+}
+
 TEST_F(PgConnectionTest, TimesBeyondNanosecondsAreTheNearest) {
   const PgResult r = query(
       "SELECT 'infinity'::timestamptz, '-infinity'::timestamptz, NULL::timestamptz, '9000-01-01 UTC'::timestamptz");

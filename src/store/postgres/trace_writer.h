@@ -22,8 +22,12 @@ class BatchArrays {
  public:
   explicit BatchArrays(Clock clock) : clock_(clock) { clear(); }
 
+  /// For a batch: what has no time of its own has that of now.
+  void begin();
   void clear();
   void add(const Trace& t);
+  /// Of a row that is added later: take_spans() has it in.
+  void note_spans(const Trace& t);
   std::size_t rows() const { return rows_; }
   bool full() const { return rows_ >= kRows || bytes_ >= kBytes; }
   /// All parameters of insert_sql(); they point into this.
@@ -38,7 +42,7 @@ class BatchArrays {
   /// Every text was stored as it came, since clear().
   bool as_is() const { return as_is_; }
 
-  /// Bounds of created_at - timestamp, as stored, over all rows since they were read.
+  /// Bounds of created_at - timestamp, as stored, over all rows since they were taken.
   std::pair<std::int64_t, std::int64_t> take_spans();
 
  private:
@@ -46,6 +50,7 @@ class BatchArrays {
   static constexpr std::size_t kBytes = std::size_t{2} << 20;
 
   Clock clock_;
+  std::int64_t now_ns_ = 0;
   std::vector<PgArray> arrays_;  ///< by Col
   std::size_t rows_ = 0, bytes_ = 0;
   std::int64_t least_span_ns_ = INT64_MAX, most_span_ns_ = INT64_MIN;
@@ -75,15 +80,19 @@ class PostgresWriter final : public TraceWriter {
     std::int64_t rows = 0, last = 0;
     bool as_guessed = true;  ///< the rows have the numbers that the collector was told
     std::int64_t least_span_ns = 0, most_span_ns = 0;
+    bool checked = false;  ///< tenants were, by us
   };
   /// `repeated`: some of the rows are stored already, or more than once in the batch.
   PgExpected<WriteReport> write_once(TraceRows& batch, bool repeated);
   PgExpected<void> find_stored(TraceRows& batch);
-  PgExpected<void> insert(TraceRows& batch, bool repeated, Inserted& out);
+  /// Commits.
+  PgExpected<void> insert(TraceRows& batch, bool repeated, PgTransaction& t, Inserted& out);
   void note_tenant(const Trace& t);
-  void note_tenants(TraceRows& batch, std::size_t from);
+  void note_rows(TraceRows& batch, std::size_t from);
+  PgExpected<void> prepare_rows(Inserted& so_far);
   PgExpected<void> make_tenants();
-  PgExpected<void> insert_arrays(Inserted& so_far);
+  PgExpected<void> check_tenants(Inserted& so_far);
+  PgExpected<void> insert_arrays(PgTransaction* commit, Inserted& so_far);
   PgExpected<void> widen_spans(Inserted& so_far);
   WriteError failed(const PgError& e) const;
   /// One step in a transaction of its own; true: there is more to do.
@@ -107,10 +116,12 @@ class PostgresWriter final : public TraceWriter {
   std::int64_t generation_ = 0;  ///< of what is collected
   Tenants tenants_;              ///< that are known to have their rows; at most kMostTenants
   Tenants fresh_, made_;         ///< of the rows at hand that are not among them; made in this transaction
+  Tenants batch_tenants_;        ///< of the rows at hand
   std::pair<std::string, std::string> last_tenant_;    ///< of the last row
   std::set<std::string> stored_;                       ///< ids that a repeated batch does not insert any more
   std::int64_t written_seq_ = 0, rolled_seq_ = 0;      ///< as they were when we last looked
   std::int64_t least_span_ns_ = 0, most_span_ns_ = 0;  ///< what store_meta holds at least
+  bool may_check_ = false;                             ///< the role may switch triggers off, see check_tenants()
   std::int64_t next_housekeeping_ns_ = 0, next_report_ns_ = 0;
   std::string said_failure_;  ///< of the last house-keeping; empty: it went well
 };

@@ -149,6 +149,114 @@ TEST_F(PostgresWriters, WhoWaitsForATenantThatIsJustMadeHoldsUpNobody) {
   EXPECT_EQ(*reader()->count(), 12);
 }
 
+TEST_F(PostgresWriters, WhoWaitsForWhatIsSaidOfTimesHoldsUpNobody) {
+  open();
+  std::vector<Trace> batch = some("a", 0, 12);
+  for (Trace& t : batch) t.request_body.assign(std::size_t{1} << 20, 'x');  // several statements
+  batch.back().created_at_ns = batch.back().timestamp_ns + 3'600'000'000'000;
+  for (const bool repeated : {false, true}) {
+    SCOPED_TRACE(repeated);
+    if (repeated) {
+      writer_->probe();  // and so forgets what the database says of times
+      batch.push_back(some("b", 0, 1)[0]);
+      batch.back().created_at_ns = batch.back().timestamp_ns + 7'200'000'000'000;
+    }
+    PlainPg other(TestServer::get().dsn(database_, "postgres"));
+    other.run("BEGIN");
+    other.run("SELECT FROM store_meta WHERE key = 'max_span_ns' FOR UPDATE");
+    std::thread waiting([&] { EXPECT_TRUE(writer_->write(batch)); });
+    PlainPg watch(TestServer::get().dsn(database_, "postgres"));
+    while (watch.ask("SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND "
+                     "wait_event_type = 'Lock'") != "t") {
+    }
+    EXPECT_EQ(other.failure("SELECT FROM trace_counter FOR UPDATE NOWAIT"), "") << "they would wait for each other";
+    other.run("ROLLBACK");
+    waiting.join();
+  }
+  EXPECT_EQ(*reader()->count(), 13);
+}
+
+/// The role may have the server not check the tenants of the gateway's rows.
+class CheckedTenants : public PostgresTraces {
+ protected:
+  void SetUp() override {
+    ask("GRANT SET ON PARAMETER session_replication_role TO gateway");
+    open();
+    ask("CREATE TABLE seen(n BIGINT)");
+    ask("CREATE FUNCTION seen() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN INSERT INTO seen "
+        "VALUES(1); "
+        "RETURN NULL; END $$");
+  }
+  void TearDown() override { ask("REVOKE SET ON PARAMETER session_replication_role FROM gateway"); }
+  /// What runs where the server does not check, and only there.
+  void watch() {
+    ask("CREATE TRIGGER traces_foreign_watch AFTER INSERT ON traces FOR EACH STATEMENT EXECUTE FUNCTION seen()");
+    ask("ALTER TABLE traces ENABLE REPLICA TRIGGER traces_foreign_watch");
+  }
+  std::string seen() { return ask("SELECT count(*) FROM seen"); }
+  void expect_no_orphans() {
+    EXPECT_EQ(ask("SELECT count(*) FROM traces t WHERE NOT EXISTS (SELECT FROM workspaces w WHERE w.org_id = t.org_id "
+                  "AND w.id "
+                  "= t.workspace_id)"),
+              "0");
+  }
+};
+
+TEST_F(CheckedTenants, AreThoseOfLargeBatchesOfARoleThatMay) {
+  watch();
+  ASSERT_TRUE(writer_->write(some("a", 0, 10)));
+  EXPECT_EQ(seen(), "0") << "for few rows the server's check costs less";
+  ASSERT_TRUE(writer_->write(some("b", 0, 100)));
+  EXPECT_EQ(seen(), "1");
+  ASSERT_TRUE(writer_->write(some("b", 0, 200)));  // half of them again
+  EXPECT_EQ(*reader()->count(), 210);
+  expect_no_orphans();
+  ask("REVOKE SET ON PARAMETER session_replication_role FROM gateway");
+  ASSERT_TRUE(writer_->write(some("c", 0, 100))) << "the privilege was taken away meanwhile";
+  EXPECT_EQ(seen(), "1");
+  EXPECT_EQ(*reader()->count(), 310);
+  writer_ = writer(options());
+  ASSERT_TRUE(writer_->write(some("d", 0, 100)));
+  EXPECT_EQ(seen(), "1");
+}
+
+TEST_F(CheckedTenants, AreMadeAgainWhereSomebodyTookThemAway) {
+  watch();
+  ASSERT_TRUE(writer_->write(some("a", 0, 100)));
+  ask("DELETE FROM traces; DELETE FROM workspaces WHERE id <> 'default'");
+  ASSERT_TRUE(writer_->write(some("b", 0, 100)));
+  EXPECT_EQ(seen(), "2");
+  EXPECT_EQ(*reader()->count(), 100);
+  expect_no_orphans();
+}
+
+TEST_F(CheckedTenants, StayUntilTheRowsThatNameThemAreCommitted) {
+  ASSERT_TRUE(writer_->write(some("a", 0, 100)));
+  PlainPg holder(TestServer::get().dsn(database_, "postgres"));
+  holder.run("BEGIN");
+  holder.run("SELECT * FROM trace_counter FOR UPDATE");  // the write stops here
+  std::thread writing([&] { EXPECT_TRUE(writer_->write(some("b", 0, 100))); });
+  PlainPg other(TestServer::get().dsn(database_, "postgres"));
+  while (other.ask("SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = "
+                   "'Lock'") != "t") {
+  }
+  EXPECT_EQ(other.failure("BEGIN; SELECT FROM workspaces WHERE id <> 'default' FOR UPDATE NOWAIT"), "55P03");
+  other.run("ROLLBACK");
+  holder.run("COMMIT");
+  writing.join();
+}
+
+TEST_F(CheckedTenants, AreTheServersMatterWhereOthersHaveTriggersOrKeys) {
+  ask("CREATE TRIGGER theirs AFTER INSERT ON traces FOR EACH STATEMENT EXECUTE FUNCTION seen()");
+  ASSERT_TRUE(writer_->write(some("a", 0, 100)));
+  EXPECT_EQ(seen(), "1");
+  ask("DROP TRIGGER theirs ON traces; CREATE TABLE models(id TEXT PRIMARY KEY)");
+  ask("ALTER TABLE traces ADD CONSTRAINT theirs FOREIGN KEY (model) REFERENCES models(id) NOT VALID");
+  EXPECT_FALSE(writer_->write(some("b", 0, 100)));
+  ask("ALTER TABLE traces DROP CONSTRAINT theirs");
+  EXPECT_TRUE(writer_->write(some("b", 0, 100)));
+}
+
 TEST_F(PostgresWriters, HouseKeepingThatFailsIsTold) {
   std::vector<std::string> told;
   PgOptions o = options();
