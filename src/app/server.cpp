@@ -154,6 +154,7 @@ Result<void> Server::Impl::open_postgres() {
   if (auto ok = check_dsns(c); !ok) return fail(prefix + ok.error().message);
   store::PgOptions o = postgres_options(c);
   o.retention = retention.get();
+  o.retention_now = [this] { return retention.get(); };
   o.on_retention = [this](const store::RetentionReport& r) { log_retention(*log, r); };
   o.progress = [this](std::string_view what) { log->info("database maintenance").field("progress", what); };
   auto w = store::open_postgres_writer(o);

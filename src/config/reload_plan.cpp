@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "base/strings.h"
 #include "config/schema.h"
 
 namespace gw::config {
@@ -32,10 +31,6 @@ constexpr std::string_view kReloadable[] = {
     "limits.default_output_reserve",
     "limits.hold_max_bytes",
     "log",
-};
-
-/// Postgres has them for as long as it is open.
-constexpr std::string_view kReloadableOfSqlite[] = {
     "storage.retention_days",
     "storage.bodies_retention_days",
     "storage.max_bytes",
@@ -63,7 +58,7 @@ bool same_headers(const void* a, const void* b) {
 /// both are copies of the plan's own.
 class Comparison {
  public:
-  Comparison(ReloadPlan& plan, std::string_view driver) : plan_(plan), driver_(driver) {}
+  explicit Comparison(ReloadPlan& plan) : plan_(plan) {}
 
   void section(const Section& schema, const std::string& prefix, void* running, void* next) {
     for (const Field& f : schema.fields) {
@@ -78,7 +73,7 @@ class Comparison {
 
  private:
   void changed(const std::string& path, const Field& f, void* running, void* next) {
-    if (is_reloadable(path, driver_)) {
+    if (is_reloadable(path)) {
       plan_.applied.push_back(path);
     } else {
       plan_.needs_restart.push_back(path);
@@ -140,7 +135,6 @@ class Comparison {
   }
 
   ReloadPlan& plan_;
-  const std::string_view driver_;
 };
 
 /// Connections that were begun one way cannot go on the other.
@@ -148,11 +142,9 @@ bool turns_tls(const Config& a, const Config& b) { return a.server.tls.cert.empt
 
 }  // namespace
 
-bool is_reloadable(std::string_view path, std::string_view storage_driver) {
-  const auto above = [&](std::string_view prefix) { return is_below(path, prefix); };
-  return std::any_of(std::begin(kReloadable), std::end(kReloadable), above) ||
-         (storage_driver == "sqlite" &&
-          std::any_of(std::begin(kReloadableOfSqlite), std::end(kReloadableOfSqlite), above));
+bool is_reloadable(std::string_view path) {
+  return std::any_of(std::begin(kReloadable), std::end(kReloadable),
+                     [&](std::string_view prefix) { return is_below(path, prefix); });
 }
 
 ReloadPlan plan_reload(const Config& running, const Config& next) {
@@ -162,7 +154,7 @@ ReloadPlan plan_reload(const Config& running, const Config& next) {
     plan.needs_restart.emplace_back("server.tls");
   }
   Config before = running;
-  Comparison(plan, trim(running.storage.driver)).section(root_section(), "", &before, &plan.config);
+  Comparison(plan).section(root_section(), "", &before, &plan.config);
   return plan;
 }
 

@@ -18,7 +18,7 @@ struct ReloadPlan {
 /// entry that came or went, such as a provider, is named without its keys.
 ReloadPlan plan_reload(const Config& running, const Config& next);
 
-/// The key can be applied to a running gateway with this storage. One that nobody thought of cannot.
-bool is_reloadable(std::string_view path, std::string_view storage_driver);
+/// The key can be applied to a running gateway. One that nobody thought of cannot.
+bool is_reloadable(std::string_view path);
 
 }  // namespace gw::config

@@ -98,7 +98,7 @@ TEST(ReloadPlan, TellsNoValues) {
 TEST(ReloadPlan, KnowsOfEveryKeyWhetherItCanBeApplied) {
   Keys fixed;
   for (const KeyPath& key : all_keys())
-    if (key.type != KeyType::section && !is_reloadable(key.path, "postgres")) fixed.push_back(key.path);
+    if (key.type != KeyType::section && !is_reloadable(key.path)) fixed.push_back(key.path);
   const Keys expected{"server.host",
                       "server.port",
                       "server.workers",
@@ -106,9 +106,6 @@ TEST(ReloadPlan, KnowsOfEveryKeyWhetherItCanBeApplied) {
                       "storage.path",
                       "storage.dsn",
                       "storage.listen_dsn",
-                      "storage.retention_days",
-                      "storage.bodies_retention_days",
-                      "storage.max_bytes",
                       "trace.ring_path",
                       "trace.ring_bytes",
                       "trace.spill_bytes",
@@ -129,10 +126,6 @@ TEST(ReloadPlan, KnowsOfEveryKeyWhetherItCanBeApplied) {
                       "auth.stale_keys_ms",
                       "limits.redis_url"};
   EXPECT_EQ(fixed, expected);
-  for (const KeyPath& key : all_keys())
-    if (is_reloadable(key.path, "sqlite") != is_reloadable(key.path, "postgres")) {
-      EXPECT_TRUE(key.path.ends_with("retention_days") || key.path == "storage.max_bytes") << key.path;
-    }
 }
 
 }  // namespace

@@ -23,6 +23,8 @@ struct PgOptions {
   /// Of one migration, waiting for another gateway's included.
   int migration_timeout_ms = 3'600'000;
   RetentionOptions retention{};  ///< of a writer
+  /// What is kept from the second look on, asked at each; empty: as above. The storage thread's.
+  StoreRetention::Now retention_now{};
   /// Told what a pass of retention did, when it did something; may be empty.
   StoreRetention::Report on_retention{};
   /// Told of long work; may be empty.

@@ -12,6 +12,8 @@ namespace {
 // has to stay below a part of the bound. With this part free autovacuum, which comes at a fifth of dead rows, has
 // always something to give back.
 constexpr std::int64_t kRoomShare = 32, kFreeShare = 4;
+// Files of blocks and roll-ups do not shrink when rows go: they take no more of the bound from the rows than this part.
+constexpr std::int64_t kOthersShare = 2;
 // Pages of the table that are looked at for the size of a row; up to twice as many.
 constexpr std::int64_t kSampledPages = 512;
 
@@ -66,7 +68,8 @@ class TableSize final : public StoreSize {
     if (overhead < s.overhead)
       if (const int rc = tables_.set_meta(kOverhead, overhead); rc != kOk) return rc;
     const double filled = std::min(bare * static_cast<double>(overhead) / 1'000 / table, 1.0);
-    const double used = filled * static_cast<double>(s.table + s.indexes) + static_cast<double>(s.others);
+    const double used = filled * static_cast<double>(s.table + s.indexes) +
+                        static_cast<double>(std::min(s.others, max_bytes / kOthersShare));
     yes = used > static_cast<double>(max_bytes - max_bytes / kFreeShare);
     return kOk;
   }

@@ -12,7 +12,7 @@ namespace gw::store::postgres {
 
 class TraceRetention {
  public:
-  explicit TraceRetention(const PgOptions& o) : retention_(o.retention, {}, o.clock, o.on_retention) {}
+  explicit TraceRetention(const PgOptions& o) : retention_(o.retention, o.retention_now, o.clock, o.on_retention) {}
   void restart() { retention_.restart(); }
   struct Store {
     PgConnection& db;

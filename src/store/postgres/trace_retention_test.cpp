@@ -208,6 +208,39 @@ TEST_F(PostgresSize, FilesStayAboutAtTheBoundHoweverMuchComes) {
   EXPECT_LT(*reader()->count(), written / 2);
 }
 
+TEST_F(PostgresSize, ABoundBelowWhatBlocksAndRollUpsTakeLeavesTracesAQuarterOfIt) {
+  constexpr int kRows = 600;
+  open();
+  write_rows(kRows, kNow - kHours * kHourNs, kHours, 300);
+  settle();
+  const std::int64_t traces = std::stoll(ask("SELECT pg_total_relation_size('traces')"));
+  const std::int64_t bound = files() - traces;
+  writer_ = writer(keeping({.max_bytes = bound}));
+  settle();
+  const double left = static_cast<double>(traces) * static_cast<double>(*reader()->count()) / kRows;
+  EXPECT_LE(left, static_cast<double>(bound) * 0.25 * 1.2);
+  EXPECT_GE(left, static_cast<double>(bound) * 0.25 * 0.6);
+}
+
+TEST_F(PostgresRetention, FollowsWhatIsKeptWhileItRuns) {
+  RetentionOptions kept{};
+  PgOptions o = keeping(kept);
+  o.retention_now = [&] { return kept; };
+  writer_ = writer(o);
+  fill(5'000);
+  settle();
+  EXPECT_EQ(ask("SELECT count(*) FROM traces"), "5000");
+  kept = {.days = 2, .bodies_days = 1};
+  settle_after(0);
+  const std::int64_t from = bucket_start(RollupLevel::hour, kNow - 2 * kDayNs);
+  forget([&](const Trace& t) { return t.timestamp_ns < from; });
+  EXPECT_EQ(ask("SELECT count(*) FROM traces"), std::to_string(expected_.rows().size()));
+  EXPECT_NE(expected_.rows().size(), 5'000U);
+  EXPECT_EQ(ask("SELECT count(*) FROM traces WHERE request_body <> '' AND extract(epoch FROM timestamp) < " +
+                std::to_string(bucket_start(RollupLevel::hour, kNow - kDayNs) / 1'000'000'000)),
+            "0");
+}
+
 TEST_F(PostgresSize, TheHourThatIsRunningStays) {
   writer_ = writer(keeping({.max_bytes = 1 << 20}));
   write_rows(500, kNow - 10 * kHourNs, 9, 3'000);
