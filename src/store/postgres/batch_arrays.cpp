@@ -24,7 +24,7 @@ Kind kind_of(Col c) {
     case Col::metadata:
     case Col::request_headers:
     case Col::response_headers:
-      return {"text[]", PgArray::texts, "::jsonb"};
+      return {"jsonb[]", PgArray::jsons};
     case Col::response_status:
       return {"bigint[]", PgArray::integers, "::integer"};
     default: {
@@ -88,11 +88,13 @@ void BatchArrays::add(const Trace& t) {
         text = scratch_ = storable_text(text);
         as_is_ = false;
       }
-      const bool json = *kind.cast != 0;
+      const bool json = kind.make == PgArray::jsons;
       if (text.empty() && (json || null_when_empty(c)))
         to.add_null();
+      else if (json)
+        to.add_json(stored_json(text, json_));
       else
-        to.add(json ? stored_json(text, json_) : text);
+        to.add(text);
     }
     bytes_ += to.size() - before;
   }
@@ -113,24 +115,22 @@ void BatchArrays::put(PgParams& params) {
 }
 
 std::string BatchArrays::insert_sql() {
-  std::string names, values, selected, unpacked;
+  std::string names, selected, unpacked;
   int n = 0;
   for (const Col c : all_columns()) {
     const Kind kind = kind_of(c);
     const std::string number = std::to_string(++n), alias = "c" + number;
     names += std::string(", ") + name_of(c);
-    values += ", " + alias + kind.cast + " AS " + alias;
-    selected += ", t." + alias;
+    selected += ", t." + alias + kind.cast;
     unpacked += ", unnest($" + number + "::" + kind.array + ") AS " + alias;
   }
   const std::string rows = "$" + std::to_string(n + 1);
-  // In the list of a SELECT such functions advance together, and keep no copy each as they do in FROM. `c` is evaluated
-  // when `t` is complete: what is parsed before holds nobody up.
-  return "WITH t AS MATERIALIZED (SELECT n" + values + " FROM (SELECT generate_series(1, " + rows + ") AS n" +
-         unpacked + ") r), c AS (UPDATE trace_counter SET last_seq = last_seq + " + rows + ", traces = traces + " +
-         rows + " WHERE (SELECT count(*) FROM t) >= 0 RETURNING last_seq - " + rows +
-         " AS before), i AS (INSERT INTO traces(seq" + names + ") SELECT c.before + t.n" + selected +
-         " FROM c, t) SELECT before, (SELECT value FROM store_meta WHERE key = 'rolled_seq'), (SELECT value FROM "
+  // Parameters are parsed, JSON too, before the statement begins: that holds nobody up. In the list of a SELECT such
+  // functions advance together, and keep no copy each as they do in FROM.
+  return "WITH c AS (UPDATE trace_counter SET last_seq = last_seq + " + rows + ", traces = traces + " + rows +
+         " RETURNING last_seq - " + rows + " AS before), i AS (INSERT INTO traces(seq" + names +
+         ") SELECT c.before + t.n" + selected + " FROM c, (SELECT generate_series(1, " + rows + ") AS n" + unpacked +
+         ") t) SELECT before, (SELECT value FROM store_meta WHERE key = 'rolled_seq'), (SELECT value FROM "
          "store_meta WHERE key = 'generation') FROM c";
 }
 

@@ -15,6 +15,7 @@ class PgArray {
   constexpr PgArray(Oid array, Oid element) : array_(array), element_(element) {}
   static PgArray texts() { return {1009, 25}; }
   static PgArray bytes() { return {1001, 17}; }
+  static PgArray jsons() { return {3807, 3802}; }
   static PgArray integers() { return {1016, 20}; }
   static PgArray reals() { return {1022, 701}; }
   static PgArray times() { return {1185, 1184}; }
@@ -37,6 +38,12 @@ class PgArray {
     append_number(bytes_, std::bit_cast<std::uint64_t>(v), 8);
   }
   void add_time(std::int64_t unix_ns) { add(pg_micros(unix_ns)); }
+  /// Of jsons().
+  void add_json(std::string_view text) {
+    head(text.size() + 1);
+    bytes_ += '\1';  // the format's version
+    bytes_ += text;
+  }
   void add_null() { head(0xFFFF'FFFF); }
   std::size_t size() const { return bytes_.size(); }
 

@@ -33,7 +33,7 @@ class BatchArrays {
   /// All parameters of insert_sql(); they point into this.
   void put(PgParams& params);
   /// `INSERT …`, which numbers the rows and counts them; refused as a whole where an id is there already. Locks the
-  /// counter until the commit, once the rows are unpacked and parsed. Yields the number before that of the first row,
+  /// counter until the commit, once its JSON is parsed. Yields the number before that of the first row,
   /// how far blocks go, and the generation of what blocks are made of, both as they were before; no row without the
   /// counter.
   static std::string insert_sql();
