@@ -36,7 +36,8 @@ export class Gateway {
   /**
    * options: dir (scratch folder), openai and anthropic (upstream URLs), config (merged into the YAML), yaml (the whole
    * file as a text instead; host and port then come from the environment), env, args (replaces serve's), port, wrapper
-   * (command and arguments put before the binary), ready (false: do not wait), stdout ('pipe' or a file descriptor).
+   * (command and arguments put before the binary), ready (false: do not wait), stdout ('pipe' or a file descriptor),
+   * program (another binary).
    */
   static async start(options) {
     for (let attempt = 1; ; attempt++) {
@@ -85,7 +86,8 @@ export class Gateway {
     const file = path.join(this.dir, 'ongoingai.yaml');
     fs.writeFileSync(file, this.options.yaml ?? JSON.stringify(this.config(), null, 1)); // JSON is YAML
     const address = this.options.yaml ? { ONGOINGAI_HOST: '127.0.0.1', ONGOINGAI_PORT: String(this.port) } : {};
-    const command = [...(this.options.wrapper ?? []), binary, ...(this.options.args ?? ['serve', '--config', file])];
+    const program = this.options.program ?? binary;
+    const command = [...(this.options.wrapper ?? []), program, ...(this.options.args ?? ['serve', '--config', file])];
     this.startedAt = performance.now();
     this.child = spawn(command[0], command.slice(1), {
       cwd: this.dir,
@@ -300,8 +302,8 @@ export class Gateway {
 }
 
 /** Runs the binary to its end: {code, signal, stdout, stderr}. */
-export function run(args, { cwd, env = {}, input, ms = 20000 } = {}) {
-  const child = spawn(binary, args, {
+export function run(args, { cwd, env = {}, input, ms = 20000, program = binary } = {}) {
+  const child = spawn(program, args, {
     cwd,
     env: { ...cleanEnvironment, ...env },
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],

@@ -36,7 +36,7 @@ function decode(url, body) {
 }
 
 export class OtlpReceiver {
-  requests = []; // {url, headers, json, size}
+  requests = []; // {url, headers, body, json, size}
   faults = []; // what could not be decoded
 
   /** answer: (request, response) => true when it has answered; otherwise 200 with an empty body. */
@@ -70,6 +70,7 @@ export class OtlpReceiver {
     const seen = { url: request.url, headers: request.headers, size: body.length };
     try {
       if (request.headers['content-encoding'] === 'gzip') body = zlib.gunzipSync(body);
+      seen.body = body;
       const json = request.headers['content-type'] === 'application/json';
       seen.json = json ? JSON.parse(body.toString('utf8')) : decode(request.url, body);
       seen.hexIds = json;
