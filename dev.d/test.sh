@@ -156,7 +156,7 @@ suite_e2e_tsan() { GW_SANITIZED=1 GW_PATIENCE=10 end_to_end tsan; }
 # The price engine beside the npm package that its table comes from, on usages drawn anew each time.
 suite_prices() {
   local from=$SECONDS log=build/release/prices.log status=0 passed failed
-  build_once release ongoingai price_oracle count_tokens || return 1
+  build_once release ongoingai ongoingai_unscrubbed price_oracle count_tokens || return 1
   all_set_up
   say "prices, by the npm package"
   GW_PRICE_ORACLE="$PWD/build/release/price_oracle" tests/prices/run.sh </dev/null 2>&1 | tee "$log" | indent || status=$?
@@ -172,8 +172,8 @@ suite_prices() {
 end_to_end() {
   local preset=$1 script=${2:-tests/e2e/run.sh} name=${3:-end to end} from log=build/$1/e2e.log status=0 passed failed
   case $preset in
-    release) build_once release ongoingai price_oracle count_tokens && build_ahead dev ;;
-    *) build_once "$preset" ongoingai ;;
+    release) build_once release ongoingai ongoingai_unscrubbed price_oracle count_tokens && build_ahead dev ;;
+    *) build_once "$preset" ongoingai ongoingai_unscrubbed ;;
   esac || return 1
   all_set_up
   from=$SECONDS

@@ -13,6 +13,7 @@
 #include "app/demo.h"
 #include "app/server.h"
 #include "base/clock.h"
+#include "telemetry/scrub.h"
 
 namespace gw::app {
 
@@ -72,7 +73,8 @@ int serve(const config::Config& config, const std::string& config_path, const st
   const UniqueFd signals(::signalfd(-1, &set, SFD_CLOEXEC));
   auto server = Server::start({.config = config, .config_path = config_path, .version = version, .log_fd = 1});
   if (!server) {
-    if (!server.error().message.empty()) std::cerr << server.error().message << '\n';
+    std::string scratch;
+    if (!server.error().message.empty()) std::cerr << telemetry::scrub(server.error().message, scratch) << '\n';
     return 1;
   }
   auto control = ControlSocket::open(control_path(config));

@@ -29,6 +29,7 @@
 #include "config/credential.h"
 #include "config/effective.h"
 #include "pipeline/worker.h"
+#include "route/upstream_url.h"
 #include "store/postgres/key_watcher.h"
 #include "store/postgres/postgres_key_store.h"
 #include "store/sqlite/sqlite_key_store.h"
@@ -476,11 +477,8 @@ void Server::Impl::banner() {
   std::vector<std::string> providers;
   const auto configured = config::all_providers(c);
   for (const route::Route& r : reloader->snapshot()->routes.routes()) {
-    // A query on the upstream may hold a key.
-    const std::string_view upstream = configured[r.index]->upstream;
-    const std::size_t query = upstream.find('?');
-    providers.push_back(r.name + ":" + configured[r.index]->prefix + "->" + std::string(upstream.substr(0, query)) +
-                        (query == std::string_view::npos ? "" : "?***"));
+    const config::ProviderConfig& p = *configured[r.index];
+    providers.push_back(r.name + ":" + p.prefix + "->" + route::shown_url(p.upstream));
   }
   log->info("startup banner")
       .field("version", options.version)

@@ -220,10 +220,9 @@ Result<std::shared_ptr<pipeline::Snapshot>> make_snapshot(const config::Config& 
 }
 
 std::string stored_id(const config::Config& c, const std::string& id, const std::string& workspace) {
-  if (lowercase(trim(c.pii.mode)) == "off") return id;
-  std::string out;
-  const auto outcome = make_id_redactor(c)->redact(id, workspace, out);
-  return outcome.changed ? out : id;
+  std::string out = id, scratch;
+  if (lowercase(trim(c.pii.mode)) != "off" && !make_id_redactor(c)->redact(id, workspace, out).changed) out = id;
+  return std::string(telemetry::scrub(out, scratch));
 }
 
 std::vector<store::GatewayKey> configured_keys(const config::Config& c) {

@@ -8,16 +8,19 @@
 #include "base/time_format.h"
 #include "cli/signals.h"
 #include "config/validate.h"
+#include "telemetry/scrub.h"
 
 namespace gw::cli {
 
 int Context::fail(std::string_view text) const {
-  err << text << '\n';
+  std::string scratch;
+  err << telemetry::scrub(text, scratch) << '\n';
   return kExitFailure;
 }
 
 int Context::wrong_usage(std::string_view text) const {
-  err << text << '\n';
+  std::string scratch;
+  err << telemetry::scrub(text, scratch) << '\n';
   return kExitUsage;
 }
 

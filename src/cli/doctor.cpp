@@ -18,6 +18,8 @@
 #include "config/effective.h"
 #include "config/validate.h"
 #include "route/route_table.h"
+#include "route/upstream_url.h"
+#include "telemetry/scrub.h"
 
 namespace gw::cli {
 namespace {
@@ -75,19 +77,6 @@ DoctorCheck check_storage(const Handlers& h, const config::Config& c) {
   return {"storage", Status::pass, "connected to sqlite trace storage", {"path: " + absolute(c.storage.path)}};
 }
 
-/// User, password and query may be keys.
-std::string shown_upstream(std::string_view upstream) {
-  const std::string_view url = trim(upstream);
-  const std::string_view bare = url.substr(0, url.find_first_of("?#"));
-  const std::size_t slashes = bare.find("//");
-  const std::size_t start = slashes == std::string_view::npos ? 0 : slashes + 2;
-  const std::size_t at = bare.substr(0, bare.find('/', start)).rfind('@');
-  std::string out(bare.substr(0, start));
-  out += at == std::string_view::npos || at < start ? std::string(bare.substr(start))
-                                                    : "***" + std::string(bare.substr(at));
-  return out + (bare.size() < url.size() && url[bare.size()] == '?' ? "?***" : "");
-}
-
 DoctorCheck check_routes(const config::Config& c) {
   const auto providers = config::all_providers(c);
   std::string prefixes;
@@ -113,7 +102,7 @@ DoctorCheck check_routes(const config::Config& c) {
   DoctorCheck check{"route_wiring", Status::pass, "provider and API route wiring looks valid"};
   for (const config::ProviderConfig* p : providers)
     check.details.push_back(p->name + ": " + config::normalised_prefix(p->prefix) + " -> " +
-                            shown_upstream(p->upstream) +
+                            route::shown_url(p->upstream) +
                             (config::holds_credential(*p) ? " (the gateway holds its key)" : ""));
   check.details.emplace_back("api routes: /api/*");
   return check;
@@ -231,16 +220,7 @@ std::string coloured(Status s, const Terminal& t) {
   return s == Status::warn ? t.yellow(text) : text;
 }
 
-}  // namespace
-
-Status DoctorReport::overall() const {
-  const auto any = [&](Status s) {
-    return std::any_of(checks.begin(), checks.end(), [&](auto& c) { return c.status == s; });
-  };
-  return any(Status::fail) ? Status::fail : any(Status::warn) ? Status::warn : Status::pass;
-}
-
-DoctorReport examine(const Handlers& handlers, const Result<config::Config>& config, const std::string& config_path) {
+DoctorReport look(const Handlers& handlers, const Result<config::Config>& config, const std::string& config_path) {
   DoctorReport r;
   r.generated_at_ns = handlers.clock.wall_ns();
   r.config_path = config_path;
@@ -264,6 +244,23 @@ DoctorReport examine(const Handlers& handlers, const Result<config::Config>& con
   r.checks.push_back(check_storage(handlers, *config));
   r.checks.push_back(std::move(routes));
   r.checks.push_back(std::move(auth));
+  return r;
+}
+
+}  // namespace
+
+Status DoctorReport::overall() const {
+  const auto any = [&](Status s) {
+    return std::any_of(checks.begin(), checks.end(), [&](auto& c) { return c.status == s; });
+  };
+  return any(Status::fail) ? Status::fail : any(Status::warn) ? Status::warn : Status::pass;
+}
+
+DoctorReport examine(const Handlers& handlers, const Result<config::Config>& config, const std::string& config_path) {
+  DoctorReport r = look(handlers, config, config_path);
+  std::string scratch;
+  for (DoctorCheck& c : r.checks)  // they repeat what is wrong, in the place of which people put keys
+    for (std::string& d : c.details) d = std::string(telemetry::scrub(d, scratch));
   return r;
 }
 

@@ -230,6 +230,7 @@ void Exchange::fill_shared(ExchangeRecord& r) {
   fill_lineage(r);
   fill_session(r);
   fill_headers(r);
+  worker_.stored_texts.scrub(r, worker_.request_headers, worker_.response_headers);
 }
 
 /// False: the ring has no room at the moment. True: it took the record, or that was given up and counted.

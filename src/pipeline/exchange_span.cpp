@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "pipeline/connection.h"
 #include "pipeline/exchange.h"
+#include "telemetry/scrub.h"
 
 namespace gw::pipeline {
 
@@ -167,7 +168,10 @@ void Exchange::finish_span(int status, std::int64_t now_ns) {
         break;
     }
   }
-  if (states.size() <= telemetry::kMostSpanText) set(SpanText::trace_state, states);  // a cut list is none
+  // A cut list is none, and neither is one without what looked like a credential in it.
+  std::string scratch;
+  if (states.size() <= telemetry::kMostSpanText && telemetry::scrub(states, scratch).data() == states.data())
+    set(SpanText::trace_state, states);
   if (admitted_) {
     const std::string_view model = request_reader_.model();
     set(SpanText::model, model.empty() ? usage_reader_.model() : model);

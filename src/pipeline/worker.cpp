@@ -21,6 +21,7 @@ Worker::Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd lis
                .request_headers = {},
                .response_headers = {},
                .redaction_counts = {},
+               .stored_texts = {},
                .spare = {},
                .keys = {},
                .commits = {services.commits, *loop_},

@@ -13,6 +13,7 @@
 #include "net/upstream.h"
 #include "pipeline/exchange_span.h"
 #include "pipeline/services.h"
+#include "pipeline/stored_texts.h"
 #include "provider/request_reader.h"
 #include "provider/usage_estimate.h"
 #include "provider/usage_reader.h"
@@ -68,6 +69,7 @@ struct WorkerContext {
   std::shared_ptr<WorkerSnapshot> current;                    ///< what the next exchange begins with
   std::vector<HeaderView> request_headers, response_headers;  ///< of the trace being offered
   std::vector<RedactionCount> redaction_counts;               ///< likewise
+  StoredTexts stored_texts;                                   ///< likewise
   std::vector<ExchangeBuffersPtr> spare;
   WorkerKeys keys;
   CommitSignal::Listener commits;

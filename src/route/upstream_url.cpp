@@ -148,6 +148,17 @@ Result<UpstreamUrl> parse_upstream_url(std::string_view url, std::string_view se
   return Parser{url, setting}.parse();
 }
 
+std::string shown_url(std::string_view text) {
+  const std::string_view url = trim(text);
+  const std::string_view bare = url.substr(0, url.find_first_of("?#"));
+  const std::size_t slashes = bare.find("//");
+  const std::size_t start = slashes == npos ? 0 : slashes + 2;
+  const std::size_t at = bare.substr(0, bare.find('/', start)).rfind('@');
+  std::string out(bare.substr(0, start));
+  out += at == npos || at < start ? std::string(bare.substr(start)) : "***" + std::string(bare.substr(at));
+  return out + (bare.size() < url.size() && url[bare.size()] == '?' ? "?***" : "");
+}
+
 std::string authority_of(std::string_view host, std::uint16_t port) {
   const bool bare_v6 = host.find(':') != npos;
   std::string out;

@@ -23,6 +23,10 @@ struct UpstreamUrl {
 /// password in the URL is not repeated in them.
 Result<UpstreamUrl> parse_upstream_url(std::string_view url, std::string_view setting = "upstream");
 
+/// Of a URL, sound or not, for people to see: user, password and query may be keys and are `***`; the fragment is left
+/// out.
+std::string shown_url(std::string_view url);
+
 /// "host:port" with brackets where an IPv6 address needs them: names a connection pool, and the target of a CONNECT.
 std::string authority_of(std::string_view host, std::uint16_t port);
 

@@ -12,6 +12,7 @@
 #include "guard/credentials.h"
 #include "guard/detectors.h"
 #include "guard/text_class.h"
+#include "route/percent.h"
 
 namespace gw::telemetry {
 namespace {
@@ -46,7 +47,17 @@ bool may_end_assignment_name(std::string_view text, std::size_t equals) {
   if (i < 5) return false;
   const char last = folded(text[i - 1]);
   const char before = folded(text[i - 2]);
-  return (last == 'n' && before == 'e') || (last == 't' && before == 'e') || (last == 'd' && before == 'r');
+  return ((last == 'n' || last == 't' || last == 'y') && before == 'e') || (last == 'd' && before == 'r');
+}
+
+/// Something like `://user:password` stands before the `@`. Looks no further back than the `@` before it.
+bool may_end_userinfo(std::string_view text, std::size_t at) {
+  bool colon = false;
+  for (std::size_t i = at; i > 1 && text[i - 1] != '@' && !is_blank(text[i - 1]); --i) {
+    if (text[i - 1] == '/' && text[i - 2] == '/') return colon;
+    colon = colon || text[i - 1] == ':';
+  }
+  return false;
 }
 
 /// What stands around the rare byte `text[i]` is what a credential has there.
@@ -57,6 +68,10 @@ bool suspicious(std::string_view text, std::size_t i) {
   switch (text[i]) {
     case '=':
       return may_end_assignment_name(text, i);
+    case '@':
+      return may_end_userinfo(text, i);
+    case '%':
+      return route::escaped_byte(text.substr(i)) >= 0;
     case 'I':
       return at(i - 1) == 'A' || (at(i - 2) == 'A' && (at(i - 1) == 'K' || at(i - 1) == 'S' || at(i - 1) == 'B'));
     case 'j':
@@ -99,8 +114,8 @@ Halves rare_bytes(Bytes b, Bytes before) {
   const Bytes lower_before = before | 0x20;
   const auto dash = (b == '-') & ((before - '0') > 9) & ((before - 'a') > 5);
   const auto blank = (b <= 0x20) & (lower_before == 'r');
-  const auto hit = dash | blank | (b == '_') | (b == '=') | (b == '.') | (b == 'I') | (lower == 'j') |
-                   ((lower == 'x') & (lower_before == 'o'));
+  const auto hit = dash | blank | (b == '_') | (b == '=') | (b == '.') | (b == '@') | (b == '%') | (b == 'I') |
+                   (lower == 'j') | ((lower == 'x') & (lower_before == 'o'));
   return reinterpret_cast<Halves>(hit);
 }
 
@@ -160,7 +175,7 @@ void find_bearers(std::string_view text, Matches& out) {
 
 /// Where the name of a secret starts that ends before `end`; npos when there is none.
 std::size_t secret_name(std::string_view text, std::size_t end) {
-  for (const std::string_view name : {"password", "secret", "token"}) {
+  for (const std::string_view name : {"password", "secret", "token", "api_key", "api-key", "apikey"}) {
     if (end < name.size() || !iequals(text.substr(end - name.size(), name.size()), name)) continue;
     if (starts_word(text, end - name.size())) return end - name.size();
   }
@@ -186,6 +201,19 @@ void find_assignments(std::string_view text, Matches& out) {
   }
 }
 
+/// The part of a URL's authority behind its first colon, which no `@` stands before, and before its last `@`.
+void find_passwords(std::string_view text, Matches& out) {
+  constexpr std::string_view kBefore = "://";
+  for (std::size_t at = text.find(kBefore); at != npos; at = text.find(kBefore, at + 1)) {
+    const std::size_t begin = at + kBefore.size();
+    const std::string_view authority = text.substr(begin, text.find_first_of("/?#\"'<>\\, \t\n\f\r", begin) - begin);
+    const std::size_t end = authority.rfind('@');
+    const std::size_t colon = authority.find_first_of(":@");
+    if (end == npos || authority[colon] != ':' || colon + 1 >= end) continue;
+    out.push_back({begin + colon + 1, begin + end, guard::Kind::token_like});
+  }
+}
+
 /// Puts the replacement in the place of each match. False: there was none.
 bool replace(std::string& text, const Matches& matches) {
   if (matches.empty()) return false;
@@ -198,6 +226,27 @@ bool replace(std::string& text, const Matches& matches) {
   }
   text = std::move(out.append(text, kept));
   return true;
+}
+
+/// False: there was none.
+bool take_out(std::string& text) {
+  static const guard::Detectors kTokens({.email = false, .phone = false, .ssn = false, .token_like = true});
+  Matches found;
+  bool changed = false;
+  const auto pass = [&](auto&& find) {
+    found.clear();
+    find(std::string_view(text), found);
+    changed = replace(text, found) || changed;
+  };
+  pass([](std::string_view t, Matches& m) {
+    guard::Scan scan;
+    guard::find_credentials(t, scan, t.size(), {}, m);
+  });
+  pass([](std::string_view t, Matches& m) { kTokens.find(guard::Detector::token, t, m); });
+  pass(find_bearers);
+  pass(find_assignments);
+  pass(find_passwords);
+  return changed;
 }
 
 }  // namespace
@@ -221,23 +270,15 @@ bool may_hold_credential(std::string_view text) noexcept {
 
 std::string_view scrub(std::string_view text, std::string& scratch) {
   if (!may_hold_credential(text)) return text;
-  static const guard::Detectors kTokens({.email = false, .phone = false, .ssn = false, .token_like = true});
-  Matches found;
+  if (text.find('%') != npos) {
+    std::string plain = route::percent_decoded(text);
+    if (plain.size() != text.size() && take_out(plain)) {
+      scratch = storable_text(trim(plain));  // escapes may stand for any byte
+      return scratch;
+    }
+  }
   std::string out(text);
-  bool changed = false;
-  const auto pass = [&](auto&& find) {
-    found.clear();
-    find(std::string_view(out), found);
-    changed = replace(out, found) || changed;
-  };
-  pass([](std::string_view t, Matches& m) {
-    guard::Scan scan;
-    guard::find_credentials(t, scan, t.size(), {}, m);
-  });
-  pass([](std::string_view t, Matches& m) { kTokens.find(guard::Detector::token, t, m); });
-  pass(find_bearers);
-  pass(find_assignments);
-  if (!changed) return text;
+  if (!take_out(out)) return text;
   scratch = trim(out);
   return scratch;
 }

@@ -31,6 +31,9 @@ TEST(Scrub, TakesOutEveryFormOfCredential) {
                                    "password=hunter2",
                                    "Secret = abcd",
                                    "token=\tabcd",
+                                   "api_key=abcd",
+                                   "API-Key = abcd",
+                                   "apikey=abcd",
                                    "sk-abcdefghijklm",
                                    "sk-ant-api03-abcdefgh",
                                    "sk-proj-abcdefgh",
@@ -53,12 +56,32 @@ TEST(Scrub, TakesOutEveryFormOfCredential) {
 }
 
 TEST(Scrub, LeavesWhatIsNoCredential) {
-  for (const std::string_view text :
-       {"", "sk-", "token=a", "/openai/v1/chat/completions", "6f1c0a9e-0b7d-4c5a-9d1e-3a2b4c5d6e7f",
-        "corr-0123456789abcdef0123456789abcdef", "gpt-4.1-mini", "max_tokens=4096", "a bearer of news",
-        "bearer  of 1234567", "mytoken=abcdefgh", "task_abcdefgh", "risk-assessment-report",
-        "password authentication failed", "connect to 127.0.0.1:9 failed: connection refused", "AKIA", "eyJ.eyJ.x",
-        "  blanks stay  "}) {
+  for (const std::string_view text : {"",
+                                      "sk-",
+                                      "token=a",
+                                      "/openai/v1/chat/completions",
+                                      "6f1c0a9e-0b7d-4c5a-9d1e-3a2b4c5d6e7f",
+                                      "corr-0123456789abcdef0123456789abcdef",
+                                      "gpt-4.1-mini",
+                                      "max_tokens=4096",
+                                      "a bearer of news",
+                                      "bearer  of 1234567",
+                                      "mytoken=abcdefgh",
+                                      "task_abcdefgh",
+                                      "risk-assessment-report",
+                                      "password authentication failed",
+                                      "connect to 127.0.0.1:9 failed: connection refused",
+                                      "AKIA",
+                                      "eyJ.eyJ.x",
+                                      "  blanks stay  ",
+                                      "dev@example.test",
+                                      "http://127.0.0.1:8080/a@b",
+                                      "https://git@host.test/a:b@c",
+                                      "https://:@host.test",
+                                      "http://host:80 dev@example.test",
+                                      "100%25 of 5%",
+                                      "%zz-abcdefgh",
+                                      "monkey=banana"}) {
     std::string scratch;
     const std::string_view out = scrub(text, scratch);
     EXPECT_EQ(out, text);
@@ -70,7 +93,8 @@ TEST(Scrub, IsNotPutOnGuardByUsualPathsIdsAndErrors) {
   for (const std::string_view text :
        {"/openai/v1/chat/completions", "/anthropic/v1/messages", "6f1c0a9e-0b7d-4c5a-9d1e-3a2b4c5d6e7f",
         "corr-0123456789abcdef0123456789abcdef", "/openai/v1/vector_stores/vs_abc123/files", "gpt-4.1-mini",
-        "claude-sonnet-4-20250514", "upstream closed the connection: connection reset by peer"})
+        "claude-sonnet-4-20250514", "claude-3-5-sonnet@20240620",
+        "upstream closed the connection: connection reset by peer"})
     EXPECT_FALSE(may_hold_credential(text)) << text;
 }
 
@@ -79,6 +103,21 @@ TEST(Scrub, RedactsWhatIsLeftOfAPatternThatAnotherOneTouched) {
   EXPECT_EQ(scrubbed("token=sk_live_12345678"), kCredentialRedacted);
   EXPECT_EQ(scrubbed("access_token=abcdefgh"), "access_[CREDENTIAL_REDACTED]");
   EXPECT_EQ(scrubbed("password=abcd secret=efgh"), "[CREDENTIAL_REDACTED] [CREDENTIAL_REDACTED]");
+}
+
+TEST(Scrub, TakesThePasswordOutOfAUrlAndLeavesWhoseItIs) {
+  EXPECT_EQ(scrubbed("cannot reach postgres://app:hunter2@db.test:5432/x?y=1: refused"),
+            "cannot reach postgres://app:[CREDENTIAL_REDACTED]@db.test:5432/x?y=1: refused");
+  EXPECT_EQ(scrubbed("redis://:p@ss:word@cache"), "redis://:[CREDENTIAL_REDACTED]@cache");
+  EXPECT_EQ(scrubbed("a@b http://u:pw@h, http://v:pw@i"),
+            "a@b http://u:[CREDENTIAL_REDACTED]@h, http://v:[CREDENTIAL_REDACTED]@i");
+}
+
+TEST(Scrub, FindsWhatEscapesOfUrlsHide) {
+  EXPECT_EQ(scrubbed("/v1/files/%73k%2Dabcdefghijklm"), "/v1/files/[CREDENTIAL_REDACTED]");
+  EXPECT_EQ(scrubbed("/a%20b?q=Bearer%20abcdefgh"), "/a b?q=[CREDENTIAL_REDACTED]");
+  EXPECT_EQ(scrubbed("%FF api%5Fkey=abcdefgh"), "\xEF\xBF\xBD [CREDENTIAL_REDACTED]") << "UTF-8 stays UTF-8";
+  EXPECT_EQ(scrubbed("/a%20b?q=1"), "/a%20b?q=1");
 }
 
 TEST(Scrub, TrimsWhatItChanged) {
@@ -101,10 +140,13 @@ std::string by_the_book(std::string text) {
           R"(\b(?:sk|pk|rk|xox[baprs]|gh[pousr]|pat)_[A-Z0-9_\-]{8,}\b|eyj[A-Z0-9_\-]{8,}\.[A-Z0-9_\-]{8,}\.[A-Z0-9_\-]{8,})",
           kFlags),
       std::regex(R"((^|[^A-Z0-9])Bearer[ \t\n\f\r]+[A-Z0-9_.\-/+=]{8,}\b)", kFlags),
-      std::regex(R"((^|[^A-Z0-9])(?:password|secret|token)[ \t\n\f\r]*=[ \t\n\f\r]*[^ \t\n\f\r]{4,})", kFlags)};
+      std::regex(R"((^|[^A-Z0-9])(?:password|secret|token|api[_\-]?key)[ \t\n\f\r]*=[ \t\n\f\r]*[^ \t\n\f\r]{4,})",
+                 kFlags),
+      std::regex(R"((://[^:@/?#\\"'<>, \t\n\f\r]*:)[^/?#\\"'<>, \t\n\f\r]+@)", kFlags)};
   text = std::regex_replace(text, kPatterns[0], std::string(kCredentialRedacted));
   text = std::regex_replace(text, kPatterns[1], "$1" + std::string(kCredentialRedacted));
   text = std::regex_replace(text, kPatterns[2], "$1" + std::string(kCredentialRedacted));
+  text = std::regex_replace(text, kPatterns[3], "$1" + std::string(kCredentialRedacted) + "@");
   return text == before ? text : std::string(trim(text));
 }
 
@@ -147,7 +189,12 @@ TEST(Scrub, AgreesWithTheContractsPatternsOnDrawnTexts) {
                                                 "tokens",
                                                 "user_",
                                                 "I",
-                                                "J"};
+                                                "J",
+                                                "api_key",
+                                                "apikey",
+                                                "://",
+                                                ":",
+                                                "@"};
   std::mt19937 random(20260212);
   for (int n = 0; n < 20'000; ++n) {
     std::string text;
@@ -157,8 +204,8 @@ TEST(Scrub, AgreesWithTheContractsPatternsOnDrawnTexts) {
 }
 
 TEST(Scrub, TakesLinearTimeForTextThatAlmostMatches) {
-  for (const std::string_view part :
-       {"Bearer ", "token= ", "sk_", "eyJ.", "=", "    =", "-----BEGIN PRIVATE KEY-----"}) {
+  for (const std::string_view part : {"Bearer ", "token= ", "sk_", "eyJ.", "=", "    =", "-----BEGIN PRIVATE KEY-----",
+                                      "@", ":@", "://a:", "://a:b@", "%73k-", "//:"}) {
     std::string text;
     while (text.size() < 1'000'000) text += part;
     std::string scratch;

@@ -21,6 +21,9 @@ const kJson = ['Content-Type', 'application/json'];
 const all = Object.keys(forms);
 const lines = all.filter((form) => form !== 'pem');
 const words = lines.filter((form) => !/\s/.test(forms[form]('')));
+// Bodies are the guard's, which finds what was issued, not what is called a secret (contract of pii).
+const issued = all.filter((form) => !['bearer', 'password', 'token', 'apiKey', 'userinfo'].includes(form));
+const issuedWords = issued.filter((form) => form !== 'pem');
 const ids = words.filter((form) => /^[\w.:-]*$/.test(forms[form]('')));
 const percent = (text) => Buffer.from(text).toString('hex').replace(/../g, '%$&');
 
@@ -35,6 +38,7 @@ class Run {
   canaries = new Canaries();
   expected = new Map(); // name → the outputs that have it when nothing is taken out
   groups = [];
+  answers = []; // of the gateway itself
   #answer;
 
   secret(where, form, outputs) {
@@ -67,6 +71,7 @@ class Run {
     this.config = merge(
       {
         server: { workers: 1 },
+        trace: { ring_bytes: 4194304 },
         tracing: { capture_bodies: true },
         auth: {
           enabled: true,
@@ -121,15 +126,28 @@ class Run {
     this.groups.push((this.group = planter.name));
     return planter(this);
   }
-  /** One exchange on a connection of its own. `answer`: bytes, or what makes them of the request. */
+  /**
+   * One exchange on a connection of its own. `answer`: bytes, or what makes them of the request. What the gateway answers
+   * by itself is an output.
+   */
   async exchange(request, answer = reply(chatAnswer(), [kJson])) {
-    this.#answer = (seen) => (typeof answer === 'function' ? answer(seen) : answer);
+    let asked = false;
+    this.#answer = (seen) => {
+      asked = true;
+      return typeof answer === 'function' ? answer(seen) : answer;
+    };
     const client = await this.world.client(this.gateway);
     await client.write(request);
     const response = await client.readResponse();
-    if (process.env.DBG) console.log(response.status, response.body.toString().slice(0,150), request.toString('latin1').split('\r\n').filter(l=>/POST|X-/.test(l)).join(' ; ').slice(0,200));
     client.destroy();
+    if (!asked || response.status === 502) this.answers.push(response.raw, response.body);
     return response;
+  }
+  /** What the API says to that. */
+  async ask(target, options) {
+    const answer = await this.gateway.api(target, options);
+    this.answers.push(answer.text, answer.rawHeaders.join('\n'));
+    return answer;
   }
   /** A chat request of whoever may. */
   chat({ fields = [], target = kCompletions, body = { model: 'gpt-4o-mini' }, method = 'POST' } = {}, answer) {
@@ -141,6 +159,10 @@ class Run {
     return this.exchange(Buffer.concat([Buffer.from(method), bytes.subarray('POST'.length)]), answer);
   }
 
+  /** What waits to be stored, and what did. */
+  ringFiles() {
+    return filesIn(`${this.gateway.databasePath}.rings`);
+  }
   /** Everything that left, by name: texts and bytes. */
   async outputs() {
     const { gateway, receiver } = this;
@@ -153,8 +175,8 @@ class Run {
     );
     const of = (url) => receiver.requests.filter((r) => r.url === url).map((r) => r.body);
     const out = {
-      stderr: [gateway.stderrText],
-      ring: filesIn(gateway.dir, /\.rings\//),
+      answers: this.answers,
+      ring: this.ringFiles(),
       api: await this.#api(),
       exposition: await this.#expositions(),
       cli: await this.#commands(),
@@ -163,7 +185,9 @@ class Run {
       metrics: of('/v1/metrics'),
       logs: of('/v1/logs'),
     };
+    out.overflow = await this.in(plantInOverflow);
     await gateway.stop();
+    out.stderr = [gateway.stderrText];
     const database = filesIn(path.dirname(gateway.databasePath)).filter((f) => !f.name.includes('.rings/'));
     return { ...out, database, stdout: filesIn(this.world.folder('log')) };
   }
@@ -296,13 +320,15 @@ async function plantInTargets(run) {
 
 async function plantInBodies(run) {
   const messages = (content) => [{ role: 'user', content }];
-  for (const form of all) {
+  for (const form of issued) {
     await run.chat({ body: { model: 'gpt-4o', messages: messages(`Here: ${run.secret('prompt', form, stored)}.`) } });
     await run.chat({ body: Buffer.from(`plain ${run.secret('text body', form, stored)}`) });
   }
-  for (const form of words) {
+  for (const form of issuedWords) {
     const model = run.secret('model', form, [...stored, ...spans, ...labels]);
     await run.chat({ body: { model, messages: messages('Hi') } });
+  }
+  for (const form of issuedWords) {
     const user = run.secret('session of the body', form, stored);
     await run.chat({ body: { model: 'gpt-4o', metadata: { session_id: user }, messages: messages('Hi') } });
     const tier = run.secret('service tier', form, stored);
@@ -340,14 +366,13 @@ async function plantInAnswers(run) {
 }
 
 async function plantInApi(run) {
-  const { gateway } = run;
   for (const form of ids) {
-    await gateway.api(`/api/traces/${run.secret('id of a trace', form, [...logs, ...spans])}`);
-    await gateway.api(`/api/traces?cursor=${run.secret('cursor', form, [])}`);
-    await gateway.api(`/api/gateway-keys/${run.secret('id of a key', form, [...logs, ...spans])}`, { method: 'DELETE' });
+    await run.ask(`/api/traces/${run.secret('id of a trace', form, [...logs, ...spans])}`);
+    await run.ask(`/api/traces?cursor=${run.secret('cursor', form, [])}`);
+    await run.ask(`/api/gateway-keys/${run.secret('id of a key', form, [...logs, ...spans])}`, { method: 'DELETE' });
   }
   const token = run.secret('token of a key', undefined, []);
-  const made = await gateway.api('/api/gateway-keys', {
+  const made = await run.ask('/api/gateway-keys', {
     method: 'POST',
     body: JSON.stringify({ id: 'second', token, org_id: 'acme', workspace_id: 'w', role: 'viewer' }),
   });
@@ -360,13 +385,13 @@ async function plantInOverflow(run) {
   await until(() => database.exec('BEGIN IMMEDIATE') ?? true, 'the write lock');
   try {
     const fill = Array.from({ length: 64 * 1024 }, () => 'word ').join('');
-    for (let i = 0; (await run.gateway.diagnostics()).spilled < 20; i++) {
+    for (let i = 0; (await run.gateway.diagnostics()).spilled < 5; i++) {
       const form = lines[i % lines.length];
       const fields = [['X-Debug', run.secret(`header that overflows ${i}`, form, [])]];
       const content = `${run.secret(`prompt that overflows ${i}`, form, [])} ${fill}`;
       await run.chat({ fields, body: { model: 'gpt-4o', messages: [{ role: 'user', content }] } });
     }
-    return filesIn(`${run.gateway.databasePath}.rings`);
+    return run.ringFiles();
   } finally {
     database.exec('ROLLBACK');
     database.close();
@@ -378,7 +403,7 @@ async function plantEverywhere(world, options) {
   await run.start(world, options);
   for (const plant of [plantInHeaders, plantInCredentialHeaders, plantInTargets, plantInBodies, plantInAnswers, plantInApi])
     await run.in(plant);
-  return { run, outputs: { ...(await run.outputs()), overflow: [] } };
+  return { run, outputs: await run.outputs() };
 }
 
 /** name of a canary → name of an output → where and how. */
@@ -399,4 +424,145 @@ const described = (found) =>
 scenario('no secret that comes in goes out in anything but what is passed on', kLong, async (world) => {
   const { run, outputs } = await plantEverywhere(world, { config: {} });
   assert.deepEqual(described(findAll(run.canaries, outputs)), []);
+});
+
+scenario('with nothing taken out each secret is found in each output that it gets into', kLong, async (world) => {
+  const { run, outputs } = await plantEverywhere(world, { program: unscrubbed, config: { pii: { mode: 'off' } } });
+  const found = findAll(run.canaries, outputs);
+  const missing = [];
+  for (const [name, places] of run.expected)
+    for (const output of places) if (!found.get(name)?.has(output)) missing.push(`${name}: ${output}`);
+  assert.deepEqual(missing, []);
+  const blind = new Set(Object.keys(outputs).filter((output) => outputs[output].length > 0));
+  for (const places of found.values()) for (const output of places.keys()) blind.delete(output);
+  assert.deepEqual([...blind], [], 'outputs in which nothing was found');
+});
+
+// ---- configurations ----
+
+/** Where people put keys by mistake. The parser and the binder tell one part of them, what checks values the other. */
+const mistakes = [
+  (secret) => ({
+    [secret('unknown key')]: 1,
+    server: { port: secret('number') },
+    auth: { enabled: secret('truth'), keys: secret('list') },
+  }),
+  (secret) => ({
+    storage: { driver: secret('storage.driver') },
+    providers: {
+      openai: { prefix: secret('prefix') },
+      mine: { kind: secret('kind'), upstream: 'http://mine.test' },
+    },
+    log: { level: secret('log.level'), format: secret('log.format') },
+    auth: { header: secret('auth.header') },
+    pii: { response: secret('pii.response'), patterns: [{ name: 'x', regex: 'x', validator: secret('validator') }] },
+    accounting: { include_usage: secret('accounting.include_usage') },
+    observability: { otel: { enabled: true, prometheus_enabled: true, prometheus_path: secret('prometheus_path') } },
+  }),
+];
+
+/** What the commands say of configurations with such mistakes: {canaries, outputs: {command: texts}}. */
+async function makeMistakes(world, program) {
+  const canaries = new Canaries();
+  const outputs = {};
+  const file = path.join(world.folder('mistakes'), 'ongoingai.yaml');
+  for (let turn = 0; turn < all.length; turn += 4) // each place gets five of the forms
+    for (const mistake of mistakes) {
+      let next = turn;
+      const secret = (where) => {
+        const form = all[next++ % all.length];
+        return canaries.plant(`${where}: ${form}`, forms[form]);
+      };
+      fs.writeFileSync(file, JSON.stringify(mistake(secret)));
+      const env = { OTEL_LOGS_EXPORTER: secret('variable') };
+      for (const command of ['config validate', 'doctor', 'doctor --format json', 'serve', 'report']) {
+        const ended = await run([...command.split(' '), '--config', file], { program, env });
+        assert.equal(ended.code, 1, `${command}: ${ended.stdout}${ended.stderr}`);
+        (outputs[command] ??= []).push(ended.stdout, ended.stderr);
+      }
+    }
+  return { canaries, outputs };
+}
+
+scenario('keys in the wrong places of a configuration are in no message about it', kLong, async (world) => {
+  const { canaries, outputs } = await makeMistakes(world);
+  assert.deepEqual(described(findAll(canaries, outputs)), []);
+});
+
+scenario('with nothing taken out the messages about a configuration have the keys', kLong, async (world) => {
+  const { canaries, outputs } = await makeMistakes(world, unscrubbed);
+  const found = findAll(canaries, outputs);
+  const seen = (name) => ['config validate', 'doctor', 'doctor --format json', 'serve'].every((o) => found.get(name)?.has(o));
+  assert.deepEqual(canaries.names.filter((name) => !seen(name) && !name.startsWith('variable')), []);
+});
+
+/** A Postgres that refuses every password and repeats it. */
+async function echoingPostgres(world) {
+  const message = (kind, body) => {
+    const head = Buffer.from([kind.charCodeAt(0), 0, 0, 0, 0]);
+    head.writeUInt32BE(body.length + 4, 1);
+    return Buffer.concat([head, body]);
+  };
+  const server = net.createServer((socket) => {
+    socket.on('error', () => {});
+    socket.on('data', (data) => {
+      const code = data[0] === 0 ? data.readUInt32BE(4) : 0;
+      if (code === 80877103 || code === 80877104) return socket.write('N'); // neither TLS nor GSSAPI
+      if (code !== 0) return socket.write(message('R', Buffer.from([0, 0, 0, 3]))); // asks for the password
+      const password = data.subarray(5, data.length - 1).toString();
+      return socket.end(message('E', Buffer.from(`SFATAL\0C28P01\0Mno such password: ${password}\0\0`)));
+    });
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  world.later(() => server.close());
+  return server.address();
+}
+
+async function askPostgres(world, program) {
+  const canaries = new Canaries();
+  const { port } = await echoingPostgres(world);
+  const outputs = {};
+  const file = path.join(world.folder('postgres'), 'ongoingai.yaml');
+  for (const form of ['openai', 'aws', 'jwt', 'password']) {
+    const password = encodeURIComponent(canaries.plant(form, forms[form]));
+    const dsn = `postgres://app:${password}@127.0.0.1:${port}/app`;
+    fs.writeFileSync(file, JSON.stringify({ storage: { driver: 'postgres', dsn } }));
+    for (const command of ['serve', 'doctor', 'report', 'keys list', 'export']) {
+      const ended = await run([...command.split(' '), '--config', file], { program });
+      assert.equal(ended.code, 1, `${command}: ${ended.stdout}${ended.stderr}`);
+      (outputs[command] ??= []).push(ended.stdout, ended.stderr);
+    }
+  }
+  return { canaries, outputs };
+}
+
+scenario('the password of a database is in no message, not even when the database repeats it', kLong, async (world) => {
+  const { canaries, outputs } = await askPostgres(world);
+  assert.deepEqual(described(findAll(canaries, outputs)), []);
+});
+
+scenario('with nothing taken out what the database says is found', kLong, async (world) => {
+  const { canaries, outputs } = await askPostgres(world, unscrubbed);
+  const found = findAll(canaries, outputs);
+  for (const command of Object.keys(outputs))
+    assert.deepEqual(canaries.names.filter((name) => !found.get(name)?.has(command)), [], command);
+});
+
+scenario('a canary is known in every coding that it may come out in', async () => {
+  const canaries = new Canaries();
+  const bytes = (text, each) => [...Buffer.from(text)].map((byte) => each(byte.toString(16).padStart(2, '0'))).join('');
+  const codings = [
+    (text) => text.toLowerCase(),
+    (text) => bytes(text, (hex) => `%${hex}`),
+    (text) => bytes(text, (hex) => `\\u00${hex}`),
+    (text) => bytes(text, (hex) => hex),
+    ...['', 'a', 'ab'].flatMap((before) =>
+      ['base64', 'base64url'].map((coding) => (text) => Buffer.from(before + text).toString(coding)),
+    ),
+  ];
+  for (const form of [undefined, ...all]) {
+    const secret = canaries.plant(form ?? 'formless', forms[form]);
+    for (const coded of codings)
+      assert.deepEqual([...canaries.find(`<${coded(secret)}>`).keys()], [form ?? 'formless'], coded(secret));
+  }
 });
