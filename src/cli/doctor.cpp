@@ -1,6 +1,8 @@
 #include "cli/doctor.h"
 
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,18 +40,31 @@ std::string absolute(const std::string& path) {
 
 std::string folder_of(const std::string& path) { return std::filesystem::path(absolute(path)).parent_path().string(); }
 
+/// Why no file or folder can be made in what stands there; 0: as far as can be seen without making one, they can.
+int refuses_files(const std::filesystem::path& folder) {
+  struct stat st{};
+  if (::stat(folder.c_str(), &st) != 0) return errno;  // a link to nowhere
+  if (!S_ISDIR(st.st_mode)) return ENOTDIR;
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) return errno;
+  // The kernel's own lets root write, and makes nothing.
+  struct statfs fs{};
+  return ::statfs(folder.c_str(), &fs) == 0 && (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC) ? EPERM : 0;
+}
+
 /// The gateway makes the database at its first start, if it may write where it is to lie.
 DoctorCheck missing_database(const std::string& path) {
   const std::string whole = absolute(path);
   std::filesystem::path folder = std::filesystem::path(whole).parent_path();
   std::error_code ignored;
-  while (folder.has_relative_path() && !std::filesystem::exists(folder, ignored)) folder = folder.parent_path();
-  if (::access(folder.c_str(), W_OK | X_OK) != 0)
+  while (folder.has_relative_path() &&
+         std::filesystem::symlink_status(folder, ignored).type() == std::filesystem::file_type::not_found)
+    folder = folder.parent_path();
+  if (const int error = refuses_files(folder); error != 0)
     return {"storage",
             Status::fail,
             "failed to initialize trace storage",
             {"the database " + gw::quoted(whole) + " does not exist and cannot be created in " +
-             gw::quoted(folder.string()) + ": " + std::strerror(errno)}};
+             gw::quoted(folder.string()) + ": " + std::strerror(error)}};
   return {"storage", Status::warn, "trace storage does not exist yet; serve creates it", {"path: " + whole}};
 }
 

@@ -170,6 +170,17 @@ TEST_F(DoctorTest, ADatabaseThatServeWillCreateIsAWarning) {
   EXPECT_FALSE(opened_);
 }
 
+TEST_F(DoctorTest, ADatabaseInAFolderThatCannotBeMadeIsAFailure) {
+  std::filesystem::create_symlink(dir_ + "/nowhere", dir_ + "/link");
+  for (const auto& [path, why] : {std::pair{dir_ + "/link/data/db", "No such file or directory"},
+                                  {std::string("/proc/none/db"), "Operation not permitted"}}) {
+    database_ = path;
+    EXPECT_EQ(doctor(config()), kExitFailure) << path;
+    EXPECT_TRUE(has("- [FAIL] storage: failed to initialize trace storage\n  the database \"" + path + "\"")) << out();
+    EXPECT_TRUE(has(why)) << out();
+  }
+}
+
 TEST_F(DoctorTest, ADatabaseWithoutTablesIsAWarningWhereServeMayMakeThem) {
   Handlers h = handlers();
   h.open_store = [](const config::Config&, int) -> Handlers::Reader { return fail("it has no tables"); };
@@ -204,6 +215,14 @@ TEST_F(DoctorTest, SecretsAreNotPrinted) {
   EXPECT_TRUE(has("  openai: /openai -> https://***@host.example/v1?***\n")) << out();
   EXPECT_EQ(out().find("geheim"), std::string::npos) << out();
   EXPECT_EQ(out().find("a-long-enough-token"), std::string::npos) << out();
+}
+
+TEST_F(DoctorTest, KeysInWrongPlacesAreTakenOutOfWhatIsWrong) {
+  EXPECT_EQ(doctor(file("bad.yaml", "log:\n  level: sk-proj-0123456789abcdef\n")), kExitFailure);
+  EXPECT_TRUE(has("(got \"[CREDENTIAL_REDACTED]\")")) << out();
+  EXPECT_EQ(run({"doctor", "--config", file("bad.yaml", "sk-proj-0123456789abcdef: 1\n"), "--format", "json"}),
+            kExitFailure);
+  EXPECT_EQ(out().find("0123456789abcdef"), std::string::npos) << out();
 }
 
 TEST_F(DoctorTest, StatusesAreColouredOnATerminal) {

@@ -37,6 +37,16 @@ TEST(UpstreamUrl, TakesUrlsApart) {
   }
 }
 
+TEST(UpstreamUrl, ShowsNeitherUserNorPasswordNorQuery) {
+  for (const auto& [url, shown] : std::initializer_list<std::pair<const char*, const char*>>{
+           {" https://h.test:8443/v1 ", "https://h.test:8443/v1"},
+           {"http://me:pa@ss@h/a@b?key=x#y", "http://***@h/a@b?***"},
+           {"me:pass@h", "***@h"},
+           {"http://h#frag?x", "http://h"},
+           {"", ""}})
+    EXPECT_EQ(shown_url(url), shown) << url;
+}
+
 TEST(UpstreamUrl, SaysWhatIsWrongNamingTheSetting) {
   const std::pair<const char*, const char*> cases[] = {
       {"://x", "parse providers.openai.upstream: parse \"://x\": missing protocol scheme"},

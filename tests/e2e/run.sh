@@ -6,7 +6,7 @@
 #   tests/e2e/run.sh --only 'pattern'     the tests whose name contains the pattern
 #
 # Environment:
-#   GW_BINARY     the binary (default build/release/ongoingai)
+#   GW_BINARY     the binary (default build/release/ongoingai); beside it lies ongoingai_unscrubbed (suites/canary.test.js)
 #   GW_PATIENCE   multiplies every deadline (default 1; 5 or more for a sanitizer build)
 #   GW_SANITIZED  set for a sanitizer build: tests that measure memory, system calls or allocations are left out
 #   GW_JOBS       test files run at the same time (default 2; files under measured/ always run alone)

@@ -97,7 +97,8 @@ class Run {
       },
       config,
     );
-    if (await this.#accepts(logsKey)) this.config = merge(this.config, logsKey);
+    this.exportsLogs = await this.#accepts(logsKey);
+    if (this.exportsLogs) this.config = merge(this.config, logsKey);
     const gateway = await world.gateway({
       program,
       openai: `http://user:${this.secret('userinfo of an upstream', undefined, [])}@127.0.0.1:${upstream.port}`,
@@ -441,9 +442,13 @@ scenario('with nothing taken out each secret is found in each output that it get
   for (const [name, places] of run.expected)
     for (const output of places) if (!found.get(name)?.has(output)) missing.push(`${name}: ${output}`);
   assert.deepEqual(missing, []);
+  assert.ok(outputs.logs.length > 0 || !run.exportsLogs, 'logs were exported');
   const blind = new Set(Object.keys(outputs).filter((output) => outputs[output].length > 0));
   for (const places of found.values()) for (const output of places.keys()) blind.delete(output);
-  assert.deepEqual([...blind], [], 'outputs in which nothing was found');
+  // What the gateway says in answers of its own and on stderr repeats nothing that it was told.
+  assert.deepEqual([...blind].sort(), ['answers', 'stderr'], 'outputs in which nothing was found');
+  for (const said of ['invalid gateway key', 'page not found', 'control byte', 'upstream request failed'])
+    assert.ok(outputs.answers.some((answer) => answer.toString().includes(said)), `nobody was answered "${said}"`);
 });
 
 // ---- configurations ----

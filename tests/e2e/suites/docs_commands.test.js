@@ -1,10 +1,10 @@
 // The commands that the documentation shows, run as they stand against a live gateway and its database.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { binary, repository } from '../lib/gateway.js';
+import { repository } from '../lib/gateway.js';
 import { MockProvider } from '../lib/mock_provider.js';
+import { startShell } from '../lib/shell.js';
 import { within } from '../lib/wait.js';
 import { scenario } from '../lib/world.js';
 
@@ -23,33 +23,14 @@ function commandsOf(page, program) {
  * Runs a line of shell in `folder`, where curl finds its settings: {code, stdout, stderr}. One that listens for ever
  * (`curl -sN`) has succeeded when the first event came.
  */
-function shell(command, folder) {
-  const child = spawn('bash', ['-euo', 'pipefail', '-c', command], {
-    cwd: folder,
-    env: {
-      PATH: `${path.dirname(binary)}:${process.env.PATH}`,
-      HOME: folder,
-      CURL_HOME: folder,
-      LC_ALL: 'C.UTF-8',
-      KEY: 'any',
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true, // a process group of its own
-  });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text) => (stderr += text));
-  const ended = new Promise((resolve, reject) => {
+async function shell(command, folder) {
+  const run = startShell(command, folder, { CURL_HOME: folder, KEY: 'any' });
+  const heard = new Promise((resolve) => {
     if (command.startsWith('curl -sN '))
-      child.stdout.on('data', () => /^id: \S+\n/m.test(stdout) && resolve({ code: 0, stdout, stderr }));
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code, stdout, stderr }));
+      run.child.stdout.on('data', () => /^id: \S+\n/m.test(run.stdout) && resolve(0));
   });
-  return within(60000, ended, `${command} ends`).finally(() => endGroup(child));
-}
-/** The shell and what it started. */
-function endGroup(child) {
-  if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid, 'SIGKILL');
+  const code = await within(60000, Promise.race([run.ended, heard]), `${command} ends`).finally(run.end);
+  return { code, stdout: run.stdout, stderr: run.stderr };
 }
 
 async function succeed(page, command, folder, places) {

@@ -1,12 +1,12 @@
 // What the public page about integrations has its readers do: its configuration and its commands as they are printed
 // there (with the port and a key put in), and the problems that its troubleshooting section describes.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
-import http from 'node:http';
 import path from 'node:path';
-import { binary, freePort, run } from '../lib/gateway.js';
+import { freePort, run } from '../lib/gateway.js';
 import { MockProvider } from '../lib/mock_provider.js';
+import { OtlpReceiver } from '../lib/otlp_receiver.js';
+import { startShell } from '../lib/shell.js';
 import { until, within } from '../lib/wait.js';
 import { scenario } from '../lib/world.js';
 
@@ -57,21 +57,12 @@ async function setUp(world, { change, env = {} } = {}) {
   return gateway;
 }
 
-/** A line of shell in the gateway's folder, as printed but for its address and placeholders: {stdout, ended, child}. */
+/** A line of shell in the gateway's folder, as printed but for its address and placeholders. */
 function shell(world, dir, command, places = {}, env = {}) {
   const line = Object.entries(places).reduce((text, [place, value]) => text.replaceAll(place, value), command);
-  const child = spawn('bash', ['-euo', 'pipefail', '-c', line], {
-    cwd: dir,
-    env: { PATH: `${path.dirname(binary)}:${process.env.PATH}`, HOME: dir, LC_ALL: 'C.UTF-8', no_proxy: '*', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true, // a process group of its own
-  });
-  const self = { child, stdout: '', stderr: '' };
-  child.stdout.setEncoding('utf8').on('data', (text) => (self.stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text) => (self.stderr += text));
-  self.ended = new Promise((resolve) => child.once('close', (code) => resolve(code)));
-  world.later(() => child.exitCode === null && child.signalCode === null && process.kill(-child.pid, 'SIGKILL'));
-  return self;
+  const run = startShell(line, dir, { no_proxy: '*', ...env });
+  world.later(run.end);
+  return run;
 }
 async function json(world, gateway, command, places = {}) {
   const at = { 'localhost:8080': `127.0.0.1:${gateway.port}`, ...places };
@@ -238,13 +229,7 @@ scenario(
 scenario(
   'troubleshooting: exports to a collector that is not there are told in the log, and hold nobody up',
   async (world) => {
-    const seen = new Set();
-    const collector = http.createServer((request, response) => {
-      seen.add(`${request.method} ${request.url}`);
-      request.resume().on('end', () => response.end());
-    });
-    await new Promise((resolve) => collector.listen(0, '127.0.0.1', resolve));
-    world.later(() => collector.closeAllConnections() ?? collector.close());
+    const collector = await OtlpReceiver.start(world);
     const soon = { OTEL_BSP_SCHEDULE_DELAY: '100', OTEL_METRIC_EXPORT_INTERVAL: '200' };
     const exporting = async (port) => {
       const gateway = await setUp(world, { change: ['localhost:4318', `127.0.0.1:${port}`], env: soon });
@@ -254,11 +239,13 @@ scenario(
     };
     const failing = await exporting(await freePort());
     await failing.waitLog(({ msg }) => msg === 'opentelemetry export fails', 'exports fail');
-    const reaching = await exporting(collector.address().port);
+    const reaching = await exporting(collector.port);
+    const seen = () => new Set(collector.requests.map(({ url }) => url));
     await until(
-      () => seen.has('POST /v1/traces') && seen.has('POST /v1/metrics'),
-      () => `exports arrive: ${[...seen]}`,
+      () => seen().has('/v1/traces') && seen().has('/v1/metrics'),
+      () => `exports arrive: ${[...seen()]}`,
     );
+    assert.deepEqual(collector.faults, []);
     assert.deepEqual(reaching.log('opentelemetry export fails'), []);
   },
 );
