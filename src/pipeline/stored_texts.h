@@ -13,13 +13,15 @@ namespace gw::pipeline {
 /// Of one worker. What takes the place of a text lives here until the next record.
 class StoredTexts {
  public:
-  /// `request` and `response` are the headers that `record` refers to. Does not allocate while it finds nothing.
+  /// `request` and `response` are the headers that `record` refers to. Steadily, it does not allocate
+  /// while it finds nothing.
   void scrub(ExchangeRecord& record, std::span<HeaderView> request, std::span<HeaderView> response);
 
  private:
   void scrub(std::string_view& text);
 
   std::deque<std::string> kept_;
+  std::string all_;
 };
 
 }  // namespace gw::pipeline

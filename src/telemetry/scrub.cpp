@@ -18,7 +18,6 @@ namespace gw::telemetry {
 namespace {
 
 constexpr auto npos = std::string_view::npos;
-constexpr std::size_t kShortest = 8;
 
 constexpr bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r'; }
 constexpr char folded(char c) { return static_cast<char>(c | 0x20); }
@@ -73,7 +72,8 @@ bool suspicious(std::string_view text, std::size_t i) {
     case '%':
       return route::escaped_byte(text.substr(i)) >= 0;
     case 'I':
-      return at(i - 1) == 'A' || (at(i - 2) == 'A' && (at(i - 1) == 'K' || at(i - 1) == 'S' || at(i - 1) == 'B'));
+      if (at(i + 1) == 'z') return at(i - 1) == 'A';
+      return at(i + 1) == 'A' && at(i - 2) == 'A' && (at(i - 1) == 'K' || at(i - 1) == 'S' || at(i - 1) == 'B');
     case 'j':
     case 'J':
       return folded(at(i - 1)) == 'y' && folded(at(i - 2)) == 'e';
@@ -252,7 +252,7 @@ bool take_out(std::string& text) {
 }  // namespace
 
 bool may_hold_credential(std::string_view text) noexcept {
-  if (text.size() < kShortest) return false;
+  if (text.size() < kShortestCredential) return false;
   if (text.size() < kBlock) {
     std::array<char, kBlock> padded;
     padded.fill('a');  // no rare byte

@@ -92,8 +92,8 @@ TEST(Scrub, LeavesWhatIsNoCredential) {
 TEST(Scrub, IsNotPutOnGuardByUsualPathsIdsAndErrors) {
   for (const std::string_view text :
        {"/openai/v1/chat/completions", "/anthropic/v1/messages", "6f1c0a9e-0b7d-4c5a-9d1e-3a2b4c5d6e7f",
-        "corr-0123456789abcdef0123456789abcdef", "/openai/v1/vector_stores/vs_abc123/files", "gpt-4.1-mini",
-        "claude-sonnet-4-20250514", "claude-3-5-sonnet@20240620",
+        "corr-0123456789abcdef0123456789abcdef", "OpenAI/Python 1.2.3", "/openai/v1/vector_stores/vs_abc123/files",
+        "gpt-4.1-mini", "claude-sonnet-4-20250514", "claude-3-5-sonnet@20240620",
         "upstream closed the connection: connection reset by peer"})
     EXPECT_FALSE(may_hold_credential(text)) << text;
 }
@@ -200,6 +200,16 @@ TEST(Scrub, AgreesWithTheContractsPatternsOnDrawnTexts) {
     std::string text;
     for (std::size_t left = random() % 12 + 1; left > 0; --left) text += kParts[random() % std::size(kParts)];
     ASSERT_EQ(scrubbed(text), by_the_book(text)) << "text: " << text << "\ndraw " << n;
+  }
+}
+
+TEST(Scrub, ATextBetweenOthersIsNoLessSuspicious) {
+  std::mt19937 random(20261126);
+  constexpr std::string_view kBytes = "skpat_-.=@:/%47yeJI A\nkrgh";
+  for (int n = 0; n < 200'000; ++n) {
+    std::string text;
+    for (std::size_t left = random() % 24 + 8; left > 0; --left) text += kBytes[random() % kBytes.size()];
+    ASSERT_TRUE(!may_hold_credential(text) || may_hold_credential("before it\n" + text + "\nbehind it")) << text;
   }
 }
 
