@@ -20,7 +20,6 @@ class ExchangeSpan {
   /// Comes first, for each exchange. `lane` null: traces are off.
   void begin(telemetry::SpanLane* lane, const http::RequestHead& head, std::int64_t wall_ns, std::int64_t mono_ns);
 
-  bool on() const { return lane_ != nullptr; }
   bool recording() const { return recording_; }
   bool keeps_state() const { return remote_.has_state; }
 
@@ -34,7 +33,7 @@ class ExchangeSpan {
   /// Ends a log line of that part of the exchange.
   void name(telemetry::LogLine& line, Part part);
 
-  // Notes. They do nothing where nothing is recorded.
+  // Notes. Nobody reads them where nothing is recorded.
   void decided(std::uint16_t refused_with);  ///< by auth; 0: it was let in
   void enter_route(telemetry::RouteKind kind);
   void begin_call(std::int64_t mono_ns, bool tls, std::int64_t content_length);

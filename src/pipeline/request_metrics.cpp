@@ -4,6 +4,8 @@
 #include <charconv>
 #include <map>
 
+#include "http/authority.h"
+
 namespace gw::pipeline {
 
 using metrics::Family;
@@ -40,19 +42,6 @@ std::string_view known_method(std::string_view method) {
   for (const std::string_view known : kKnown)
     if (method == known) return known;
   return "_OTHER";
-}
-
-/// A Host field's name and port; the port is empty where none is said that could be one.
-std::pair<std::string_view, std::string_view> split_host(std::string_view host) {
-  const std::size_t colon = host.rfind(':');
-  const std::size_t bracket = host.rfind(']');
-  if (colon == std::string_view::npos || (bracket != std::string_view::npos && colon < bracket)) return {host, {}};
-  const std::string_view port = host.substr(colon + 1);
-  unsigned number = 0;
-  const auto parsed = std::from_chars(port.data(), port.data() + port.size(), number);
-  const bool sound =
-      parsed.ec == std::errc() && parsed.ptr == port.data() + port.size() && number >= 1 && number <= 65535;
-  return {host.substr(0, colon), sound ? port : std::string_view()};
 }
 
 struct NumberText {
@@ -118,10 +107,10 @@ void RequestMetrics::exchange(std::size_t worker, const ExchangeRecord& r, const
 
 void RequestMetrics::request(std::size_t worker, const HttpCall& call) {
   const NumberText status(call.status);
-  const auto [name, port] = split_host(call.host);
-  HttpCells& cells =
-      requests_.at(worker, std::array<std::string_view, kServerLabels.size()>{
-                               known_method(call.method), name, port, call.minor == 0 ? "1.0" : "1.1", status.text});
+  const http::Authority at = http::split_authority(call.host);
+  HttpCells& cells = requests_.at(
+      worker, std::array<std::string_view, kServerLabels.size()>{known_method(call.method), at.host, at.port_text,
+                                                                 call.minor == 0 ? "1.0" : "1.1", status.text});
   cells.request_bytes.add(call.request_bytes);
   cells.response_bytes.add(call.response_bytes);
   cells.duration.observe(static_cast<double>(call.duration_ns) / 1e6);

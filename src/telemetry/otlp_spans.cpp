@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <cstring>
 
 #include "base/strings.h"
+#include "http/authority.h"
 #include "route/route_table.h"
 
 namespace gw::telemetry::otlp {
@@ -44,28 +44,6 @@ void put_head(std::string& out, std::uint32_t field, std::size_t size) {
   out.append(head, static_cast<std::size_t>(p - head));
 }
 
-struct HostPort {
-  std::string_view host;
-  std::int64_t port = 0;  ///< 0: none
-};
-
-HostPort split_host(std::string_view text) {
-  std::string_view host = text;
-  std::string_view port;
-  const std::size_t bracket = text.rfind(']');
-  const std::size_t colon = text.rfind(':');
-  if (colon != std::string_view::npos &&
-      (bracket == std::string_view::npos ? text.find(':') == colon : colon > bracket)) {
-    host = text.substr(0, colon);
-    port = text.substr(colon + 1);
-  }
-  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-  std::int64_t number = 0;
-  const auto r = std::from_chars(port.data(), port.data() + port.size(), number);
-  const bool sound = r.ec == std::errc() && r.ptr == port.data() + port.size() && number > 0 && number < 65536;
-  return {host, sound ? number : 0};
-}
-
 void put(std::string& to, std::string_view key, std::string_view value) { add_attribute(to, kAttributes, key, value); }
 void put(std::string& to, std::string_view key, std::int64_t value) { add_attribute(to, kAttributes, key, value); }
 void put_if(std::string& to, std::string_view key, std::string_view value) {
@@ -76,9 +54,9 @@ void put_text(std::string& to, std::uint32_t field, std::string_view text) {
   to.append(text);
 }
 void put_host(std::string& to, std::string_view text, std::string_view name_key, std::string_view port_key) {
-  const HostPort at = split_host(text);
+  const http::Authority at = http::split_authority(text);
   put(to, name_key, at.host);
-  if (at.port != 0) put(to, port_key, at.port);
+  if (at.port != 0) put(to, port_key, std::int64_t{at.port});
 }
 
 static_assert(std::endian::native == std::endian::little, "fixed numbers are sent as they lie in memory");
