@@ -73,6 +73,7 @@ MetricsPage::MetricsPage(Sources sources) : sources_(std::move(sources)), starte
 Snapshot MetricsPage::snapshot() const {
   Snapshot to{.started_at_ns = started_at_ns_, .at_ns = wall_now_ns()};
   if (sources_.services.metrics) sources_.services.metrics->append_to(to);
+  if (sources_.services.genai_metrics) sources_.services.genai_metrics->append_to(to);
   sources_.batches.append_to(to);
   append_traces(to);
   append_decisions(to);
@@ -203,15 +204,15 @@ void MetricsPage::append_exporter(Snapshot& to) const {
   const telemetry::otlp::ExporterStats stats = sources_.exporter();
   Family taken{.name = "ongoingai.otlp.requests_total", .help = "Exports that the receiver took."};
   Family failed{.name = "ongoingai.otlp.failures_total", .help = "Attempts to export that were in vain."};
-  Family dropped{.name = "ongoingai.otlp.dropped_total", .help = "Spans, or exports of metrics, that were given up."};
+  Family dropped{.name = "ongoingai.otlp.dropped_total",
+                 .help = "Spans, log records, or exports of metrics, that were given up."};
   Family age{.name = "ongoingai.otlp.last_export_age",
              .kind = Kind::gauge,
              .unit = "s",
              .help = "Time since the receiver took an export."};
   for (std::size_t i = 0; i < stats.signals.size(); ++i) {
     const telemetry::otlp::SignalStats& s = stats.signals[i];
-    const std::string signal =
-        static_cast<telemetry::otlp::Signal>(i) == telemetry::otlp::Signal::traces ? "traces" : "metrics";
+    const std::string signal(name_of(static_cast<telemetry::otlp::Signal>(i)));
     const auto count = [&](Family& family, std::uint64_t n) {
       if (n > 0) sample(family, {{"signal", signal}}, static_cast<std::int64_t>(n));
     };
@@ -223,6 +224,8 @@ void MetricsPage::append_exporter(Snapshot& to) const {
   for (Family* f : {&taken, &failed, &dropped, &age}) to.families.push_back(std::move(*f));
   counter(to, "ongoingai.otlp.queue_dropped_total", "Exchanges whose spans found no room in the queue.",
           static_cast<std::int64_t>(stats.queue_dropped));
+  counter(to, "ongoingai.otlp.log_queue_dropped_total", "Log records that found no room in the queue.",
+          static_cast<std::int64_t>(stats.log_queue_dropped));
   gauge(to, "ongoingai.otlp.queue_used", "Part of the queue of spans that waits.",
         static_cast<std::int64_t>(stats.queue_bytes), "By");
   gauge(to, "ongoingai.otlp.queue_size", "Room of the queue of spans.", static_cast<std::int64_t>(stats.queue_capacity),

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 
 #include "app/wiring.h"
@@ -16,8 +18,6 @@ namespace {
 
 namespace otlp = telemetry::otlp;
 using otlp::Signal;
-
-std::string_view name_of(Signal signal) { return signal == Signal::traces ? "traces" : "metrics"; }
 
 /// Escapes in a path or a query hide nothing.
 std::string_view scrub_encoded(std::string_view text, std::string& scratch) {
@@ -37,6 +37,7 @@ otlp::SettingsInput input_of(const config::OtelConfig& c, const std::string& ver
           .service_version = version,
           .traces = c.traces_enabled,
           .metrics = c.metrics_enabled,
+          .logs = c.logs_enabled,
           .sampling_ratio = c.sampling_ratio,
           .timeout_ms = c.export_timeout_ms,
           .metric_interval_ms = c.metric_export_interval_ms};
@@ -65,8 +66,11 @@ otlp::ExporterHooks hooks_of(otlp::HttpSender& sender, std::function<metrics::Sn
   hooks.works_again = [&log](Signal signal, std::uint64_t dropped) {
     log.info("opentelemetry export works again").field("signal", name_of(signal)).field("dropped", dropped);
   };
-  hooks.overflowed = [&log](std::uint64_t exchanges) {
-    log.warn("opentelemetry spans dropped; the queue is full").field("exchanges", exchanges);
+  hooks.overflowed = [&log](Signal signal, std::uint64_t records) {
+    if (signal == Signal::logs)
+      log.warn("opentelemetry log records dropped; the queue is full").field("records", records);
+    else
+      log.warn("opentelemetry spans dropped; the queue is full").field("exchanges", records);
   };
   return hooks;
 }
@@ -83,6 +87,16 @@ Result<void> complete(otlp::Destination& d, const route::ProxySettings& proxies)
   d.proxy = (proxy->tls ? "https://" : "http://") + route::authority_of(proxy->host, proxy->port);
   d.proxy_authorization = proxy->authorization;
   return {};
+}
+
+void say_enabled(telemetry::LogWriter& log, const config::OtelConfig& otel, const std::string& endpoint) {
+  auto line = log.info("opentelemetry enabled");
+  line.field("otel_endpoint", endpoint)
+      .field("otel_traces_enabled", otel.traces_enabled)
+      .field("otel_metrics_enabled", otel.metrics_enabled)
+      .field("otel_prometheus_enabled", otel.prometheus_enabled)
+      .field("otel_sampling_ratio", otel.sampling_ratio);
+  if (otel.logs_enabled) line.field("otel_logs_enabled", true);
 }
 
 }  // namespace
@@ -102,17 +116,14 @@ Result<std::unique_ptr<OtelExport>> OtelExport::create(const config::Config& c, 
   for (otlp::Destination& d : settings->destinations)
     if (d.enabled)
       if (auto ok = complete(d, *proxies); !ok) return tl::make_unexpected(ok.error());
-  log.info("opentelemetry enabled")
-      .field("otel_endpoint", settings->shown_endpoint)
-      .field("otel_traces_enabled", otel.traces_enabled)
-      .field("otel_metrics_enabled", otel.metrics_enabled)
-      .field("otel_prometheus_enabled", otel.prometheus_enabled)
-      .field("otel_sampling_ratio", otel.sampling_ratio);
-  if (!otel.traces_enabled && !otel.metrics_enabled) return nullptr;
+  say_enabled(log, otel, settings->shown_endpoint);
+  if (!otel.traces_enabled && !otel.metrics_enabled && !otel.logs_enabled) return nullptr;
 
-  std::unique_ptr<OtelExport> out(new OtelExport);
+  std::unique_ptr<OtelExport> out(new OtelExport(log));
   out->traces_ = otel.traces_enabled;
   out->prefixes_ = std::make_shared<telemetry::RoutePrefixes>(prefixes_of(c));
+  out->logs_ = otel.logs_enabled;
+  out->genai_ = config::wants_genai(otel);
   out->sender_ = std::make_unique<otlp::HttpSender>("ongoingai-gateway");
   otlp::SpanOptions spans{.resource = settings->resource,
                           .prefixes = out->prefixes_,
@@ -122,12 +133,33 @@ Result<std::unique_ptr<OtelExport>> OtelExport::create(const config::Config& c, 
   out->exporter_ = std::make_unique<otlp::Exporter>(std::move(*settings), std::move(spans), producers,
                                                     hooks_of(*out->sender_, std::move(snapshot), log));
   out->storage_lane_ = out->add_lane();
+  if (telemetry::LogQueue* queue = out->exporter_->log_queue(); queue != nullptr)
+    log.set_tap([queue](std::string_view lines) { queue->take(lines); });
   return out;
 }
 
 void OtelExport::follow(const config::Config& config) { prefixes_->replace(prefixes_of(config)); }
 
+OtelExport::~OtelExport() { log_.set_tap({}); }
+
+bool OtelExport::stop(std::int64_t deadline_ns) {
+  constexpr std::int64_t kMs = 1'000'000, kMostMs = 500;
+  // What was said until here reaches the exporter when the log's thread has taken it.
+  if (exporter_->log_queue() != nullptr)
+    log_.flush(std::chrono::milliseconds(std::clamp<std::int64_t>((deadline_ns - mono_now_ns()) / kMs, 0, kMostMs)));
+  const bool taken = exporter_->stop(deadline_ns);
+  log_.set_tap({});
+  return taken;
+}
+
 telemetry::SpanLane* OtelExport::add_lane() { return traces_ ? &exporter_->add_lane() : nullptr; }
+
+telemetry::GenAiLanes OtelExport::add_genai_lanes() {
+  telemetry::GenAiLanes out;
+  if (genai_ && traces_) out.spans = &exporter_->add_genai_lane(Signal::traces);
+  if (genai_ && logs_) out.events = &exporter_->add_genai_lane(Signal::logs);
+  return out;
+}
 
 void OtelExport::batch_written(const trace::WrittenBatch& b) {
   write_span(static_cast<std::uint32_t>(b.rows), b.duration_ns, {});

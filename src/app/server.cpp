@@ -332,6 +332,7 @@ void Server::Impl::open_telemetry() {
   if (made) {
     otel = std::move(*made);
     services->metrics = make_metrics(options.config);
+    services->genai_metrics = make_genai_metrics(options.config);
     if (services->metrics && options.config.observability.otel.prometheus_enabled)
       services->metrics_path = trim(options.config.observability.otel.prometheus_path);
     return;
@@ -434,9 +435,9 @@ Result<void> Server::Impl::open_workers() {
     if (port == 0) port = net::bound_port(fd->get());  // the others share it
     auto loop = net::Loop::create();
     if (!loop) return tl::make_unexpected(loop.error());
-    workers.push_back(std::make_unique<pipeline::Worker>(*services, std::move(*loop), std::move(*fd), traces->ring(i),
-                                                         log->add_lane(), static_cast<std::size_t>(i),
-                                                         otel ? otel->add_lane() : nullptr));
+    workers.push_back(std::make_unique<pipeline::Worker>(
+        *services, std::move(*loop), std::move(*fd), traces->ring(i), log->add_lane(), static_cast<std::size_t>(i),
+        otel ? otel->add_lane() : nullptr, otel ? otel->add_genai_lanes() : telemetry::GenAiLanes()));
   }
   if (services->metrics)
     metrics = std::make_unique<MetricsPage>(MetricsPage::Sources{

@@ -125,16 +125,29 @@ limits::Options limit_options(const config::Config& c) {
   return o;
 }
 
+namespace {
+
+std::string shown_label(std::string_view value) {
+  std::string scratch;
+  return std::string(telemetry::scrub(trim(value), scratch));
+}
+
+}  // namespace
+
 std::unique_ptr<pipeline::RequestMetrics> make_metrics(const config::Config& c) {
   const config::OtelConfig& otel = c.observability.otel;
   if (!otel.enabled || !(otel.prometheus_enabled || otel.metrics_enabled)) return nullptr;
   return std::make_unique<pipeline::RequestMetrics>(
       pipeline::RequestMetrics::Options{.workers = static_cast<std::size_t>(worker_count(c)),
                                         .scheme = c.server.tls.cert.empty() ? "http" : "https",
-                                        .shown = [](std::string_view value) {
-                                          std::string scratch;
-                                          return std::string(telemetry::scrub(trim(value), scratch));
-                                        }});
+                                        .shown = shown_label});
+}
+
+std::unique_ptr<pipeline::GenAiMetrics> make_genai_metrics(const config::Config& c) {
+  const config::OtelConfig& otel = c.observability.otel;
+  if (!otel.enabled || !(otel.prometheus_enabled || otel.metrics_enabled) || !config::wants_genai(otel)) return nullptr;
+  return std::make_unique<pipeline::GenAiMetrics>(
+      pipeline::GenAiMetrics::Options{.workers = static_cast<std::size_t>(worker_count(c)), .shown = shown_label});
 }
 
 Result<route::ProxySettings> proxies_from_environment() {

@@ -35,6 +35,8 @@ std::vector<store::GatewayKey> configured_keys(const config::Config& config);
 
 /// Null when nobody asks for metrics.
 std::unique_ptr<pipeline::RequestMetrics> make_metrics(const config::Config& config);
+/// Null unless somebody asks for metrics, and for the GenAI conventions' too.
+std::unique_ptr<pipeline::GenAiMetrics> make_genai_metrics(const config::Config& config);
 /// How the log is written.
 telemetry::LogSettings log_settings(const config::Config& config);
 

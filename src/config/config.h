@@ -110,7 +110,9 @@ struct OtelConfig {
   std::string service_name = "ongoingai-gateway";
   bool traces_enabled = true;
   bool metrics_enabled = true;
-  bool prometheus_enabled = false;  ///< only effective when `enabled`
+  bool logs_enabled = false;
+  std::vector<std::string> semconv{"ongoingai"};  ///< whose names are sent: "ongoingai", and "genai" beside it
+  bool prometheus_enabled = false;                ///< only effective when `enabled`
   std::string prometheus_path = "/metrics";
   double sampling_ratio = 1.0;
   std::int64_t export_timeout_ms = 3'000;

@@ -120,7 +120,7 @@ TEST(ConfigurationPage, StatesTheDefaults) {
           name == "pii.scopes" || name == "pii.patterns" || name == "auth.keys" || name == "pricing.overrides")
         continue;
       std::string value = "\"\"";
-      if (name.ends_with("denylist")) {
+      if (name.ends_with("denylist") || name.ends_with("semconv")) {
         value = "[";
         for (const auto& item : row.defaults) value += item + ", ";
         value += "]";

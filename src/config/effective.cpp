@@ -1,5 +1,7 @@
 #include "config/effective.h"
 
+#include <algorithm>
+
 #include "base/strings.h"
 #include "route/route_table.h"
 
@@ -56,6 +58,11 @@ bool prefixes_overlap(std::string_view a, std::string_view b) {
 
 std::string listen_address(const Config& config) {
   return config.server.host + ":" + std::to_string(config.server.port);
+}
+
+bool wants_genai(const OtelConfig& otel) {
+  return std::any_of(otel.semconv.begin(), otel.semconv.end(),
+                     [](const std::string& name) { return trim(name) == "genai"; });
 }
 
 std::string listen_host(const Config& config) {

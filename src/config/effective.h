@@ -38,6 +38,8 @@ bool prefixes_overlap(std::string_view a, std::string_view b);
 
 /// `<host>:<port>`, joined as written: what logs show.
 std::string listen_address(const Config& config);
+/// OpenTelemetry's names for generative AI are sent beside our own.
+bool wants_genai(const OtelConfig& otel);
 /// `server.host` as a resolver takes it: an IPv6 literal without its brackets. Empty: every address.
 std::string listen_host(const Config& config);
 

@@ -1,5 +1,6 @@
 #include "config/environment.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 
@@ -130,6 +131,31 @@ bool apply_traces_exporter(OtelConfig& otel, Applier& a) {
   return otlp;
 }
 
+bool apply_logs_exporter(OtelConfig& otel, Applier& a) {
+  constexpr std::string_view kName = "OTEL_LOGS_EXPORTER";
+  const auto value = a.trimmed(kName);
+  if (!value) return false;
+  const bool otlp = iequals(*value, "otlp");
+  if (!otlp && !iequals(*value, "none")) a.refuse(kName, "must be one of otlp, none (got " + quoted(*value) + ")");
+  otel.logs_enabled = otlp;
+  return otlp;
+}
+
+/// The standard's list, of whose members this is one that we know; the others say nothing to us.
+void apply_semconv_opt_in(OtelConfig& otel, Applier& a) {
+  const auto value = a.trimmed("OTEL_SEMCONV_STABILITY_OPT_IN");
+  if (!value) return;
+  for (std::string_view rest = *value; !rest.empty();) {
+    const std::size_t comma = std::min(rest.find(','), rest.size());
+    const bool known = trim(rest.substr(0, comma)) == "gen_ai_latest_experimental";
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+    if (!known) continue;
+    if (std::find(otel.semconv.begin(), otel.semconv.end(), "genai") == otel.semconv.end())
+      otel.semconv.emplace_back("genai");
+    return;
+  }
+}
+
 bool apply_metrics_exporter(OtelConfig& otel, Applier& a) {
   constexpr std::string_view kName = "OTEL_METRICS_EXPORTER";
   const auto value = a.trimmed(kName);
@@ -164,6 +190,8 @@ void apply_telemetry(OtelConfig& otel, Applier& a) {
   }
   wanted |= apply_traces_exporter(otel, a);
   wanted |= apply_metrics_exporter(otel, a);
+  wanted |= apply_logs_exporter(otel, a);
+  apply_semconv_opt_in(otel, a);
   const auto ratio = a.trimmed("OTEL_TRACES_SAMPLER_ARG");
   a.number("OTEL_TRACES_SAMPLER_ARG", ratio, otel.sampling_ratio);
   wanted |= ratio && otel.sampling_ratio != 0;

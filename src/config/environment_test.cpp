@@ -170,6 +170,25 @@ TEST(EnvironmentExporters, SwitchTracesAndMetrics) {
             "invalid OTEL_METRICS_EXPORTER: must be one of otlp, none (got \"statsd\")");
 }
 
+TEST(EnvironmentExporters, SwitchLogs) {
+  const auto otel = [](const Variables& v) { return with(v).observability.otel; };
+  EXPECT_TRUE(otel({{"OTEL_LOGS_EXPORTER", " OTLP"}}).logs_enabled);
+  EXPECT_TRUE(otel({{"OTEL_LOGS_EXPORTER", "otlp"}}).enabled);
+  EXPECT_FALSE(otel({{"OTEL_LOGS_EXPORTER", "none"}}).logs_enabled);
+  EXPECT_FALSE(otel({{"OTEL_LOGS_EXPORTER", "none"}}).enabled);
+  EXPECT_EQ(refusal({{"OTEL_LOGS_EXPORTER", "console"}}),
+            "invalid OTEL_LOGS_EXPORTER: must be one of otlp, none (got \"console\")");
+}
+
+TEST(EnvironmentTelemetry, TheStandardOptInAddsTheGenAiNamesAndTurnsNothingOn) {
+  const auto otel = [](const std::string& value) {
+    return with({{"OTEL_SEMCONV_STABILITY_OPT_IN", value}}).observability.otel;
+  };
+  EXPECT_EQ(otel("http, gen_ai_latest_experimental").semconv, (std::vector<std::string>{"ongoingai", "genai"}));
+  EXPECT_FALSE(otel("gen_ai_latest_experimental").enabled);
+  EXPECT_EQ(otel("http/dup,database").semconv, (std::vector<std::string>{"ongoingai"}));
+}
+
 TEST(EnvironmentTelemetry, IsTurnedOnByAVariableThatConfiguresIt) {
   for (const Variables& v : std::vector<Variables>{{{"OTEL_EXPORTER_OTLP_ENDPOINT", "c:4318"}},
                                                    {{"OTEL_EXPORTER_OTLP_INSECURE", "true"}},

@@ -148,6 +148,9 @@ std::vector<KeyCase> telemetry_cases() {
       GW_KEY("observability.otel.service_name", "s", "s", "ongoingai-gateway", observability.otel.service_name),
       GW_KEY("observability.otel.traces_enabled", "false", "false", "true", observability.otel.traces_enabled),
       GW_KEY("observability.otel.metrics_enabled", "false", "false", "true", observability.otel.metrics_enabled),
+      GW_KEY("observability.otel.logs_enabled", "true", "true", "false", observability.otel.logs_enabled),
+      GW_KEY("observability.otel.semconv", "[ongoingai, genai]", "ongoingai,genai", "ongoingai",
+             observability.otel.semconv),
       GW_KEY("observability.otel.prometheus_enabled", "true", "true", "false", observability.otel.prometheus_enabled),
       GW_KEY("observability.otel.prometheus_path", "/m", "/m", "/metrics", observability.otel.prometheus_path),
       GW_KEY("observability.otel.sampling_ratio", "0.25", "0.250000", "1.000000", observability.otel.sampling_ratio),
@@ -275,7 +278,7 @@ TEST(EveryKey, LandsInItsOwnMemberAndNowhereElse) {
 
 TEST(EveryKey, KeepsItsDefaultWhenNull) {
   for (const KeyCase& key : all_cases()) {
-    const bool list = key.path.ends_with("denylist");
+    const bool list = key.path.ends_with("denylist") || key.path.ends_with("semconv");
     EXPECT_EQ(key.get(parsed(yaml_of(key.path, "null"))), list ? "" : key.standard) << key.path;
     EXPECT_EQ(key.get(parsed(yaml_of(key.path, "~"))), list ? "" : key.standard) << key.path;
   }

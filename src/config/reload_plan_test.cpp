@@ -116,6 +116,8 @@ TEST(ReloadPlan, KnowsOfEveryKeyWhetherItCanBeApplied) {
                       "observability.otel.service_name",
                       "observability.otel.traces_enabled",
                       "observability.otel.metrics_enabled",
+                      "observability.otel.logs_enabled",
+                      "observability.otel.semconv",
                       "observability.otel.prometheus_enabled",
                       "observability.otel.prometheus_path",
                       "observability.otel.sampling_ratio",

@@ -231,6 +231,8 @@ constexpr std::array kOtel{
     field<&OtelConfig::service_name>("service_name"),
     field<&OtelConfig::traces_enabled>("traces_enabled"),
     field<&OtelConfig::metrics_enabled>("metrics_enabled"),
+    field<&OtelConfig::logs_enabled>("logs_enabled"),
+    field<&OtelConfig::semconv>("semconv"),
     field<&OtelConfig::prometheus_enabled>("prometheus_enabled"),
     field<&OtelConfig::prometheus_path>("prometheus_path"),
     field<&OtelConfig::sampling_ratio>("sampling_ratio"),

@@ -124,6 +124,17 @@ void check_prometheus_path(const OtelConfig& otel, Faults& out) {
       out.add("observability.otel.prometheus_path must not overlap with " + std::string(taken) + got);
 }
 
+/// The contract's names are always sent: others come beside them.
+void check_semconv(const OtelConfig& otel, Faults& out) {
+  bool own = false;
+  for (const std::string& name : otel.semconv) {
+    own |= trim(name) == "ongoingai";
+    if (trim(name) != "ongoingai" && trim(name) != "genai")
+      out.add("observability.otel.semconv must be a list of ongoingai, genai (got " + quoted(name) + ")");
+  }
+  if (!own) out.add("observability.otel.semconv must hold ongoingai, beside which genai is sent");
+}
+
 void check_otel(const Config& c, Faults& out) {
   const OtelConfig& otel = c.observability.otel;
   if (!otel.enabled) return;
@@ -131,9 +142,10 @@ void check_otel(const Config& c, Faults& out) {
     out.add("observability.otel.endpoint is required when observability.otel.enabled=true");
   if (blank(otel.service_name))
     out.add("observability.otel.service_name is required when observability.otel.enabled=true");
-  if (!otel.traces_enabled && !otel.metrics_enabled && !otel.prometheus_enabled)
+  if (!otel.traces_enabled && !otel.metrics_enabled && !otel.logs_enabled && !otel.prometheus_enabled)
     out.add("observability.otel requires traces_enabled, metrics_enabled, and/or prometheus_enabled when enabled");
-  if (otel.sampling_ratio < 0 || otel.sampling_ratio > 1)
+  check_semconv(otel, out);
+  if (!(otel.sampling_ratio >= 0 && otel.sampling_ratio <= 1))
     out.add(fmt::format("observability.otel.sampling_ratio must be between 0 and 1 (got {:.6f})", otel.sampling_ratio));
   if (otel.export_timeout_ms <= 0)
     out.add(fmt::format("observability.otel.export_timeout_ms must be > 0 (got {})", otel.export_timeout_ms));

@@ -213,7 +213,15 @@ TEST(Telemetry, NeedsWhatTheContractSays) {
             "observability.otel.sampling_ratio must be between 0 and 1 (got 1.500000)");
   EXPECT_EQ(otel([](OtelConfig& o) { o.sampling_ratio = -0.1; }),
             "observability.otel.sampling_ratio must be between 0 and 1 (got -0.100000)");
-  EXPECT_EQ(otel([](OtelConfig& o) { o.sampling_ratio = std::nan(""); }), kNone);
+  EXPECT_EQ(otel([](OtelConfig& o) { o.sampling_ratio = std::nan(""); }),
+            "observability.otel.sampling_ratio must be between 0 and 1 (got nan)");
+  EXPECT_EQ(otel([](OtelConfig& o) { o.traces_enabled = o.metrics_enabled = !(o.logs_enabled = true); }), kNone);
+  EXPECT_EQ(otel([](OtelConfig& o) { o.semconv = {"ongoingai", " genai "}; }), kNone);
+  EXPECT_EQ(otel([](OtelConfig& o) { o.semconv = {"ongoingai", "gen_ai"}; }),
+            "observability.otel.semconv must be a list of ongoingai, genai (got \"gen_ai\")");
+  for (const std::vector<std::string>& without : {std::vector<std::string>{}, {"genai"}})
+    EXPECT_EQ(otel([&](OtelConfig& o) { o.semconv = without; }),
+              "observability.otel.semconv must hold ongoingai, beside which genai is sent");
   EXPECT_EQ(otel([](OtelConfig& o) { o.export_timeout_ms = 0; }),
             "observability.otel.export_timeout_ms must be > 0 (got 0)");
   EXPECT_EQ(otel([](OtelConfig& o) { o.metric_export_interval_ms = -3; }),

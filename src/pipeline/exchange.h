@@ -18,6 +18,7 @@
 #include "limits/limiter.h"
 #include "model/exchange_record.h"
 #include "net/task.h"
+#include "pipeline/genai_call.h"
 #include "pipeline/held_body.h"
 #include "pipeline/local_answer.h"
 #include "pipeline/websocket_messages.h"
@@ -174,6 +175,9 @@ class Exchange final : private proxy::RelayObserver {
 
   // exchange_metrics.cpp: what is counted, where somebody asks for that.
   void count_exchange(const ExchangeRecord& record, bool dropped);
+  void note_genai(const ExchangeRecord& record);
+  void fill_genai(const ExchangeRecord& record, const GenAiCall& call, telemetry::GenAiHead& head,
+                  telemetry::GenAiTexts& texts) const;
   void count_request(int status, std::int64_t now_ns);
   void begin_upstream_call();
   void count_upstream_call();

@@ -251,6 +251,7 @@ bool Exchange::publish(const ExchangeRecord& r, std::int64_t now_ns) {
   ring_refusals_ = 0;
   note_unpriced(r);
   count_exchange(r, dropped);
+  if (worker_.genai.any() || services_.genai_metrics) note_genai(r);
   if (worker_.log.takes(telemetry::LogLevel::debug)) log_recorded(r);
   return true;
 }

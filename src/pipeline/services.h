@@ -14,6 +14,7 @@
 #include "net/resolver.h"
 #include "pipeline/background_answers.h"
 #include "pipeline/commit_signal.h"
+#include "pipeline/genai_metrics.h"
 #include "pipeline/key_book.h"
 #include "pipeline/query_pool.h"
 #include "pipeline/request_metrics.h"
@@ -67,8 +68,9 @@ struct Services {
   provider::TokenizerSet tokenizers;
   net::Resolver* resolver = nullptr;
   QueryPool* queries = nullptr;
-  std::unique_ptr<RequestMetrics> metrics;  ///< null: nobody asks for them
-  std::string metrics_path;                 ///< where Prometheus scrapes; empty: nowhere
+  std::unique_ptr<RequestMetrics> metrics;      ///< null: nobody asks for them
+  std::unique_ptr<GenAiMetrics> genai_metrics;  ///< likewise
+  std::string metrics_path;                     ///< where Prometheus scrapes; empty: nowhere
   /// An answer that reads no traces, made without asking the store; for when that does not answer. Any thread.
   std::function<api::ApiResponse(const api::ApiRequest&)> status_without_store;
 

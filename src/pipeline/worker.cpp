@@ -8,7 +8,7 @@
 namespace gw::pipeline {
 
 Worker::Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd listener, trace::TraceRing& ring,
-               telemetry::LogLane& log, std::size_t number, telemetry::SpanLane* spans)
+               telemetry::LogLane& log, std::size_t number, telemetry::SpanLane* spans, telemetry::GenAiLanes genai)
     : loop_(std::move(loop)),
       read_buffer_(new char[proxy::RelayScratch::kReadSize]),
       context_{.services = services,
@@ -16,6 +16,7 @@ Worker::Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd lis
                .ring = ring,
                .log = log,
                .spans = spans,
+               .genai = genai,
                .scratch = {.read = read_buffer_.get(), .head = {}},
                .current = {},
                .request_headers = {},

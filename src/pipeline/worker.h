@@ -18,6 +18,7 @@
 #include "provider/usage_estimate.h"
 #include "provider/usage_reader.h"
 #include "proxy/relay.h"
+#include "telemetry/genai_lane.h"
 #include "telemetry/log.h"
 #include "trace/trace_ring.h"
 
@@ -65,6 +66,7 @@ struct WorkerContext {
   trace::TraceRing& ring;
   telemetry::LogLane& log;
   telemetry::SpanLane* spans = nullptr;  ///< null: traces are off
+  telemetry::GenAiLanes genai{};
   proxy::RelayScratch scratch;
   std::shared_ptr<WorkerSnapshot> current;                    ///< what the next exchange begins with
   std::vector<HeaderView> request_headers, response_headers;  ///< of the trace being offered
@@ -111,7 +113,8 @@ struct WorkerFigures {
 class Worker {
  public:
   Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd listener, trace::TraceRing& ring,
-         telemetry::LogLane& log, std::size_t number = 0, telemetry::SpanLane* spans = nullptr);
+         telemetry::LogLane& log, std::size_t number = 0, telemetry::SpanLane* spans = nullptr,
+         telemetry::GenAiLanes genai = {});
   ~Worker();
 
   /// Runs on the calling thread until the worker is drained or stopped.

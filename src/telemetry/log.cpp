@@ -194,6 +194,11 @@ LogLane& LogWriter::add_lane() { return core_->add_lane(core_->options.lane_byte
 
 void LogWriter::set(const LogSettings& settings) { core_->set(settings); }
 
+void LogWriter::set_tap(std::function<void(std::string_view)> tap) {
+  const std::lock_guard lock(core_->mutex);
+  core_->tap = std::move(tap);
+}
+
 LogLine LogWriter::line(LogLevel level, std::string_view msg) {
   if (!core_->takes(level)) return {};
   std::unique_lock lock(control_mutex_);

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <mutex>
@@ -150,6 +151,10 @@ class LogWriter {
   LogWriter& operator=(const LogWriter&) = delete;
 
   void set(const LogSettings& settings);
+
+  /// `tap` gets all lines as JSON, whole ones, before they are written; on the thread "log" and never for long. An
+  /// empty one ends that: none is called when this returns.
+  void set_tap(std::function<void(std::string_view lines)> tap);
 
   /// A lane for one producing thread. It stays for good: make one per long-lived thread, not per task.
   LogLane& add_lane();

@@ -94,9 +94,12 @@ bool LogCore::collect() {
   const bool text = format.load(std::memory_order_relaxed) == LogFormat::text;
   {
     std::lock_guard lock(mutex);
+    std::string& lines = text ? taken_ : batch_;
+    const std::size_t first = lines.size();
     for (std::size_t taken = 0; visited < lanes.size() && taken < kBatchBytes; ++visited)
-      taken += lanes[next_lane_++ % lanes.size()]->ring_.pop_all(text ? taken_ : batch_);
+      taken += lanes[next_lane_++ % lanes.size()]->ring_.pop_all(lines);
     more_ = visited < lanes.size();
+    if (tap && lines.size() > first) tap(std::string_view(lines).substr(first));
   }
   if (text) append_text_lines(batch_, taken_);
   taken_.clear();

@@ -3,9 +3,11 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -55,9 +57,10 @@ struct LogCore {
   std::atomic<bool> abandoned{false};  ///< end now
   std::atomic<bool> closed{false};     ///< lines are no longer taken
 
-  std::mutex mutex;  ///< guards lanes, flush_done and exited; never taken on the way of a line
+  std::mutex mutex;  ///< guards lanes, tap, flush_done and exited; never taken on the way of a line
   std::condition_variable changed;
   std::vector<std::unique_ptr<LogLane>> lanes;
+  std::function<void(std::string_view)> tap;  ///< may be empty
   std::uint64_t flush_done = 0;
   bool exited = false;
 

@@ -645,5 +645,26 @@ TEST(LogRing, KeepsBytesAcrossItsEndForEveryLineLength) {
   }
 }
 
+TEST(LogTap, GetsWholeLinesAsJsonWhateverFormIsWritten) {
+  for (const LogFormat format : {LogFormat::json, LogFormat::text}) {
+    Pipe pipe;
+    LogWriter log({.fd = pipe.write.get(), .clock = kFixed, .settings = {.format = format}});
+    std::string seen;
+    log.set_tap([&](std::string_view lines) { seen.append(lines); });
+    log.info("first").field("n", 1);
+    log.add_lane().info("second");
+    ASSERT_TRUE(log.flush(kLong));
+    log.set_tap({});
+    log.info("third");
+    ASSERT_TRUE(log.flush(kLong));
+    EXPECT_TRUE(seen.ends_with("}\n"));
+    EXPECT_EQ(std::count(seen.begin(), seen.end(), '\n'), 2);
+    EXPECT_NE(seen.find(R"("level":"INFO","msg":"first","n":1})"), std::string::npos) << seen;
+    EXPECT_NE(seen.find(R"("level":"INFO","msg":"second"})"), std::string::npos) << seen;
+    EXPECT_EQ(seen.find("third"), std::string::npos) << "the tap is gone";
+    EXPECT_NE(read_available(pipe.read.get()).find("third"), std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace gw::telemetry

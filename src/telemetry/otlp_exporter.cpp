@@ -7,10 +7,9 @@
 #include <unistd.h>
 
 #include <bit>
-#include <protozero/exception.hpp>
-#include <protozero/pbf_reader.hpp>
 
 #include "base/random.h"
+#include "telemetry/otlp_answer.h"
 #include "telemetry/otlp_metrics.h"
 
 namespace gw::telemetry::otlp {
@@ -19,23 +18,6 @@ namespace {
 constexpr std::int64_t kMs = 1'000'000;
 constexpr std::size_t kMostBatchBytes = std::size_t{2} << 20;
 constexpr std::size_t kLeastLane = 64 * 1024;
-
-/// What the receiver says it did not take of a request that it took; garbage says nothing.
-std::uint64_t rejected_items(std::string_view answer) {
-  try {
-    protozero::pbf_reader response(answer.data(), answer.size());
-    while (response.next(1)) {
-      protozero::pbf_reader partial = response.get_message();
-      while (partial.next(1)) {
-        const std::int64_t n = partial.get_int64();
-        return n > 0 ? static_cast<std::uint64_t>(n) : 0;
-      }
-    }
-  } catch (const protozero::exception&) {
-    return 0;
-  }
-  return 0;
-}
 
 void add(std::atomic<std::uint64_t>& counter, std::uint64_t n) {
   counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);  // one writer
@@ -46,19 +28,51 @@ void add(std::atomic<std::uint64_t>& counter, std::uint64_t n) {
 Exporter::Exporter(Settings settings, SpanOptions spans, std::size_t producers, ExporterHooks hooks)
     : settings_(std::move(settings)),
       hooks_(std::move(hooks)),
-      encoder_(std::move(spans)),
+      encoder_(spans),
+      genai_(spans.resource, spans.scrub, spans.most_value_bytes),
+      logs_(spans.resource, spans.scrub, spans.most_value_bytes),
       lane_bytes_(std::bit_floor(std::max(kLeastLane, settings_.queue_bytes / std::max<std::size_t>(1, producers)))),
-      wake_bytes_(lane_bytes_ / 4),
       channels_(),
       wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   for (Channel& c : channels_) c.retry = RetryClock(hooks_.retry);
+  queue(Signal::traces).delay_ms = settings_.span_delay_ms;
+  queue(Signal::traces).batch = settings_.span_batch;
+  Queue& logs = queue(Signal::logs);
+  logs.delay_ms = settings_.log_delay_ms;
+  logs.batch = settings_.log_batch;
+  if (!settings_.of(Signal::logs).enabled) return;
+  const std::size_t bytes = std::bit_floor(std::max(kLeastLane, settings_.log_queue_bytes));
+  log_queue_ = std::make_unique<LogQueue>(bytes, bytes / 4, [this, &logs] { wake(logs); });
+  logs.sources.push_back({&log_queue_->ring(), bytes / 4, [this](std::string_view line) { logs_.add(line); }});
 }
 
 Exporter::~Exporter() { stop(hooks_.clock.mono_ns()); }
 
 SpanLane& Exporter::add_lane() {
-  lanes_.push_back(std::make_unique<SpanLane>(lane_bytes_, settings_.sampling_ratio, wake_bytes_, [this] { wake(); }));
+  Queue& spans = queue(Signal::traces);
+  const std::size_t wake_bytes = lane_bytes_ / 4;
+  lanes_.push_back(
+      std::make_unique<SpanLane>(lane_bytes_, settings_.sampling_ratio, wake_bytes, [this, &spans] { wake(spans); }));
+  spans.sources.push_back(
+      {&lanes_.back()->ring(), wake_bytes, [this](std::string_view record) { encoder_.add(SpanRecord(record)); }});
   return *lanes_.back();
+}
+
+GenAiLane& Exporter::add_genai_lane(Signal signal) {
+  Queue& q = queue(signal);
+  const std::size_t wake_bytes = lane_bytes_ / 4;
+  auto& lanes = genai_lanes_[static_cast<std::size_t>(signal)];
+  lanes.push_back(std::make_unique<GenAiLane>(lane_bytes_, wake_bytes, [this, &q] { wake(q); }));
+  std::function<void(std::string_view)> encode = [this](std::string_view record) {
+    genai_.add_span(GenAiRecord(record));
+  };
+  if (signal == Signal::logs)
+    encode = [this](std::string_view record) {
+      logs_.add_record(genai_.details(GenAiRecord(record)));
+      if (const std::string failed = genai_.exception(GenAiRecord(record)); !failed.empty()) logs_.add_record(failed);
+    };
+  q.sources.push_back({&lanes.back()->ring(), wake_bytes, std::move(encode)});
+  return *lanes.back();
 }
 
 void Exporter::start() {
@@ -74,15 +88,16 @@ bool Exporter::stop(std::int64_t deadline_ns) {
   if (!thread_.joinable()) return true;
   if (hooks_.abort_at) hooks_.abort_at(deadline_ns);
   stop_at_ns_.store(std::max<std::int64_t>(1, deadline_ns));
-  woken_ = false;
-  wake();
+  Queue& any = queues_.front();
+  any.woken = false;
+  wake(any);
   thread_.join();
   return all_taken_;
 }
 
 /// Any thread. A system call only when the exporter may rest.
-void Exporter::wake() {
-  if (woken_.load(std::memory_order_relaxed) || woken_.exchange(true)) return;
+void Exporter::wake(Queue& queue) {
+  if (queue.woken.load(std::memory_order_relaxed) || queue.woken.exchange(true)) return;
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto n = ::write(wake_fd_.get(), &one, sizeof one);
 }
@@ -98,39 +113,42 @@ void Exporter::rest(std::int64_t until_ns) {
 
 void Exporter::run() {
   const std::int64_t began = hooks_.clock.mono_ns();
-  spans_due_ns_ = began + settings_.span_delay_ms * kMs;
+  for (Queue& q : queues_) q.due_ns = began + q.delay_ms * kMs;
   metrics_due_ns_ = began + settings_.metric_interval_ms * kMs;
   while (stop_at_ns_.load() == 0) {
     const std::int64_t now = hooks_.clock.mono_ns();
-    const std::int64_t metrics = settings_.of(Signal::metrics).enabled ? export_metrics(now) : now + 60'000 * kMs;
-    if (stop_at_ns_.load() != 0) break;
-    const std::int64_t spans = settings_.of(Signal::traces).enabled ? export_spans(now) : now + 60'000 * kMs;
-    look_at_drops();
-    rest(std::min(metrics, spans));
+    std::int64_t next = now + 60'000 * kMs;
+    if (settings_.of(Signal::metrics).enabled) next = std::min(next, export_metrics(now));
+    for (const Signal signal : {Signal::traces, Signal::logs})
+      if (settings_.of(signal).enabled && stop_at_ns_.load() == 0) next = std::min(next, export_queue(signal, now));
+    for (const Signal signal : {Signal::traces, Signal::logs}) look_at_drops(signal, dropped_before(signal));
+    rest(next);
   }
   last_flush();
 }
 
 /// When to look again.
-std::int64_t Exporter::export_spans(std::int64_t now_ns) {
-  Channel& c = channel(Signal::traces);
-  if (now_ns < c.retry.not_before_ns()) return c.retry.not_before_ns();  // woken_ stays: producers need not wake us
-  if (c.body.empty() && now_ns < spans_due_ns_ && !lanes_hold_batch()) {
-    woken_ = false;
-    return lanes_hold_batch() ? now_ns : spans_due_ns_;
+std::int64_t Exporter::export_queue(Signal signal, std::int64_t now_ns) {
+  Channel& c = channel(signal);
+  Queue& q = queue(signal);
+  if (now_ns < c.retry.not_before_ns()) return c.retry.not_before_ns();  // q.woken stays: producers need not wake us
+  if (c.body.empty() && now_ns < q.due_ns && !q.holds_batch()) {
+    q.woken = false;
+    return q.holds_batch() ? now_ns : q.due_ns;
   }
-  if (!c.body.empty() && !attempt(Signal::traces, false)) return c.retry.not_before_ns();
+  // After one that was given up the next waits as well.
+  if (!c.body.empty() && (!attempt(signal, false) || c.retry.not_before_ns() > now_ns)) return c.retry.not_before_ns();
   // What came in while a request was on its way waits for company, unless that is together already; metrics have their
   // turn in between.
   do {
-    if (!take_spans()) break;
-    if (!attempt(Signal::traces, false) || c.retry.not_before_ns() != 0) return c.retry.not_before_ns();
+    if (!take_queued(signal)) break;
+    if (!attempt(signal, false) || c.retry.not_before_ns() > now_ns) return c.retry.not_before_ns();
     if (settings_.of(Signal::metrics).enabled && hooks_.clock.mono_ns() >= metrics_due_ns_)
       return hooks_.clock.mono_ns();
-  } while (stop_at_ns_.load(std::memory_order_relaxed) == 0 && lanes_hold_batch());
-  spans_due_ns_ = hooks_.clock.mono_ns() + settings_.span_delay_ms * kMs;
-  woken_ = false;
-  return lanes_hold_batch() ? now_ns : spans_due_ns_;
+  } while (stop_at_ns_.load(std::memory_order_relaxed) == 0 && q.holds_batch());
+  q.due_ns = hooks_.clock.mono_ns() + q.delay_ms * kMs;
+  q.woken = false;
+  return q.holds_batch() ? now_ns : q.due_ns;
 }
 
 std::int64_t Exporter::export_metrics(std::int64_t now_ns) {
@@ -150,57 +168,80 @@ void Exporter::last_flush() {
     take_metrics();
     if (Channel& c = channel(Signal::metrics); !c.body.empty() && !attempt(Signal::metrics, true)) {
       all_taken_ = false;
-      drop(Signal::metrics, c.items, {});
+      drop(Signal::metrics, c.items, c.last_error);
     }
   }
-  if (!settings_.of(Signal::traces).enabled) return;
-  Channel& c = channel(Signal::traces);
-  for (bool away = false; !c.body.empty() || take_spans();) {
-    if (!away && attempt(Signal::traces, true)) continue;
+  for (const Signal signal : {Signal::traces, Signal::logs})
+    if (settings_.of(signal).enabled) flush_queue(signal);
+}
+
+void Exporter::flush_queue(Signal signal) {
+  Channel& c = channel(signal);
+  for (bool away = false; !c.body.empty() || take_queued(signal);) {
+    if (!away && attempt(signal, true)) continue;
     away = true;
     all_taken_ = false;
-    drop(Signal::traces, c.items, {});
+    drop(signal, c.items, c.last_error);
     c.body.clear();
   }
 }
 
 /// Enough waits for a request of its own.
-bool Exporter::lanes_hold_batch() {
-  for (const auto& lane : lanes_)
-    if (lane->queued_bytes() > wake_bytes_) return true;
-  return false;
+bool Exporter::Queue::holds_batch() const {
+  return std::any_of(sources.begin(), sources.end(), [](const Source& s) { return s.ring->used() > s.wake_bytes; });
 }
 
-void Exporter::look_at_drops() {
-  constexpr std::int64_t kSayAgainNs = 60'000 * kMs;
+/// Records that found no room.
+std::uint64_t Exporter::dropped_before(Signal signal) const {
   std::uint64_t dropped = 0;
-  for (const auto& lane : lanes_) dropped += lane->dropped();
-  const std::int64_t now = hooks_.clock.mono_ns();
-  if (dropped == told_dropped_ || (told_at_ns_ != 0 && now - told_at_ns_ < kSayAgainNs)) return;
-  if (hooks_.overflowed) hooks_.overflowed(dropped - told_dropped_);
-  told_dropped_ = dropped;
-  told_at_ns_ = now;
+  if (signal == Signal::traces)
+    for (const auto& lane : lanes_) dropped += lane->dropped();
+  else if (log_queue_)
+    dropped = log_queue_->dropped();
+  for (const auto& lane : genai_lanes_[static_cast<std::size_t>(signal)]) dropped += lane->dropped();
+  return dropped;
 }
 
-/// The next request, of at most a batch and of every lane in turn. False: no span waits.
-bool Exporter::take_spans() {
+void Exporter::look_at_drops(Signal signal, std::uint64_t dropped) {
+  constexpr std::int64_t kSayAgainNs = 60'000 * kMs;
+  Queue& q = queue(signal);
+  const std::int64_t now = hooks_.clock.mono_ns();
+  if (dropped == q.told_dropped || (q.told_at_ns != 0 && now - q.told_at_ns < kSayAgainNs)) return;
+  if (hooks_.overflowed) hooks_.overflowed(signal, dropped - q.told_dropped);
+  q.told_dropped = dropped;
+  q.told_at_ns = now;
+}
+
+std::size_t Exporter::items_of(Signal signal) const {
+  return signal == Signal::traces ? encoder_.spans() + genai_.spans() : logs_.records();
+}
+std::size_t Exporter::bytes_of(Signal signal) const {
+  return signal == Signal::traces ? encoder_.bytes() + genai_.bytes() : logs_.bytes();
+}
+std::string Exporter::encoded(Signal signal) {
+  return signal == Signal::traces ? encoder_.take() + genai_.take_spans() : logs_.take();
+}
+
+/// The next request, of at most a batch and of every ring in turn. False: nothing waits.
+bool Exporter::take_queued(Signal signal) {
+  Queue& q = queue(signal);
   for (std::size_t empty = 0;
-       empty < lanes_.size() && encoder_.spans() < settings_.span_batch && encoder_.bytes() < kMostBatchBytes;) {
-    RecordRing& ring = lanes_[next_lane_]->ring();
-    const std::string_view record = ring.front();
+       empty < q.sources.size() && items_of(signal) < q.batch && bytes_of(signal) < kMostBatchBytes;) {
+    const Source& source = q.sources[q.next];
+    const std::string_view record = source.ring->front();
     if (record.data() == nullptr) {
       ++empty;
-      next_lane_ = (next_lane_ + 1) % lanes_.size();
+      q.next = (q.next + 1) % q.sources.size();
       continue;
     }
     empty = 0;
-    encoder_.add(SpanRecord(record));
-    ring.pop();
+    source.encode(record);
+    source.ring->pop();
   }
-  Channel& c = channel(Signal::traces);
-  c.items = encoder_.spans();
+  Channel& c = channel(signal);
+  c.items = items_of(signal);
   if (c.items == 0) return false;
-  c.body = outgoing(Signal::traces, encoder_.take());
+  c.body = outgoing(signal, encoded(signal));
   c.retry.begin_request();
   return true;
 }
@@ -227,14 +268,15 @@ bool Exporter::attempt(Signal signal, bool last) {
   if (last) timeout_ms = std::min(timeout_ms, (stop_at_ns_.load() - began) / kMs);
   const PostResult r = hooks_.post(to, c.body, timeout_ms);
   if (r.delivery == Delivery::taken) {
-    const std::uint64_t rejected = to.json ? 0 : std::min(rejected_items(r.answer), c.items);
+    const Rejected answer = read_rejected(signal, to.json, r.answer);
+    const std::uint64_t rejected = std::min(answer.items, c.items);
     add(c.requests, 1);
     add(c.sent, c.items - rejected);
     c.last_taken_ns.store(hooks_.clock.wall_ns(), std::memory_order_relaxed);
     c.body.clear();
     c.retry.taken();
     if (rejected > 0)
-      drop(signal, rejected, "the receiver rejected a part");
+      drop(signal, rejected, "the receiver rejected a part" + (answer.why.empty() ? "" : ": " + answer.why));
     else if (c.failing && hooks_.works_again)
       hooks_.works_again(signal, c.dropped_since);
     if (rejected == 0) {
@@ -244,6 +286,7 @@ bool Exporter::attempt(Signal signal, bool last) {
     return true;
   }
   add(c.failures, 1);
+  c.last_error = r.error;
   if (r.delivery == Delivery::refused) {
     if (last) all_taken_ = false;
     drop(signal, c.items, r.error);
@@ -279,8 +322,13 @@ ExporterStats Exporter::stats() const {
                       .dropped = c.dropped.load(std::memory_order_relaxed),
                       .last_taken_ns = c.last_taken_ns.load(std::memory_order_relaxed)};
   }
+  out.log_queue_dropped = dropped_before(Signal::logs);
+  out.queue_dropped = dropped_before(Signal::traces);
   for (const auto& lane : lanes_) {
-    out.queue_dropped += lane->dropped();
+    out.queue_bytes += lane->queued_bytes();
+    out.queue_capacity += lane->ring().capacity();
+  }
+  for (const auto& lane : genai_lanes_[static_cast<std::size_t>(Signal::traces)]) {
     out.queue_bytes += lane->queued_bytes();
     out.queue_capacity += lane->ring().capacity();
   }

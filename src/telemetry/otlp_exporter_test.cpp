@@ -73,6 +73,10 @@ class OtlpExporterTest : public testing::Test {
     d.json = true;
     return d;
   }
+  void with_logs() {
+    settings_.of(Signal::logs) = destination("http://c/v1/logs");
+    settings_.log_delay_ms = 5;
+  }
   void with_metrics() { settings_.of(Signal::metrics) = destination("http://c/v1/metrics"); }
 
   Exporter& make() {
@@ -92,7 +96,7 @@ class OtlpExporterTest : public testing::Test {
     hooks.failing = [this](Signal, const std::string& error, std::uint64_t dropped) {
       said_.push_back("fails: " + error + " " + std::to_string(dropped));
     };
-    hooks.overflowed = [this](std::uint64_t records) { overflowed_ += records; };
+    hooks.overflowed = [this](Signal, std::uint64_t records) { overflowed_ += records; };
     hooks.works_again = [this](Signal, std::uint64_t dropped) { said_.push_back("works " + std::to_string(dropped)); };
     hooks.retry = {.first_ns = kMs, .most_ns = 2 * kMs, .total_ns = retry_total_ns_};
     exporter_ = std::make_unique<Exporter>(settings_, SpanOptions{}, 1, std::move(hooks));
@@ -105,6 +109,15 @@ class OtlpExporterTest : public testing::Test {
     head.kind = RecordKind::write;
     head.batch_size = batch_size;
     lane_->push(head, {});
+  }
+  void log(int n = 1) {
+    for (; n > 0; --n)
+      exporter_->log_queue()->take("{\"time\":\"2026-02-12T02:00:01Z\",\"level\":\"WARN\",\"msg\":\"m\"}\n");
+  }
+  static std::size_t logs_in(const Receiver::Got& got) {
+    std::size_t n = 0;
+    while (at(got.body, "/resourceLogs/0/scopeLogs/0/logRecords/" + std::to_string(n)) != "absent") ++n;
+    return n;
   }
   static std::size_t spans_in(const Receiver::Got& got) { return spans_of(got.body).size(); }
   bool stop(std::int64_t ns = 60 * kSecond) { return exporter_->stop(mono_now_ns() + ns); }
@@ -209,6 +222,70 @@ TEST_F(OtlpExporterTest, WhileTheReceiverHangsTheQueueFillsAndTheRestIsDroppedAn
   EXPECT_EQ(overflowed_, s.queue_dropped);
 }
 
+TEST_F(OtlpExporterTest, LogRecordsGoOutInRequestsOfABatchAtMost) {
+  with_logs();
+  settings_.log_batch = 3;
+  make();
+  log(7);
+  exporter_->start();
+  const auto got = receiver_.requests(3);
+  EXPECT_EQ(got[0].url, "http://c/v1/logs");
+  EXPECT_EQ(logs_in(got[0]), 3U);
+  EXPECT_EQ(logs_in(got[0]) + logs_in(got[1]) + logs_in(got[2]), 7U);
+  EXPECT_TRUE(stop());
+  EXPECT_EQ(exporter_->stats().signals[2].sent, 7U);
+}
+
+TEST_F(OtlpExporterTest, WithoutLogsNothingTakesLines) {
+  make();
+  EXPECT_EQ(exporter_->log_queue(), nullptr);
+}
+
+TEST_F(OtlpExporterTest, LogRecordsGoOutBesideSpansThatAreNotTaken) {
+  with_logs();
+  make();
+  receiver_.script({{.delivery = Delivery::again, .error = "busy", .retry_after_ms = 3'600'000}});
+  push();
+  exporter_->start();
+  receiver_.requests(1);
+  log();
+  const auto got = receiver_.requests(2);
+  EXPECT_EQ(got[1].url, "http://c/v1/logs");
+  log();
+  receiver_.requests(3);
+  EXPECT_TRUE(stop()) << "at the end a span is tried once more";
+}
+
+TEST_F(OtlpExporterTest, LinesThatFindNoRoomAreDroppedAndCounted) {
+  with_logs();
+  settings_.log_queue_bytes = 64 * 1024;
+  make();
+  receiver_.hold(true);
+  log();
+  exporter_->start();
+  receiver_.requests(1);
+  log(5'000);
+  const std::uint64_t dropped = exporter_->stats().log_queue_dropped;
+  EXPECT_GT(dropped, 3'000U);
+  receiver_.hold(false);
+  EXPECT_TRUE(stop());
+  EXPECT_EQ(exporter_->stats().signals[2].sent + dropped, 5'001U);
+  EXPECT_EQ(overflowed_, dropped);
+}
+
+TEST_F(OtlpExporterTest, TheEndSendsEveryLogRecord) {
+  with_logs();
+  settings_.log_delay_ms = settings_.span_delay_ms = 3'600'000;
+  make();
+  push();
+  log(3);
+  exporter_->start();
+  EXPECT_TRUE(stop());
+  const auto got = receiver_.requests(2);
+  EXPECT_EQ(got[0].url, "http://c/v1/traces");
+  EXPECT_EQ(logs_in(got[1]), 3U);
+}
+
 TEST_F(OtlpExporterTest, APartThatTheReceiverRejectsCountsAsDropped) {
   settings_.of(Signal::traces).json = false;
   make();
@@ -222,6 +299,39 @@ TEST_F(OtlpExporterTest, APartThatTheReceiverRejectsCountsAsDropped) {
   EXPECT_TRUE(stop());
   EXPECT_EQ(exporter_->stats().signals[0].sent, 2U);
   EXPECT_EQ(exporter_->stats().signals[0].dropped, 2U);
+}
+
+TEST_F(OtlpExporterTest, APartThatTheReceiverRejectsInJsonIsToldInItsWords) {
+  make();
+  receiver_.script({{.delivery = Delivery::taken,
+                     .answer = R"({"partialSuccess":{"rejectedSpans":"1","errorMessage":"too old"}})"}});
+  for (int i = 0; i < 3; ++i) push();
+  exporter_->start();
+  receiver_.requests(1);
+  EXPECT_TRUE(stop());
+  EXPECT_EQ(exporter_->stats().signals[0].sent, 2U);
+  EXPECT_EQ(exporter_->stats().signals[0].dropped, 1U);
+  EXPECT_EQ(said_, (std::vector<std::string>{"fails: the receiver rejected a part: too old 1"}));
+}
+
+TEST_F(OtlpExporterTest, AfterARequestThatWasGivenUpTheNextOneWaitsAsLongAsTheReceiverAskedFor) {
+  retry_total_ns_ = 60 * kSecond;
+  settings_.span_batch = 1;
+  with_logs();
+  settings_.log_delay_ms = 3'600'000;
+  settings_.log_queue_bytes = 64 * 1024;
+  make();
+  receiver_.script({{.delivery = Delivery::again, .error = "busy"},
+                    {.delivery = Delivery::again, .error = "busy", .retry_after_ms = 3'600'000}});
+  push(1);
+  push(2);
+  exporter_->start();
+  receiver_.requests(2);
+  log(300);  // enough for a request of its own, by the same thread
+  const auto got = receiver_.requests(3);
+  EXPECT_EQ(got[2].url, "http://c/v1/logs");
+  EXPECT_EQ(exporter_->stats().signals[0].dropped, 1U);
+  EXPECT_TRUE(stop()) << "only the end does not wait";
 }
 
 TEST_F(OtlpExporterTest, MetricsGoOutAtTheirIntervalAndALaterSnapshotTakesTheirPlace) {
@@ -262,6 +372,7 @@ TEST_F(OtlpExporterTest, TheEndGivesUpOnAReceiverThatIsAway) {
   EXPECT_FALSE(stop());
   EXPECT_EQ(receiver_.requests(1).size(), 1U) << "one attempt says enough";
   EXPECT_EQ(exporter_->stats().signals[0].dropped, 7U);
+  EXPECT_EQ(said_, (std::vector<std::string>{"fails: scripted 2"})) << "and why";
 }
 
 TEST(RetryClock, WaitsLongerEachTimeUpToABound) {

@@ -39,10 +39,20 @@ struct Message {
 };
 
 // The messages as opentelemetry-proto 1.x has them, as far as we write them; each after those that it holds.
-constexpr FieldOf kAnyFields[] = {{1, "stringValue", Type::text}, {3, "intValue", Type::integer}};
-constexpr Message kAny{kAnyFields};
+extern const Message kAny;  // holds lists of itself
 constexpr FieldOf kPairFields[] = {{1, "key", Type::text}, {2, "value", Type::message, &kAny}};
 constexpr Message kPair{kPairFields};
+constexpr FieldOf kArrayFields[] = {{1, "values", Type::messages, &kAny}};
+constexpr Message kArray{kArrayFields};
+constexpr FieldOf kListFields[] = {{1, "values", Type::messages, &kPair}};
+constexpr Message kList{kListFields};
+constexpr FieldOf kAnyFields[] = {{1, "stringValue", Type::text},
+                                  {2, "boolValue", Type::boolean},
+                                  {3, "intValue", Type::integer},
+                                  {4, "doubleValue", Type::real},
+                                  {5, "arrayValue", Type::message, &kArray},
+                                  {6, "kvlistValue", Type::message, &kList}};
+constexpr Message kAny{kAnyFields};
 constexpr FieldOf kResourceFields[] = {{1, "attributes", Type::messages, &kPair}};
 constexpr Message kResource{kResourceFields};
 constexpr FieldOf kScopeFields[] = {{1, "name", Type::text}, {2, "version", Type::text}};
@@ -117,6 +127,22 @@ constexpr FieldOf kResourceMetricsFields[] = {{1, "resource", Type::message, &kR
 constexpr Message kResourceMetrics{kResourceMetricsFields};
 constexpr FieldOf kMetricsFields[] = {{1, "resourceMetrics", Type::messages, &kResourceMetrics}};
 constexpr Message kMetrics{kMetricsFields};
+
+constexpr FieldOf kLogRecordFields[] = {
+    {1, "timeUnixNano", Type::fixed64},  {11, "observedTimeUnixNano", Type::fixed64},
+    {2, "severityNumber", Type::number}, {3, "severityText", Type::text},
+    {5, "body", Type::message, &kAny},   {6, "attributes", Type::messages, &kPair},
+    {8, "flags", Type::fixed32},         {9, "traceId", Type::hex},
+    {10, "spanId", Type::hex},           {12, "eventName", Type::text}};
+constexpr Message kLogRecord{kLogRecordFields};
+constexpr FieldOf kScopeLogsFields[] = {{1, "scope", Type::message, &kScope},
+                                        {2, "logRecords", Type::messages, &kLogRecord}};
+constexpr Message kScopeLogs{kScopeLogsFields};
+constexpr FieldOf kResourceLogsFields[] = {{1, "resource", Type::message, &kResource},
+                                           {2, "scopeLogs", Type::messages, &kScopeLogs}};
+constexpr Message kResourceLogs{kResourceLogsFields};
+constexpr FieldOf kLogsFields[] = {{1, "resourceLogs", Type::messages, &kResourceLogs}};
+constexpr Message kLogs{kLogsFields};
 
 void write_message(JsonWriter& w, const Message& message, protozero::data_view bytes);
 
@@ -201,7 +227,8 @@ std::string to_json(Signal signal, std::string_view protobuf) {
   std::string out;
   out.reserve(protobuf.size() * 2);
   JsonWriter w(out);
-  write_message(w, signal == Signal::traces ? kTraces : kMetrics, {protobuf.data(), protobuf.size()});
+  const Message& request = signal == Signal::traces ? kTraces : signal == Signal::metrics ? kMetrics : kLogs;
+  write_message(w, request, {protobuf.data(), protobuf.size()});
   return out;
 }
 

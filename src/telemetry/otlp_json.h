@@ -4,8 +4,12 @@
 
 namespace gw::telemetry::otlp {
 
-enum class Signal : unsigned char { traces, metrics };
-inline constexpr int kSignals = 2;
+enum class Signal : unsigned char { traces, metrics, logs };
+inline constexpr int kSignals = 3;
+/// As it is called in log lines and labels.
+constexpr std::string_view name_of(Signal s) {
+  return s == Signal::traces ? "traces" : s == Signal::metrics ? "metrics" : "logs";
+}
 
 /// An export request as protobuf in OTLP's JSON mapping: ids in hex, 64-bit integers as strings, enums as numbers.
 /// `protobuf` must be one of our own encoding; fields that are not in it are left out.

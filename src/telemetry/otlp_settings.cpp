@@ -94,7 +94,10 @@ Attributes read_pairs(std::string_view list, std::size_t* left_out = nullptr) {
 class ExporterVariables {
  public:
   ExporterVariables(const Variable& variable, Signal signal)
-      : variable_(variable), own_(signal == Signal::traces ? "TRACES_" : "METRICS_") {}
+      : variable_(variable),
+        own_(signal == Signal::traces    ? "TRACES_"
+             : signal == Signal::metrics ? "METRICS_"
+                                         : "LOGS_") {}
 
   std::string get(const std::string& name) {
     for (const std::string& full : {"OTEL_EXPORTER_OTLP_" + own_ + name, "OTEL_EXPORTER_OTLP_" + name}) {
@@ -150,8 +153,8 @@ Result<std::int64_t> read_positive(std::string_view name, std::string_view text)
 Result<void> read_destination(Destination& d, Signal signal, const Endpoint& endpoint, const SettingsInput& in,
                               const Variable& variable) {
   ExporterVariables variables(variable, signal);
-  d.url = (endpoint.tls ? "https://" : "http://") + endpoint.authority + endpoint.path +
-          (signal == Signal::traces ? "/v1/traces" : "/v1/metrics");
+  d.url = (endpoint.tls ? "https://" : "http://") + endpoint.authority + endpoint.path + "/v1/";
+  d.url += name_of(signal);
   if (const std::string own = variables.own("ENDPOINT"); !own.empty()) {
     if (!own.starts_with("http://") && !own.starts_with("https://"))
       return fail(variables.said_by + " must be an http or https URL (got " + quoted(own) + ")");
@@ -189,6 +192,18 @@ Result<void> read_count(const Variable& variable, const char* name, T& out, T le
   return {};
 }
 
+Result<void> read_log_bounds(Settings& s, const Variable& variable) {
+  std::size_t queue = 0;
+  if (auto ok = read_count<std::int64_t>(variable, "OTEL_BLRP_SCHEDULE_DELAY", s.log_delay_ms, 1, 3'600'000); !ok)
+    return ok;
+  if (auto ok = read_count<std::size_t>(variable, "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", s.log_batch, 1, 4'096); !ok)
+    return ok;
+  if (auto ok = read_count<std::size_t>(variable, "OTEL_BLRP_MAX_QUEUE_SIZE", queue, 1, 1'000'000); !ok) return ok;
+  constexpr std::size_t kQueuedLine = 512, kLeastQueue = 65'536;
+  if (queue != 0) s.log_queue_bytes = std::max(queue * kQueuedLine, kLeastQueue);
+  return {};
+}
+
 Result<void> read_bounds(Settings& s, const Variable& variable) {
   std::size_t queue = 0;
   if (auto ok = read_count<std::int64_t>(variable, "OTEL_BSP_SCHEDULE_DELAY", s.span_delay_ms, 1, 3'600'000); !ok)
@@ -220,17 +235,19 @@ Result<Settings> make_settings(const SettingsInput& in, const Variable& variable
   s.sampling_ratio = in.sampling_ratio;
   s.metric_interval_ms = in.metric_interval_ms;
   read_resource(s, in, variable);
-  if (!in.traces && !in.metrics) return s;
+  if (!in.traces && !in.metrics && !in.logs) return s;
   const auto endpoint = read_endpoint(in);
   if (!endpoint) return tl::make_unexpected(endpoint.error());
   s.shown_endpoint = endpoint->authority;
-  for (const auto& [signal, enabled] : {std::pair{Signal::traces, in.traces}, std::pair{Signal::metrics, in.metrics}}) {
+  for (const auto& [signal, enabled] : {std::pair{Signal::traces, in.traces}, std::pair{Signal::metrics, in.metrics},
+                                        std::pair{Signal::logs, in.logs}}) {
     s.of(signal).enabled = enabled;
     if (!enabled) continue;
     if (auto ok = read_destination(s.of(signal), signal, *endpoint, in, variable); !ok)
       return tl::make_unexpected(ok.error());
   }
   if (auto ok = read_bounds(s, variable); !ok) return tl::make_unexpected(ok.error());
+  if (auto ok = read_log_bounds(s, variable); !ok) return tl::make_unexpected(ok.error());
   return s;
 }
 

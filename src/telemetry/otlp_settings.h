@@ -20,7 +20,7 @@ struct SettingsInput {
   bool keep_endpoint_path = false;  ///< it came from the environment
   std::string service_name;
   std::string service_version;
-  bool traces = true, metrics = true;
+  bool traces = true, metrics = true, logs = false;
   double sampling_ratio = 1;
   std::int64_t timeout_ms = 3'000;
   std::int64_t metric_interval_ms = 10'000;
@@ -48,7 +48,10 @@ struct Settings {
   std::int64_t span_delay_ms = 5'000;    ///< how long spans wait for company
   std::size_t span_batch = 512;          ///< spans of one request
   std::size_t queue_bytes = 4'194'304;   ///< of records that wait, all workers together
-  std::size_t most_value_bytes = 2'048;  ///< of a span's attribute
+  std::size_t most_value_bytes = 2'048;  ///< of an attribute
+  std::int64_t log_delay_ms = 1'000;     ///< the same of log records
+  std::size_t log_batch = 512;
+  std::size_t log_queue_bytes = 1'048'576;
 
   Destination& of(Signal s) { return destinations[static_cast<std::size_t>(s)]; }
   const Destination& of(Signal s) const { return destinations[static_cast<std::size_t>(s)]; }

@@ -14,14 +14,23 @@ const definitions = path.join(others, 'opentelemetry/proto');
 const root = new protobuf.Root();
 root.resolvePath = (_, target) =>
   path.isAbsolute(target) ? target : path.join(definitions, target.replace(/^opentelemetry\/proto\//, ''));
-const services = ['trace/v1/trace_service.proto', 'metrics/v1/metrics_service.proto'];
+const services = ['trace/v1/trace_service.proto', 'metrics/v1/metrics_service.proto', 'logs/v1/logs_service.proto'];
 root.loadSync(services.map((file) => path.join(definitions, 'collector', file)));
+// The definitions are of a version before opentelemetry-proto 1.5, which names events.
+const record = root.lookupType('opentelemetry.proto.logs.v1.LogRecord');
+if (!record.fields.eventName) record.add(new protobuf.Field('eventName', 12, 'string'));
 const types = {
   '/v1/traces': root.lookupType('opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest'),
   '/v1/metrics': root.lookupType('opentelemetry.proto.collector.metrics.v1.ExportMetricsServiceRequest'),
+  '/v1/logs': root.lookupType('opentelemetry.proto.collector.logs.v1.ExportLogsServiceRequest'),
 };
 
-const valueOf = (any) => any?.stringValue ?? (any?.intValue !== undefined ? Number(any.intValue) : undefined);
+function valueOf(any) {
+  if (any?.intValue !== undefined) return Number(any.intValue);
+  if (any?.arrayValue !== undefined) return (any.arrayValue.values ?? []).map(valueOf);
+  if (any?.kvlistValue !== undefined) return attributesOf(any.kvlistValue.values);
+  return any?.stringValue ?? any?.boolValue ?? any?.doubleValue;
+}
 const attributesOf = (list) => Object.fromEntries((list ?? []).map(({ key, value }) => [key, valueOf(value)]));
 const hex = (id) => (id ? Buffer.from(id, 'base64').toString('hex') : '');
 
@@ -103,6 +112,37 @@ export class OtlpReceiver {
       ),
     );
   }
+  /** All log records taken so far. */
+  get logs() {
+    return this.requests.flatMap(({ json, hexIds }) =>
+      (json?.resourceLogs ?? []).flatMap(({ resource, scopeLogs }) =>
+        scopeLogs.flatMap(({ scope, logRecords }) =>
+          logRecords.map((record) => ({
+            ...record,
+            scope: scope.name,
+            resource: attributesOf(resource.attributes),
+            traceId: hexIds ? (record.traceId ?? '') : hex(record.traceId),
+            spanId: hexIds ? (record.spanId ?? '') : hex(record.spanId),
+            message: valueOf(record.body),
+            attributes: attributesOf(record.attributes),
+          })),
+        ),
+      ),
+    );
+  }
+  /** The first log record that is one. */
+  log(isIt, what) {
+    return until(
+      () => this.logs.find(isIt),
+      () => `${what}; there are ${this.logs.map((r) => r.message || r.eventName)}`,
+    );
+  }
+  /** All metrics of the newest export that has them, by name. */
+  get metrics() {
+    const newest = this.requests.findLast(({ json }) => json?.resourceMetrics);
+    const all = (newest?.json.resourceMetrics ?? []).flatMap((r) => r.scopeMetrics.flatMap((s) => s.metrics));
+    return new Map(all.map((metric) => [metric.name, metric]));
+  }
   /** The spans of one trace by name, once its server span is there. */
   async trace(traceId) {
     await until(
@@ -113,10 +153,10 @@ export class OtlpReceiver {
   }
 }
 
-/** A receiver that is not ours, in front of the same questions: {endpoint, spanNames}. It takes no gzip. */
+/** A receiver that is not ours, in front of the same questions: {endpoint, spanNames, messages}. It takes no gzip. */
 export async function othersReceiver(world) {
   const { MockOtlpServer } = require('@elastic/mockotlpserver');
-  const self = { spanNames: [] };
+  const self = { spanNames: [], messages: [] };
   const server = new MockOtlpServer({
     logLevel: 'fatal',
     services: ['http'],
@@ -125,6 +165,10 @@ export async function othersReceiver(world) {
     onTrace: ({ resourceSpans }) => {
       const spans = resourceSpans.flatMap((r) => r.scopeSpans.flatMap((s) => s.spans));
       self.spanNames.push(...spans.map((span) => span.name));
+    },
+    onLogs: ({ resourceLogs }) => {
+      const records = resourceLogs.flatMap((r) => r.scopeLogs.flatMap((s) => s.logRecords));
+      self.messages.push(...records.map((record) => record.body?.stringValue));
     },
   });
   await server.start();

@@ -62,7 +62,13 @@ async function setUp(world) {
     config: {
       // Spans go nowhere; exemplars name them all the same.
       observability: {
-        otel: { enabled: true, endpoint: '127.0.0.1:9', metrics_enabled: false, prometheus_enabled: true },
+        otel: {
+          enabled: true,
+          endpoint: '127.0.0.1:9',
+          metrics_enabled: false,
+          prometheus_enabled: true,
+          semconv: ['ongoingai', 'genai'],
+        },
       },
       // No connection is kept, so that every wave connects.
       providers: {
@@ -292,7 +298,9 @@ scenario('docs/monitoring.md has the metrics of the sources, and no others', asy
   for (const entry of fs.readdirSync(src, { recursive: true })) {
     if (!/\.(cpp|h)$/.test(entry) || /_(test|bench|fuzz)\.cpp$/.test(entry)) continue;
     const text = fs.readFileSync(path.join(src, entry), 'utf8');
-    for (const [, name] of text.matchAll(/"((?:ongoingai\.[a-z_]+|http\.(?:server|client))\.[a-z_.]+)"/g))
+    for (const [, name] of text.matchAll(
+      /"((?:ongoingai\.[a-z_]+|http\.(?:server|client)|gen_ai\.(?:server|client\.(?:token|operation(?!\.exception))))\.[a-z_.]+)"/g,
+    ))
       named.add(name);
   }
   assert.deepEqual(documented.map(({ otel }) => otel).sort(), [...named].sort());

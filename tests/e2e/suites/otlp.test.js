@@ -418,7 +418,7 @@ for (const [what, answer] of [
   });
 }
 
-scenario('a receiver that is away delays neither the start nor the end by more than its budget', async (world) => {
+scenario('a receiver that is away keeps the gateway neither from starting nor from ending, and the log says so', async (world) => {
   const env = await setUp(world, { config: otel(`127.0.0.1:${await freePort()}`) });
   await ask(env, chat());
   const { code } = await env.gateway.stop();

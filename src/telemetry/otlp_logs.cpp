@@ -1,0 +1,179 @@
+#include "telemetry/otlp_logs.h"
+
+#include <simdjson.h>
+
+#include <array>
+
+#include "base/strings.h"
+#include "base/time_format.h"
+
+namespace gw::telemetry::otlp {
+namespace {
+
+using protozero::pbf_writer;
+using simdjson::dom::element;
+using simdjson::dom::element_type;
+
+constexpr std::uint32_t kSampled = 1;
+// Deeper values are cut off: the log writes none.
+constexpr int kMostDepth = 8;
+
+// Fields of LogRecord.
+constexpr std::uint32_t kTime = 1, kSeverityNumber = 2, kSeverityText = 3, kBody = 5, kAttributes = 6, kFlags = 8,
+                        kTraceId = 9, kSpanId = 10, kObserved = 11;
+
+std::int32_t severity_of(std::string_view level) {
+  constexpr std::array<std::pair<std::string_view, std::int32_t>, 4> kLevels{
+      {{"DEBUG", 5}, {"INFO", 9}, {"WARN", 13}, {"ERROR", 17}}};
+  for (const auto& [name, number] : kLevels)
+    if (level == name) return number;
+  return 0;
+}
+
+/// The bytes of an id in hex; empty when it is none of that size.
+std::string id_of(std::string_view hex, std::size_t size) {
+  const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
+  if (hex.size() != 2 * size || hex.find_first_not_of("0123456789abcdef") != std::string_view::npos) return {};
+  std::string out;
+  for (std::size_t i = 0; i < hex.size(); i += 2) out += static_cast<char>(digit(hex[i]) << 4 | digit(hex[i + 1]));
+  return out;
+}
+
+}  // namespace
+
+struct LogEncoder::Reader {
+  Reader(Scrub s, std::size_t most) : scrub(s), most_value_bytes(most) {}
+
+  bool record(std::string_view line, std::string& out);
+  void member(std::string_view key, element value, pbf_writer& to, std::string& trace_id, std::string& span_id);
+  void pair(std::string_view key, element value, pbf_writer& to, std::uint32_t field, int depth);
+  void any(element value, pbf_writer& to, int depth);
+  std::string_view clean(std::string_view text) {
+    return cut_at_character(scrub(sound_text(text, sound), scrubbed), most_value_bytes);
+  }
+  void put(pbf_writer& to, std::uint32_t field, std::string_view text) {
+    to.add_string(field, text.data(), text.size());
+  }
+
+  const Scrub scrub;
+  const std::size_t most_value_bytes;
+  simdjson::dom::parser parser;
+  std::string sound, scrubbed;
+};
+
+void LogEncoder::Reader::any(element value, pbf_writer& to, int depth) {
+  switch (value.type()) {
+    case element_type::STRING:
+      return put(to, 1, clean(value.get_string().value_unsafe()));
+    case element_type::BOOL:
+      return to.add_bool(2, value.get_bool().value_unsafe());
+    case element_type::INT64:
+      return to.add_int64(3, value.get_int64().value_unsafe());
+    case element_type::UINT64:  // only what no int64 holds
+      return to.add_double(4, static_cast<double>(value.get_uint64().value_unsafe()));
+    case element_type::DOUBLE:
+      return to.add_double(4, value.get_double().value_unsafe());
+    case element_type::ARRAY: {
+      pbf_writer list(to, 5);
+      simdjson::dom::array members;
+      if (depth == 0 || value.get(members) != simdjson::SUCCESS) return;
+      for (const element each : members) {
+        pbf_writer item(list, 1);
+        any(each, item, depth - 1);
+      }
+      return;
+    }
+    case element_type::OBJECT: {
+      pbf_writer list(to, 6);
+      simdjson::dom::object members;
+      if (depth == 0 || value.get(members) != simdjson::SUCCESS) return;
+      for (const auto& [key, each] : members) pair(key, each, list, 1, depth - 1);
+      return;
+    }
+    case element_type::NULL_VALUE:
+      return;  // an AnyValue without a value
+  }
+}
+
+void LogEncoder::Reader::pair(std::string_view key, element value, pbf_writer& to, std::uint32_t field, int depth) {
+  pbf_writer pair(to, field);
+  put(pair, 1, cut_at_character(key, kMostKey));
+  pbf_writer content(pair, 2);
+  any(value, content, depth);
+}
+
+/// A member of the line other than its time.
+void LogEncoder::Reader::member(std::string_view key, element value, pbf_writer& to, std::string& trace_id,
+                                std::string& span_id) {
+  std::string_view text;
+  const bool is_text = value.get(text) == simdjson::SUCCESS;
+  if (is_text && key == "level") {
+    if (const std::int32_t n = severity_of(text); n != 0) to.add_enum(kSeverityNumber, n);
+    return put(to, kSeverityText, text);
+  }
+  if (is_text && key == "msg") {
+    pbf_writer body(to, kBody);
+    return put(body, 1, clean(text));
+  }
+  if (is_text && key == "trace_id") {
+    trace_id = id_of(text, 16);
+    if (!trace_id.empty()) return;
+  }
+  if (is_text && key == "span_id") {
+    span_id = id_of(text, 8);
+    if (!span_id.empty()) return;
+  }
+  pair(key, value, to, kAttributes, kMostDepth);
+}
+
+/// False when it is no line of the log.
+bool LogEncoder::Reader::record(std::string_view line, std::string& out) {
+  simdjson::dom::object all;
+  if (parser.parse(line.data(), line.size()).get(all) != simdjson::SUCCESS) return false;
+  std::string_view time;
+  if (all["time"].get(time) != simdjson::SUCCESS) return false;
+  const auto at = parse_rfc3339(time);
+  if (!at) return false;
+  pbf_writer to(out);
+  to.add_fixed64(kTime, static_cast<std::uint64_t>(*at));
+  to.add_fixed64(kObserved, static_cast<std::uint64_t>(*at));
+  std::string trace_id, span_id;
+  for (const auto& [key, value] : all)
+    if (key != "time") member(key, value, to, trace_id, span_id);
+  if (trace_id.empty()) return true;
+  to.add_fixed32(kFlags, kSampled);  // ids stand on lines of recorded exchanges only
+  to.add_bytes(kTraceId, trace_id);
+  if (!span_id.empty()) to.add_bytes(kSpanId, span_id);
+  return true;
+}
+
+LogEncoder::LogEncoder(const Attributes& resource, Scrub scrub, std::size_t most_value_bytes)
+    : resource_(encode_resource(resource)), reader_(std::make_unique<Reader>(scrub, most_value_bytes)) {}
+
+LogEncoder::~LogEncoder() = default;
+
+void LogEncoder::add(std::string_view line) {
+  std::string record;
+  if (reader_->record(line, record)) add_record(record);
+}
+
+void LogEncoder::add_record(std::string_view record) {
+  pbf_writer(records_).add_message(2, record.data(), record.size());
+  ++count_;
+}
+
+std::string LogEncoder::take() {
+  if (count_ == 0) return {};
+  std::string scope;
+  pbf_writer writer(scope);
+  add_scope(writer, metrics::kGatewayScope);
+  std::string resource_logs = resource_;
+  pbf_writer(resource_logs).add_message(2, scope + records_);
+  std::string request;
+  pbf_writer(request).add_message(1, resource_logs);
+  records_.clear();
+  count_ = 0;
+  return request;
+}
+
+}  // namespace gw::telemetry::otlp
