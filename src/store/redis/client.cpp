@@ -55,7 +55,7 @@ Result<net::ResolutionPtr> Client::resolve(std::int64_t deadline_ns) {
     if (left_ns <= 0) return fail("the name server has not answered in time");
     n.loop->turn(static_cast<int>(std::min<std::int64_t>(left_ns / 1'000'000 + 1, 60'000)));
   }
-  const auto answer = std::exchange(n.question, nullptr)->answer;
+  auto answer = std::exchange(n.question, nullptr)->answer;
   if (answer->addresses.empty()) return fail(answer->error);
   return answer;
 }
