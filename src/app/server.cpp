@@ -122,6 +122,7 @@ struct Server::Impl {
   Result<std::function<void()>> prepare_keys(const config::Config& next);
   void look_at_keys();
   void say_what_is_heard();
+  void log_unreadable_limits();
   void log_loaded_keys();
   void log_unwritten_uses(const Error& error);
   api::ApiDeps api_deps(store::TraceReader* reader);
@@ -249,7 +250,7 @@ Result<std::function<void()>> Server::Impl::prepare_keys(const config::Config& n
   };
 }
 
-void Server::Impl::log_loaded_keys() {
+void Server::Impl::log_unreadable_limits() {
   const auto view = services->keys.view();
   for (const auth::Identity& i : view->authorizer().identities())
     if (i.limits.unreadable)
@@ -257,6 +258,11 @@ void Server::Impl::log_loaded_keys() {
           .field("key_id", i.key_id)
           .field("org_id", i.org_id)
           .field("workspace_id", i.workspace_id);
+}
+
+void Server::Impl::log_loaded_keys() {
+  log_unreadable_limits();
+  const auto view = services->keys.view();
   if (view->stored())
     log->info("loaded gateway keys from " + options.config.storage.driver + " config store")
         .field("key_count", static_cast<int>(view->authorizer().key_count()));
@@ -396,7 +402,12 @@ Result<void> Server::Impl::open_api() {
   }
   api::ApiDeps with_keys = api_deps(nullptr);
   with_keys.keys = {.store = &*keys_of_api,
-                    .changed = [this] { return key_keeper->refresh(*keys_of_api); },
+                    .changed =
+                        [this] {
+                          auto done = key_keeper->refresh(*keys_of_api);
+                          log_unreadable_limits();
+                          return done;
+                        },
                     .audit = [this](const api::KeyAudit& a) { log_key_audit(*log, a); }};
   with_keys.on_error = [this](std::string_view operation, std::string_view error) {
     log->error("gateway key store failed").field("operation", operation).field("error", error);

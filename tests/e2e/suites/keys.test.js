@@ -369,3 +369,24 @@ scenario('with auth off keys are changed from this machine and not from a web pa
   assert.equal((await gateway.api('/api/gateway-keys')).json.items.length, 1);
   assert.equal((await revoke(gateway, 'k', '')).status, 204);
 });
+
+scenario('a key whose limits cannot be read sends nothing until it is given others', async (world) => {
+  const { gateway } = await setUp(world);
+  const { token } = await made(gateway, { id: 'k', limits: { max_tokens_per_day: 100 } });
+  assert.equal((await chat(gateway, token)).status, 200);
+  const database = new DatabaseSync(gateway.config().storage.path);
+  database.prepare('UPDATE gateway_keys SET limits=? WHERE id=?').run('{"max_tokens_per_hour":5}', 'k');
+  database.close();
+  await made(gateway, { id: 'other' }); // the keys are read again
+  const refused = await chat(gateway, token);
+  assert.deepEqual([refused.status, refused.json], [503, { error: 'gateway usage limit check unavailable' }]);
+  const line = 'limits of a gateway key cannot be read: its requests are refused (ongoingai keys limit)';
+  await until(() => gateway.log(line).length > 0, 'the log says so');
+  assert.equal(gateway.log(line)[0].key_id, 'k');
+  assert.equal((await chat(gateway, owner.token)).status, 200, 'others go on');
+  const listed = (await as(gateway, owner.token, '/api/gateway-keys')).json.items.find((k) => k.id === 'k');
+  assert.deepEqual([listed.limits, listed.limits_unreadable], [undefined, true]);
+  const limits = { method: 'PUT', body: { max_tokens_per_day: 100 } };
+  assert.deepEqual((await as(gateway, owner.token, '/api/gateway-keys/k/limits', limits)).json.limits, limits.body);
+  assert.equal((await chat(gateway, token)).status, 200);
+});
