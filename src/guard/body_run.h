@@ -84,7 +84,7 @@ class BodyRun {
           break;
         case Stage::search:
           if (!redaction_.step(budget)) return false;
-          loose_ = redaction_.changed() && may_be_loose_ && !(stays_text_ && redaction_.placeholder().is_inert());
+          loose_ = redaction_.changed() && may_be_loose_ && !stays_as_it_is();
           return true;
       }
       if (budget == 0) return false;
@@ -125,6 +125,13 @@ class BodyRun {
     }
   }
 
+  /// What was taken for text will be again, and its names and values will be the same: it does not begin like JSON, or
+  /// is broken before anything in it is replaced.
+  bool stays_as_it_is() const {
+    if (!redaction_.placeholder().is_inert() || text_events_) return false;
+    return stays_text_ || (broken_at_ < redaction_.first_change() && !redaction_.looks_for_patterns());
+  }
+
   /// A byte order mark at `i` is nobody's text.
   std::size_t behind_mark(std::size_t i) const { return body_.substr(i).starts_with("\xEF\xBB\xBF") ? i + 3 : i; }
 
@@ -138,7 +145,10 @@ class BodyRun {
 
   void walked(WalkEnd end) {
     if (end == WalkEnd::too_deep) error_ = detail::kTooDeep;
-    if (end == WalkEnd::invalid) redaction_.roll_back({});
+    if (end == WalkEnd::invalid) {
+      redaction_.roll_back({});
+      if (stage_ == Stage::document) broken_at_ = walk_->pos();
+    }
     stage_ = end == WalkEnd::invalid ? Stage::text : Stage::search;
   }
 
@@ -423,7 +433,8 @@ class BodyRun {
   bool may_be_loose_ = false;  // by what the body is
   bool loose_ = false;
   bool text_events_ = false;
-  bool stays_text_ = false;  // by how it begins
+  bool stays_text_ = false;               // by how it begins
+  std::size_t broken_at_ = detail::npos;  // of the first document, when it is none
 };
 
 }  // namespace gw::guard

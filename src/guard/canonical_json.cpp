@@ -148,19 +148,31 @@ class Canonical {
 
   /// The object that stands at `start` in `out`; of members with one name the last counts.
   void sort_members(std::string& out, std::size_t start, std::size_t first) {
-    const auto begin = members_.begin() + static_cast<std::ptrdiff_t>(first);
-    std::stable_sort(begin, members_.end(), [this](const Member& a, const Member& b) { return precedes(a, b); });
+    order_.clear();
+    for (std::size_t m = first; m < members_.size(); ++m) order_.push_back({members_[m].head, m});
+    std::sort(order_.begin(), order_.end(), [this](const Place& a, const Place& b) {
+      if (a.head != b.head) return a.head < b.head;
+      const int names = name(members_[a.member]).compare(name(members_[b.member]));
+      return names != 0 ? names < 0 : a.member < b.member;
+    });
     std::string sorted(1, '{');
-    for (auto m = begin; m != members_.end(); ++m) {
-      if (m + 1 != members_.end() && name(*m) == name(*(m + 1))) continue;
+    for (std::size_t i = 0; i < order_.size(); ++i) {
+      const Member& m = members_[order_[i].member];
+      if (i + 1 < order_.size() && name(m) == name(members_[order_[i + 1].member])) continue;
       if (sorted.size() > 1) sorted += ',';
-      sorted.append(out, m->begin, m->end - m->begin);
+      sorted.append(out, m.begin, m.end - m.begin);
     }
     sorted += '}';
     out.replace(start, std::string::npos, sorted);
   }
 
+  struct Place {
+    std::uint64_t head;
+    std::size_t member;
+  };
+
   std::vector<Member> members_;  // of the objects we are in
+  std::vector<Place> order_;
   std::string names_;
   std::string_view text_;
   std::size_t pos_ = 0;

@@ -92,7 +92,10 @@ class Scanner {
     return end;
   }
 
-  bool private_key_starts(std::size_t i) const { return text_.substr(i, kBegin.size()) == kBegin; }
+  bool private_key_starts(std::size_t i) const {
+    return i + kBegin.size() <= text_.size() && text_[i + kDashes.size()] == 'B' &&
+           text_.substr(i, kBegin.size()) == kBegin;
+  }
 
   std::size_t private_key(std::size_t i, std::size_t& begin) {
     const std::size_t label_at = i + kBegin.size();

@@ -258,7 +258,6 @@ Detectors::Detectors(const DetectorOptions& options) : options_(options), patter
 unsigned Detectors::candidates(std::string_view text, std::size_t from, std::size_t to, unsigned wanted) const {
   constexpr unsigned kOfDigits = bit_of(Detector::phone) | bit_of(Detector::card) | bit_of(Detector::ssn) |
                                  bit_of(Detector::iban) | bit_of(Detector::ip);
-  constexpr unsigned kOfPrefixes = bit_of(Detector::credential) | bit_of(Detector::token);
   wanted &= on_;
   unsigned out = 0;
   // Patterns are asked about a text once.
@@ -289,9 +288,10 @@ unsigned Detectors::candidates(std::string_view text, std::size_t from, std::siz
       case '.':
       case '_':
       case 'I':
-        if ((left & kOfPrefixes) == 0) break;
-        if (credential_may_start(text, i)) out |= bit_of(Detector::credential);
-        if (c == '_' && underscore_prefix(text, i) != npos) out |= bit_of(Detector::token);
+        if ((left & bit_of(Detector::credential)) != 0 && credential_may_start(text, i))
+          out |= bit_of(Detector::credential);
+        if (c == '_' && (left & bit_of(Detector::token)) != 0 && underscore_prefix(text, i) != npos)
+          out |= bit_of(Detector::token);
         break;
       case 'j':
       case 'J':

@@ -1,6 +1,7 @@
 #pragma once
 // One redaction under way: texts to search are collected from strings and lines wherever they stand, then searched a
 // slice at a time; what is to be replaced is spliced in one go. Bytes that are not replaced are never touched.
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -74,12 +75,19 @@ class Redaction {
 
   std::string_view body() const { return body_; }
   const Placeholder& placeholder() const { return placeholder_; }
+  bool looks_for_patterns() const { return (detectors_.on() & bit_of(Detector::pattern)) != 0; }
   bool looks_at_numbers() const { return detectors_.looks_at_numbers(); }
   /// A member name as written in JSON. Replacements inside it do not count: their FIELD or TOKEN is ours.
   bool is_denied(const FieldNames& fields, std::string_view raw_name);
   const Counts& counts() const { return counts_; }
   std::uint32_t skipped() const { return skipped_; }
   bool changed() const { return !edits_.empty(); }
+  /// Where the first byte is that is replaced, of a body that is changed.
+  std::size_t first_change() const {
+    return std::min_element(edits_.begin(), edits_.end(),
+                            [](const Edit& a, const Edit& b) { return a.begin < b.begin; })
+        ->begin;
+  }
   /// Appends where in the body something is replaced, in no order; a value in several pieces is several.
   void append_findings(std::vector<Match>& out) const {
     for (const Edit& e : edits_) out.push_back({e.begin, e.end, e.kind});
