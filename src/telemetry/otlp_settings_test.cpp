@@ -129,5 +129,38 @@ TEST(OtlpSettings, BatchesAndTheQueueFollowTheVariables) {
   EXPECT_EQ(made->most_value_bytes, 99U);
 }
 
+TEST(OtlpSettings, LogsGoWhereTheOthersGoUnlessTheirVariablesSayOtherwise) {
+  SettingsInput in = at("c:4318");
+  EXPECT_FALSE(make(in)->of(Signal::logs).enabled) << "off unless asked for";
+  in.traces = in.metrics = false;
+  in.logs = true;
+  EXPECT_TRUE(make(in)->of(Signal::logs).enabled);
+  EXPECT_FALSE(make(in)->of(Signal::traces).enabled);
+  EXPECT_EQ(make(in)->of(Signal::logs).url, "http://c:4318/v1/logs");
+  const auto own = make(in, {{"OTEL_EXPORTER_OTLP_HEADERS", "a=all"},
+                             {"OTEL_EXPORTER_OTLP_LOGS_HEADERS", "a=own"},
+                             {"OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "http/json"},
+                             {"OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "77"},
+                             {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "https://l.example/x"}});
+  ASSERT_TRUE(own);
+  const Destination& logs = own->of(Signal::logs);
+  EXPECT_EQ(logs.url, "https://l.example/x");
+  EXPECT_EQ(logs.headers, std::vector<std::string>{"a: own"});
+  EXPECT_TRUE(logs.json);
+  EXPECT_EQ(logs.timeout_ms, 77);
+}
+
+TEST(OtlpSettings, BatchesAndTheQueueOfLogsFollowTheirVariables) {
+  const auto made = make(at("c"), {{"OTEL_BLRP_SCHEDULE_DELAY", "50"},
+                                   {"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "7"},
+                                   {"OTEL_BLRP_MAX_QUEUE_SIZE", "10000"}});
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->log_delay_ms, 50);
+  EXPECT_EQ(made->log_batch, 7U);
+  EXPECT_EQ(made->log_queue_bytes, 5'120'000U);
+  EXPECT_EQ(make(at("c"), {{"OTEL_BLRP_MAX_QUEUE_SIZE", "1"}})->log_queue_bytes, 65'536U);
+  EXPECT_EQ(refusal(at("c"), {{"OTEL_BLRP_SCHEDULE_DELAY", "soon"}}).substr(0, 24), "OTEL_BLRP_SCHEDULE_DELAY");
+}
+
 }  // namespace
 }  // namespace gw::telemetry::otlp
