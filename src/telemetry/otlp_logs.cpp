@@ -45,7 +45,7 @@ struct LogEncoder::Reader {
   Reader(Scrub s, std::size_t most) : scrub(s), most_value_bytes(most) {}
 
   bool record(std::string_view line, std::string& out);
-  void member(std::string_view key, element value, pbf_writer& to, std::string& trace_id, std::string& span_id);
+  void member(std::string_view key, element value, std::string& out, std::string& trace_id, std::string& span_id);
   void pair(std::string_view key, element value, pbf_writer& to, std::uint32_t field, int depth);
   void any(element value, pbf_writer& to, int depth);
   std::string_view clean(std::string_view text) {
@@ -58,7 +58,7 @@ struct LogEncoder::Reader {
   const Scrub scrub;
   const std::size_t most_value_bytes;
   simdjson::dom::parser parser;
-  std::string sound, scrubbed;
+  std::string sound, scrubbed, made;
 };
 
 void LogEncoder::Reader::any(element value, pbf_writer& to, int depth) {
@@ -103,8 +103,10 @@ void LogEncoder::Reader::pair(std::string_view key, element value, pbf_writer& t
 }
 
 /// A member of the line other than its time.
-void LogEncoder::Reader::member(std::string_view key, element value, pbf_writer& to, std::string& trace_id,
+void LogEncoder::Reader::member(std::string_view key, element value, std::string& out, std::string& trace_id,
                                 std::string& span_id) {
+  pbf_writer to(out);
+  std::int64_t number = 0;
   std::string_view text;
   const bool is_text = value.get(text) == simdjson::SUCCESS;
   if (is_text && key == "level") {
@@ -123,6 +125,10 @@ void LogEncoder::Reader::member(std::string_view key, element value, pbf_writer&
     span_id = id_of(text, 8);
     if (!span_id.empty()) return;
   }
+  // Most are these two, which need not be put together in parts.
+  if (is_text) return add_attribute(out, kAttributes, cut_at_character(key, kMostKey), clean(text));
+  if (value.get(number) == simdjson::SUCCESS)
+    return add_attribute(out, kAttributes, cut_at_character(key, kMostKey), number);
   pair(key, value, to, kAttributes, kMostDepth);
 }
 
@@ -139,7 +145,7 @@ bool LogEncoder::Reader::record(std::string_view line, std::string& out) {
   to.add_fixed64(kObserved, static_cast<std::uint64_t>(*at));
   std::string trace_id, span_id;
   for (const auto& [key, value] : all)
-    if (key != "time") member(key, value, to, trace_id, span_id);
+    if (key != "time") member(key, value, out, trace_id, span_id);
   if (trace_id.empty()) return true;
   to.add_fixed32(kFlags, kSampled);  // ids stand on lines of recorded exchanges only
   to.add_bytes(kTraceId, trace_id);
@@ -153,7 +159,8 @@ LogEncoder::LogEncoder(const Attributes& resource, Scrub scrub, std::size_t most
 LogEncoder::~LogEncoder() = default;
 
 void LogEncoder::add(std::string_view line) {
-  std::string record;
+  std::string& record = reader_->made;
+  record.clear();
   if (reader_->record(line, record)) add_record(record);
 }
 
