@@ -5,6 +5,7 @@ import { freePort } from '../lib/gateway.js';
 import { chatAnswer, get, json, kCompletions, post, reply } from '../lib/http.js';
 import { OtlpReceiver, othersReceiver } from '../lib/otlp_receiver.js';
 import { head } from '../lib/peer.js';
+import { SocketClient, SocketProvider, responsesUsage } from '../lib/socket_provider.js';
 import { until } from '../lib/wait.js';
 import { scenario } from '../lib/world.js';
 
@@ -139,6 +140,36 @@ scenario('a stream tells when its first chunk came', async (world) => {
   assert.deepEqual(details.attributes['gen_ai.output.messages'], [
     { role: 'assistant', parts: [{ type: 'text', content: 'Hello' }], finish_reason: 'stop' },
   ]);
+});
+
+scenario('each response on a WebSocket is an inference of its own', async (world) => {
+  const provider = await SocketProvider.start(world, (send, message) => {
+    if (message.type !== 'response.create') return;
+    const response = { id: `resp_${message.model}`, model: message.model, output: [] };
+    send({
+      type: 'response.completed',
+      response: { ...response, status: 'completed', usage: responsesUsage(4, 2, 1, 0) },
+    });
+  });
+  const { receiver, gateway } = await setUp(world, { config: { providers: { openai: { upstream: provider.url } } } });
+  const client = await SocketClient.open(world, `ws://127.0.0.1:${gateway.port}/openai/v1/responses`, {
+    headers: Object.fromEntries([kParent]),
+  });
+  for (const model of ['gpt-5', 'gpt-5-mini'])
+    await client.ask({ type: 'response.create', model, input: 'hi' }, 'response.completed');
+  client.socket.close();
+  await until(() => inferences(receiver).length === 2, 'two inferences');
+  const spans = inferences(receiver);
+  assert.deepEqual(
+    spans.map((s) => [s.name, s.attributes['openai.api.type'], s.attributes['gen_ai.usage.input_tokens']]),
+    [
+      ['chat gpt-5', 'responses', 4],
+      ['chat gpt-5-mini', 'responses', 4],
+    ],
+  );
+  const server = (await receiver.trace(kTrace))['GET /openai/*'];
+  assert.ok(spans.every((s) => s.traceId === kTrace && s.parentSpanId === server.spanId));
+  assert.equal(new Set(spans.map((s) => s.spanId)).size, 2);
 });
 
 scenario('what fails is told by its type, on the span and as an event', async (world) => {
