@@ -315,6 +315,7 @@ scenario('the collector and the provisioning of Grafana are complete', async () 
   for (const extension of service.extensions) assert.ok(extension in extensions, extension);
   assert.deepEqual(service.pipelines.traces.exporters, ['otlp/traces']);
   assert.deepEqual(service.pipelines.metrics.exporters, ['prometheus']);
+  assert.deepEqual(service.pipelines.logs.exporters, ['otlphttp/logs']);
   assert.match(receivers.otlp.protocols.http.endpoint, /:4318$/);
   const { datasources } = parsed('grafana/provisioning/datasources/ongoingai.yaml');
   const uids = datasources.map(({ uid }) => uid);
