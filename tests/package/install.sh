@@ -47,7 +47,7 @@ step "serves as its user, with its configuration"
 as_user() { inside runuser -u ongoingai -- "$@"; }
 as_user ongoingai config validate --config /etc/ongoingai/ongoingai.yaml >/dev/null
 as_user ongoingai keys create --config /etc/ongoingai/ongoingai.yaml --role owner >/dev/null
-port=$((20000 + RANDOM % 20000))
+port=$(perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport')
 chroot --userspec=ongoingai:ongoingai "$root" env -i ONGOINGAI_PORT=$port \
   /usr/bin/ongoingai serve --config /etc/ongoingai/ongoingai.yaml >"$root/tmp/served" 2>&1 &
 served=$!

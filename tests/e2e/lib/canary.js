@@ -92,3 +92,19 @@ function base64Search(mark) {
     },
   };
 }
+
+/** In outputs, lists of texts, bytes and files by name: name of a canary → name of an output → codings. */
+export function findAll(canaries, outputs) {
+  const found = new Map();
+  for (const [output, parts] of Object.entries(outputs))
+    for (const part of parts)
+      for (const [name, codings] of canaries.find(part.content ?? part)) {
+        if (!found.has(name)) found.set(name, new Map());
+        const places = found.get(name);
+        places.set(output, new Set([...(places.get(output) ?? []), ...codings]));
+      }
+  return found;
+}
+/** The same for people. */
+export const described = (found) =>
+  [...found].map(([name, places]) => `${name}: ${[...places].map(([o, c]) => `${o} (${[...c]})`).join(', ')}`);

@@ -12,6 +12,8 @@ import { until, within } from './wait.js';
 
 export const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 export const binary = path.resolve(process.env.GW_BINARY ?? path.join(repository, 'build/release/ongoingai'));
+/** The same with nothing taken out of what leaves it (src/CMakeLists.txt). */
+export const unscrubbed = path.join(path.dirname(binary), 'ongoingai_unscrubbed');
 /** True for a sanitizer build: memory, system calls and allocations say nothing there. */
 export const sanitized = Boolean(process.env.GW_SANITIZED);
 
