@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <string>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include "base/json_writer.h"
 #include "base/strings.h"
@@ -23,6 +26,29 @@ constexpr std::uint64_t special(std::uint64_t w) {
          zero_byte(w ^ every('\\'));
 }
 static_assert(('<' | 0x02) == '>' && ('"' | 0x04) == '&');
+
+#if defined(__SSE2__)
+/// Likewise of sixteen bytes: those that are not plain are all ones.
+__m128i special16(__m128i v) {
+  const __m128i control_or_high = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));  // signed
+  const __m128i angle = _mm_cmpeq_epi8(_mm_or_si128(v, _mm_set1_epi8(0x02)), _mm_set1_epi8('>'));
+  const __m128i quote = _mm_cmpeq_epi8(_mm_or_si128(v, _mm_set1_epi8(0x04)), _mm_set1_epi8('&'));
+  const __m128i backslash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+  return _mm_or_si128(_mm_or_si128(control_or_high, angle), _mm_or_si128(quote, backslash));
+}
+
+/// copy_plain_json() of sixteen bytes or more.
+bool copy_plain_json16(char* to, const char* p, std::size_t n) {
+  const auto copy = [&](std::size_t at) {
+    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + at));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + at), v);
+    return special16(v);
+  };
+  __m128i found = copy(n - 16);  // overlaps the last one of the others
+  for (std::size_t i = 0; i + 16 <= n; i += 16) found = _mm_or_si128(found, copy(i));
+  return _mm_movemask_epi8(found) == 0;
+}
+#endif
 
 constexpr std::uint64_t nul_or_high(std::uint64_t w) { return zero_byte(w) | (w & kHigh); }
 
@@ -69,6 +95,9 @@ bool copy_plain_json(char* to, std::string_view s) {
     copy_bytes(to, p, n);
     return special(load_short(p, n)) == 0;
   }
+#if defined(__SSE2__)
+  if (n >= 16) return copy_plain_json16(to, p, n);
+#endif
   std::uint64_t found = 0;
   std::size_t i = 0;
   for (; i + 8 <= n; i += 8) {
