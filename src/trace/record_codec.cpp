@@ -178,7 +178,7 @@ class Writer {
     if (n != 0) std::memcpy(p_, data, n);
     p_ += n;
   }
-  void string(std::string_view s) {
+  [[gnu::always_inline]] void string(std::string_view s) {
     if (!room(s.size() + kMaxVarint)) return;
     put_varint(s.size());
     copy_bytes(p_, s.data(), s.size());
@@ -199,10 +199,12 @@ class Writer {
   char* end() const { return full_ ? nullptr : p_; }
 
  private:
+  /// `n` is not 0, so that nothing fits after what did not.
   bool room(std::size_t n) {
-    if (static_cast<std::size_t>(limit_ - p_) >= n && !full_) [[likely]]
+    if (static_cast<std::size_t>(limit_ - p_) >= n) [[likely]]
       return true;
     full_ = true;
+    limit_ = p_;
     return false;
   }
   void put_varint(std::uint64_t v) {
