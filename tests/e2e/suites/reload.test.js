@@ -277,7 +277,9 @@ scenario('keys of the file are taken up beside Postgres too, until one is stored
     assert.deepEqual([await status('one'), await status(id)], [401, 200]);
   }
   change(gateway, { storage: { retention_days: 3 } });
-  assert.match(await reloaded(gateway), /needs a restart:\n {2}storage\.retention_days\n/);
+  const kept = await reloaded(gateway);
+  assert.match(kept, /storage\.retention_days/);
+  assert.doesNotMatch(kept, /needs a restart/);
   const body = JSON.stringify({ id: 'stored', token: 'token-of-key-stored-0123', role: 'owner' });
   assert.equal(await status('four', '/api/gateway-keys', { method: 'POST', body }), 201);
   change(gateway, { auth: { keys: [key('five')] } });
