@@ -149,12 +149,9 @@ class Canonical {
   /// The object that stands at `start` in `out`; of members with one name the last counts.
   void sort_members(std::string& out, std::size_t start, std::size_t first) {
     order_.clear();
-    for (std::size_t m = first; m < members_.size(); ++m) order_.push_back({members_[m].head, m});
-    std::sort(order_.begin(), order_.end(), [this](const Place& a, const Place& b) {
-      if (a.head != b.head) return a.head < b.head;
-      const int names = name(members_[a.member]).compare(name(members_[b.member]));
-      return names != 0 ? names < 0 : a.member < b.member;
-    });
+    for (std::size_t m = first; m < members_.size(); ++m)
+      order_.push_back({members_[m].head, name(members_[m]).size(), m});
+    std::sort(order_.begin(), order_.end(), [this](const Place& a, const Place& b) { return comes_before(a, b); });
     std::string sorted(1, '{');
     for (std::size_t i = 0; i < order_.size(); ++i) {
       const Member& m = members_[order_[i].member];
@@ -168,8 +165,17 @@ class Canonical {
 
   struct Place {
     std::uint64_t head;
+    std::size_t size;  // of the name
     std::size_t member;
   };
+  /// Of equal names the one that stands first.
+  bool comes_before(const Place& a, const Place& b) const {
+    constexpr std::size_t kHead = sizeof a.head;
+    if (a.head != b.head) return a.head < b.head;
+    if (a.size > kHead && b.size > kHead)
+      if (const int rest = name(members_[a.member]).compare(name(members_[b.member])); rest != 0) return rest < 0;
+    return a.size != b.size ? a.size < b.size : a.member < b.member;
+  }
 
   std::vector<Member> members_;  // of the objects we are in
   std::vector<Place> order_;
