@@ -89,7 +89,7 @@ Resolved Policy::resolve(const PolicyInput& input) const {
     if (matches(scope, input))
       return {scope.mode.value_or(mode_),
               scope.policy_id.empty() ? std::string_view(policy_id_) : std::string_view(scope.policy_id)};
-  return {mode_, policy_id_};
+  return unscoped();
 }
 
 }  // namespace gw::guard

@@ -56,6 +56,9 @@ class Policy {
 
   /// The matching scope with most selectors decides, the first declared among equals.
   Resolved resolve(const PolicyInput& input) const;
+  /// False: resolve() gives the same for every exchange, unscoped().
+  bool scoped() const { return !scopes_.empty(); }
+  Resolved unscoped() const { return {mode_, policy_id_}; }
 
   /// Whether some exchange may have this mode.
   bool may_be(Mode mode) const;

@@ -63,6 +63,8 @@ void Exchange::begin_trace() {
   span_.enter_route(telemetry::RouteKind::provider);
   trace_id_ = make_trace_id(started_wall_ns_);
   to_hex(trace_id_, trace_id_text_);
+  policy_ = snapshot_.policies.unscoped();
+  if (!snapshot_.policies.scoped()) return;
   policy_ =
       snapshot_.policies.resolve({.org_id = identity_ != nullptr ? std::string_view(identity_->org_id) : "default",
                                   .workspace_id = tenant_workspace(),

@@ -230,7 +230,6 @@ void Exchange::fill_shared(ExchangeRecord& r) {
   fill_lineage(r);
   fill_session(r);
   fill_headers(r);
-  worker_.stored_texts.scrub(r, worker_.request_headers, worker_.response_headers);
 }
 
 /// False: the ring has no room at the moment. True: it took the record, or that was given up and counted.
@@ -432,8 +431,6 @@ void Exchange::fill_headers(ExchangeRecord& r) {
     add_header(request, f.name, names_ids_ ? stored_header(f) : f.value,
                snapshot_.request_header_redactor.is_denied(f.name));
   }
-  request.push_back({proxy::kCorrelationHeader, correlation_id_});
-
   auto& response = worker_.response_headers;
   response.clear();
   if (response_ != nullptr) {
@@ -445,7 +442,9 @@ void Exchange::fill_headers(ExchangeRecord& r) {
   } else if (local_ != nullptr) {
     for (const auto& [name, value] : local_->headers) response.push_back({name, value});
   }
-  response.push_back({proxy::kCorrelationHeader, correlation_id_});
+  worker_.stored_texts.scrub(r, own_id_, request, response);
+  request.push_back({proxy::kCorrelationHeader, r.correlation_id});
+  response.push_back({proxy::kCorrelationHeader, r.correlation_id});
   response.push_back({proxy::kTraceIdHeader, trace_id_text()});
   r.request_headers = request;
   r.response_headers = response;

@@ -1,35 +1,55 @@
 #include "pipeline/stored_texts.h"
 
+#include <cstring>
 #include <utility>
 
 #include "telemetry/scrub.h"
 
 namespace gw::pipeline {
 
-void StoredTexts::scrub(std::string_view& text) {
-  std::string scratch;
-  if (telemetry::scrub(text, scratch).data() == text.data()) return;
-  text = kept_.emplace_back(std::move(scratch));
+/// `other` is not shorter than a credential, so that eight bytes can be read of both.
+bool StoredTexts::Known::is(std::string_view other) const {
+  static_assert(telemetry::kShortestCredential >= sizeof(std::uint64_t));
+  if (other.size() != size) return false;
+  const auto differ = [&](std::size_t at) {
+    std::uint64_t a, b;
+    std::memcpy(&a, text.data() + at, sizeof a);
+    std::memcpy(&b, other.data() + at, sizeof b);
+    return a ^ b;
+  };
+  std::uint64_t all = differ(other.size() - sizeof(std::uint64_t));
+  for (std::size_t at = 0; at + sizeof(std::uint64_t) < other.size(); at += sizeof(std::uint64_t)) all |= differ(at);
+  return all == 0;
 }
 
-void StoredTexts::scrub(ExchangeRecord& r, std::span<HeaderView> request, std::span<HeaderView> response) {
+void StoredTexts::Known::remember(std::string_view other) {
+  if (other.size() > text.size()) return;
+  std::memcpy(text.data(), other.data(), other.size());
+  size = static_cast<std::uint16_t>(other.size());
+}
+
+inline void StoredTexts::scrub(std::string_view& text, Known* known) {
+  if (text.size() < telemetry::kShortestCredential || (known != nullptr && known->is(text))) return;
+  if (telemetry::may_hold_credential(text)) {
+    std::string scratch;
+    if (telemetry::scrub(text, scratch).data() != text.data()) {
+      text = kept_.emplace_back(std::move(scratch));
+      return;
+    }
+  }
+  if (known != nullptr) known->remember(text);
+}
+
+void StoredTexts::scrub(ExchangeRecord& r, bool own_id, std::span<HeaderView> request, std::span<HeaderView> response) {
   kept_.clear();
-  all_.clear();
-  const auto each = [&](auto&& see) {
-    for (std::string_view* text : {&r.method, &r.path, &r.model, &r.response_model, &r.correlation_id, &r.session_id,
-                                   &r.service_tier_asked, &r.service_tier, &r.inference_geo, &r.lineage.group_id,
-                                   &r.lineage.thread_id, &r.lineage.run_id, &r.lineage.parent_checkpoint_id})
-      see(*text);
-    for (HeaderView& h : request) see(h.value);
-    for (HeaderView& h : response) see(h.value);
-  };
-  // One look over all of them, a line each, costs half of one at each.
-  each([this](std::string_view text) {
-    if (text.size() >= telemetry::kShortestCredential) all_.append(text).push_back('\n');
-  });
-  if (!telemetry::may_hold_credential(all_)) [[likely]]
-    return;
-  each([this](std::string_view& text) { scrub(text); });
+  std::size_t n = 0;
+  for (std::string_view* text : {&r.method, &r.path, &r.model, &r.response_model, &r.session_id, &r.service_tier_asked,
+                                 &r.service_tier, &r.inference_geo, &r.lineage.group_id, &r.lineage.thread_id,
+                                 &r.lineage.run_id, &r.lineage.parent_checkpoint_id})
+    scrub(*text, &fields_[n++]);
+  if (!own_id) scrub(r.correlation_id, nullptr);
+  for (std::size_t i = 0; i < request.size(); ++i) scrub(request[i].value, i < kHeaders ? &request_[i] : nullptr);
+  for (std::size_t i = 0; i < response.size(); ++i) scrub(response[i].value, i < kHeaders ? &response_[i] : nullptr);
 }
 
 }  // namespace gw::pipeline

@@ -30,7 +30,7 @@ TEST(StoredTexts, CredentialsLeaveEveryTextThatIsNoBody) {
   std::vector<HeaderView> request = {{"X-A", kSecret}, {"X-B", "plain"}, {"X-C", "/?a=%73k-proj-0123456789abcdef"}};
   std::vector<HeaderView> response = {{"X-D", "password=hunter2 and more"}};
   StoredTexts stored;
-  stored.scrub(r, request, response);
+  stored.scrub(r, false, request, response);
   for (const std::string_view* text : texts) EXPECT_EQ(*text, kTaken);
   EXPECT_EQ(r.request_body, kSecret);
   EXPECT_EQ(r.response_body, kSecret);
@@ -48,10 +48,42 @@ TEST(StoredTexts, WhatHoldsNoneIsTheSameText) {
   std::vector<HeaderView> request = {{"User-Agent", "OpenAI/Python 1.2.3"}};
   const std::string_view agent = request[0].value;
   StoredTexts stored;
-  stored.scrub(r, request, {});
+  stored.scrub(r, false, request, {});
   EXPECT_EQ(r.path.data(), path.data());
   EXPECT_EQ(r.lineage.thread_id.data(), thread.data());
   EXPECT_EQ(request[0].value.data(), agent.data());
+}
+
+TEST(StoredTexts, ATextThatDiffersFromTheOneBeforeInAnyByteIsSearched) {
+  const std::string clean = "ok-proj-0123456789abcdef and more";
+  StoredTexts stored;
+  for (std::size_t i = 0; i < clean.size(); ++i) {
+    const std::string other =
+        i == 0 ? std::string(kSecret) + " and more" : clean.substr(0, i) + " " + clean.substr(i + 1);
+    ASSERT_EQ(other.size(), clean.size());
+    for (const std::string& text : {clean, clean, other, clean}) {
+      ExchangeRecord r;
+      std::vector<HeaderView> request = {{"A", text}}, response = {{"B", text}};
+      stored.scrub(r, false, request, response);
+      const std::string expected = i == 0 && text == other ? std::string(kTaken) + " and more" : text;
+      EXPECT_EQ(request[0].value, expected) << i;
+      EXPECT_EQ(response[0].value, expected) << i;
+    }
+  }
+}
+
+TEST(StoredTexts, LongTextsAndHeadersWithoutNumberAreSearchedEachTime) {
+  StoredTexts stored;
+  const std::string lengthy(400, 'a');
+  for (const std::string_view last : {"plain text", "sk-proj-0123456789abcdef", "plain text"}) {
+    ExchangeRecord r;
+    const std::string text = lengthy + " " + std::string(last);
+    std::vector<HeaderView> request(100, {"A", text}), response(100, {"B", last});
+    stored.scrub(r, false, request, response);
+    for (const HeaderView& h : request)
+      EXPECT_EQ(h.value, last == kSecret ? lengthy + " " + std::string(kTaken) : text);
+    for (const HeaderView& h : response) EXPECT_EQ(h.value, last == kSecret ? kTaken : last);
+  }
 }
 
 }  // namespace

@@ -170,6 +170,7 @@ void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {
 
   const bool check_names = names_fields(in.head.fields);
   FieldRun run(out);
+  const bool may_be_outdated = in.plain_answer || in.whole_answer || in.body_changed;
   for (const http::Field& f : in.head.fields) {
     switch (f.id) {
       case http::FieldId::host:
@@ -190,7 +191,7 @@ void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {
         break;
     }
     if (http::is_hop_by_hop(f.id)) continue;
-    if (is_outdated(f.name, in)) continue;
+    if (may_be_outdated && is_outdated(f.name, in)) continue;
     if (f.name.size() == in.gateway_key_header.size() && iequals(f.name, in.gateway_key_header)) continue;
     if (in.added.replaces(f.name) || (in.credential != nullptr && in.credential->replaces(f.name))) continue;
     if (check_names && named_by_connection(in.head.fields, f)) continue;

@@ -59,6 +59,13 @@ bool may_end_userinfo(std::string_view text, std::size_t at) {
   return false;
 }
 
+/// A whole prefix of an issued credential ends in `text[i]`.
+bool ends_form(std::string_view text, std::size_t i) {
+  for (std::uint64_t left = guard::forms_ending(text, i); left != 0; left &= left - 1)
+    if (text.substr(0, i + 1).ends_with(guard::kForms[std::countr_zero(left)].prefix)) return true;
+  return false;
+}
+
 /// What stands around the rare byte `text[i]` is what a credential has there.
 bool suspicious(std::string_view text, std::size_t i) {
   const auto at = [&](std::size_t k) {
@@ -87,10 +94,10 @@ bool suspicious(std::string_view text, std::size_t i) {
     case '\r':
       return folded(at(i - 1)) == 'r' && folded(at(i - 2)) == 'e' && folded(at(i - 3)) == 'r';
     case '_':
-      return guard::forms_ending(text, i) != 0 || (kUnderscoredFirst[static_cast<unsigned char>(at(i - 2))] &
-                                                   kUnderscoredSecond[static_cast<unsigned char>(at(i - 1))]) != 0;
+      return ends_form(text, i) || (kUnderscoredFirst[static_cast<unsigned char>(at(i - 2))] &
+                                    kUnderscoredSecond[static_cast<unsigned char>(at(i - 1))]) != 0;
     default:
-      return guard::forms_ending(text, i) != 0 || (at(i + 1) == '-' && at(i + 2) == '-');
+      return ends_form(text, i) || (at(i + 1) == '-' && at(i + 2) == '-');
   }
 }
 
