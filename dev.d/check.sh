@@ -118,7 +118,7 @@ check_tidy() {
     return 0
   fi
   # Without the precompiled headers: a file that does not include what it uses is found here.
-  quiet build/tidy/configure.log cmake --preset dev -B build/tidy -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON || return 1
+  quiet build/tidy/configure.log cmake --preset dev -B build/tidy -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON -DGW_UNITY=OFF || return 1
   note "$count sources, at most $tidy_budget s"
   rm -f build/tidy/looked
   printf '%s\n' "${sources[@]}" | SECONDS_BASE=$(date +%s) TIDY_BUDGET=$tidy_budget xargs -P "$JOBS" -n 1 bash dev.d/tidy_one.sh

@@ -16,8 +16,6 @@ cctz::time_point<cctz::seconds> point(std::int64_t unix_s) {
   return cctz::time_point<cctz::seconds>(cctz::seconds(unix_s));
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 /// Seconds east of UTC.
 std::optional<std::int64_t> fixed_offset(std::string_view s) {
   const bool west = s.starts_with('-');

@@ -19,7 +19,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::int64_t kMs = 1'000'000;
 /// How long a start waits for what limits have to know, twice at most.
 constexpr std::int64_t kRecoveryNs = 20'000 * kMs;
 /// How long a change of limits waits for what requests that have ended spent to be stored. What takes longer is counted

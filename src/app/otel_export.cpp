@@ -143,7 +143,7 @@ void OtelExport::follow(const config::Config& config) { prefixes_->replace(prefi
 OtelExport::~OtelExport() { log_.set_tap({}); }
 
 bool OtelExport::stop(std::int64_t deadline_ns) {
-  constexpr std::int64_t kMs = 1'000'000, kMostMs = 500;
+  constexpr std::int64_t kMostMs = 500;
   // What was said until here reaches the exporter when the log's thread has taken it.
   if (exporter_->log_queue() != nullptr)
     log_.flush(std::chrono::milliseconds(std::clamp<std::int64_t>((deadline_ns - mono_now_ns()) / kMs, 0, kMostMs)));

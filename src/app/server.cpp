@@ -42,14 +42,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::int64_t kMs = 1'000'000;
 constexpr std::int64_t kTraceDrainNs = 5'000 * kMs;
 constexpr std::int64_t kTelemetryFlushNs = 5'000 * kMs;
 constexpr int kQueryThreads = 2;  // one slow search does not keep others waiting
 // Whoever looks for changed keys looks again in a moment; a change of a key is worth waiting for.
 constexpr int kBusyOfWatchMs = 250, kBusyOfApiMs = 5'000;
 /// An exchange offers its trace in the moment it ends; this is what a thread that was held up may take for that.
-constexpr std::int64_t kOfferNs = 1'000 * kMs;
+constexpr std::int64_t kOfferedNs = 1'000 * kMs;
 
 void raise_descriptor_limit() {
   rlimit limit{};
@@ -380,7 +379,7 @@ api::ApiDeps Server::Impl::api_deps(store::TraceReader* reader) {
   };
   d.complete_until_ns = [this] {
     const std::int64_t offered = traces->complete_until_ns();
-    return offered > kOfferNs ? offered - kOfferNs : 0;
+    return offered > kOfferedNs ? offered - kOfferedNs : 0;
   };
   d.on_error = [this](std::string_view operation, std::string_view error) {
     log->error("trace store query failed").field("operation", operation).field("error", error);

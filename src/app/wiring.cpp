@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "base/clock.h"
 #include "base/sha256.h"
 #include "base/strings.h"
 #include "config/credential.h"
@@ -17,8 +18,6 @@
 
 namespace gw::app {
 namespace {
-
-constexpr std::int64_t kMs = 1'000'000;
 
 Result<route::RouteTable> make_routes(const config::Config& c) {
   std::vector<route::ProviderOptions> providers;

@@ -4,6 +4,8 @@
 
 namespace gw {
 
+inline constexpr std::int64_t kMs = 1'000'000;  ///< in nanoseconds
+
 inline std::int64_t clock_ns(clockid_t id) {
   timespec t{};
   ::clock_gettime(id, &t);

@@ -9,10 +9,9 @@
 namespace gw {
 namespace {
 
-constexpr char kHex[] = "0123456789abcdef";
-
 void append_u(std::string& out, unsigned v) {
-  const char b[6] = {'\\', 'u', kHex[v >> 12 & 15], kHex[v >> 8 & 15], kHex[v >> 4 & 15], kHex[v & 15]};
+  const char b[6] = {
+      '\\', 'u', kHexDigits[v >> 12 & 15], kHexDigits[v >> 8 & 15], kHexDigits[v >> 4 & 15], kHexDigits[v & 15]};
   out.append(b, 6);
 }
 

@@ -6,8 +6,6 @@
 namespace gw {
 namespace {
 
-constexpr char kHex[] = "0123456789abcdef";
-
 /// Length of the valid UTF-8 sequence at `p` (at most `n` bytes left), or 0.
 std::size_t sequence_length(const unsigned char* p, std::size_t n) {
   const unsigned char c = p[0];
@@ -87,8 +85,8 @@ std::string quoted(std::string_view s) {
       default:
         if (u < 0x20 || u == 0x7f) {
           out += "\\x";
-          out += kHex[u >> 4];
-          out += kHex[u & 15];
+          out += kHexDigits[u >> 4];
+          out += kHexDigits[u & 15];
         } else {
           out += c;
         }
@@ -102,8 +100,8 @@ std::string to_hex(std::string_view bytes) {
   std::string out(bytes.size() * 2, '\0');
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     const auto u = static_cast<unsigned char>(bytes[i]);
-    out[2 * i] = kHex[u >> 4];
-    out[2 * i + 1] = kHex[u & 15];
+    out[2 * i] = kHexDigits[u >> 4];
+    out[2 * i + 1] = kHexDigits[u & 15];
   }
   return out;
 }

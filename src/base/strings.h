@@ -9,8 +9,19 @@
 
 namespace gw {
 
+inline constexpr auto npos = std::string_view::npos;
+inline constexpr char kHexDigits[] = "0123456789abcdef";
+
 constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 constexpr char to_upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
+
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+/// Value of a hex digit, or -1.
+constexpr int hex_value(char c) {
+  if (is_digit(c)) return c - '0';
+  c = to_lower(c);
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
 constexpr bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 

@@ -2,14 +2,14 @@
 
 #include <charconv>
 
+#include "base/strings.h"
+
 namespace gw {
 namespace {
 
 constexpr std::uint64_t kNano = 1'000'000'000;
 constexpr int kNanoDigits = 9;
 constexpr std::uint64_t kMost = static_cast<std::uint64_t>(INT64_MAX);
-
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// Takes the digits off the front of `s`.
 std::string_view take_digits(std::string_view& s) {

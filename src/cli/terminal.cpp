@@ -63,7 +63,7 @@ std::size_t width_of(std::uint32_t code) {
   return in(kNone, code) ? 0 : in(kWide, code) ? 2 : 1;
 }
 
-std::string printable(std::string_view s, bool lines) {
+std::string without_controls(std::string_view s, bool lines) {
   std::string out;
   out.reserve(s.size());
   while (!s.empty()) {
@@ -96,8 +96,8 @@ Terminal terminal_of(int fd, const config::EnvLookup& env) {
   return t;
 }
 
-std::string printable(std::string_view s) { return printable(s, false); }
-std::string printable_lines(std::string_view s) { return printable(s, true); }
+std::string printable(std::string_view s) { return without_controls(s, false); }
+std::string printable_lines(std::string_view s) { return without_controls(s, true); }
 
 std::size_t display_width(std::string_view s) {
   std::size_t width = 0;

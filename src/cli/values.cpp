@@ -15,8 +15,6 @@ namespace {
 constexpr std::string_view kParseError = "parse error";
 constexpr std::string_view kOutOfRange = "value out of range";
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 /// Takes the base prefix off.
 int base_of(std::string_view& digits) {
   if (digits.size() < 2 || digits[0] != '0') return 10;

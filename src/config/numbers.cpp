@@ -12,8 +12,6 @@
 namespace gw::config {
 namespace {
 
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 tl::unexpected<NumberError> syntax_error() { return tl::make_unexpected(NumberError::syntax); }
 tl::unexpected<NumberError> range_error() { return tl::make_unexpected(NumberError::range); }
 

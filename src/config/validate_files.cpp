@@ -63,7 +63,7 @@ void check_tls_files(const TlsConfig& tls, Faults& out) {
                    " holds no PEM private key without passphrase for server.tls.cert: " + openssl_reason());
 }
 
-void check_credentials(const Config& c, Faults& out) {
+void check_credential_sources(const Config& c, Faults& out) {
   for (const ProviderConfig* p : all_providers(c)) {
     if (!holds_credential(*p) || out.has(credential_setting(*p))) continue;
     if (const auto read = read_credential(*p); !read) out.add(read.error().message);
@@ -98,7 +98,7 @@ void check_prices(const Config& c, Faults& out) {
 void find_in_files(const Config& config, Faults& out) {
   check_tls_files(config.server.tls, out);
   check_storage_paths(config, out);
-  check_credentials(config, out);
+  check_credential_sources(config, out);
   check_prices(config, out);
 }
 

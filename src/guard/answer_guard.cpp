@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/strings.h"
 #include "guard/body_run.h"
 
 namespace gw::guard {
 namespace {
 
-constexpr auto npos = std::string_view::npos;
 constexpr const char* kBlocked = "response blocked by pii policy";
 constexpr const char* kUnsure = "response denied by pii guardrail policy uncertainty";
 

@@ -18,7 +18,6 @@
 namespace gw::guard {
 namespace detail {
 
-constexpr auto npos = std::string_view::npos;
 constexpr const char* kTooDeep = "json is nested too deeply";
 
 inline std::size_t skip_blanks(std::string_view s, std::size_t i) {
@@ -201,7 +200,7 @@ class BodyRun {
       const std::size_t end = std::min(body_.find('&', i), body_.size());
       const std::size_t equals = std::min(body_.substr(0, end).find('=', i), end);
       std::string_view name = body_.substr(i, equals - i);
-      if (name.find_first_of("%+") != detail::npos) {
+      if (name.find_first_of("%+") != npos) {
         decoded.clear();
         decode_form_value(name, decoded);
         name = decoded;
@@ -258,7 +257,7 @@ class BodyRun {
       if (pos == content.size()) return nullptr;
     }
     redaction_.roll_back(mark);
-    if (content.find('\0') != detail::npos || !is_utf8_text(content))
+    if (content.find('\0') != npos || !is_utf8_text(content))
       return "part of a form is neither text nor an image or sound";
     text(begin, end, false);
     return nullptr;
@@ -278,7 +277,7 @@ class BodyRun {
     if (value.size() > kLongestNumber) return false;
     std::string closed(1, '[');  // closed, so that half a literal is not taken for one cut off
     closed.append(value).append(1, ']');
-    if (value.find_first_of("\"{[,") != detail::npos) return false;
+    if (value.find_first_of("\"{[,") != npos) return false;
     const Redaction::Mark mark = redaction_.mark();
     document_.start(closed, 0);
     std::size_t pos = 0;
@@ -295,7 +294,7 @@ class BodyRun {
     may_be_loose_ = true;
     std::size_t done = begin;
     const std::string_view all = body_.substr(0, end);
-    for (std::size_t quote = json_like ? all.find('"', begin) : detail::npos; quote != detail::npos;) {
+    for (std::size_t quote = json_like ? all.find('"', begin) : npos; quote != npos;) {
       const JsonString name = scan_json_string(all, quote);
       if (!name.closed) break;
       const std::size_t colon = detail::skip_blanks(all, name.end + 1);
@@ -319,15 +318,14 @@ class BodyRun {
     Piece piece = detail::text_piece(begin, end);
     redaction_.search(piece);
     piece.how = Piece::How::loose;
-    if (body_.substr(begin, end - begin).find('\\') != detail::npos) redaction_.search(piece);
+    if (body_.substr(begin, end - begin).find('\\') != npos) redaction_.search(piece);
   }
 
   bool looks_like_events(std::size_t start) const {
     const std::string_view head = body_.substr(start);
     bool field = head.starts_with(':');
     for (const std::string_view name : {"data:", "event:", "id:", "retry:"}) field |= head.starts_with(name);
-    return field && (head.starts_with("data:") || body_.find("\ndata:") != detail::npos ||
-                     body_.find("\rdata:") != detail::npos);
+    return field && (head.starts_with("data:") || body_.find("\ndata:") != npos || body_.find("\rdata:") != npos);
   }
 
   /// A text that started with something private must not turn into JSON by the bracket of its replacement.
@@ -433,8 +431,8 @@ class BodyRun {
   bool may_be_loose_ = false;  // by what the body is
   bool loose_ = false;
   bool text_events_ = false;
-  bool stays_text_ = false;               // by how it begins
-  std::size_t broken_at_ = detail::npos;  // of the first document, when it is none
+  bool stays_text_ = false;       // by how it begins
+  std::size_t broken_at_ = npos;  // of the first document, when it is none
 };
 
 }  // namespace gw::guard

@@ -4,14 +4,13 @@
 #include <array>
 #include <cstdint>
 
+#include "base/strings.h"
 #include "guard/detectors.h"
 #include "guard/text_class.h"
 #include "guard/trigger_scan.h"
 
 namespace gw::guard {
 namespace {
-
-constexpr auto npos = std::string_view::npos;
 
 std::size_t digits_end(std::string_view text, std::size_t i) {
   while (i < text.size() && is_digit(text[i])) ++i;

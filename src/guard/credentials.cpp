@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstdint>
 
+#include "base/strings.h"
 #include "guard/credential_forms.h"
 #include "guard/detectors.h"
 #include "guard/text_class.h"
@@ -10,8 +11,6 @@
 
 namespace gw::guard {
 namespace {
-
-constexpr auto npos = std::string_view::npos;
 
 constexpr std::string_view kBegin = "-----BEGIN ";
 constexpr std::string_view kEnd = "-----END ";

@@ -11,8 +11,6 @@
 namespace gw::guard {
 namespace {
 
-constexpr auto npos = std::string_view::npos;
-
 /// Bytes of the character before `i` when it may stand in the local part of an address, else 0.
 std::size_t local_char_before(std::string_view text, std::size_t i) {
   const char c = text[i - 1];

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/strings.h"
 #include "guard/text_class.h"
 
 namespace gw::guard {
@@ -276,7 +277,6 @@ void append_json_content(std::string& out, std::string_view s) {
 
 JsonString scan_json_string(std::string_view text, std::size_t quote) {
   JsonString s{quote + 1, text.size(), false, false};
-  constexpr auto npos = std::string_view::npos;
   std::size_t close = text.find('"', s.begin);
   for (std::size_t i = s.begin; close != npos;) {
     const std::size_t escape = text.substr(0, close).find('\\', i);

@@ -7,7 +7,6 @@
 namespace gw::guard {
 namespace {
 
-constexpr auto npos = std::string_view::npos;
 constexpr const char* kMalformed = "multipart form is malformed";
 
 /// Where the value of `name="…"` stands in a header's text; begin == end: nowhere.

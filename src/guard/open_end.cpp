@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view kKeyBegins = "-----BEGIN ";
 
-bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f'; }
+bool is_white(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f'; }
 
 bool is_word_part(char c) {
   return is_word(c) || c == '.' || c == '%' || c == '+' || c == '-' || c == '@' || c == ':' || c == '(' || c == ')';
@@ -35,7 +35,7 @@ struct Key {
 
 /// The last private key, or the beginning of one.
 Key last_private_key(std::string_view text) {
-  constexpr std::string_view kKeyEnds = "-----END ", kDashes = "-----";
+  constexpr std::string_view kEndLine = "-----END ", kRule = "-----";
   Key key{.begin = text.rfind(kKeyBegins)};
   if (key.begin == std::string_view::npos) {
     // Its first line may be on the way.
@@ -43,10 +43,10 @@ Key last_private_key(std::string_view text) {
       if (text.ends_with(kKeyBegins.substr(0, n))) key.begin = text.size() - n;
     return key;
   }
-  const std::size_t last_line = text.find(kKeyEnds, key.begin);
+  const std::size_t last_line = text.find(kEndLine, key.begin);
   if (last_line == std::string_view::npos) return key;
-  const std::size_t dashes = text.find(kDashes, last_line + kKeyEnds.size());
-  if (dashes != std::string_view::npos) key.end = dashes + kDashes.size();
+  const std::size_t dashes = text.find(kRule, last_line + kEndLine.size());
+  if (dashes != std::string_view::npos) key.end = dashes + kRule.size();
   return key;
 }
 
@@ -71,7 +71,7 @@ std::size_t open_end(std::string_view text, const Detectors& detectors) {
   at = word_begin(at);
   std::size_t last = text.size();
   // Groups of a number: each with one blank behind it.
-  while (is_group(text.substr(at, last - at)) && at > 0 && is_blank(text[at - 1]) &&
+  while (is_group(text.substr(at, last - at)) && at > 0 && is_white(text[at - 1]) &&
          text.size() - at < kLongestNumber) {
     const std::size_t before = word_begin(at - 1);
     if (before == at - 1 || !is_group(text.substr(before, at - 1 - before))) break;

@@ -13,7 +13,6 @@
 namespace gw::guard {
 namespace {
 
-constexpr auto npos = std::string_view::npos;
 constexpr std::string_view kDefaultFormat = "[{type}_REDACTED:{hash}]";
 constexpr std::string_view kType = "{type}";
 constexpr std::string_view kHash = "{hash}";

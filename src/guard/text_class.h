@@ -3,9 +3,10 @@
 #include <cstddef>
 #include <string_view>
 
+#include "base/strings.h"
+
 namespace gw::guard {
 
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 constexpr bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 constexpr bool is_letter(char c) { return is_upper(c) || (c >= 'a' && c <= 'z'); }
 constexpr bool is_alnum(char c) { return is_letter(c) || is_digit(c); }

@@ -37,9 +37,9 @@ ValueHash::ValueHash(std::string_view before) : before_(before), begun_size_(bef
 }
 
 std::uint64_t ValueHash::of(std::string_view value) const {
-  constexpr std::size_t kEnd = 9;  // a mark and the length in bits
+  constexpr std::size_t kMarkAndLength = 9;  // a mark and the length in bits
   SHA256_CTX state;
-  if (begun_size_ + value.size() + kEnd <= kBlock) {  // most are short: the last block is made here
+  if (begun_size_ + value.size() + kMarkAndLength <= kBlock) {  // most are short: the last block is made here
     std::memcpy(state.h, state_.data(), sizeof state_);
     std::array<unsigned char, kBlock> block = begun_;
     value.copy(reinterpret_cast<char*>(block.data()) + begun_size_, value.size());

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/strings.h"
+
 namespace gw::http {
 
 /// A Host field, or what stands there in a URL, in its parts. Clients write what they like: nothing is checked.
@@ -14,7 +16,6 @@ struct Authority {
 
 /// Several colons without brackets are an IPv6 address without a port.
 inline Authority split_authority(std::string_view text) {
-  constexpr std::size_t npos = std::string_view::npos;
   Authority out{.host = text, .port_text = {}, .port = 0};
   const std::size_t colon = text.rfind(':');
   const std::size_t bracket = text.rfind(']');

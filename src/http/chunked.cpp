@@ -1,16 +1,10 @@
 #include "http/chunked.h"
 
+#include "base/strings.h"
 #include "http/token.h"
 
 namespace gw::http {
 namespace {
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 bool is_control(char c) {
   const auto u = static_cast<unsigned char>(c);

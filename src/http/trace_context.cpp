@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/strings.h"
+
 namespace gw::http {
 namespace {
 
@@ -48,7 +50,6 @@ char* write_id(char* out, const std::array<std::uint8_t, N>& id) {
 }
 
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool is_key_part(std::string_view s, std::size_t most, bool digit_first) {
   if (s.empty() || s.size() > most) return false;

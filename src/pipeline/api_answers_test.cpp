@@ -151,8 +151,8 @@ class Client {
  private:
   bool more() {
     pollfd p{.fd = fd_.get(), .events = POLLIN, .revents = 0};
-    constexpr int kMs = std::chrono::milliseconds(kPatience).count();
-    if (::poll(&p, 1, kMs) <= 0) {
+    constexpr int kPatienceMs = std::chrono::milliseconds(kPatience).count();
+    if (::poll(&p, 1, kPatienceMs) <= 0) {
       ADD_FAILURE() << "nothing comes; so far: " << got_.substr(0, 500);
       return false;
     }

@@ -20,7 +20,7 @@ constexpr std::int64_t kBytesPerToken = 4;
 constexpr std::int64_t kMostOutput = 1'000'000;
 constexpr std::int64_t kMostChoices = 128;
 
-void count(std::atomic<std::int64_t>& counter) { counter.fetch_add(1, std::memory_order_relaxed); }
+void count_one(std::atomic<std::int64_t>& counter) { counter.fetch_add(1, std::memory_order_relaxed); }
 
 /// The fields that say how much of a rate is left; their names are those that OpenAI's clients know.
 struct StandingFields {
@@ -181,7 +181,7 @@ limits::Spend Exchange::estimate_spend(bool money) {
     bytes = content->size();
   } else if (head_.body != http::BodyKind::none) {
     if (head_.body == http::BodyKind::chunked) bytes = options.hold_max_bytes;
-    count(services_.limit_counters.over_max_bytes);
+    count_one(services_.limit_counters.over_max_bytes);
   }
   std::int64_t output = 0;
   if (generates_text_) {
@@ -212,19 +212,19 @@ net::Task<bool> Exchange::refuse_limited(const auth::Decision& admitted, const L
   LocalAnswer a;
   a.headers.emplace_back("Content-Type", "application/json");
   if (limited.model_unseen) {
-    count(services_.limit_counters.model_unseen);
+    count_one(services_.limit_counters.model_unseen);
     a.status = 413;
     a.body = "{\"code\":\"MODEL_LIMIT_BODY_TOO_LARGE\",\"error\":\"request body too large for a limit on models\"}\n";
     decision.reason = "usage_limit_check_unavailable";
   } else if (!limited.denial) {
-    count(services_.limit_counters.unavailable);
+    count_one(services_.limit_counters.unavailable);
     a.status = 503;
     a.body = "{\"error\":\"gateway usage limit check unavailable\"}\n";
     decision.reason = "usage_limit_check_unavailable";
   } else {
     const limits::Denial& denial = *limited.denial;
-    count(services_.limit_counters
-              .refused[static_cast<std::size_t>(denial.measure)][static_cast<std::size_t>(denial.subject)]);
+    count_one(services_.limit_counters
+                  .refused[static_cast<std::size_t>(denial.measure)][static_cast<std::size_t>(denial.subject)]);
     a.status = 429;
     a.body = denial.body();
     a.header_lines = buffers_.rate_limit_lines;

@@ -40,8 +40,8 @@ TEST_F(RequestMetricsTest, AHostsPortIsALabelOnlyWhereItCanBeOne) {
   std::set<std::pair<std::string, std::string>> found;
   for (const Sample& s : family("http.server.duration").samples)
     found.emplace(label(s, "net.host.name"), label(s, "net.host.port"));
-  const std::set<std::pair<std::string, std::string>> expected{
-      {"a", "80"}, {"b", ""}, {"c", ""}, {"d", ""}, {"user", ""}, {"::1", "8080"}, {"::1", ""}, {"f", ""}};
+  const std::set<std::pair<std::string, std::string>> expected{{"a", "80"},  {"b", ""},       {"c", ""},   {"d", ""},
+                                                               {"user", ""}, {"::1", "8080"}, {"::1", ""}, {"f", ""}};
   EXPECT_EQ(found, expected);
 }
 

@@ -27,12 +27,6 @@ void append_utf8(std::string& out, std::uint32_t c) {
   }
 }
 
-int hex_value(char c) {
-  if (is_digit(c)) return c - '0';
-  c = to_lower(c);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 }  // namespace
 
 void FieldScanner::restart(Document document) {

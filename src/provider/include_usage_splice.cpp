@@ -1,17 +1,11 @@
 #include "provider/include_usage_splice.h"
 
+#include "base/strings.h"
 #include "provider/json_number.h"
 #include "provider/scan.h"
 
 namespace gw::provider {
 namespace {
-
-int hex_value(char c) {
-  if (is_digit(c)) return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 /// Whether a key as it is written, between its quotes, names `name`, which is of letters and underscores: no short
 /// escape can stand for one.

@@ -6,8 +6,6 @@
 namespace gw::provider {
 namespace {
 
-constexpr std::uint32_t kReplacement = 0xFFFD;
-
 char* put(std::uint32_t c, char* out) {
   const auto byte = [&](std::uint32_t v) { *out++ = static_cast<char>(static_cast<unsigned char>(v)); };
   if (c < 0x80) {
@@ -82,7 +80,7 @@ char* unescape_json(std::string_view raw, char* out) {
         unit = 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
         size = 12;
       } else if (unit >= 0xD800 && unit < 0xE000) {
-        unit = kReplacement;
+        unit = 0xFFFD;  // REPLACEMENT CHARACTER
       }
       out = put(unit, out);
     }

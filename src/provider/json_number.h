@@ -5,11 +5,10 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/strings.h"
 #include "provider/usage_totals.h"
 
 namespace gw::provider {
-
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 constexpr std::size_t count_digits(std::string_view s, std::size_t from) {
   std::size_t at = from;

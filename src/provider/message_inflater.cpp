@@ -10,7 +10,7 @@ namespace {
 /// What a sender leaves off each message's end.
 constexpr std::string_view kTail("\0\0\xff\xff", 4);
 constexpr int kRawLargestWindow = -15;  ///< also reads what was made with a smaller one
-constexpr std::size_t kChunkBytes = 16 << 10;
+constexpr std::size_t kInflatedBytes = 16 << 10;
 
 /// Takes the text before the next `separator` off `list`, trimmed.
 std::string_view take_item(std::string_view& list, char separator) {
@@ -81,7 +81,7 @@ bool MessageInflater::inflate(std::string_view bytes, ContentDecoder::Sink sink)
   z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
   z.avail_in = static_cast<uInt>(bytes.size());
   do {
-    char out[kChunkBytes];
+    char out[kInflatedBytes];
     z.next_out = reinterpret_cast<Bytef*>(out);
     z.avail_out = sizeof out;
     const int status = ::inflate(&z, Z_SYNC_FLUSH);

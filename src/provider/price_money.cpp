@@ -1,9 +1,9 @@
 #include "provider/price_money.h"
 
+#include "base/strings.h"
+
 namespace gw::provider {
 namespace {
-
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// Takes an exponent, if there is one, off the end of `text`. False: it is none.
 bool take_exponent(std::string_view& text, int& exponent) {

@@ -18,8 +18,6 @@ std::uint64_t next_serial() {
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 /// `#` stands for a digit.
 bool digits_match(std::string_view pattern, std::string_view name) {
   if (pattern.size() != name.size()) return false;
@@ -197,7 +195,7 @@ std::string PriceTable::provider_of(std::string_view route_name, std::string_vie
     if (pattern.ok() && re2::RE2::PartialMatch(url, pattern)) return std::string(view(p.id));
   }
   for (const std::string_view given : {route_name, kind}) {
-    const std::string name = lowercase(trim(given));
+    std::string name = lowercase(trim(given));
     if (name.empty()) continue;
     if (provider(name) != nullptr) return name;
     for (const ProviderEntry& p : providers_)

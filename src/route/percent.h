@@ -2,15 +2,9 @@
 #include <string>
 #include <string_view>
 
-namespace gw::route {
+#include "base/strings.h"
 
-/// Value of a hex digit, or -1.
-constexpr int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
+namespace gw::route {
 
 /// The byte that `%XX` at the start of `s` stands for, or -1.
 constexpr int escaped_byte(std::string_view s) {

@@ -11,8 +11,6 @@
 namespace gw::route {
 namespace {
 
-constexpr auto npos = std::string_view::npos;
-
 std::string base64(std::string_view in) {
   static constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;

@@ -10,10 +10,7 @@
 namespace gw::route {
 namespace {
 
-constexpr auto npos = std::string_view::npos;
-
 bool is_alpha(char c) { return to_lower(c) >= 'a' && to_lower(c) <= 'z'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// The URL for messages: userinfo, which may hold a password, replaced.
 std::string shown(std::string_view url) {

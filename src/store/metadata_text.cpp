@@ -151,10 +151,10 @@ std::string json_text(std::string_view value) {
     }
     const char escape = value.front();
     value.remove_prefix(1);
-    constexpr std::string_view kNames = "bfnrt", kMeant = "\b\f\n\r\t";
+    constexpr std::string_view kShort = "bfnrt", kMeant = "\b\f\n\r\t";
     if (escape == 'u')
       append_unit(out, value);
-    else if (const std::size_t at = kNames.find(escape); at != std::string_view::npos)
+    else if (const std::size_t at = kShort.find(escape); at != std::string_view::npos)
       out += kMeant[at];
     else
       out += escape;

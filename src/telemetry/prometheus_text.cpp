@@ -18,8 +18,6 @@ namespace {
 
 constexpr std::string_view kTotal = "_total";
 
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 std::string_view unit_name(std::string_view unit) {
   if (unit == "s") return "seconds";
   if (unit == "ms") return "milliseconds";

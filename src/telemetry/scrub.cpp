@@ -17,8 +17,6 @@
 namespace gw::telemetry {
 namespace {
 
-constexpr auto npos = std::string_view::npos;
-
 constexpr bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r'; }
 constexpr char folded(char c) { return static_cast<char>(c | 0x20); }
 
@@ -106,7 +104,7 @@ using Halves __attribute__((vector_size(16))) = std::uint64_t;
 constexpr std::size_t kBlock = sizeof(Bytes);
 static_assert(std::endian::native == std::endian::little, "the lowest bits of a half are its first byte");
 
-constexpr bool is_hex(char c) { return guard::is_digit(c) || (c >= 'a' && c <= 'f'); }
+constexpr bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); }
 static_assert(std::all_of(std::begin(guard::kForms), std::end(guard::kForms),
                           [](const guard::Form& f) {
                             const std::string_view p = f.prefix;

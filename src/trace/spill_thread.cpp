@@ -12,8 +12,6 @@
 namespace gw::trace {
 namespace {
 
-constexpr std::int64_t kMs = 1'000'000;
-constexpr std::int64_t kDeepSleepNs = 10'000 * kMs;
 /// After a file could not be made: the disk is given time.
 constexpr std::int64_t kFilePauseNs = 1000 * kMs;
 

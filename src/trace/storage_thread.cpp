@@ -9,10 +9,7 @@
 namespace gw::trace {
 namespace {
 
-constexpr std::int64_t kMs = 1'000'000;
 constexpr std::size_t kChunksPerBatch = 64;
-/// Deep sleep ends by a wake-up; the bound only limits what a lost one could cost.
-constexpr std::int64_t kDeepSleepNs = 10'000 * kMs;
 
 }  // namespace
 

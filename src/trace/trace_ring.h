@@ -22,6 +22,9 @@ struct Signals {
   alignas(64) std::atomic<bool> pressure{false};        ///< a producer found no space; cleared when room was made
 };
 
+/// Deep sleep of a consumer ends by a wake-up; the bound only limits what a lost one could cost.
+inline constexpr std::int64_t kDeepSleepNs = 10'000 * kMs;
+
 /// Why a record was given up before it reached the ring.
 struct ProducerCounts {
   std::uint64_t admitted = 0;
