@@ -45,6 +45,7 @@ guard::PolicyOptions policy_options(const Config& c) {
 
 std::vector<std::string> pattern_names(const Config& c) {
   std::vector<std::string> out;
+  out.reserve(c.pii.patterns.size());
   for (const PiiPatternConfig& p : c.pii.patterns) out.push_back(p.name);
   return out;
 }

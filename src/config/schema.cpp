@@ -153,8 +153,10 @@ constexpr NamedPart kNamedProviders{
     },
     .entries =
         [](void* section) {
+          auto& named = static_cast<ProvidersConfig*>(section)->named;
           std::vector<std::pair<std::string_view, void*>> out;
-          for (ProviderConfig& p : static_cast<ProvidersConfig*>(section)->named) out.emplace_back(p.name, &p);
+          out.reserve(named.size());
+          for (ProviderConfig& p : named) out.emplace_back(p.name, &p);
           return out;
         }};
 

@@ -70,7 +70,8 @@ class TableSize final : public StoreSize {
     const double filled = std::min(bare * static_cast<double>(overhead) / 1'000 / table, 1.0);
     const double used = filled * static_cast<double>(s.table + s.indexes) +
                         static_cast<double>(std::min(s.others, max_bytes / kOthersShare));
-    yes = used > static_cast<double>(max_bytes - max_bytes / kFreeShare);
+    const std::int64_t most = max_bytes - max_bytes / kFreeShare;
+    yes = used > static_cast<double>(most);
     return kOk;
   }
   int give_back(std::int64_t, std::int64_t&, bool& did) override {
