@@ -100,7 +100,9 @@ const limits::ModelMeters* Exchange::limited_model() const {
 /// What is returned other than `complete`: the client did not send its request, and nothing was taken.
 net::Task<RelayEnd> Exchange::take_permit(Limited& limited) {
   const limits::Limiter& limiter = *snapshot_.limiter();
-  limits::Moment now{.wall_ns = started_wall_ns_, .mono_ns = started_mono_ns_};
+  // A body that the guard has held may have taken minutes to come.
+  limits::Moment now = held_ ? limits::Moment{.wall_ns = wall_now_ns(), .mono_ns = mono_now_ns()}
+                             : limits::Moment{.wall_ns = started_wall_ns_, .mono_ns = started_mono_ns_};
   limits::MetersPtr meters =
       mine_->meters.find(*snapshot_.limiter(), {keys_->authorizer().serial(), identity_->index}, identity_->org_id,
                          identity_->workspace_id, identity_->key_id, identity_->limits, now);
