@@ -15,6 +15,7 @@
 #include "guard/answer_guard.h"
 #include "guard/patterns.h"
 #include "guard/placeholder.h"
+#include "guard/text_class.h"
 #include "provider/provider.h"
 #include "route/route_table.h"
 #include "route/upstream_url.h"
@@ -105,7 +106,22 @@ void check_patterns(const std::vector<PiiPatternConfig>& patterns, Faults& out) 
   }
 }
 
+/// What is in the form of a replacement is not replaced again, so hardly anything else may be in that form.
+void check_replacement(const std::string& format, Faults& out) {
+  constexpr std::size_t kLeast = 4;
+  std::string own = format;
+  for (const std::string_view part : {"{type}", "{hash}"})
+    for (std::size_t at = own.find(part); at != std::string::npos; at = own.find(part, at)) own.erase(at, part.size());
+  if (own.size() < kLeast &&
+      !(own.size() >= 2 && !guard::is_alnum(own.front()) && !guard::is_alnum(own.back()) && own != format))
+    out.add(
+        fmt::format("pii.replacement.format must have at least {} characters of its own beside {{type}} and {{hash}}, "
+                    "or two signs around them (got {})",
+                    kLeast, quoted(format)));
+}
+
 void check_pii(const Config& c, Faults& out) {
+  check_replacement(effective_replacement_format(c), out);
   if (!is_pii_mode(effective_pii_mode(c)))
     out.add(fmt::format("pii.mode must be one of {} (got {})", kPiiModes, quoted(c.pii.mode)));
   if (!guard::parse_answer_mode(lowercase(trim(c.pii.response))))

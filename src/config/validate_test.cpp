@@ -126,6 +126,17 @@ TEST(PiiMode, IsOneOfFour) {
             "pii.mode must be one of off, redact_storage, redact_upstream, block, observe (got \" Mask\")");
 }
 
+TEST(PiiReplacement, CannotBePartOfOrdinaryText) {
+  for (const char* format : {"<{type}>", "[REDACTED]", "[{type}:{hash}]", "", "****"})
+    EXPECT_EQ(verdict([&](Config& c) { c.pii.replacement.format = format; }), kNone) << format;
+  for (const char* format : {"x", ".", "-", "sk-", "{hash}", "{type}", "a{hash}", "-{type}"})
+    EXPECT_EQ(
+        verdict([&](Config& c) { c.pii.replacement.format = format; }),
+        "pii.replacement.format must have at least 4 characters of its own beside {type} and {hash}, or two signs "
+        "around them (got \"" +
+            std::string(format) + "\")");
+}
+
 TEST(PiiScopes, NeedASelectorAndKnownValues) {
   const auto scope = [](const std::function<void(PiiScopeConfig&)>& change) {
     return verdict([&](Config& c) {

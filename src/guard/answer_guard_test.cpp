@@ -121,6 +121,17 @@ TEST(AnswerGuard, EventsGoOnAsSoonAsNothingInThemCanBeTheBeginningOfSomething) {
   EXPECT_EQ(rest, delta("end") + kDone);
 }
 
+TEST(AnswerGuard, ManyTextsThatTakeTurnsAreEachReadOn) {
+  AnswerGuard g = guard_of(AnswerMode::redact);
+  constexpr int kChoices = 40;
+  std::string body;
+  for (const char* piece : {"ask jane@exa", "mple.com ", "please"})
+    for (int i = 0; i < kChoices; ++i) body += delta(piece, i);
+  const std::string out = through(g, body + kDone);
+  EXPECT_EQ(out.find("mple.com"), std::string::npos);
+  EXPECT_EQ(g.counts()[static_cast<std::size_t>(Kind::email)], static_cast<std::uint64_t>(kChoices));
+}
+
 TEST(AnswerGuard, TextWithoutBlanksIsNotHeldForWhatItCannotBegin) {
   AnswerGuard g = guard_of(AnswerMode::redact);
   std::string out;

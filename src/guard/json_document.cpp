@@ -115,8 +115,26 @@ bool is_encoded_content(std::string_view s) {
     if (mark == std::string_view::npos) return false;
     s.remove_prefix(mark + kMark.size());
   }
-  for (const char c : s)
-    if (!is_alnum(c) && c != '+' && c != '/' && c != '=' && c != '\\') return false;
+  constexpr std::size_t kShortestLine = 60;  // MIME breaks lines at 76, PEM at 64; a list of keys or numbers is shorter
+  std::size_t line = 0;
+  for (std::size_t i = 0; i < s.size(); ++i) {
+    const char c = s[i];
+    if (is_alnum(c) || c == '+' || c == '/') {
+      ++line;
+    } else if (c == '=') {
+      if (s.find_first_not_of('=', i) != npos) return false;
+      break;
+    } else if (c == '\\' && i + 1 < s.size() && s[i + 1] == '/') {
+      ++line, ++i;
+    } else if (c == '\\' && i + 1 < s.size() && (s[i + 1] == 'n' || s[i + 1] == 'r')) {
+      const bool second = s[i + 1] == 'n' && i >= 2 && s.substr(i - 2, 2) == "\\r";
+      if (!second && line < kShortestLine) return false;
+      line = 0;
+      ++i;
+    } else {
+      return false;
+    }
+  }
   return true;
 }
 
@@ -135,9 +153,11 @@ void StreamedTexts::search_all(Redaction& redaction) const {
 }
 
 void StreamedTexts::search_closed(Redaction& redaction, EventWindow& window) const {
-  constexpr std::uint32_t kPatience = 16;  // events without a piece of a text after which it does not go on
+  // Events without a piece of a text after which it does not go on. Several texts (choices, tool calls) take turns.
+  constexpr std::uint32_t kLeastPatience = 16;
+  const std::uint32_t patience = kLeastPatience + 2 * static_cast<std::uint32_t>(texts_.size());
   for (const Text& text : texts_) {
-    const bool over = window.ended || window.events - text.last_event > kPatience;
+    const bool over = window.ended || window.events - text.last_event > patience;
     redaction.search_closed(text.pieces, text.key, over, window);
   }
 }

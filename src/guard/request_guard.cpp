@@ -52,13 +52,6 @@ bool is_readable_charset(std::string_view charset) {
   return false;
 }
 
-BodyFormat format_of(std::string_view content_type, std::string_view boundary) {
-  const std::string type = media_type(content_type);
-  if (type == kForm) return {BodyFormat::Kind::form};
-  if (type == kMultipart) return {BodyFormat::Kind::multipart, boundary};
-  return {};
-}
-
 std::string quoted(std::string_view s) {
   std::string out;
   append_json_string(out, s);
@@ -66,6 +59,13 @@ std::string quoted(std::string_view s) {
 }
 
 }  // namespace
+
+BodyFormat body_format(std::string_view content_type, std::string_view boundary) {
+  const std::string type = media_type(content_type);
+  if (type == kForm) return {BodyFormat::Kind::form};
+  if (type == kMultipart) return {BodyFormat::Kind::multipart, boundary};
+  return {};
+}
 
 bool is_text_type(std::string_view content_type) { return is_text(media_type(content_type)); }
 
@@ -93,7 +93,7 @@ RequestGuard::Case::Case(const RequestGuard& guard, Mode mode, std::string_view 
                          std::string_view workspace_id)
     : mode_(mode),
       boundary_(media_type(content_type) == kMultipart ? multipart_boundary(content_type) : std::string()),
-      job_(guard.redactor_, body, workspace_id, format_of(content_type, boundary_)) {
+      job_(guard.redactor_, body, workspace_id, body_format(content_type, boundary_)) {
   // Text in UTF-16 would pass for text without findings. What is no text stands in parts of forms only.
   if (boundary_.empty() && body.find('\0') != std::string_view::npos) {
     judgement_.verdict = Verdict::unsure;

@@ -13,6 +13,9 @@
 
 namespace gw::guard {
 
+/// `boundary` as multipart_boundary() gives it; it has to outlive what is returned.
+BodyFormat body_format(std::string_view content_type, std::string_view boundary);
+
 /// The mode has the request's body looked at before it is forwarded.
 constexpr bool guards_requests(Mode mode) {
   return mode == Mode::redact_upstream || mode == Mode::block || mode == Mode::observe;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <random>
 
 #include "base/sha256.h"
@@ -114,6 +115,24 @@ TEST(RequestGuard, EncodedContentIsPassedOverAndSaidSo) {
   }
   EXPECT_EQ(judge(R"({"text":")" + data + " a@b.co\"}").verdict, Verdict::replace);
   EXPECT_EQ(judge(R"({"text":"data:text/plain,)" + data + "-a@b.co\"}").verdict, Verdict::replace);
+}
+
+TEST(RequestGuard, EscapesAndListsAreNoEncodedContent) {
+  std::string address, chinese, keys, lines;
+  for (const char c : std::string_view("jane@example.org and some more"))
+    address += std::isalnum(static_cast<unsigned char>(c)) != 0 ? std::string(1, c)
+                                                                : std::string(c == '@'   ? "\\u0040"
+                                                                              : c == '.' ? "\\u002e"
+                                                                                         : "\\u0020");
+  for (int i = 0; i < 80; ++i) chinese += "\\u4f60";
+  for (int i = 0; i < 14; ++i) keys += "AKIAIOSFODNN7EXAMPL" + std::string(1, static_cast<char>('A' + i)) + "\\n";
+  for (int i = 0; i < 10; ++i) lines += std::string(76, 'A') + "\\r\\n";
+  for (int i = 0; i < 10; ++i) address += "\\u0020abcdefghijklmnopqrst";
+  EXPECT_EQ(judge("{\"a\":\"" + address + "\"}").verdict, Verdict::replace);
+  EXPECT_EQ(judge("{\"a\":\"" + chinese + "AKIAIOSFODNN7EXAMPLE\"}").verdict, Verdict::replace);
+  EXPECT_EQ(judge("{\"a\":\"" + keys + "\"}").verdict, Verdict::replace);
+  EXPECT_EQ(judge("{\"a\":\"" + lines + "AA==\"}").skipped, 1u) << "as MIME breaks it";
+  EXPECT_EQ(judge("{\"a\":\"" + std::string(150, 'A') + "\\/" + std::string(150, 'A') + "\"}").skipped, 1u);
 }
 
 TEST(RequestGuard, NumbersOfJsonAreComparedWithCardsAndPatterns) {

@@ -127,6 +127,10 @@ class Exchange final : private proxy::RelayObserver {
   bool refuses_upgrade() const;
   http::BodyFilter* answer_filter();
   void begin_answer_guard(const http::ResponseHead& head);
+  bool refused_answer() const {
+    return answer_guard_ != nullptr && (answer_guard_->refused() || answer_guard_->unsure());
+  }
+  guard::BodyFormat stored_format(const capture::BodyCapture& body);
   void note_answer();
   void log_guarded(const char* message, std::string_view mode, const char* reason, const guard::Counts& found,
                    std::string_view error);
@@ -257,6 +261,7 @@ class Exchange final : private proxy::RelayObserver {
   const http::ResponseHead* response_ = nullptr;  ///< the provider's answer, while its relay lives
   const LocalAnswer* local_ = nullptr;            ///< or our own
   /// What is stored of the bodies, where that is redacted.
+  std::string stored_boundary_;  ///< of a multipart request, as its job refers to it
   std::unique_ptr<guard::BodyRedactor::Job> stored_request_, stored_response_;
   guard::Counts body_redactions_{};
   std::uint32_t header_redactions_ = 0;

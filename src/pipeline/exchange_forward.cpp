@@ -145,6 +145,10 @@ net::Task<bool> Exchange::settle_relay(const proxy::RelayResult& result, proxy::
   if (!offered_ && result.end != RelayEnd::complete) log_proxy_failure(result.error);
   note_call_end(result);
   count_upstream_call();
+  // A client that closes at the guard's error, and an answer that breaks off, leave what was found to be told here.
+  if (answer_guard_ != nullptr && !offered_ &&
+      (answer_guard_->refused() || answer_guard_->unsure() || answer_guard_->found()))
+    note_answer();
   switch (result.end) {
     case RelayEnd::complete:
       break;
@@ -167,10 +171,12 @@ net::Task<bool> Exchange::settle_relay(const proxy::RelayResult& result, proxy::
       break;
     case RelayEnd::client_gone:
       if (status_ == 0) status_ = 502;
-      co_await offer_patiently(stream_end_.seen() && left_mono_ns_ == 0 ? Outcome::complete : Outcome::client_aborted);
+      co_await offer_patiently(refused_answer()                           ? Outcome::refused_by_guard
+                               : stream_end_.seen() && left_mono_ns_ == 0 ? Outcome::complete
+                                                                          : Outcome::client_aborted);
       break;
     case RelayEnd::upstream_aborted:
-      co_await offer_patiently(Outcome::upstream_aborted);
+      co_await offer_patiently(refused_answer() ? Outcome::refused_by_guard : Outcome::upstream_aborted);
       break;
     case RelayEnd::retry:
       break;  // not left to the caller

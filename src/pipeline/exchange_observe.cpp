@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "base/sha256.h"
 #include "base/strings.h"
+#include "guard/multipart.h"
+#include "guard/request_guard.h"
 #include "pipeline/connection.h"
 #include "pipeline/exchange.h"
 #include "provider/pricing.h"
@@ -110,11 +112,8 @@ void Exchange::on_response_written() {
 proxy::Publish Exchange::before_last_bytes() {
   if (!count_tokens()) return proxy::Publish::next_turn;
   if (answer_guard_ != nullptr) note_answer();
-  return offer(answer_guard_ != nullptr && (answer_guard_->refused() || answer_guard_->unsure())
-                   ? Outcome::refused_by_guard
-                   : Outcome::complete)
-             ? proxy::Publish::done
-             : proxy::Publish::next_tick;
+  return offer(refused_answer() ? Outcome::refused_by_guard : Outcome::complete) ? proxy::Publish::done
+                                                                                 : proxy::Publish::next_tick;
 }
 
 /// The bodies have ended. True: their usage is not known, and the estimator has something to count.
@@ -156,13 +155,22 @@ bool Exchange::count_tokens() {
   return redact_stored();
 }
 
+/// How a body is read that is stored. Forms are what clients send.
+guard::BodyFormat Exchange::stored_format(const capture::BodyCapture& body) {
+  if (&body != &request_capture_) return {};
+  const http::Field* const type = http::find(head_.fields, http::FieldId::content_type);
+  if (type == nullptr) return {};
+  stored_boundary_ = guard::multipart_boundary(type->value);
+  return guard::body_format(type->value, stored_boundary_);
+}
+
 /// A slice of what is to be stored of the bodies; a long one would keep the other connections waiting. True: all of it.
 bool Exchange::redact_stored() {
   if (!request_capture_.on() || policy_.mode == guard::Mode::off) return true;
   const auto step = [this](const guard::BodyRedactor* redactor, const capture::BodyCapture& body, auto& job) {
     if (redactor == nullptr) return true;
     if (job == nullptr)
-      job = std::make_unique<guard::BodyRedactor::Job>(*redactor, body.text(), tenant_workspace(), guard::BodyFormat{});
+      job = std::make_unique<guard::BodyRedactor::Job>(*redactor, body.text(), tenant_workspace(), stored_format(body));
     return job->step(kRedactedSlice);
   };
   return step(snapshot_.request_body_redactor.get(), request_capture_, stored_request_) &&
@@ -482,7 +490,7 @@ void Exchange::fill_bodies(ExchangeRecord& r, const capture::BodyCapture& reques
       for (std::size_t k = 0; k < guard::kKinds; ++k) body_redactions_[k] -= judgement_->counts[k];
       body_skipped_ -= judgement_->skipped;
     }
-    if (job == nullptr) job = std::make_unique<Job>(*redactor, body.text(), tenant_workspace(), guard::BodyFormat{});
+    if (job == nullptr) job = std::make_unique<Job>(*redactor, body.text(), tenant_workspace(), stored_format(body));
     while (!job->step(kRedactedSlice)) {
     }
     const auto& outcome = job->outcome();

@@ -246,6 +246,25 @@ scenario('forms and multipart bodies are looked into', async (world) => {
   sameBytes(env.seen.at(-1).body, Buffer.from(body(mark('EMAIL', 'a@b.co'))), 'the form');
 });
 
+scenario('forms are stored as they are judged, field by field and part by part, in every mode', async (world) => {
+  const values = ['jane@example.org', 'jane%40example.org', 'hunter22'];
+  const parts = ['password\r\n\r\nhunter22', 'x\r\n\r\njane@example.org'];
+  const multipart = parts
+    .map((p) => p.split('\r\n\r\n'))
+    .map(([name, value]) => `--B\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`)
+    .join('');
+  for (const mode of ['redact_storage', 'redact_upstream', 'block']) {
+    const env = await setUp(world, { mode }, { tracing: { capture_bodies: true } });
+    const form = [['Content-Type', 'application/x-www-form-urlencoded']];
+    const response = await env.send('x=jane%40example.org&n=1&password=hunter22', form);
+    const stored = (await trace(env.gateway, response)).request_body;
+    assert.equal(new URLSearchParams(stored).get('password'), mark('FIELD', 'hunter22'), mode);
+    assert.equal(new URLSearchParams(stored).get('n'), '1');
+    await env.send(`${multipart}--B--\r\n`, [['Content-Type', 'multipart/form-data; boundary=B']]);
+    await expectNotStored(env.gateway, values);
+  }
+});
+
 scenario('user-defined patterns and optional detectors', async (world) => {
   const env = await setUp(world, {
     mode: 'redact_upstream',
