@@ -428,6 +428,28 @@ scenario('answers: they are asked for whole, and those that do not say what they
   assert.equal(env.seen.at(-1).get('x-other'), 'kept');
 });
 
+scenario('answers: a stream that the guard ends is told of, also when its client leaves at the error', async (world) => {
+  const { upstream, routes } = await world.routed();
+  routes.on('*', (request, peer) =>
+    peer.write(
+      head('HTTP/1.1 200 OK', [
+        ['Content-Type', 'text/event-stream'],
+        ['Content-Length', '100000'],
+      ]) + delta('Ask jane@example.org now. '),
+    ),
+  ); // and says no more
+  const gateway = await world.gateway({ openai: upstream.url, config: { pii: { response: 'block' } } });
+  const client = await world.client(gateway);
+  await client.write(post(kCompletions, chatRequest({ stream: true }), kJson));
+  await client.readUntil('response blocked by pii policy', 'the error event');
+  client.destroy();
+  const line = await gateway.waitLog((l) => l.msg === 'pii guardrail denied response', 'the refusal');
+  assert.equal(line.reason, 'pii_detected');
+  await until(async () => (await gateway.list()).length === 1, 'its trace');
+  const [{ id }] = await gateway.list();
+  assert.equal((await gateway.trace(id)).metadata.outcome, 'refused_by_guard');
+});
+
 scenario('answers: one that breaks off while it is held is a 502, not half an answer', async (world) => {
   const { upstream, routes } = await world.routed();
   routes.on('*', async (request, peer) => {
