@@ -1,6 +1,7 @@
 #include "telemetry/genai_lane.h"
 
 #include <cstring>
+#include <utility>
 
 #include "base/strings.h"
 
@@ -17,6 +18,9 @@ void GenAiLane::push(GenAiHead& head, const GenAiTexts& texts) {
     head.sizes[i] = static_cast<std::uint32_t>(n);
     size += n;
   }
+  // With many workers a lane is small: an inference is told without its bodies rather than not at all.
+  if (size > ring_.largest())
+    for (std::size_t i = kGenAiBodies; i < kGenAiTexts; ++i) size -= std::exchange(head.sizes[i], 0);
   char* out = ring_.reserve(size);
   if (out == nullptr) {
     dropped_.store(dropped_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);

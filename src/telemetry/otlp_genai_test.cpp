@@ -201,5 +201,21 @@ TEST(GenAiLane, LeavesOutBodiesThatAreTooLongAndCountsRecordsWithoutRoom) {
   EXPECT_GT(woken, 0);
 }
 
+TEST(GenAiLane, TellsOfAnInferenceWithoutBodiesThatItIsTooSmallFor) {
+  GenAiLane lane(1 << 16, 1 << 15, [] {});
+  GenAiHead head;
+  GenAiTexts texts{};
+  const std::string body(20'000, 'x');
+  texts[static_cast<std::size_t>(GenAiText::request_model)] = "gpt-4o";
+  texts[static_cast<std::size_t>(GenAiText::request_body)] = body;
+  texts[static_cast<std::size_t>(GenAiText::response_body)] = body;
+  lane.push(head, texts);
+  EXPECT_EQ(lane.dropped(), 0U);
+  const GenAiRecord record(lane.ring().front());
+  EXPECT_EQ(record.text(GenAiText::request_model), "gpt-4o");
+  EXPECT_EQ(record.text(GenAiText::request_body), "");
+  EXPECT_EQ(record.text(GenAiText::response_body), "");
+}
+
 }  // namespace
 }  // namespace gw::telemetry::otlp

@@ -20,11 +20,12 @@ class RecordRing {
         data_(new std::uint64_t[capacity_ / sizeof(std::uint64_t)]) {}
 
   std::size_t capacity() const { return capacity_; }
+  std::size_t largest() const { return capacity_ / 2 - kHead; }  ///< record that it takes
 
   /// Producer: room for a record, to be filled before commit(). Null when there is none; nothing was taken then.
   char* reserve(std::size_t size) noexcept {
     const std::size_t need = kHead + ((size + 7) & ~std::size_t{7});
-    if (need > capacity_ / 2) return nullptr;
+    if (size > largest()) return nullptr;
     std::uint64_t head = head_.load(std::memory_order_relaxed);
     const std::size_t to_end = capacity_ - (head & (capacity_ - 1));
     const std::size_t skip = need > to_end ? to_end : 0;
