@@ -53,7 +53,9 @@ Relay::Step Relay::on_expired() {
   }
   if (tunnel_) return end(RelayEnd::upstream_aborted, "neither side sent anything for the idle time");
   if (!pending_down_.empty()) return end(RelayEnd::client_timeout, "client took nothing for the idle time");
-  if (has_response_) return end(RelayEnd::upstream_aborted, "upstream sent nothing for the idle time");
+  if (has_response_)  // of which the client may have seen nothing
+    return end(head_held_ ? RelayEnd::upstream_timeout : RelayEnd::upstream_aborted,
+               "upstream sent nothing for the idle time");
   if (!request_done_ && pending_up_.empty() && !request_broken_)
     return end(RelayEnd::client_timeout, "client sent nothing for the idle time");
   return end(RelayEnd::upstream_timeout, "upstream sent nothing for the idle time");
