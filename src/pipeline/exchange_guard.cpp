@@ -133,6 +133,7 @@ void Exchange::log_guarded(const char* message, std::string_view mode, const cha
                            std::string_view error) {
   auto line = worker_.log.warn(message);
   line.field("mode", mode).field("reason", reason).field("method", head_.method).field("path", target_.path());
+  line.field("correlation_id", correlation_id_);
   if (identity_ != nullptr) {
     if (!identity_->org_id.empty()) line.field("org_id", identity_->org_id);
     if (!identity_->workspace_id.empty()) line.field("workspace_id", identity_->workspace_id);
@@ -180,7 +181,7 @@ void Exchange::begin_answer_guard(const http::ResponseHead& head) {
   answer_guard_->begin(trim(type).empty() || guard::is_text_type(type), usage_reader_.streaming(), encoded);
 }
 
-/// Comes once, when the whole answer has been through.
+/// Tells of an answer once: when the whole of it has been through, or when it ends before.
 void Exchange::note_answer() {
   const guard::AnswerGuard& a = *answer_guard_;
   if (std::exchange(answer_noted_, true)) return;

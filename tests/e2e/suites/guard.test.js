@@ -144,7 +144,8 @@ scenario('block: what holds something private is answered 403, logged and traced
       () => env.gateway.log('pii guardrail denied request')[refused - 1],
       `log line ${refused} of a refusal`,
     );
-    const { time, level, msg, ...fields } = line;
+    const { time, level, msg, correlation_id, ...fields } = line;
+    assert.equal(correlation_id, response.get('x-ongoingai-correlation-id'));
     assert.equal(level, 'WARN');
     assert.deepEqual(fields, {
       mode: 'block',
@@ -428,6 +429,21 @@ scenario('answers: they are asked for whole, and those that do not say what they
   assert.equal(env.seen.at(-1).get('x-other'), 'kept');
 });
 
+scenario('answers: one that stops coming while it is held is a 504, not a closed connection', async (world) => {
+  const { upstream, routes } = await world.routed();
+  routes.on('*', (request, peer) => peer.write(head('HTTP/1.1 200 OK', [...kJson, ['Content-Length', '500']]) + '{"half":'));
+  const gateway = await world.gateway({
+    openai: upstream.url,
+    config: { pii: { response: 'redact' }, providers: { openai: { idle_timeout_ms: 300 } } },
+  });
+  const client = await world.client(gateway);
+  await client.write(post(kCompletions, chatRequest(), kJson));
+  const response = await client.readResponse();
+  assert.equal(response.status, 504);
+  assert.ok(!response.body.includes('half'), response.body.toString());
+  assert.equal((await trace(gateway, response)).metadata.outcome, 'upstream_error');
+});
+
 scenario('answers: a stream that the guard ends is told of, also when its client leaves at the error', async (world) => {
   const { upstream, routes } = await world.routed();
   routes.on('*', (request, peer) =>
@@ -445,6 +461,7 @@ scenario('answers: a stream that the guard ends is told of, also when its client
   client.destroy();
   const line = await gateway.waitLog((l) => l.msg === 'pii guardrail denied response', 'the refusal');
   assert.equal(line.reason, 'pii_detected');
+  assert.match(line.correlation_id, /^corr-/);
   await until(async () => (await gateway.list()).length === 1, 'its trace');
   const [{ id }] = await gateway.list();
   assert.equal((await gateway.trace(id)).metadata.outcome, 'refused_by_guard');
