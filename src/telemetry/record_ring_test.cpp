@@ -12,7 +12,7 @@ namespace {
 bool put(RecordRing& ring, const std::string& text) {
   char* out = ring.reserve(text.size());
   if (out == nullptr) return false;
-  std::memcpy(out, text.data(), text.size());
+  text.copy(out, text.size());
   ring.commit();
   return true;
 }
