@@ -63,13 +63,21 @@ void GenAiMetrics::exchange(std::size_t worker, const GenAiCall& call, const Exc
 
 void GenAiMetrics::append_to(metrics::Snapshot& snapshot) const {
   struct Sum {
-    HistogramValue input, output, duration, first_chunk, per_token, first_token;
+    HistogramValue duration, first_chunk, per_token, first_token;
+  };
+  struct TokenSum {
+    HistogramValue input, output;
   };
   std::map<const std::vector<std::string>*, Sum> sums;
+  std::map<std::vector<std::string>, TokenSum>
+      token_sums;  // without the error: answers that broke off count with others
   series_.each([&](const std::vector<std::string>& values, const Cells& cells) {
+    std::vector<std::string> without_error = values;
+    without_error[kErrorType].clear();
+    TokenSum& token_sum = token_sums[std::move(without_error)];
+    cells.input.add_to(token_sum.input);
+    cells.output.add_to(token_sum.output);
     Sum& sum = sums[&values];
-    cells.input.add_to(sum.input);
-    cells.output.add_to(sum.output);
     cells.duration.add_to(sum.duration);
     cells.first_chunk.add_to(sum.first_chunk);
     cells.per_token.add_to(sum.per_token);
@@ -86,17 +94,19 @@ void GenAiMetrics::append_to(metrics::Snapshot& snapshot) const {
                             "Time for a token of a streamed answer after the first, on average.", kGenAiPerTokenBounds);
   Family first_token = family("gen_ai.server.time_to_first_token", "s", "Time to the first bytes of a streamed answer.",
                               kGenAiFirstTokenBounds);
-  for (auto& [values, sum] : sums) {
-    const auto add = [&](Family& to, const HistogramValue& value, std::vector<Label> labels) {
-      if (value.count() > 0) to.samples.push_back({.labels = std::move(labels), .histogram = value});
-    };
-    const auto of_type = [&](std::string type) {
-      std::vector<Label> labels = labels_of(*values, false);
+  const auto add = [](Family& to, const HistogramValue& value, std::vector<Label> labels) {
+    if (value.count() > 0) to.samples.push_back({.labels = std::move(labels), .histogram = value});
+  };
+  for (const auto& [values, sum] : token_sums) {
+    const auto of_type = [&values = values](std::string type) {
+      std::vector<Label> labels = labels_of(values, false);
       labels.push_back({"gen_ai.token.type", std::move(type)});
       return labels;
     };
     add(tokens, sum.input, of_type("input"));
     add(tokens, sum.output, of_type("output"));
+  }
+  for (const auto& [values, sum] : sums) {
     add(duration, sum.duration, labels_of(*values, true));
     add(first_chunk, sum.first_chunk, labels_of(*values, true));
     add(served, sum.duration, labels_of(*values, true));

@@ -116,6 +116,19 @@ TEST_F(GenAiMetricsTest, CountTokensByTypeAndTimes) {
   EXPECT_EQ(samples("gen_ai.server.time_per_output_token").at(0).histogram.sum, 0.5) << "four tokens in two seconds";
 }
 
+TEST_F(GenAiMetricsTest, TokensOfAnswersThatBrokeOffAreInTheSameSeries) {
+  record_.status = 200;
+  record_.usage.output_tokens = 5;
+  count();
+  record_.outcome = Outcome::client_aborted;
+  count();
+  const auto tokens = samples("gen_ai.client.token.usage");
+  ASSERT_EQ(tokens.size(), 1U) << "two of the same labels would be a page that no scraper takes";
+  EXPECT_EQ(tokens[0].histogram.sum, 10);
+  EXPECT_EQ(tokens[0].histogram.count(), 2U);
+  EXPECT_EQ(samples("gen_ai.client.operation.duration").size(), 2U);
+}
+
 TEST_F(GenAiMetricsTest, FailuresAreToldByTheirTypeAndHaveNoTokens) {
   record_.status = 502;
   record_.latency_us = 10'000;
