@@ -98,8 +98,8 @@ void GenAiMetrics::append_to(metrics::Snapshot& snapshot) const {
     if (value.count() > 0) to.samples.push_back({.labels = std::move(labels), .histogram = value});
   };
   for (const auto& [values, sum] : token_sums) {
-    const auto of_type = [&values = values](std::string type) {
-      std::vector<Label> labels = labels_of(values, false);
+    const auto of_type = [set = &values](std::string type) {
+      std::vector<Label> labels = labels_of(*set, false);
       labels.push_back({"gen_ai.token.type", std::move(type)});
       return labels;
     };
