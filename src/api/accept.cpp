@@ -57,7 +57,7 @@ Result<bool> wants_csv(const Call& call) {
   const std::string format = lowercase(call.params.get("format"));
   if (format == "csv") return true;
   if (format == "json") return false;
-  if (!format.empty()) return fail("invalid format: " + quoted(format) + ": expected csv or json");
+  if (!format.empty()) return fail("invalid format: " + in_quotes(format) + ": expected csv or json");
   const std::string& accept = call.request.accept;
   return accept_quality(accept, "text/csv") > accept_quality(accept, "application/json");
 }

@@ -11,8 +11,6 @@ namespace {
 
 using store::GroupBy;
 
-constexpr std::int64_t kHourNs = 3'600'000'000'000;
-constexpr std::int64_t kDayNs = 24 * kHourNs;
 /// Minutes, and buckets that do not begin at whole UTC hours, are counted from single traces.
 constexpr std::int64_t kMaxFineRange = 48 * kHourNs;
 constexpr std::size_t kMaxBuckets = store::AnalyticsQuery::kMaxEdges - 1;
@@ -107,7 +105,7 @@ Result<AnalyticsRequest> parse_analytics(const Call& call, AnalyticsOptions opti
   if (const auto ok = parse_series(params, options, r); !ok) return tl::make_unexpected(ok.error());
   if (const auto ok = parse_filter(params, r.filter); !ok) return tl::make_unexpected(ok.error());
   if (!zone)
-    return fail("invalid tz: " + quoted(r.zone_name) +
+    return fail("invalid tz: " + in_quotes(r.zone_name) +
                 ": expected UTC, an offset such as +02:00 or a name such as Europe/Berlin");
   if (options.limit) {
     const auto limit = params.integer("limit", 0, kMaxGroups);
@@ -152,7 +150,7 @@ Result<AnalyticsPlan> plan_analytics(const AnalyticsRequest& r, const store::Tim
     return fail("range has more than " + std::to_string(kMaxBuckets) +
                 " buckets: choose a longer bucket or a shorter range");
   if (!buckets->whole_hours && range_asked(r, span) > kMaxFineRange)
-    return fail("tz " + quoted(r.zone_name) +
+    return fail("tz " + in_quotes(r.zone_name) +
                 " is not a whole number of hours from UTC: from and to must be at most 48 hours apart");
   plan.query.edges = std::move(buckets->edges);
   plan.starts = std::move(buckets->starts);

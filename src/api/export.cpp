@@ -12,7 +12,6 @@
 namespace gw::api {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::size_t kWorthCoding = 1024;
 
 store::TenantScope scope_of(const ApiRequest& r) { return r.scope ? *r.scope : store::TenantScope::all(); }
@@ -160,7 +159,7 @@ ApiResponse page_response(const ApiRequest& request, const Page& page, std::int6
 std::optional<ApiResponse> wait_response(const ApiRequest& request, const ExportQuery& query, std::int64_t seen) {
   if (!request.may_wait || query.wait_s == 0 || request.method == "HEAD") return std::nullopt;
   ApiResponse r;
-  r.wait = ApiWait{.for_ns = query.wait_s * kSecond, .resume = seen};
+  r.wait = ApiWait{.for_ns = query.wait_s * kSecondNs, .resume = seen};
   return r;
 }
 

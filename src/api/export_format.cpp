@@ -76,7 +76,7 @@ constexpr std::array<Key, kExportFields> make_keys() {
   }
   return keys;
 }
-constexpr auto kKeys = make_keys();
+constexpr auto kFieldKeys = make_keys();
 
 /// Bytes that CSV takes as they are, wherever they stand.
 constexpr std::array<bool, 256> make_plain_csv() {
@@ -247,7 +247,7 @@ void append_cursor(std::string& out, const Trace& trace, const ExportCursor& fro
 }
 
 void append_key(std::string& out, F field) {
-  const Key& key = kKeys[static_cast<std::size_t>(field)];
+  const Key& key = kFieldKeys[static_cast<std::size_t>(field)];
   const std::size_t comma = out.back() == '{' ? 1 : 0;
   out.append(key.text.data() + comma, key.size - comma);
 }
@@ -311,7 +311,7 @@ Result<ExportFields> ExportFields::parse(std::string_view list) {
     std::uint64_t found = name == "default" ? kDefault : 0;
     for (std::size_t i = 0; i < kNames.size() && found == 0; ++i)
       if (kNames[i] == name) found = std::uint64_t{1} << i;
-    if (found == 0) return fail("invalid fields: " + quoted(name) + " is no field of an export");
+    if (found == 0) return fail("invalid fields: " + in_quotes(name) + " is no field of an export");
     out.bits_ |= found;
   }
   return out;

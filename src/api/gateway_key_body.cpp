@@ -67,10 +67,6 @@ bool take(KeyBody& to, KeyBodyOf of, std::string_view name, const JsonValue& val
   return false;
 }
 
-void time_field(JsonWriter& w, std::string_view name, std::int64_t unix_ns) {
-  if (unix_ns != 0) w.field(name, format_rfc3339(unix_ns));
-}
-
 void append_key(JsonWriter& w, const store::GatewayKey& key, std::string_view token) {
   w.begin_object()
       .field("id", key.id)
@@ -79,16 +75,16 @@ void append_key(JsonWriter& w, const store::GatewayKey& key, std::string_view to
       .field_if("name", key.name)
       .field_if("description", key.description)
       .field_if("created_by", key.created_by);
-  time_field(w, "last_used_at", key.last_used_at_ns);
+  w.time_if("last_used_at", key.last_used_at_ns);
   w.field_if("role", key.role);
   if (!key.permissions.empty()) {
     w.key("permissions").begin_array();
     for (const std::string& p : key.permissions) w.value(p);
     w.end_array();
   }
-  time_field(w, "created_at", key.created_at_ns);
-  time_field(w, "expires_at", key.expires_at_ns);
-  time_field(w, "previous_token_until", key.previous_until_ns);
+  w.time_if("created_at", key.created_at_ns);
+  w.time_if("expires_at", key.expires_at_ns);
+  w.time_if("previous_token_until", key.previous_until_ns);
   if (const std::string limits = store::key_limits_json(key.limits); !limits.empty()) w.key("limits").raw(limits);
   if (key.limits.unreadable) w.field("limits_unreadable", true);
   w.field_if("token", token).end_object();

@@ -9,8 +9,6 @@
 namespace gw::api {
 namespace {
 
-constexpr std::int64_t kDayNs = 86'400'000'000'000;
-
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   const char l = to_lower(c);
@@ -91,7 +89,7 @@ Result<std::optional<std::int64_t>> QueryParams::time(std::string_view name, boo
 
 tl::unexpected<Error> invalid_choice(std::string_view name, std::string_view value,
                                      std::span<const std::string_view> choices) {
-  std::string text = "invalid " + std::string(name) + ": " + quoted(value) + ": expected ";
+  std::string text = "invalid " + std::string(name) + ": " + in_quotes(value) + ": expected ";
   bool first = true;
   for (std::size_t i = 0; i < choices.size(); ++i) {
     if (choices[i].empty()) continue;

@@ -9,11 +9,6 @@
 namespace gw::api {
 namespace {
 
-/// Omitted when it never happened.
-void time_field(JsonWriter& w, std::string_view name, std::int64_t unix_ns) {
-  if (unix_ns != 0) w.field(name, format_rfc3339(unix_ns));
-}
-
 std::int64_t utilization_pct(std::int64_t depth, std::int64_t capacity) {
   if (depth <= 0 || capacity <= 0) return 0;
   return depth >= capacity ? 100 : depth * 100 / capacity;
@@ -100,8 +95,8 @@ std::string diagnostics_body(const PipelineDiagnostics& d, std::int64_t now_ns) 
       .field("enqueue_dropped_total", d.enqueue_dropped_total)
       .field("write_dropped_total", d.write_dropped_total)
       .field("total_dropped_total", d.enqueue_dropped_total + d.write_dropped_total);
-  time_field(w, "last_enqueue_drop_at", d.last_enqueue_drop_at_ns);
-  time_field(w, "last_write_drop_at", d.last_write_drop_at_ns);
+  w.time_if("last_enqueue_drop_at", d.last_enqueue_drop_at_ns);
+  w.time_if("last_write_drop_at", d.last_write_drop_at_ns);
   w.field_if("last_write_drop_operation", d.last_write_drop_operation);
   counts_field(w, "write_failures_by_class", d.write_failures_by_class);
   w.field_if("store_driver", d.store_driver);

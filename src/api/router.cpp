@@ -63,11 +63,11 @@ ApiResponse moved(const std::string& clean, const ApiRequest& request) {
 }  // namespace
 
 void append_cors_headers(Headers& headers, std::string_view auth_header) {
-  constexpr std::string_view kNames[] = {"Content-Type", "Authorization", "X-API-Key", "X-OngoingAI-Gateway-Key"};
+  constexpr std::string_view kAllowed[] = {"Content-Type", "Authorization", "X-API-Key", "X-OngoingAI-Gateway-Key"};
   std::string allowed;
   const std::string_view extra = trim(auth_header);
   bool known = extra.empty();
-  for (const std::string_view name : kNames) {
+  for (const std::string_view name : kAllowed) {
     allowed.append(allowed.empty() ? "" : ", ").append(name);
     known = known || iequals(name, extra);
   }

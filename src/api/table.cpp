@@ -5,7 +5,7 @@
 namespace gw::api {
 namespace {
 
-void append_csv_text(std::string& out, std::string_view s) {
+void append_csv_quoted(std::string& out, std::string_view s) {
   const bool formula = !s.empty() && std::string_view("=+-@\t\r\n").find(s[0]) != std::string_view::npos;
   if (s.find_first_of("\",\r\n") == std::string_view::npos) {
     if (formula) out += '\'';
@@ -41,9 +41,9 @@ void append_json_cell(JsonWriter& w, std::string_view name, const Cell& cell) {
 
 void append_csv_cell(std::string& out, const Cell& cell) {
   if (const auto* view = std::get_if<std::string_view>(&cell))
-    append_csv_text(out, *view);
+    append_csv_quoted(out, *view);
   else if (const auto* text = std::get_if<std::string>(&cell))
-    append_csv_text(out, *text);
+    append_csv_quoted(out, *text);
   else if (const auto* integer = std::get_if<std::int64_t>(&cell))
     append_json_int(out, *integer);
   else if (const auto* number = std::get_if<double>(&cell))

@@ -1,9 +1,9 @@
 #include "api/time_buckets.h"
+#include "base/time_format.h"
 
 namespace gw::api {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kHour = 3600;
 
 constexpr std::int64_t floor_mod(std::int64_t a, std::int64_t b) { return (a % b + b) % b; }
@@ -74,13 +74,13 @@ class CalendarEdges {
 template <class Edges>
 std::optional<Buckets> cut(std::int64_t from, std::int64_t to, Edges edges, std::size_t most) {
   Buckets out;
-  out.starts.push_back(edges.start() * kSecond);
+  out.starts.push_back(edges.start() * kSecondNs);
   out.edges.push_back(from);
-  for (std::int64_t s = edges.next(); s * kSecond < to; s = edges.next()) {
+  for (std::int64_t s = edges.next(); s * kSecondNs < to; s = edges.next()) {
     if (out.starts.size() == most) return std::nullopt;
     out.whole_hours = out.whole_hours && s % kHour == 0;
-    out.starts.push_back(s * kSecond);
-    out.edges.push_back(s * kSecond);
+    out.starts.push_back(s * kSecondNs);
+    out.edges.push_back(s * kSecondNs);
   }
   out.edges.push_back(to);
   return out;
@@ -90,15 +90,15 @@ std::optional<Buckets> cut(std::int64_t from, std::int64_t to, Edges edges, std:
 
 std::optional<Buckets> cut_into_buckets(std::int64_t from, std::int64_t to, BucketUnit unit, const TimeZone& zone,
                                         std::size_t most) {
-  const std::int64_t first = floor_div(from, kSecond);
+  const std::int64_t first = floor_div(from, kSecondNs);
   if (unit == BucketUnit::minute) return cut(from, to, ClockEdges(zone, 60, first), most);
   if (unit == BucketUnit::hour) return cut(from, to, ClockEdges(zone, kHour, first), most);
   return cut(from, to, CalendarEdges(zone, unit, first), most);
 }
 
 std::int64_t day_start(const TimeZone& zone, std::int64_t utc_midnight, int days) {
-  const cctz::civil_day day = cctz::civil_day(1970, 1, 1) + floor_div(utc_midnight, 24 * kHour * kSecond) + days;
-  return zone.instant(cctz::civil_second(day)) * kSecond;
+  const cctz::civil_day day = cctz::civil_day(1970, 1, 1) + floor_div(utc_midnight, 24 * kHour * kSecondNs) + days;
+  return zone.instant(cctz::civil_second(day)) * kSecondNs;
 }
 
 }  // namespace gw::api

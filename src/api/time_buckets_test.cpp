@@ -12,17 +12,17 @@ namespace {
 
 // Zones change their rules: the days of these tests are past ones.
 
-std::int64_t at(std::string_view text) { return parse_rfc3339(text).value_or(-1); }
+std::int64_t instant(std::string_view text) { return parse_rfc3339(text).value_or(-1); }
 
 /// Starts of the buckets, joined by spaces; `~` in front of one that the range cuts.
 std::string cut(std::string_view from, std::string_view to, BucketUnit unit, std::string_view zone) {
   const auto z = TimeZone::parse(zone);
   if (!z) return "no such zone";
-  const auto b = cut_into_buckets(at(from), at(to), unit, *z, 1000);
+  const auto b = cut_into_buckets(instant(from), instant(to), unit, *z, 1000);
   if (!b) return "too many";
   EXPECT_EQ(b->edges.size(), b->starts.size() + 1);
-  EXPECT_EQ(b->edges.front(), at(from));
-  EXPECT_EQ(b->edges.back(), at(to));
+  EXPECT_EQ(b->edges.front(), instant(from));
+  EXPECT_EQ(b->edges.back(), instant(to));
   std::string out;
   for (std::size_t i = 0; i < b->starts.size(); ++i) {
     EXPECT_LT(b->edges[i], b->edges[i + 1]);
@@ -35,8 +35,8 @@ std::string cut(std::string_view from, std::string_view to, BucketUnit unit, std
 }
 
 TEST(TimeZone, KnowsOffsetsAndTheNamesOfTheSystem) {
-  const std::int64_t winter = at("2020-01-15T12:00:00Z") / 1'000'000'000,
-                     summer = at("2020-07-15T12:00:00Z") / 1'000'000'000;
+  const std::int64_t winter = instant("2020-01-15T12:00:00Z") / 1'000'000'000,
+                     summer = instant("2020-07-15T12:00:00Z") / 1'000'000'000;
   struct Case {
     const char* name;
     std::int64_t winter, summer;
@@ -164,7 +164,7 @@ TEST(TimeBuckets, MidnightThatClocksShowTwiceBeginsTheDayOnce) {
 
 TEST(TimeBuckets, KnowWhetherTheyBeginAtWholeHours) {
   const auto whole = [](std::string_view from, std::string_view to, BucketUnit unit, std::string_view zone) {
-    return cut_into_buckets(at(from), at(to), unit, *TimeZone::parse(zone), 1000)->whole_hours;
+    return cut_into_buckets(instant(from), instant(to), unit, *TimeZone::parse(zone), 1000)->whole_hours;
   };
   EXPECT_TRUE(whole("2020-02-12T00:10:00Z", "2020-02-14T00:20:00Z", BucketUnit::hour, "Europe/Berlin"));
   EXPECT_FALSE(whole("2020-02-12T00:00:00Z", "2020-02-14T00:00:00Z", BucketUnit::day, "Asia/Kolkata"));

@@ -49,7 +49,7 @@ struct Address {
 UniqueFd make_socket() { return UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
 
 tl::unexpected<Error> failed(std::string_view what, const std::string& path) {
-  return fail(std::string(what) + " " + quoted(path) + ": " + std::strerror(errno));
+  return fail(std::string(what) + " " + in_quotes(path) + ": " + std::strerror(errno));
 }
 
 /// Nothing: it is not whole.
@@ -123,7 +123,7 @@ Result<cli::ReloadReport> ask_to_reload(const config::Config& config) {
   const UniqueFd fd = make_socket();
   if (!fd || !address.set(path) || ::connect(fd.get(), address.get(), sizeof address.value) != 0) {
     if (errno == ENOENT || errno == ECONNREFUSED)
-      return fail("no gateway is running on " + quoted(config::effective_lock_path(config)));
+      return fail("no gateway is running on " + in_quotes(config::effective_lock_path(config)));
     return failed("connect to the gateway at", path);
   }
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kAskPatience, sizeof kAskPatience);

@@ -15,7 +15,6 @@ namespace gw::app {
 namespace {
 
 constexpr std::int64_t kNow = 1'771'423'200'500'000'000;
-constexpr std::int64_t kSecond = 1'000'000'000;
 
 /// One letter for each permission: (s)end, (r)ead, (m)anage.
 const std::map<std::string, std::string> kMay = {{"owner", "srm"}, {"admin", "srm"}, {"developer", "sr"},
@@ -108,14 +107,14 @@ class KeyMatrix : public ::testing::Test {
     key.token_hash = sha256_hex(token(kind, role));
     key.org_id = kind == "foreign" ? "other" : "acme";
     key.role = role;
-    key.created_at_ns = kNow - 100 * kSecond;
+    key.created_at_ns = kNow - 100 * kSecondNs;
     key.expires_at_ns = expires_at_ns;
     ASSERT_EQ(*keys_->insert(all_, key), store::KeyOutcome::done);
   }
   void rotate(const std::string& from, const std::string& to, const std::string& role, std::int64_t until_ns) {
     make(from, role);
     const auto done =
-        keys_->rotate(all_, from + "-" + role, {sha256_hex(token(to, role)), kNow - 10 * kSecond, until_ns});
+        keys_->rotate(all_, from + "-" + role, {sha256_hex(token(to, role)), kNow - 10 * kSecondNs, until_ns});
     ASSERT_TRUE(done) << done.error().message;
   }
   void make_keys(const std::string& role) {

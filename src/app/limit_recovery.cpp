@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/time_format.h"
 
 namespace gw::app {
 
@@ -13,8 +14,6 @@ using limits::Measure;
 using limits::Subject;
 
 namespace {
-
-constexpr std::int64_t kDayNs = 86'400'000'000'000;
 
 /// The month's days before today, if any, and today.
 store::AnalyticsQuery question(std::int64_t wall_ns) {

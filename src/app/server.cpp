@@ -140,7 +140,7 @@ Result<void> Server::Impl::open_store() {
   const config::Config& c = options.config;
   if (c.storage.driver == "postgres") return open_postgres();
   if (c.storage.driver == "sqlite") return open_sqlite();
-  return fail("unsupported storage.driver " + gw::quoted(c.storage.driver));
+  return fail("unsupported storage.driver " + gw::in_quotes(c.storage.driver));
 }
 
 Result<void> Server::Impl::open_postgres() {
@@ -177,7 +177,7 @@ Result<void> Server::Impl::open_sqlite() {
   if (!parent.empty()) {
     std::filesystem::create_directories(parent, ignored);
     if (ignored)
-      return fail(prefix + "create sqlite directory " + gw::quoted(parent.string()) + ": " + ignored.message());
+      return fail(prefix + "create sqlite directory " + gw::in_quotes(parent.string()) + ": " + ignored.message());
   }
   auto lock = store::lock_data_folder(c.storage.path);
   if (!lock) return fail(prefix + lock.error().message);

@@ -108,7 +108,7 @@ Result<cli::WritableStore> open_target(const config::Config& config, const std::
   }
   std::error_code missing;
   if (std::filesystem::equivalent(source, config.storage.path, missing))
-    return fail("the source " + gw::quoted(source) + " is the configured database itself");
+    return fail("the source " + gw::in_quotes(source) + " is the configured database itself");
   auto lock = store::lock_data_folder(config.storage.path);
   if (!lock) return tl::make_unexpected(lock.error());
   store::SqliteOptions o = sqlite_options(config.storage.path);

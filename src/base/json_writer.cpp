@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/strings.h"
+#include "base/time_format.h"
 
 namespace gw {
 namespace {
@@ -172,6 +173,10 @@ JsonWriter& JsonWriter::raw(std::string_view json) {
   out_.append(json);
   need_comma_ = true;
   return *this;
+}
+
+JsonWriter& JsonWriter::time_if(std::string_view name, std::int64_t unix_ns) {
+  return unix_ns == 0 ? *this : field(name, format_rfc3339(unix_ns));
 }
 
 }  // namespace gw

@@ -48,6 +48,8 @@ class JsonWriter {
   }
   /// Omitted when empty.
   JsonWriter& field_if(std::string_view name, std::string_view s) { return s.empty() ? *this : field(name, s); }
+  /// RFC 3339; omitted when it never happened (0).
+  JsonWriter& time_if(std::string_view name, std::int64_t unix_ns);
 
  private:
   JsonWriter& open(char c);

@@ -50,7 +50,16 @@ std::size_t first_unstorable(std::string_view s) {
 
 }  // namespace
 
-std::string quoted(std::string_view s) {
+std::string joined(std::span<const std::string> words, std::string_view between) {
+  std::string out;
+  for (const std::string& word : words) {
+    if (&word != words.data()) out += between;
+    out += word;
+  }
+  return out;
+}
+
+std::string in_quotes(std::string_view s) {
   std::string out = "\"";
   for (char c : s) {
     const auto u = static_cast<unsigned char>(c);

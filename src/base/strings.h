@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -98,7 +99,10 @@ constexpr std::string_view cut_at_character(std::string_view s, std::size_t most
 
 /// Go's %q, as far as messages of the contract need it: double quotes, backslash escapes, \xNN for other bytes < 0x20
 /// and 0x7f.
-std::string quoted(std::string_view s);
+std::string in_quotes(std::string_view s);
+
+/// The words with `between` them.
+std::string joined(std::span<const std::string> words, std::string_view between);
 
 /// Lowercase hex of raw bytes.
 std::string to_hex(std::string_view bytes);

@@ -7,7 +7,6 @@
 namespace gw {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kDaySeconds = 86'400;
 
 struct Civil {
@@ -29,7 +28,7 @@ std::int64_t days_from_civil(std::int64_t y, int m, int d) {
 }
 
 Civil to_civil(std::int64_t unix_ns) {
-  const std::int64_t secs = floor_div(unix_ns, kSecond);
+  const std::int64_t secs = floor_div(unix_ns, kSecondNs);
   const std::int64_t days = floor_div(secs, kDaySeconds);
   const auto rest = static_cast<int>(secs - days * kDaySeconds);
   const std::int64_t z = days + 719468;
@@ -45,7 +44,7 @@ Civil to_civil(std::int64_t unix_ns) {
   c.hour = rest / 3600;
   c.minute = rest % 3600 / 60;
   c.second = rest % 60;
-  c.nanos = unix_ns - secs * kSecond;
+  c.nanos = unix_ns - secs * kSecondNs;
   return c;
 }
 
@@ -148,14 +147,14 @@ std::optional<std::int64_t> read_time(Reader& r) {
   std::int64_t nanos = 0;
   if (r.take('.')) {
     int n = 0;
-    std::int64_t scale = kSecond;
+    std::int64_t scale = kSecondNs;
     for (; !r.s.empty() && r.s[0] >= '0' && r.s[0] <= '9'; ++n, r.s.remove_prefix(1)) {
       scale /= 10;
       nanos += (r.s[0] - '0') * scale;
     }
     if (n == 0) return std::nullopt;
   }
-  return (h * 3600 + mi * 60 + s) * kSecond + nanos;
+  return (h * 3600 + mi * 60 + s) * kSecondNs + nanos;
 }
 
 /// `Z`, `±HH:MM` (colon) or `±HHMM`; in seconds east of UTC.
@@ -174,9 +173,9 @@ std::optional<int> read_offset(Reader& r, bool colon) {
 // that fits.
 std::int64_t combine(std::int64_t day_seconds, std::int64_t time_ns, int offset) {
   constexpr std::int64_t kMostSeconds = 9'200'000'000;
-  if (day_seconds < -kMostSeconds) return -kMostSeconds * kSecond;
-  if (day_seconds > kMostSeconds) return kMostSeconds * kSecond;
-  return (day_seconds - offset) * kSecond + time_ns;
+  if (day_seconds < -kMostSeconds) return -kMostSeconds * kSecondNs;
+  if (day_seconds > kMostSeconds) return kMostSeconds * kSecondNs;
+  return (day_seconds - offset) * kSecondNs + time_ns;
 }
 
 }  // namespace
@@ -193,16 +192,16 @@ std::string format_rfc3339_local(std::int64_t unix_ns) {
   // localtime_r takes a lock; the offset changes at most once a quarter of an hour.
   static thread_local std::int64_t cached_quarter = -1;
   static thread_local long cached_offset = 0;
-  const std::int64_t quarter = floor_div(unix_ns, 900 * kSecond);
+  const std::int64_t quarter = floor_div(unix_ns, 900 * kSecondNs);
   if (quarter != cached_quarter) {
-    const std::time_t t = floor_div(unix_ns, kSecond);
+    const std::time_t t = floor_div(unix_ns, kSecondNs);
     std::tm local{};
     ::localtime_r(&t, &local);
     cached_offset = local.tm_gmtoff;
     cached_quarter = quarter;
   }
   if (cached_offset == 0) return format_rfc3339(unix_ns);
-  std::string out = date_time(unix_ns + cached_offset * kSecond, 'T', true);
+  std::string out = date_time(unix_ns + cached_offset * kSecondNs, 'T', true);
   const long abs = cached_offset < 0 ? -cached_offset : cached_offset;
   out += cached_offset < 0 ? '-' : '+';
   put(out, abs / 3600, 2);

@@ -7,6 +7,10 @@
 
 namespace gw {
 
+inline constexpr std::int64_t kSecondNs = 1'000'000'000;
+inline constexpr std::int64_t kHourNs = 3'600 * kSecondNs;
+inline constexpr std::int64_t kDayNs = 24 * kHourNs;
+
 /// RFC3339 in UTC, up to nine fraction digits with trailing zeros removed: 2026-02-12T02:00:01.5Z
 std::string format_rfc3339(std::int64_t unix_ns);
 void append_rfc3339(std::string& out, std::int64_t unix_ns);

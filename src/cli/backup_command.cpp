@@ -7,7 +7,7 @@
 namespace gw::cli {
 namespace {
 
-constexpr std::string_view kUsage = "backup [--config path/to/ongoingai.yaml] [--force] PATH";
+constexpr std::string_view kBackupUsage = "backup [--config path/to/ongoingai.yaml] [--force] PATH";
 
 struct BackupFlags : CommandFlags {
   bool force = false;
@@ -19,7 +19,7 @@ int backup(const Context& c, Args args) {
   BackupFlags f;
   if (f.flags.parse_mixed(args, c.err) != FlagSet::Outcome::ok) return kExitUsage;
   if (f.flags.positional().size() != 1 || f.flags.positional()[0].empty())
-    return c.wrong_usage("usage: ongoingai " + std::string(kUsage));
+    return c.wrong_usage("usage: ongoingai " + std::string(kBackupUsage));
   const auto config = f.load_valid(c);
   if (!config) return c.fail(config.error().message);
 
@@ -43,12 +43,8 @@ int backup(const Context& c, Args args) {
 }  // namespace
 
 Command backup_command() {
-  return {"backup",
-          kUsage,
-          "a consistent copy of the database, also while it is served from",
-          backup,
-          described<BackupFlags>,
-          {},
+  return {"backup", kBackupUsage,           "a consistent copy of the database, also while it is served from",
+          backup,   described<BackupFlags>, {},
           true};
 }
 

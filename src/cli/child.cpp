@@ -107,8 +107,8 @@ Result<std::string> find_executable(const std::string& command, const std::optio
     break;  // going on would run another program than the one that PATH names first
   }
   if (only_relative)
-    return fail("exec: " + quoted(command) + ": cannot run executable found relative to current directory");
-  return fail("exec: " + quoted(command) + ": executable file not found in $PATH");
+    return fail("exec: " + in_quotes(command) + ": cannot run executable found relative to current directory");
+  return fail("exec: " + in_quotes(command) + ": executable file not found in $PATH");
 }
 
 Result<int> run_child(const std::string& file, std::span<const std::string> argv,

@@ -60,11 +60,10 @@ std::optional<std::string> output_format(std::string_view raw) {
 }
 
 std::string invalid_format(std::string_view command, std::string_view raw) {
-  return "invalid " + std::string(command) + " format " + quoted(raw) + ": expected text or json";
+  return "invalid " + std::string(command) + " format " + in_quotes(raw) + ": expected text or json";
 }
 
 std::optional<std::int64_t> parse_time(std::string_view text, bool end) {
-  constexpr std::int64_t kDayNs = 86'400'000'000'000;
   if (const auto instant = parse_rfc3339(trim(text))) return instant;
   const auto day = parse_date(trim(text));
   return day && end ? *day + kDayNs - 1 : day;

@@ -18,6 +18,9 @@ namespace gw::cli {
 
 using Args = std::span<const std::string>;
 
+/// Of a command's question to the store: a person waits, and can stop it.
+inline constexpr int kReadDeadlineMs = 600'000;
+
 /// The streams and the environment, resolved once. Lives as long as the command runs.
 struct Context {
   const Handlers& handlers;

@@ -7,7 +7,7 @@
 namespace gw::cli {
 namespace {
 
-constexpr std::string_view kUsage = "completion bash|zsh|fish";
+constexpr std::string_view kCompletionUsage = "completion bash|zsh|fish";
 
 struct CompletionFlags {
   FlagSet flags{"completion"};
@@ -28,12 +28,6 @@ std::string_view second_word(const Command& c) {
 
 std::vector<FlagSet::Described> flags_of(const Command& c) {
   return c.flags != nullptr ? c.flags() : std::vector<FlagSet::Described>();
-}
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string out;
-  for (const std::string& w : words) out += (out.empty() ? "" : " ") + w;
-  return out;
 }
 
 // ---- bash
@@ -60,7 +54,7 @@ void add_bash(BashArms& arms, const Command& c) {
     words.emplace_back(rest.substr(0, blank));
     rest = blank == std::string_view::npos ? std::string_view() : rest.substr(blank + 1);
   }
-  arms.words += "    " + single_quoted(name, "") + ") _ongoingai_words " + single_quoted(joined(words), "") +
+  arms.words += "    " + single_quoted(name, "") + ") _ongoingai_words " + single_quoted(joined(words, " "), "") +
                 (c.files ? "; [[ $cur == -* ]] || _ongoingai_files" : "") + " ;;\n";
 }
 
@@ -89,7 +83,7 @@ _ongoingai() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} i
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then _ongoingai_words ')" +
-         joined(names) + R"('; return; fi
+         joined(names, " ") + R"('; return; fi
 )" + seconds +
          R"(  # bash takes --flag=value apart at the equals sign.
   if [[ $cur == = ]]; then
@@ -186,13 +180,14 @@ int completion(const Context& c, Args args) {
   if (shell == "bash") return c.print(bash_script(), "completion");
   if (shell == "zsh") return c.print(zsh_script(), "completion");
   if (shell == "fish") return c.print(fish_script(), "completion");
-  return c.wrong_usage("usage: ongoingai " + std::string(kUsage));
+  return c.wrong_usage("usage: ongoingai " + std::string(kCompletionUsage));
 }
 
 }  // namespace
 
 Command completion_command() {
-  return {"completion", kUsage, "completion for a shell", completion, described<CompletionFlags>, "bash zsh fish"};
+  return {"completion", kCompletionUsage,           "completion for a shell",
+          completion,   described<CompletionFlags>, "bash zsh fish"};
 }
 
 }  // namespace gw::cli

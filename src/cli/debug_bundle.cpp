@@ -39,7 +39,7 @@ Result<void> make_folder(const std::string& folder) {
   if (!error && !std::filesystem::is_directory(folder, error) && !error)
     error = std::make_error_code(std::errc::not_a_directory);
   if (!error) return {};
-  return fail("create bundle directory " + gw::quoted(folder) + ": " + error.message());
+  return fail("create bundle directory " + gw::in_quotes(folder) + ": " + error.message());
 }
 
 std::string manifest(const DebugChain& c, std::string_view chain_text) {

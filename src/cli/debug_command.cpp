@@ -8,8 +8,6 @@
 namespace gw::cli {
 namespace {
 
-constexpr int kDeadlineMs = 600'000;
-
 struct DebugFlags : CommandFlags {
   std::string trace_id, trace_group_id, thread_id, run_id, format = "text", bundle_out;
   std::int64_t limit = 200;
@@ -71,7 +69,7 @@ int debug(const Context& c, Args args) {
   if (const std::string wrong = problem(f, positional); !wrong.empty()) return c.wrong_usage(wrong);
   const auto config = f.load_valid(c);
   if (!config) return c.fail(config.error().message);
-  const auto reader = c.handlers.open_store(*config, kDeadlineMs);
+  const auto reader = c.handlers.open_store(*config, kReadDeadlineMs);
   if (!reader) return c.fail("failed to initialize trace store: " + reader.error().message);
 
   auto chain =

@@ -8,16 +8,11 @@
 namespace gw::cli {
 namespace {
 
-/// Omitted when it never happened.
-void time_field(JsonWriter& w, std::string_view name, std::int64_t ns) {
-  if (ns != 0) w.field(name, format_rfc3339(ns));
-}
-
 void write_checkpoint(JsonWriter& w, const Checkpoint& c, std::int64_t step, const DebugOptions& o) {
   const Trace& t = c.trace;
   w.begin_object().field("step", step).field("id", trim(t.id));
-  time_field(w, "timestamp", t.timestamp_ns);
-  time_field(w, "created_at", t.created_at_ns);
+  w.time_if("timestamp", t.timestamp_ns);
+  w.time_if("created_at", t.created_at_ns);
   w.field("provider", trim(t.provider))
       .field("model", trim(t.model))
       .field("request_method", trim(t.request_method))
@@ -124,7 +119,7 @@ std::string debug_json(const DebugChain& c) {
       .end_object();
   const Trace& source = c.source().trace;
   w.field("source_trace_id", c.source_id);
-  time_field(w, "source_timestamp", source.created_at_ns != 0 ? source.created_at_ns : source.timestamp_ns);
+  w.time_if("source_timestamp", source.created_at_ns != 0 ? source.created_at_ns : source.timestamp_ns);
   w.key("source");
   write_checkpoint(w, c.source(), 0, c.options);
   write_chain(w, c);

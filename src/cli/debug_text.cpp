@@ -7,7 +7,6 @@
 namespace gw::cli {
 namespace {
 
-std::string number(std::int64_t n) { return std::to_string(n); }
 std::string yes_no(bool b) { return b ? "true" : "false"; }
 
 std::string head(const DebugChain& c) {
@@ -70,12 +69,6 @@ std::string checkpoint(const Checkpoint& c, std::int64_t step, const DebugOption
   return out;
 }
 
-std::string joined(const std::vector<std::string>& keys) {
-  std::string out;
-  for (const std::string& key : keys) out += (out.empty() ? "" : ",") + key;
-  return out;
-}
-
 std::string diff_table(const std::vector<CheckpointDiff>& diffs, const Terminal& terminal) {
   using Column = Table::Column;
   std::vector<Column> columns(10, Column::figure);
@@ -101,9 +94,9 @@ std::string diffs_text(const std::vector<CheckpointDiff>& diffs, const Terminal&
   for (const CheckpointDiff& d : diffs) {
     if (d.key_changes() == 0) continue;
     Block b;
-    if (!d.keys_added.empty()) b.row("added", joined(d.keys_added));
-    if (!d.keys_removed.empty()) b.row("removed", joined(d.keys_removed));
-    if (!d.keys_changed.empty()) b.row("changed", joined(d.keys_changed));
+    if (!d.keys_added.empty()) b.row("added", joined(d.keys_added, ","));
+    if (!d.keys_removed.empty()) b.row("removed", joined(d.keys_removed, ","));
+    if (!d.keys_changed.empty()) b.row("changed", joined(d.keys_changed, ","));
     out += "\nDiff " + printable(d.from->trace.id) + " -> " + printable(d.to->trace.id) + " metadata keys\n" + b.text();
   }
   return out;

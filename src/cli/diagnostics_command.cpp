@@ -76,10 +76,10 @@ std::string problem(const DiagnosticsFlags& f) {
   const auto& positional = f.flags.positional();
   if (positional.size() > 1) return "diagnostics accepts at most one positional argument: \"trace-pipeline\"";
   if (!positional.empty() && positional[0] != kTarget)
-    return "unsupported diagnostics target " + quoted(positional[0]) + ": expected \"trace-pipeline\"";
+    return "unsupported diagnostics target " + in_quotes(positional[0]) + ": expected \"trace-pipeline\"";
   if (!output_format(f.format)) return invalid_format("diagnostics", f.format);
   if (f.timeout_ns <= 0)
-    return "invalid diagnostics timeout " + quoted(format_duration(f.timeout_ns)) + ": must be greater than 0";
+    return "invalid diagnostics timeout " + in_quotes(format_duration(f.timeout_ns)) + ": must be greater than 0";
   return {};
 }
 

@@ -63,8 +63,8 @@ DoctorCheck missing_database(const std::string& path) {
     return {"storage",
             Status::fail,
             "failed to initialize trace storage",
-            {"the database " + gw::quoted(whole) + " does not exist and cannot be created in " +
-             gw::quoted(folder.string()) + ": " + std::strerror(error)}};
+            {"the database " + gw::in_quotes(whole) + " does not exist and cannot be created in " +
+             gw::in_quotes(folder.string()) + ": " + std::strerror(error)}};
   return {"storage", Status::warn, "trace storage does not exist yet; serve creates it", {"path: " + whole}};
 }
 
@@ -99,7 +99,7 @@ DoctorCheck check_routes(const config::Config& c) {
   std::vector<route::ProviderOptions> options;
   for (std::size_t i = 0; i < providers.size(); ++i) {
     const std::string prefix = config::normalised_prefix(providers[i]->prefix);
-    prefixes += (i > 0 ? " " : "") + providers[i]->name + "=" + gw::quoted(prefix);
+    prefixes += (i > 0 ? " " : "") + providers[i]->name + "=" + gw::in_quotes(prefix);
     root = root || prefix == "/";
     api = api || config::prefixes_overlap(prefix, "/api");
     for (std::size_t j = 0; j < i; ++j)
@@ -139,7 +139,7 @@ DoctorCheck check_auth(const Handlers& handlers, const config::Config& c) {
     return {"auth_posture",
             Status::fail,
             "auth header conflicts with provider credential headers",
-            {"auth.header=" + gw::quoted(header) + " conflicts with Authorization/X-API-Key"}};
+            {"auth.header=" + gw::in_quotes(header) + " conflicts with Authorization/X-API-Key"}};
   if (!c.auth.enabled)
     return {"auth_posture",
             Status::warn,

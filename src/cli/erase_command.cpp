@@ -7,7 +7,7 @@
 namespace gw::cli {
 namespace {
 
-constexpr std::string_view kUsage =
+constexpr std::string_view kEraseUsage =
     "erase [--config path/to/ongoingai.yaml] [--session ID] [--thread ID] [--run ID] [--trace-group ID] [--key ID] "
     "[--api-key HASH] [--user ID] [--before RFC3339|YYYY-MM-DD] [--org ID --workspace ID] [--dry-run] [--format "
     "text|json]";
@@ -114,7 +114,8 @@ int erase(const Context& c, Args args) {
 }  // namespace
 
 Command erase_command() {
-  return {"erase", kUsage, "remove traces of a session, thread, key or user for good", erase, described<EraseFlags>};
+  return {"erase", kEraseUsage, "remove traces of a session, thread, key or user for good", erase,
+          described<EraseFlags>};
 }
 
 }  // namespace gw::cli

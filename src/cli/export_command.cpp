@@ -14,7 +14,6 @@
 namespace gw::cli {
 namespace {
 
-constexpr int kDeadlineMs = 600'000;
 /// Rows of one snapshot: a reader that holds one for long makes the writer's log grow.
 constexpr std::int64_t kBatchRows = 20'000;
 constexpr std::size_t kBufferBytes = 1 << 20;
@@ -80,7 +79,7 @@ Result<Order> order_of(const ExportFlags& f) {
     return fail(
         "export format \"parquet\" is not available: there is no Parquet library to build with; use ndjson or csv");
   if (!format.empty() && format != "ndjson" && format != "csv")
-    return fail("invalid export format " + quoted(f.format) + ": expected ndjson or csv");
+    return fail("invalid export format " + in_quotes(f.format) + ": expected ndjson or csv");
   o.csv = format == "csv";
   auto fields = api::ExportFields::parse(f.fields);
   if (!fields) return tl::make_unexpected(fields.error());
@@ -92,7 +91,7 @@ Result<Order> order_of(const ExportFlags& f) {
   const auto range = parse_range(f.from, f.to);
   if (!range) return tl::make_unexpected(range.error());
   const auto outcome = outcome_of(trim(f.outcome));
-  if (!outcome) return fail("invalid outcome " + quoted(f.outcome));
+  if (!outcome) return fail("invalid outcome " + in_quotes(f.outcome));
   if (f.status != 0 && (f.status < 100 || f.status > 599)) return fail("status must be between 100 and 599");
   if (f.limit < 0) return fail("limit must be 0 or more");
   const auto text = [](const std::string& s) { return std::string(trim(s)); };
@@ -215,7 +214,7 @@ int run_export(const Context& c, Args args) {
   if (!order) return c.wrong_usage(order.error().message);
   const auto config = f.load_valid(c);
   if (!config) return c.fail(config.error().message);
-  const auto reader = c.handlers.open_store(*config, kDeadlineMs);
+  const auto reader = c.handlers.open_store(*config, kReadDeadlineMs);
   if (!reader) return c.fail("failed to initialize trace store: " + reader.error().message);
 
   const PipeSignalIgnored no_signal;

@@ -39,7 +39,7 @@ void FlagSet::add(Flag flag) {
 }
 
 void FlagSet::add(std::string name, std::string& target, std::string help) {
-  add({std::move(name), Kind::text, &target, std::move(help), target.empty() ? "" : quoted(target)});
+  add({std::move(name), Kind::text, &target, std::move(help), target.empty() ? "" : in_quotes(target)});
 }
 void FlagSet::add(std::string name, std::int64_t& target, std::string help) {
   add({std::move(name), Kind::integer, &target, std::move(help), target == 0 ? "" : std::to_string(target)});
@@ -81,8 +81,8 @@ std::string FlagSet::set(Flag& flag, std::string_view value) {
     return {};
   }
   if (flag.kind == Kind::boolean)
-    return "invalid boolean value " + quoted(value) + " for -" + flag.name + ": " + std::string(problem);
-  return "invalid value " + quoted(value) + " for flag -" + flag.name + ": " + std::string(problem);
+    return "invalid boolean value " + in_quotes(value) + " for -" + flag.name + ": " + std::string(problem);
+  return "invalid value " + in_quotes(value) + " for flag -" + flag.name + ": " + std::string(problem);
 }
 
 FlagSet::Step FlagSet::take_one(std::span<const std::string>& args) {

@@ -15,7 +15,7 @@
 namespace gw::cli {
 namespace {
 
-constexpr std::string_view kUsage =
+constexpr std::string_view kGuardUsage =
     "guard test [--config path/to/ongoingai.yaml] [--mode MODE] [--provider NAME] [--path PATH] [--org-id ID] "
     "[--workspace-id ID] [--key-id ID] [--content-type TYPE] [--format text|json|body] < body";
 
@@ -152,7 +152,7 @@ int guard_test(const Context& c, Args args) {
   if (!f.flags.positional().empty()) return c.wrong_usage("guard test does not accept positional arguments");
   const std::string format = lowercase(trim(f.format));
   if (format != "text" && format != "json" && format != "body")
-    return c.wrong_usage("invalid guard test format " + quoted(f.format) + ": expected text, json or body");
+    return c.wrong_usage("invalid guard test format " + in_quotes(f.format) + ": expected text, json or body");
   const Result<config::Config> config = f.load(c);
   if (!config) return c.fail("failed to load config: " + config.error().message);
   const Result<void> valid = config::validate(config::without_credentials(*config));
@@ -163,7 +163,7 @@ int guard_test(const Context& c, Args args) {
       {.org_id = f.org, .workspace_id = f.workspace, .key_id = f.key, .provider = f.provider, .path = f.path});
   if (!f.mode.empty()) {
     const auto mode = guard::parse_mode(lowercase(trim(f.mode)));
-    if (!mode) return c.wrong_usage("invalid guard test --mode " + quoted(f.mode));
+    if (!mode) return c.wrong_usage("invalid guard test --mode " + in_quotes(f.mode));
     policy.mode = *mode;
   }
   std::istream& in = c.handlers.in != nullptr ? *c.handlers.in : std::cin;
@@ -180,7 +180,8 @@ int guard_test(const Context& c, Args args) {
 }  // namespace
 
 Command guard_test_command() {
-  return {"guard test", kUsage, "show what the privacy guard would do with a body", guard_test, described<GuardFlags>};
+  return {"guard test", kGuardUsage, "show what the privacy guard would do with a body", guard_test,
+          described<GuardFlags>};
 }
 
 }  // namespace gw::cli

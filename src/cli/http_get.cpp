@@ -51,9 +51,9 @@ std::string resolved(const route::UpstreamUrl& base, std::string_view location) 
 Result<void> add_headers(std::string& out, const Headers& headers) {
   for (const auto& [name, value] : headers) {
     const bool good = !name.empty() && std::all_of(name.begin(), name.end(), http::is_token_char);
-    if (!good) return fail("invalid header name " + quoted(name));
+    if (!good) return fail("invalid header name " + in_quotes(name));
     const auto breaks = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-    if (std::any_of(value.begin(), value.end(), breaks)) return fail("invalid value of header " + quoted(name));
+    if (std::any_of(value.begin(), value.end(), breaks)) return fail("invalid value of header " + in_quotes(name));
     out += name + ": " + value + "\r\n";
   }
   return {};

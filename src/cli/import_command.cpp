@@ -16,9 +16,8 @@
 namespace gw::cli {
 namespace {
 
-constexpr std::string_view kUsage =
+constexpr std::string_view kImportUsage =
     "import [--config path/to/ongoingai.yaml] [--dry-run] [--after N] [--format text|json] SOURCE";
-constexpr int kDeadlineMs = 600'000;
 
 struct ImportFlags : CommandFlags {
   std::string format = "text";
@@ -69,7 +68,7 @@ Result<void> run(const Context& c, const config::Config& config, const std::stri
   std::unique_ptr<store::TraceReader> present;
   ImportOptions options{.after = f.after};
   if (!no_store) {
-    auto opened = c.handlers.open_store(config, kDeadlineMs);
+    auto opened = c.handlers.open_store(config, kReadDeadlineMs);
     if (!opened) return fail("failed to initialize trace store: " + opened.error().message);
     present = std::move(*opened);
     const auto state = present->sequence();
@@ -94,7 +93,7 @@ int import(const Context& c, Args args) {
   ImportFlags f;
   if (f.flags.parse_mixed(args, c.err) != FlagSet::Outcome::ok) return kExitUsage;
   if (f.flags.positional().size() != 1 || f.flags.positional()[0].empty())
-    return c.wrong_usage("usage: ongoingai " + std::string(kUsage));
+    return c.wrong_usage("usage: ongoingai " + std::string(kImportUsage));
   const auto format = output_format(f.format);
   if (!format) return c.wrong_usage(invalid_format("import", f.format));
   if (f.after < 0) return c.wrong_usage("after must be 0 or more");
@@ -120,7 +119,7 @@ int import(const Context& c, Args args) {
 }  // namespace
 
 Command import_command() {
-  return {"import", kUsage, "traces of another database into the configured one", import, described<ImportFlags>,
+  return {"import", kImportUsage, "traces of another database into the configured one", import, described<ImportFlags>,
           {},       true};
 }
 

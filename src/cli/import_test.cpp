@@ -9,7 +9,7 @@
 namespace gw::cli {
 namespace {
 
-Trace trace(int n, const char* model = "m") {
+Trace imported(int n, const char* model = "m") {
   Trace t;
   t.id = "t" + std::to_string(n);
   t.model = model;
@@ -18,7 +18,7 @@ Trace trace(int n, const char* model = "m") {
 }
 std::vector<Trace> traces(int from, int to) {
   std::vector<Trace> out;
-  for (int n = from; n <= to; ++n) out.push_back(trace(n));
+  for (int n = from; n <= to; ++n) out.push_back(imported(n));
   return out;
 }
 
@@ -173,7 +173,7 @@ TEST_F(ImportTest, RowsThatCannotBeStoredAreNamedAndTheOthersAreMoved) {
 }
 
 TEST_F(ImportTest, TextOfOthersIsMadeStorable) {
-  Trace t = trace(1);
+  Trace t = imported(1);
   t.request_body = std::string("a\xFF\0b", 4);
   t.session_id = std::string(kMaxSessionIdBytes + 9, 's');
   source_ = MemoryReader({t});

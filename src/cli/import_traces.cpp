@@ -7,7 +7,7 @@
 namespace gw::cli {
 namespace {
 
-constexpr std::int64_t kBatchRows = 1'000;
+constexpr std::int64_t kRowsPerBatch = 1'000;
 /// Rows with bodies: a batch ends early rather than fill the memory.
 constexpr std::size_t kBatchBytes = 32 << 20;
 
@@ -40,7 +40,7 @@ Result<void> for_each_batch(store::TraceReader& source, const ImportOptions& opt
     std::size_t bytes = 0;
     std::int64_t last = report.last_seq;
     bool full = false;
-    const auto end = source.export_rows(store::TenantScope::all(), {}, report.last_seq, kBatchRows,
+    const auto end = source.export_rows(store::TenantScope::all(), {}, report.last_seq, kRowsPerBatch,
                                         {.metadata = true, .headers = true, .bodies = true}, [&](const Trace& t) {
                                           if (full || t.seq > state->last) return false;
                                           batch.push_back(t);

@@ -16,7 +16,7 @@
 namespace gw::cli {
 namespace {
 
-constexpr std::string_view kUsage =
+constexpr std::string_view kKeysUsage =
     "keys list|create|revoke ID|rotate ID|limit ID [--config path/to/ongoingai.yaml] [--org ID] [--workspace ID] [--id "
     "ID] "
     "[--name TEXT] [--description TEXT] [--role ROLE] [--permissions LIST] [--limits LIST] [--expires-at "
@@ -75,12 +75,6 @@ std::string_view stray_flag(const KeysFlags& f, Action action) {
 
 std::string time_or_dash(std::int64_t ns) { return ns == 0 ? "-" : format_rfc3339_seconds(ns); }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string out;
-  for (const std::string& w : words) out += (out.empty() ? "" : ",") + w;
-  return out.empty() ? "-" : out;
-}
-
 /// What is between commas.
 std::vector<std::string> parts_of(std::string_view list) {
   std::vector<std::string> out;
@@ -101,7 +95,7 @@ Result<store::KeyLimits> limits_of(std::string_view list) {
     double value = 0;
     const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
     if (text.empty() || read.ec != std::errc() || read.ptr != text.data() + text.size())
-      return gw::fail("invalid keys --limits " + quoted(part) + ": expected NAME=NUMBER");
+      return gw::fail("invalid keys --limits " + in_quotes(part) + ": expected NAME=NUMBER");
     if (const std::string fault = store::set_key_limit(out, trim(std::string_view(part).substr(0, sign)), value);
         !fault.empty())
       return gw::fail("invalid keys --limits: " + fault);
@@ -125,8 +119,9 @@ std::string list_text(const std::vector<store::GatewayKey>& keys, const Terminal
   table.row({"ID", "ORG", "WORKSPACE", "NAME", "ROLE", "PERMISSIONS", "CREATED", "LAST USED", "EXPIRES", "LIMITS"});
   for (const store::GatewayKey& k : keys)
     table.row({k.id.empty() ? "-" : k.id, k.org_id, k.workspace_id, k.name.empty() ? "-" : k.name,
-               k.role.empty() ? "developer" : k.role, joined(k.permissions), time_or_dash(k.created_at_ns),
-               time_or_dash(k.last_used_at_ns), time_or_dash(k.expires_at_ns), limits_text(k.limits)});
+               k.role.empty() ? "developer" : k.role, k.permissions.empty() ? "-" : joined(k.permissions, ","),
+               time_or_dash(k.created_at_ns), time_or_dash(k.last_used_at_ns), time_or_dash(k.expires_at_ns),
+               limits_text(k.limits)});
   return table.text(terminal);
 }
 
@@ -156,7 +151,8 @@ Result<store::GatewayKey> key_of(const KeysFlags& f, std::int64_t now_ns) {
   key.limits = *limits;
   if (!trim(f.expires_at).empty()) {
     const auto at = parse_time(f.expires_at, false);
-    if (!at) return gw::fail("invalid keys --expires-at " + quoted(f.expires_at) + ": expected RFC3339 or YYYY-MM-DD");
+    if (!at)
+      return gw::fail("invalid keys --expires-at " + in_quotes(f.expires_at) + ": expected RFC3339 or YYYY-MM-DD");
     key.expires_at_ns = *at == 0 ? 1 : *at;
   }
   if (key.id.empty()) {
@@ -193,7 +189,7 @@ class Keys {
     key.token_hash = sha256_hex(*token);
     const auto outcome = store_.insert(store::TenantScope::all(), key);
     if (!outcome) return c_.fail("failed to create gateway key: " + outcome.error().message);
-    if (*outcome != store::KeyOutcome::done) return c_.fail("gateway key already exists: " + quoted(key.id));
+    if (*outcome != store::KeyOutcome::done) return c_.fail("gateway key already exists: " + in_quotes(key.id));
     audit("create", key.id, key.org_id, key.workspace_id);
     return made(key, *token);
   }
@@ -201,7 +197,7 @@ class Keys {
   int revoke(const std::string& id) {
     const auto outcome = store_.revoke(scope_, id, now());
     if (!outcome) return c_.fail("failed to revoke gateway key: " + outcome.error().message);
-    if (*outcome != store::KeyOutcome::done) return c_.fail("gateway key not found: " + quoted(id));
+    if (*outcome != store::KeyOutcome::done) return c_.fail("gateway key not found: " + in_quotes(id));
     audit("revoke", id, scope_.org_id, scope_.workspace_id);
     return c_.print(json_ ? "{}\n" : "revoked " + printable(id) + "\n", "gateway key");
   }
@@ -215,7 +211,7 @@ class Keys {
                                         .at_ns = at,
                                         .grace_until_ns = flags_.grace_ns > 0 ? at + flags_.grace_ns : 0});
     if (!rotated) return c_.fail("failed to rotate gateway key: " + rotated.error().message);
-    if (rotated->outcome != store::KeyOutcome::done) return c_.fail("gateway key not found: " + quoted(id));
+    if (rotated->outcome != store::KeyOutcome::done) return c_.fail("gateway key not found: " + in_quotes(id));
     audit("rotate", id, rotated->key.org_id, rotated->key.workspace_id);
     return made(rotated->key, *token);
   }
@@ -223,7 +219,7 @@ class Keys {
   int limit(const std::string& id, const store::KeyLimits& limits) {
     const auto changed = store_.set_limits(scope_, id, limits, now());
     if (!changed) return c_.fail("failed to limit gateway key: " + changed.error().message);
-    if (changed->outcome != store::KeyOutcome::done) return c_.fail("gateway key not found: " + quoted(id));
+    if (changed->outcome != store::KeyOutcome::done) return c_.fail("gateway key not found: " + in_quotes(id));
     audit("limit", id, changed->key.org_id, changed->key.workspace_id);
     return c_.print(json_ ? indented_json(trim(api::key_json(changed->key)))
                           : "limits of " + printable(id) + ": " + limits_text(changed->key.limits) + "\n",
@@ -269,7 +265,7 @@ int keys(const Context& c, Args args) {
   if (f.flags.parse_mixed(args, c.err) != FlagSet::Outcome::ok) return kExitUsage;
   const std::vector<std::string>& words = f.flags.positional();
   const ActionName* action = action_of(words);
-  if (action == nullptr) return c.wrong_usage("usage: ongoingai " + std::string(kUsage));
+  if (action == nullptr) return c.wrong_usage("usage: ongoingai " + std::string(kKeysUsage));
   const auto format = output_format(f.format);
   if (!format) return c.wrong_usage(invalid_format("keys", f.format));
   if (const std::string_view stray = stray_flag(f, action->action); !stray.empty())
@@ -313,12 +309,8 @@ int keys(const Context& c, Args args) {
 }  // namespace
 
 Command keys_command() {
-  return {"keys",
-          kUsage,
-          "list, make, revoke, rotate and limit gateway keys",
-          keys,
-          described<KeysFlags>,
-          "list create revoke rotate limit"};
+  return {"keys", kKeysUsage,           "list, make, revoke, rotate and limit gateway keys",
+          keys,   described<KeysFlags>, "list create revoke rotate limit"};
 }
 
 }  // namespace gw::cli

@@ -16,7 +16,7 @@ namespace gw::cli {
 namespace {
 
 tl::unexpected<Error> failed(std::string_view what, const std::string& path) {
-  return fail(std::string(what) + " " + quoted(path) + ": " + std::strerror(errno));
+  return fail(std::string(what) + " " + in_quotes(path) + ": " + std::strerror(errno));
 }
 
 /// What a link points to: replacing the link would leave the file that it stands for as it was.

@@ -1,4 +1,5 @@
 #include "cli/progress.h"
+#include "base/time_format.h"
 
 #include <fmt/format.h>
 
@@ -9,12 +10,11 @@
 namespace gw::cli {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
-constexpr std::int64_t kInterval = kSecond / 10;
+constexpr std::int64_t kInterval = kSecondNs / 10;
 constexpr std::size_t kBar = 24;
 
 std::string time_left(double fraction, std::int64_t elapsed_ns) {
-  if (fraction <= 0 || elapsed_ns < kSecond) return {};
+  if (fraction <= 0 || elapsed_ns < kSecondNs) return {};
   const auto left = static_cast<std::int64_t>(static_cast<double>(elapsed_ns) / 1e9 * (1 - fraction) / fraction);
   return fmt::format("  {}:{:02} left", left / 60, left % 60);
 }

@@ -6,7 +6,7 @@
 namespace gw::cli {
 namespace {
 
-constexpr std::string_view kUsage = "reload [--config path/to/ongoingai.yaml]";
+constexpr std::string_view kReloadUsage = "reload [--config path/to/ongoingai.yaml]";
 
 struct ReloadFlags : CommandFlags {
   ReloadFlags() : CommandFlags("reload") {}
@@ -37,7 +37,8 @@ int reload(const Context& c, Args args) {
 }  // namespace
 
 Command reload_command() {
-  return {"reload", kUsage, "have the running gateway take up a changed configuration", reload, described<ReloadFlags>};
+  return {"reload", kReloadUsage, "have the running gateway take up a changed configuration", reload,
+          described<ReloadFlags>};
 }
 
 }  // namespace gw::cli

@@ -126,11 +126,6 @@ Result<void> take_recent(Report& r, store::TraceReader& reader) {
   return {};
 }
 
-/// Omitted when it never happened.
-void time_field(JsonWriter& w, std::string_view name, std::int64_t ns) {
-  if (ns != 0) w.field(name, format_rfc3339(ns));
-}
-
 void write_head(JsonWriter& w, const Report& r) {
   w.field("schema_version", "report.v1").field("generated_at", format_rfc3339(r.generated_at_ns));
   w.key("storage").begin_object().field("driver", r.driver).field_if("path", r.path).end_object();
@@ -178,7 +173,7 @@ void write_groups(JsonWriter& w, const Report& r) {
         .field("request_count", k.requests)
         .field("total_tokens", k.total_tokens)
         .field("total_cost_usd", usd(k.cost_nano_usd));
-    time_field(w, "last_active_at", k.last_active_ns);
+    w.time_if("last_active_at", k.last_active_ns);
     w.end_object();
   }
   w.end_array();
@@ -188,7 +183,7 @@ void write_recent(JsonWriter& w, const Report& r) {
   w.key("recent_traces").begin_array();
   for (const Trace& t : r.recent) {
     w.begin_object().field("id", t.id);
-    time_field(w, "timestamp", shown_time(t));
+    w.time_if("timestamp", shown_time(t));
     w.field("provider", t.provider)
         .field("model", t.model)
         .field("response_status", t.response_status)

@@ -5,8 +5,6 @@
 namespace gw::cli {
 namespace {
 
-constexpr int kDeadlineMs = 600'000;  // a person waits, and can stop it
-
 struct ReportFlags : CommandFlags {
   std::string format = "text", from, to, provider, model;
   std::int64_t limit = 10;
@@ -33,7 +31,7 @@ int report(const Context& c, Args args) {
   if (!range) return c.wrong_usage(range.error().message);
   const auto config = f.load_valid(c);
   if (!config) return c.fail(config.error().message);
-  const auto reader = c.handlers.open_store(*config, kDeadlineMs);
+  const auto reader = c.handlers.open_store(*config, kReadDeadlineMs);
   if (!reader) return c.fail("failed to initialize trace store: " + reader.error().message);
 
   auto built = build_report(**reader, {.provider = std::string(trim(f.provider)),

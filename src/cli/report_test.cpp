@@ -9,9 +9,8 @@
 namespace gw::cli {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
-constexpr std::int64_t kDay = 86'400 * kSecond;
-constexpr std::int64_t kStart = 1'770'854'400 * kSecond;  // 2026-02-12
+constexpr std::int64_t kDay = 86'400 * kSecondNs;
+constexpr std::int64_t kReportStart = 1'770'854'400 * kSecondNs;  // 2026-02-12
 
 Trace trace(const char* id, const char* provider, const char* model, std::int64_t tokens, std::int64_t at) {
   Trace t;
@@ -25,8 +24,8 @@ Trace trace(const char* id, const char* provider, const char* model, std::int64_
   t.total_tokens = tokens + 1;
   t.cost_nano_usd = tokens * 1'000;
   t.estimated_cost_usd = static_cast<double>(t.cost_nano_usd) / 1e9;
-  t.timestamp_ns = kStart + at;
-  t.created_at_ns = t.timestamp_ns + kSecond / 2;
+  t.timestamp_ns = kReportStart + at;
+  t.created_at_ns = t.timestamp_ns + kSecondNs / 2;
   t.latency_ms = 500;
   t.time_to_first_token_ms = 50;
   t.api_key_hash = "aaaa";
@@ -38,7 +37,7 @@ class ReportTest : public Cli {
   bool has(const std::string& text) const { return out().find(text) != std::string::npos; }
   void SetUp() override {
     Cli::SetUp();
-    Trace streamless = trace("t-2", "openai", "gpt-4o", 20, kSecond);
+    Trace streamless = trace("t-2", "openai", "gpt-4o", 20, kSecondNs);
     streamless.time_to_first_token_ms = 0;
     streamless.api_key_hash = "";
     Trace other = trace("t-3", "anthropic", "claude", 30, kDay);
@@ -48,7 +47,7 @@ class ReportTest : public Cli {
   }
 };
 
-constexpr const char* kText =
+constexpr const char* kReportText =
     "OngoingAI Report\n"
     "Schema version   report.v1\n"
     "Generated at     2026-02-18T14:00:00Z\n"
@@ -94,7 +93,7 @@ constexpr const char* kText =
 
 TEST_F(ReportTest, TextHasTheContractsLayout) {
   ASSERT_EQ(run({"report", "--limit", "2"}), kExitOk) << err();
-  EXPECT_EQ(out(), kText);
+  EXPECT_EQ(out(), kReportText);
   EXPECT_EQ(err(), "");
   EXPECT_EQ(opened_, "./data/ongoingai.db");
 }
@@ -184,7 +183,7 @@ TEST_F(ReportTest, TheLimitIsOfTheKeysToo) {
 }
 
 TEST_F(ReportTest, SaysWhatRetentionHasTakenOutOfItsFigures) {
-  stored_.state.kept_from_ns = kStart + kDay;
+  stored_.state.kept_from_ns = kReportStart + kDay;
   ASSERT_EQ(run({"report", "--provider", "openai"}), kExitOk) << err();
   EXPECT_TRUE(has("\nPartial before   2026-02-13T00:00:00Z (traces removed by retention)\n")) << out();
   ASSERT_EQ(run({"report", "--provider", "openai", "--format", "json"}), kExitOk) << err();
@@ -229,11 +228,11 @@ TEST_F(ReportTest, TimesThatNeverHappenedAreOmitted) {
 }
 
 TEST_F(ReportTest, RecentTracesFallBackToTheirEndAndAreOrderedByThatTime) {
-  Trace started = trace("a", "p", "m", 1, 10 * kSecond);
-  Trace ended = trace("b", "p", "m", 1, 5 * kSecond);
-  ended.created_at_ns = kStart + 20 * kSecond;
+  Trace started = trace("a", "p", "m", 1, 10 * kSecondNs);
+  Trace ended = trace("b", "p", "m", 1, 5 * kSecondNs);
+  ended.created_at_ns = kReportStart + 20 * kSecondNs;
   ended.timestamp_ns = 0;
-  Trace same = trace("c", "p", "m", 1, 10 * kSecond);
+  Trace same = trace("c", "p", "m", 1, 10 * kSecondNs);
   stored_ = MemoryReader({started, ended, same});
   ASSERT_EQ(run({"report", "--format=json"}), kExitOk);
   const auto at = [&](const std::string& id) { return out().find("\"id\": \"" + id + "\""); };

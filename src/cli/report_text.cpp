@@ -12,9 +12,8 @@ namespace {
 
 using Column = Table::Column;
 
-std::string usd(std::int64_t nano) { return usd6(static_cast<double>(nano) / 1e9); }
+std::string dollars(std::int64_t nano) { return usd6(static_cast<double>(nano) / 1e9); }
 std::string two_decimals(double v) { return fmt::format("{:.2f}", v); }
-std::string number(std::int64_t n) { return std::to_string(n); }
 std::string time_or(std::int64_t ns, const char* placeholder) {
   return ns != 0 ? format_rfc3339_seconds(ns) : placeholder;
 }
@@ -42,7 +41,7 @@ std::string summary(const Report& r) {
   b.row("Total input tokens", number(r.input_tokens));
   b.row("Total output tokens", number(r.output_tokens));
   b.row("Total tokens", number(r.total_tokens));
-  b.row("Estimated cost (USD)", usd(r.cost_nano_usd));
+  b.row("Estimated cost (USD)", dollars(r.cost_nano_usd));
   b.row("Active API keys", number(static_cast<std::int64_t>(r.api_keys.size())));
   b.row("Top model", or_text(r.top_model(), "(none)"));
   return b.text();
@@ -53,7 +52,8 @@ std::string providers(const Report& r, const Terminal& terminal) {
   Table t({Column::text, Column::figure, Column::figure, Column::figure, Column::figure}, {1, 2, 3});
   t.row({"PROVIDER", "INPUT_TOKENS", "OUTPUT_TOKENS", "TOTAL_TOKENS", "TOTAL_COST_USD"});
   for (const Report::Provider& p : r.providers)
-    t.row({p.provider, number(p.input_tokens), number(p.output_tokens), number(p.total_tokens), usd(p.cost_nano_usd)});
+    t.row({p.provider, number(p.input_tokens), number(p.output_tokens), number(p.total_tokens),
+           dollars(p.cost_nano_usd)});
   return t.text(terminal);
 }
 
@@ -62,7 +62,7 @@ std::string models(const Report& r, const Terminal& terminal) {
   Table t({Column::text, Column::figure, Column::figure, Column::figure, Column::figure, Column::figure}, {5, 4, 2, 1});
   t.row({"MODEL", "REQUESTS", "TOTAL_TOKENS", "TOTAL_COST_USD", "AVG_LATENCY_MS", "AVG_TTFT_MS"});
   for (const Report::Model& m : r.models)
-    t.row({or_text(m.model, "(unknown)"), number(m.requests), number(m.total_tokens), usd(m.cost_nano_usd),
+    t.row({or_text(m.model, "(unknown)"), number(m.requests), number(m.total_tokens), dollars(m.cost_nano_usd),
            two_decimals(m.avg_latency_ms), two_decimals(m.avg_ttft_ms)});
   return t.text(terminal);
 }
@@ -73,7 +73,7 @@ std::string api_keys(const Report& r, const Terminal& terminal) {
   t.row({"API_KEY_HASH", "REQUESTS", "TOTAL_TOKENS", "TOTAL_COST_USD", "LAST_ACTIVE_AT"});
   const std::size_t shown = std::min(r.api_keys.size(), static_cast<std::size_t>(r.query.limit));
   for (const Report::ApiKey& k : std::span(r.api_keys).first(shown))
-    t.row({k.hash, number(k.requests), number(k.total_tokens), usd(k.cost_nano_usd),
+    t.row({k.hash, number(k.requests), number(k.total_tokens), dollars(k.cost_nano_usd),
            time_or(k.last_active_ns, "(none)")});
   std::string out = t.text(terminal);
   if (shown < r.api_keys.size()) out += "(" + std::to_string(r.api_keys.size() - shown) + " more)\n";

@@ -7,7 +7,7 @@
 namespace gw::cli {
 namespace {
 
-constexpr std::string_view kUsage =
+constexpr std::string_view kRepriceUsage =
     "reprice [--config path/to/ongoingai.yaml] --from RFC3339|YYYY-MM-DD [--to RFC3339|YYYY-MM-DD] [--dry-run] "
     "[--format text|json]";
 
@@ -26,13 +26,13 @@ struct RepriceFlags : CommandFlags {
 
 /// The range of --from and --to, both inclusive as in the API; a message when there is none.
 Result<store::RepriceRange> reprice_range(const std::string& from, const std::string& to) {
-  if (trim(from).empty()) return fail("usage: ongoingai " + std::string(kUsage));
+  if (trim(from).empty()) return fail("usage: ongoingai " + std::string(kRepriceUsage));
   const auto first = parse_time(from, false);
-  if (!first) return fail("invalid reprice --from " + quoted(from) + ": expected RFC3339 or YYYY-MM-DD");
+  if (!first) return fail("invalid reprice --from " + in_quotes(from) + ": expected RFC3339 or YYYY-MM-DD");
   store::RepriceRange range{.from_ns = *first};
   if (trim(to).empty()) return range;
   const auto last = parse_time(to, true);
-  if (!last) return fail("invalid reprice --to " + quoted(to) + ": expected RFC3339 or YYYY-MM-DD");
+  if (!last) return fail("invalid reprice --to " + in_quotes(to) + ": expected RFC3339 or YYYY-MM-DD");
   if (*last < *first) return fail("--to must be greater than or equal to --from");
   range.until_ns = *last == INT64_MAX ? *last : *last + 1;
   return range;
@@ -59,7 +59,8 @@ int reprice(const Context& c, Args args) {
 }  // namespace
 
 Command reprice_command() {
-  return {"reprice", kUsage, "compute stored costs again with the present prices", reprice, described<RepriceFlags>};
+  return {"reprice", kRepriceUsage, "compute stored costs again with the present prices", reprice,
+          described<RepriceFlags>};
 }
 
 }  // namespace gw::cli

@@ -6,32 +6,25 @@
 
 #include "base/json_writer.h"
 #include "base/usd.h"
+#include "cli/terminal.h"
 
 namespace gw::cli {
 namespace {
 
-std::string usd(std::int64_t nano) {
+std::string exact_usd(std::int64_t nano) {
   std::array<char, kUsdTextBytes> buffer;
   return std::string(usd_text(nano, buffer));
 }
 
 /// With its sign, so that the direction is seen.
-std::string change(std::int64_t nano) { return (nano > 0 ? "+" : "") + usd(nano); }
+std::string change(std::int64_t nano) { return (nano > 0 ? "+" : "") + exact_usd(nano); }
 
 constexpr std::size_t kColumns = 6, kTextColumns = 2;
 using Line = std::array<std::string, kColumns>;
 
-/// Names come from clients: what a terminal would act on becomes a question mark.
-std::string printable(std::string_view s) {
-  std::string out(s);
-  for (char& c : out)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  return out;
-}
-
 Line line_of(std::string_view provider, std::string_view model, const store::RepriceTotals& t) {
-  return {printable(provider), printable(model),    std::to_string(t.rows),
-          usd(t.old_nano_usd), usd(t.new_nano_usd), change(t.difference())};
+  return {printable(provider),       printable(model),          std::to_string(t.rows),
+          exact_usd(t.old_nano_usd), exact_usd(t.new_nano_usd), change(t.difference())};
 }
 
 /// Names to the left, numbers to the right.
@@ -52,9 +45,9 @@ std::string aligned(const std::vector<Line>& lines) {
 
 void totals(JsonWriter& w, const store::RepriceTotals& t) {
   w.field("rows", t.rows).field("changed", t.changed).field("unpriced", t.unpriced);
-  w.key("old_cost_usd").raw(usd(t.old_nano_usd));
-  w.key("new_cost_usd").raw(usd(t.new_nano_usd));
-  w.key("difference_usd").raw(usd(t.difference()));
+  w.key("old_cost_usd").raw(exact_usd(t.old_nano_usd));
+  w.key("new_cost_usd").raw(exact_usd(t.new_nano_usd));
+  w.key("difference_usd").raw(exact_usd(t.difference()));
 }
 
 }  // namespace

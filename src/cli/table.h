@@ -1,6 +1,7 @@
 #pragma once
 // Aligned text: each cell padded to the widest of its column and two blanks, the last one not (CLI contract §7).
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -54,5 +55,6 @@ class Block {
 
 /// Dollars with six decimals.
 std::string usd6(double usd);
+inline std::string number(std::int64_t n) { return std::to_string(n); }
 
 }  // namespace gw::cli

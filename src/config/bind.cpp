@@ -20,12 +20,12 @@ namespace {
 std::string shortened(std::string_view value) {
   constexpr std::size_t kWhole = 10;
   constexpr std::size_t kCut = 7;
-  const std::string plain = quoted(value.size() > kWhole ? value.substr(0, kCut) : value);
+  const std::string plain = in_quotes(value.size() > kWhole ? value.substr(0, kCut) : value);
   return "`" + plain.substr(1, plain.size() - 2) + (value.size() > kWhole ? "...`" : "`");
 }
 
 std::string printable_key(std::string_view key) {
-  const std::string plain = quoted(key.substr(0, 64));
+  const std::string plain = in_quotes(key.substr(0, 64));
   return plain.substr(1, plain.size() - 2) + (key.size() > 64 ? "..." : "");
 }
 
@@ -160,7 +160,7 @@ class Binder {
   void named(const YamlEntry& entry, const NamedPart& part, void* target, const std::string& path) {
     const std::string at = path + "." + printable_key(entry.key);
     if (!part.accepts(entry.key)) {
-      problems_.push_back({entry.line, "name " + quoted(entry.key.substr(0, 64)) + " cannot be used (" + at +
+      problems_.push_back({entry.line, "name " + in_quotes(entry.key.substr(0, 64)) + " cannot be used (" + at +
                                            ": expected " + std::string(part.expected) + ")"});
       return;
     }

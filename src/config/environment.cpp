@@ -13,7 +13,7 @@ namespace {
 /// In the contract's words, and what is allowed.
 std::string parse_fault(std::string_view function, std::string_view value, NumberError error,
                         std::string_view allowed) {
-  return "strconv." + std::string(function) + ": parsing " + quoted(value) +
+  return "strconv." + std::string(function) + ": parsing " + in_quotes(value) +
          (error == NumberError::range ? ": value out of range" : ": invalid syntax") + " (expected " +
          std::string(allowed) + ")";
 }
@@ -126,7 +126,7 @@ bool apply_traces_exporter(OtelConfig& otel, Applier& a) {
   const auto value = a.trimmed(kName);
   if (!value) return false;
   const bool otlp = iequals(*value, "otlp");
-  if (!otlp && !iequals(*value, "none")) a.refuse(kName, "must be one of otlp, none (got " + quoted(*value) + ")");
+  if (!otlp && !iequals(*value, "none")) a.refuse(kName, "must be one of otlp, none (got " + in_quotes(*value) + ")");
   otel.traces_enabled = otlp;
   return otlp;
 }
@@ -136,7 +136,7 @@ bool apply_logs_exporter(OtelConfig& otel, Applier& a) {
   const auto value = a.trimmed(kName);
   if (!value) return false;
   const bool otlp = iequals(*value, "otlp");
-  if (!otlp && !iequals(*value, "none")) a.refuse(kName, "must be one of otlp, none (got " + quoted(*value) + ")");
+  if (!otlp && !iequals(*value, "none")) a.refuse(kName, "must be one of otlp, none (got " + in_quotes(*value) + ")");
   otel.logs_enabled = otlp;
   return otlp;
 }
@@ -163,7 +163,7 @@ bool apply_metrics_exporter(OtelConfig& otel, Applier& a) {
   const bool prometheus = iequals(*value, "prometheus");
   const bool otlp = iequals(*value, "otlp");
   if (!prometheus && !otlp && !iequals(*value, "none"))
-    a.refuse(kName, "must be one of otlp, none (got " + quoted(*value) + ")");
+    a.refuse(kName, "must be one of otlp, none (got " + in_quotes(*value) + ")");
   otel.metrics_enabled = otlp;
   if (prometheus) otel.prometheus_enabled = true;
   return prometheus || otlp;

@@ -255,19 +255,19 @@ std::vector<KeyCase> all_cases() {
 }
 
 /// auth.keys[].id, x  ->  {auth: {keys: [{id: x}]}}
-std::string yaml_of(std::string_view path, std::string_view value) {
+std::string yaml_line(std::string_view path, std::string_view value) {
   const std::size_t dot = path.find('.');
   std::string key(path.substr(0, dot));
   const bool list = key.ends_with("[]");
   if (list) key.resize(key.size() - 2);
-  const std::string inner = dot == std::string::npos ? std::string(value) : yaml_of(path.substr(dot + 1), value);
+  const std::string inner = dot == std::string::npos ? std::string(value) : yaml_line(path.substr(dot + 1), value);
   return "{" + key + ": " + (list ? "[" + inner + "]" : inner) + "}";
 }
 
 TEST(EveryKey, LandsInItsOwnMemberAndNowhereElse) {
   const auto cases = all_cases();
   for (const KeyCase& set : cases) {
-    const Config config = parsed(yaml_of(set.path, set.yaml) + "\n");
+    const Config config = parsed(yaml_line(set.path, set.yaml) + "\n");
     for (const KeyCase& other : cases) {
       const bool same = other.path == set.path;
       EXPECT_EQ(other.get(config), same ? set.expected : other.standard)
@@ -279,8 +279,8 @@ TEST(EveryKey, LandsInItsOwnMemberAndNowhereElse) {
 TEST(EveryKey, KeepsItsDefaultWhenNull) {
   for (const KeyCase& key : all_cases()) {
     const bool list = key.path.ends_with("denylist") || key.path.ends_with("semconv");
-    EXPECT_EQ(key.get(parsed(yaml_of(key.path, "null"))), list ? "" : key.standard) << key.path;
-    EXPECT_EQ(key.get(parsed(yaml_of(key.path, "~"))), list ? "" : key.standard) << key.path;
+    EXPECT_EQ(key.get(parsed(yaml_line(key.path, "null"))), list ? "" : key.standard) << key.path;
+    EXPECT_EQ(key.get(parsed(yaml_line(key.path, "~"))), list ? "" : key.standard) << key.path;
   }
 }
 
@@ -301,7 +301,7 @@ TEST(EverySection, MayBeNullAndThenHasItsDefaults) {
   const auto cases = all_cases();
   for (const KeyPath& section : all_keys()) {
     if (section.type != KeyType::section && section.type != KeyType::section_list) continue;
-    const Config config = parsed(yaml_of(section.path, ""));
+    const Config config = parsed(yaml_line(section.path, ""));
     for (const KeyCase& key : cases)
       EXPECT_EQ(key.get(config), key.standard) << key.path << " with " << section.path << " null";
   }
@@ -312,7 +312,7 @@ TEST(EveryKey, RefusesTheWrongKindOfValue) {
     if (under_a_chosen_name(key)) continue;
     const bool sequence_fits = key.type == KeyType::text_list || key.type == KeyType::section_list;
     const std::string wrong = sequence_fits ? "{a: 1}" : "[1]";
-    const std::string error = testing::refused(yaml_of(key.path, wrong));
+    const std::string error = testing::refused(yaml_line(key.path, wrong));
     std::string shown = key.path;
     while (shown.find("[]") != std::string::npos) shown.replace(shown.find("[]"), 2, "[0]");
     EXPECT_TRUE(testing::contains(error, "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!" +
@@ -351,7 +351,7 @@ TEST(EverySection, RefusesAnUnknownKeyUnderItsLabel) {
       {"limits.per_org", "UsageLimitConfig"},
   };
   for (const auto& [path, label] : labels)
-    EXPECT_TRUE(testing::contains(testing::refused(yaml_of(path + ".nonsense", "1")),
+    EXPECT_TRUE(testing::contains(testing::refused(yaml_line(path + ".nonsense", "1")),
                                   "\n  line 1: field nonsense not found in type config." + label + " ("))
         << path;
   EXPECT_TRUE(
@@ -362,7 +362,7 @@ TEST(EverySection, RefusesAnUnknownKeyUnderItsLabel) {
 TEST(KeysOfADesignNote, AreUnknown) {
   for (const char* path : {"pii.detectors.address", "pii.replacement.hash", "pii.replacement.salt_scope", "scopes",
                            "pii.scopes[].pii", "pii.scopes[].detectors"})
-    EXPECT_TRUE(testing::contains(testing::refused(yaml_of(path, "{}")), " not found in type config.")) << path;
+    EXPECT_TRUE(testing::contains(testing::refused(yaml_line(path, "{}")), " not found in type config.")) << path;
 }
 
 TEST(DerivedValues, FollowTheContract) {

@@ -19,7 +19,7 @@ namespace {
 std::string read_fault(const std::string& path, std::string_view call, int error) {
   std::string reason = std::generic_category().message(error);
   if (!reason.empty()) reason[0] = to_lower(reason[0]);
-  return "read config " + quoted(path) + ": " + std::string(call) + " " + path + ": " + reason;
+  return "read config " + in_quotes(path) + ": " + std::string(call) + " " + path + ": " + reason;
 }
 
 /// The file's bytes; nothing when it is missing and may be.
@@ -44,7 +44,7 @@ Result<std::optional<std::string>> read_file(const std::string& path, bool requi
 }  // namespace
 
 Result<Config> parse_config(std::string_view yaml, std::string_view path) {
-  const std::string prefix = "parse yaml " + quoted(path) + ": ";
+  const std::string prefix = "parse yaml " + in_quotes(path) + ": ";
   const auto document = read_yaml(yaml);
   if (!document) return fail(prefix + document.error().message);
   Config config;

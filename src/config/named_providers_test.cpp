@@ -18,10 +18,10 @@ using testing::error_of;
 using testing::parsed;
 using testing::refused;
 
-constexpr const char* kNone = "(no error)";
+constexpr const char* kNoError = "(no error)";
 
 /// The verdict on the body of `providers:` in flow style, from the file to the last check.
-std::string verdict(const std::string& providers) {
+std::string provider_verdict(const std::string& providers) {
   return testing::without_places(error_of(validate(parsed("{providers: {" + providers + "}}"))));
 }
 
@@ -102,9 +102,9 @@ TEST(NamedProvider, RefusesUnknownKeysAndWrongTypesUnderItsPath) {
 }
 
 TEST(NamedProvider, NeedsAnUpstreamAndAKnownKind) {
-  const auto groq = [](const std::string& keys) { return verdict("groq: {" + keys + "}"); };
-  EXPECT_EQ(groq("kind: openai, upstream: 'http://g'"), kNone);
-  EXPECT_EQ(groq("kind: anthropic, upstream: 'http://g'"), kNone);
+  const auto groq = [](const std::string& keys) { return provider_verdict("groq: {" + keys + "}"); };
+  EXPECT_EQ(groq("kind: openai, upstream: 'http://g'"), kNoError);
+  EXPECT_EQ(groq("kind: anthropic, upstream: 'http://g'"), kNoError);
   EXPECT_EQ(groq("kind: openai"), "providers.groq.upstream is required");
   EXPECT_EQ(groq("kind: openai, upstream: g"), "providers.groq.upstream must include scheme and host (got \"g\")");
   EXPECT_EQ(groq("kind: openai, upstream: 'http://g', prefix: ''"), "providers.groq.prefix is required");
@@ -118,16 +118,16 @@ TEST(NamedProvider, NeedsAnUpstreamAndAKnownKind) {
 }
 
 TEST(BuiltInProviders, KeepTheirKind) {
-  EXPECT_EQ(verdict("openai: {kind: openai}, anthropic: {kind: anthropic}"), kNone);
-  EXPECT_EQ(verdict("openai: {kind: anthropic}"),
+  EXPECT_EQ(provider_verdict("openai: {kind: openai}, anthropic: {kind: anthropic}"), kNoError);
+  EXPECT_EQ(provider_verdict("openai: {kind: anthropic}"),
             "providers.openai.kind must be openai, as for every built-in provider (got \"anthropic\")");
 }
 
 TEST(Providers, AreAtMost256) {
   std::string providers;
   for (int i = 0; i < 254; ++i) providers += "p" + std::to_string(i) + ": {kind: openai, upstream: 'http://h'}, ";
-  EXPECT_EQ(verdict(providers), kNone);
-  EXPECT_EQ(verdict(providers + "last: {kind: openai, upstream: 'http://h'}"),
+  EXPECT_EQ(provider_verdict(providers), kNoError);
+  EXPECT_EQ(provider_verdict(providers + "last: {kind: openai, upstream: 'http://h'}"),
             "providers must hold at most 256 (got 257)");
 }
 
@@ -141,30 +141,33 @@ TEST(Prefixes, ThatOverlapNameBothProvidersAndTheirLines) {
   EXPECT_EQ(error("providers:\n  a: {kind: openai, upstream: http://h, prefix: /openai/a}\n"),
             "providers.openai.prefix and providers.a.prefix must not overlap (got \"/openai\" and \"/openai/a\" of the "
             "provider on line 2)");
-  EXPECT_EQ(verdict("a: {kind: openai, upstream: 'http://h', prefix: /x/a}, b: {kind: openai, upstream: 'http://h', "
-                    "prefix: /x/ab}"),
-            kNone);
-  EXPECT_TRUE(contains(verdict("a: {kind: openai, upstream: 'http://h', prefix: /api/a}"),
+  EXPECT_EQ(
+      provider_verdict("a: {kind: openai, upstream: 'http://h', prefix: /x/a}, b: {kind: openai, upstream: 'http://h', "
+                       "prefix: /x/ab}"),
+      kNoError);
+  EXPECT_TRUE(contains(provider_verdict("a: {kind: openai, upstream: 'http://h', prefix: /api/a}"),
                        "providers.a.prefix must not overlap with /api"));
-  EXPECT_TRUE(
-      contains(verdict("a: {kind: openai, upstream: 'http://h', prefix: /}"), "providers.a.prefix must not be root"));
+  EXPECT_TRUE(contains(provider_verdict("a: {kind: openai, upstream: 'http://h', prefix: /}"),
+                       "providers.a.prefix must not be root"));
 }
 
 TEST(Prefixes, DoNotHideTheScrapedPath) {
   Config c = parsed("{providers: {metrics: {kind: openai, upstream: 'http://h'}}}");
-  EXPECT_EQ(error_of(validate(c)), kNone);
+  EXPECT_EQ(error_of(validate(c)), kNoError);
   c.observability.otel.enabled = true;
-  EXPECT_EQ(error_of(validate(c)), kNone) << "nothing is scraped";
+  EXPECT_EQ(error_of(validate(c)), kNoError) << "nothing is scraped";
   c.observability.otel.prometheus_enabled = true;
   EXPECT_EQ(testing::without_places(error_of(validate(c))),
             "providers.metrics.prefix must not hold observability.otel.prometheus_path (got \"/metrics\")");
 }
 
 TEST(ProviderHeaders, MustBeOnesThatMayBeAdded) {
-  const auto headers = [](const std::string& entries) { return verdict("openai: {headers: {" + entries + "}}"); };
+  const auto headers = [](const std::string& entries) {
+    return provider_verdict("openai: {headers: {" + entries + "}}");
+  };
   EXPECT_EQ(error_of(validate(parsed("{server: {host: 127.0.0.1}, providers: {openai: {headers: {Authorization: Bearer "
                                      "s, api-key: s, X-Forwarded-Proto: https}}}}"))),
-            kNone);
+            kNoError);
   for (const char* name : {"host", "Content-Length", "transfer-encoding", "Connection", "Proxy-Connection",
                            "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "te", "Trailer", "Upgrade",
                            "Expect", "X-Forwarded-For", "X-OngoingAI-Correlation-ID", "x-ongoingai-anything"})
@@ -179,12 +182,12 @@ TEST(ProviderHeaders, MustBeOnesThatMayBeAdded) {
   EXPECT_EQ(headers("X-A: ' '"), "providers.openai.headers.X-A must not be blank");
   for (const char* bad : {"\"s\\r\\nX: y\"", "\"s\\ty\"", "\"s\\x7f\""})
     EXPECT_EQ(headers(std::string("X-A: ") + bad), "providers.openai.headers.X-A must not hold control characters");
-  EXPECT_EQ(headers("X-A: " + std::string(8192, 's')), kNone);
+  EXPECT_EQ(headers("X-A: " + std::string(8192, 's')), kNoError);
   EXPECT_EQ(headers("X-A: " + std::string(8193, 's')),
             "providers.openai.headers.X-A must have at most 8192 bytes (got 8193)");
   std::string many;
   for (int i = 0; i < 32; ++i) many += "X-" + std::to_string(i) + ": v, ";
-  EXPECT_EQ(headers(many), kNone);
+  EXPECT_EQ(headers(many), kNoError);
   EXPECT_EQ(headers(many + "X-32: v"), "providers.openai.headers must hold at most 32 (got 33)");
 }
 

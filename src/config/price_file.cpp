@@ -18,12 +18,12 @@ namespace {
 /// At most one byte over the bound, so that the table refuses what is too large.
 Result<std::string> read_file(const std::string& path) {
   const auto failed = [&] {
-    return fail("pricing.file: cannot read " + quoted(path) + ": " + std::generic_category().message(errno));
+    return fail("pricing.file: cannot read " + in_quotes(path) + ": " + std::generic_category().message(errno));
   };
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat info{};
   if (!file || ::fstat(file.get(), &info) != 0) return failed();
-  if (!S_ISREG(info.st_mode)) return fail("pricing.file: " + quoted(path) + " is not a file");
+  if (!S_ISREG(info.st_mode)) return fail("pricing.file: " + in_quotes(path) + " is not a file");
   std::string text(std::min(static_cast<std::size_t>(info.st_size), provider::PriceTable::kMaxBytes) + 1, '\0');
   std::size_t size = 0;
   while (size < text.size()) {
@@ -45,7 +45,7 @@ Result<std::shared_ptr<const provider::PriceTable>> load_prices(const PricingCon
   const auto text = read_file(pricing.file);
   if (!text) return tl::make_unexpected(text.error());
   auto table = provider::PriceTable::parse(*text, pricing.overrides, true);
-  if (!table) return fail("pricing.file: " + quoted(pricing.file) + ": " + table.error().message);
+  if (!table) return fail("pricing.file: " + in_quotes(pricing.file) + ": " + table.error().message);
   return table;
 }
 

@@ -39,25 +39,25 @@ void check_storage(const Config& c, Faults& out) {
   } else if (driver == "postgres") {
     if (blank(c.storage.dsn)) out.add("storage.dsn is required when storage.driver=postgres");
   } else {
-    out.add("storage.driver must be one of sqlite, postgres (got " + quoted(c.storage.driver) + ")");
+    out.add("storage.driver must be one of sqlite, postgres (got " + in_quotes(c.storage.driver) + ")");
   }
 }
 
 void check_provider(const ProviderConfig& p, Faults& out) {
   const std::string path = "providers." + p.name;
   if (blank(p.prefix)) out.add(path + ".prefix is required");
-  if (!trim(p.prefix).starts_with('/')) out.add(path + ".prefix must start with '/' (got " + quoted(p.prefix) + ")");
+  if (!trim(p.prefix).starts_with('/')) out.add(path + ".prefix must start with '/' (got " + in_quotes(p.prefix) + ")");
   if (p.prefix.find('%') != std::string::npos)
-    out.add(path + ".prefix is compared with decoded paths and cannot hold escapes (got " + quoted(p.prefix) + ")");
+    out.add(path + ".prefix is compared with decoded paths and cannot hold escapes (got " + in_quotes(p.prefix) + ")");
   if (blank(p.upstream)) out.add(path + ".upstream is required");
   const auto url = route::parse_upstream_url(
       p.upstream, path + ".upstream");  // the parser that serve uses, with the contract's texts
   if (!url) out.add(url.error().message);
   const bool built_in = provider::provider_from_name(p.name) != provider::Provider::unknown;
   if (built_in && p.kind != p.name)
-    out.add(path + ".kind must be " + p.name + ", as for every built-in provider (got " + quoted(p.kind) + ")");
+    out.add(path + ".kind must be " + p.name + ", as for every built-in provider (got " + in_quotes(p.kind) + ")");
   if (provider::provider_from_name(p.kind) == provider::Provider::unknown)
-    out.add(path + ".kind must be openai or anthropic (got " + quoted(p.kind) + ")");
+    out.add(path + ".kind must be openai or anthropic (got " + in_quotes(p.kind) + ")");
 }
 
 void check_providers(const Config& c, Faults& out) {
@@ -78,11 +78,11 @@ void check_pii_scope(const PiiScopeConfig& scope, std::size_t index, Faults& out
       blank(match.route_prefix))
     out.add(path + ".match must set at least one selector: org_id, workspace_id, key_id, provider, or route_prefix");
   if (std::any_of(match.provider.begin(), match.provider.end(), [](char ch) { return ch >= 'A' && ch <= 'Z'; }))
-    out.add(path + ".match.provider must be lowercase when set (got " + quoted(match.provider) + ")");
+    out.add(path + ".match.provider must be lowercase when set (got " + in_quotes(match.provider) + ")");
   if (!blank(match.route_prefix) && !trim(match.route_prefix).starts_with('/'))
-    out.add(path + ".match.route_prefix must start with '/' (got " + quoted(match.route_prefix) + ")");
+    out.add(path + ".match.route_prefix must start with '/' (got " + in_quotes(match.route_prefix) + ")");
   if (!blank(scope.mode) && !is_pii_mode(lowercase(trim(scope.mode))))
-    out.add(fmt::format("{}.mode must be one of {} (got {})", path, kPiiModes, quoted(scope.mode)));
+    out.add(fmt::format("{}.mode must be one of {} (got {})", path, kPiiModes, in_quotes(scope.mode)));
 }
 
 void check_patterns(const std::vector<PiiPatternConfig>& patterns, Faults& out) {
@@ -97,12 +97,12 @@ void check_patterns(const std::vector<PiiPatternConfig>& patterns, Faults& out) 
     const PiiPatternConfig& p = patterns[i];
     guard::PatternOptions options{.name = p.name, .regex = p.regex};
     if (!guard::parse_validator(trim(p.validator), options.validator))
-      out.add(path + "validator must be one of luhn, iban, none (got " + quoted(p.validator) + ")");
+      out.add(path + "validator must be one of luhn, iban, none (got " + in_quotes(p.validator) + ")");
     if (auto ok = guard::check_pattern(options); !ok) out.add(path + ok.error().message);
     std::string type = p.name;
     for (char& ch : type) ch = to_upper(ch);
     if (names.contains(p.name) || !names.insert(type).second)
-      out.add(path + "name is taken (got " + quoted(p.name) + ")");
+      out.add(path + "name is taken (got " + in_quotes(p.name) + ")");
   }
 }
 
@@ -117,15 +117,15 @@ void check_replacement(const std::string& format, Faults& out) {
     out.add(
         fmt::format("pii.replacement.format must have at least {} characters of its own beside {{type}} and {{hash}}, "
                     "or two signs around them (got {})",
-                    kLeast, quoted(format)));
+                    kLeast, in_quotes(format)));
 }
 
 void check_pii(const Config& c, Faults& out) {
   check_replacement(effective_replacement_format(c), out);
   if (!is_pii_mode(effective_pii_mode(c)))
-    out.add(fmt::format("pii.mode must be one of {} (got {})", kPiiModes, quoted(c.pii.mode)));
+    out.add(fmt::format("pii.mode must be one of {} (got {})", kPiiModes, in_quotes(c.pii.mode)));
   if (!guard::parse_answer_mode(lowercase(trim(c.pii.response))))
-    out.add("pii.response must be one of off, observe, redact, block (got " + quoted(c.pii.response) + ")");
+    out.add("pii.response must be one of off, observe, redact, block (got " + in_quotes(c.pii.response) + ")");
   check_patterns(c.pii.patterns, out);
   for (std::size_t i = 0; i < c.pii.scopes.size(); ++i) check_pii_scope(c.pii.scopes[i], i, out);
 }
@@ -133,7 +133,7 @@ void check_pii(const Config& c, Faults& out) {
 void check_prometheus_path(const OtelConfig& otel, Faults& out) {
   static constexpr std::array<std::string_view, 3> kTaken{"/api", "/openai", "/anthropic"};
   const std::string_view path = trim(otel.prometheus_path);
-  const std::string got = " (got " + quoted(otel.prometheus_path) + ")";
+  const std::string got = " (got " + in_quotes(otel.prometheus_path) + ")";
   if (!path.starts_with('/')) out.add("observability.otel.prometheus_path must start with '/'" + got);
   for (std::string_view taken : kTaken)
     if (path.starts_with(taken))
@@ -146,7 +146,7 @@ void check_semconv(const OtelConfig& otel, Faults& out) {
   for (const std::string& name : otel.semconv) {
     own |= trim(name) == "ongoingai";
     if (trim(name) != "ongoingai" && trim(name) != "genai")
-      out.add("observability.otel.semconv must be a list of ongoingai, genai (got " + quoted(name) + ")");
+      out.add("observability.otel.semconv must be a list of ongoingai, genai (got " + in_quotes(name) + ")");
   }
   if (!own) out.add("observability.otel.semconv must hold ongoingai, beside which genai is sent");
 }
@@ -174,7 +174,7 @@ void check_otel(const Config& c, Faults& out) {
 void check_accounting(const Config& c, Faults& out) {
   const std::string_view mode = trim(c.accounting.include_usage);
   if (mode == "off" || mode == "inject") return;
-  out.add("accounting.include_usage must be one of off, inject (got " + quoted(c.accounting.include_usage) + ")");
+  out.add("accounting.include_usage must be one of off, inject (got " + in_quotes(c.accounting.include_usage) + ")");
 }
 
 void check_log(const Config& c, Faults& out) {
@@ -182,9 +182,9 @@ void check_log(const Config& c, Faults& out) {
     return std::find(known.begin(), known.end(), lowercase(trim(value))) != known.end();
   };
   if (!one_of(c.log.level, {"debug", "info", "warn", "error"}))
-    out.add("log.level must be one of debug, info, warn, error (got " + quoted(c.log.level) + ")");
+    out.add("log.level must be one of debug, info, warn, error (got " + in_quotes(c.log.level) + ")");
   if (!one_of(c.log.format, {"json", "text"}))
-    out.add("log.format must be one of json, text (got " + quoted(c.log.format) + ")");
+    out.add("log.format must be one of json, text (got " + in_quotes(c.log.format) + ")");
   const double ratio = c.log.access_sample_ratio;
   if (!(ratio >= 0 && ratio <= 1))
     out.add(fmt::format("log.access_sample_ratio must be between 0 and 1 (got {:.6f})", ratio));

@@ -37,9 +37,9 @@ bool is_readable(std::string_view key, const std::string& path, Faults& out) {
   struct stat info{};
   std::string why;
   if (!file || ::fstat(file.get(), &info) != 0)
-    why = ": cannot read " + quoted(path) + ": " + std::generic_category().message(errno);
+    why = ": cannot read " + in_quotes(path) + ": " + std::generic_category().message(errno);
   else if (!S_ISREG(info.st_mode))
-    why = ": " + quoted(path) + " is not a file";
+    why = ": " + in_quotes(path) + " is not a file";
   if (!why.empty()) out.add(std::string(key) + why);
   return why.empty();
 }
@@ -55,11 +55,11 @@ void check_tls_files(const TlsConfig& tls, Faults& out) {
   ::SSL_CTX_set_default_passwd_cb(context.get(), no_passphrase);
   ::ERR_clear_error();
   if (::SSL_CTX_use_certificate_chain_file(context.get(), tls.cert.c_str()) != 1)
-    return out.add("server.tls.cert: " + quoted(tls.cert) +
+    return out.add("server.tls.cert: " + in_quotes(tls.cert) +
                    " holds no usable PEM certificate chain: " + openssl_reason());
   // This also compares the key with the certificate.
   if (::SSL_CTX_use_PrivateKey_file(context.get(), tls.key.c_str(), SSL_FILETYPE_PEM) != 1)
-    return out.add("server.tls.key: " + quoted(tls.key) +
+    return out.add("server.tls.key: " + in_quotes(tls.key) +
                    " holds no PEM private key without passphrase for server.tls.cert: " + openssl_reason());
 }
 
@@ -73,9 +73,9 @@ void check_credential_sources(const Config& c, Faults& out) {
 void check_storage_paths(const Config& c, Faults& out) {
   struct stat info{};
   if (c.storage.driver == "sqlite" && ::stat(c.storage.path.c_str(), &info) == 0 && S_ISDIR(info.st_mode))
-    out.add("storage.path must name a file, but " + quoted(c.storage.path) + " is a folder");
+    out.add("storage.path must name a file, but " + in_quotes(c.storage.path) + " is a folder");
   if (!c.trace.ring_path.empty() && ::stat(c.trace.ring_path.c_str(), &info) == 0 && !S_ISDIR(info.st_mode))
-    out.add("trace.ring_path must name a folder, but " + quoted(c.trace.ring_path) + " is not one");
+    out.add("trace.ring_path must name a folder, but " + in_quotes(c.trace.ring_path) + " is not one");
 }
 
 /// A provider that nothing is called would leave its override without effect.
@@ -88,7 +88,7 @@ void check_prices(const Config& c, Faults& out) {
     const bool known =
         std::any_of(configured.begin(), configured.end(), [&](const auto* p) { return p->name == name; });
     if (!known && !(*table)->has_provider(name))
-      out.add("pricing.overrides[" + std::to_string(i) + "].provider " + quoted(name) +
+      out.add("pricing.overrides[" + std::to_string(i) + "].provider " + in_quotes(name) +
               " is neither a configured provider nor one of the price table");
   }
 }

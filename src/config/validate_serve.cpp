@@ -90,7 +90,7 @@ bool is_address(int family, std::string_view text) {
 
 void check_host(const Config& c, Faults& out) {
   const std::string& host = c.server.host;
-  const std::string got = " (got " + quoted(host) + ")";
+  const std::string got = " (got " + in_quotes(host) + ")";
   if (host.empty()) return;  // every address
   if (host.front() == '[' || host.back() == ']') {
     const std::string inner = listen_host(c);
@@ -111,12 +111,12 @@ void check_host(const Config& c, Faults& out) {
 
 void check_driver(const Config& c, Faults& out) {
   if (c.storage.driver == trim(c.storage.driver)) return;
-  out.add("unsupported storage.driver " + quoted(c.storage.driver) + ": remove the spaces");
+  out.add("unsupported storage.driver " + in_quotes(c.storage.driver) + ": remove the spaces");
 }
 
 void check_prefix(const ProviderConfig& p, Faults& out) {
   const std::string key = "providers." + p.name + ".prefix";
-  const std::string got = " (got " + quoted(p.prefix) + ")";
+  const std::string got = " (got " + in_quotes(p.prefix) + ")";
   const std::string prefix = normalised_prefix(p.prefix);
   if (prefix == "/")
     out.add(key + " must not be root ('/'): the API and the other providers could not be reached" + got);
@@ -133,7 +133,7 @@ void check_overlap(const ProviderConfig& a, const ProviderConfig& b, Faults& out
   const auto bad = [&out](const ProviderConfig& p) { return out.has("providers." + p.name + ".prefix"); };
   if (!prefixes_overlap(a.prefix, b.prefix) || bad(a) || bad(b)) return;
   const auto shown = [](const ProviderConfig& p) {
-    return quoted(p.prefix) + (p.line > 0 ? " of the provider on line " + std::to_string(p.line) : "");
+    return in_quotes(p.prefix) + (p.line > 0 ? " of the provider on line " + std::to_string(p.line) : "");
   };
   out.add(fmt::format("providers.{}.prefix and providers.{}.prefix must not overlap (got {} and {})", a.name, b.name,
                       shown(a), shown(b)),
@@ -149,7 +149,7 @@ void check_routes(const Config& c, Faults& out) {
     check_prefix(p, out);
     if (scraped && route::under_prefix(trim(otel.prometheus_path), normalised_prefix(p.prefix)))
       out.add("providers." + p.name + ".prefix must not hold observability.otel.prometheus_path (got " +
-              quoted(p.prefix) + ")");
+              in_quotes(p.prefix) + ")");
     for (std::size_t j = 0; j < i; ++j) check_overlap(*providers[j], p, out);
   }
 }
@@ -190,7 +190,7 @@ void check_headers_of(const ProviderConfig& p, Faults& out) {
     const auto& [name, value] = p.headers[i];
     if (!is_header_name(name) || name.size() > kMaxName) {
       out.add(fmt::format("{} must have header names of at most {} characters as keys (got {})", path, kMaxName,
-                          quoted(name.substr(0, 64))));
+                          in_quotes(name.substr(0, 64))));
       continue;
     }
     const std::string key = path + "." + name;
@@ -255,7 +255,7 @@ void check_credentials(const Config& c, Faults& out) {
 void check_auth_header(const Config& c, Faults& out) {
   const std::string_view header = trim(c.auth.header);
   if (std::all_of(header.begin(), header.end(), http::is_token_char)) return;
-  out.add("auth.header must be a header name (got " + quoted(c.auth.header) + ")");
+  out.add("auth.header must be a header name (got " + in_quotes(c.auth.header) + ")");
 }
 
 /// Without any key the gateway starts and denies everything; a wrong key is a mistake.

@@ -22,46 +22,46 @@ namespace {
 using testing::contains;
 using testing::error_of;
 
-const std::string kNone = "(no error)";
+const std::string kServable = "(no error)";
 
-std::string verdict(const std::function<void(Config&)>& change) {
+std::string serve_verdict(const std::function<void(Config&)>& change) {
   Config config;
   change(config);
-  EXPECT_EQ(error_of(validate_values(config)), kNone) << "the contract's own table must let it pass";
+  EXPECT_EQ(error_of(validate_values(config)), kServable) << "the contract's own table must let it pass";
   EXPECT_EQ(error_of(validate(config)), error_of(validate_for_serve(config)));
   return error_of(validate_for_serve(config));
 }
 
 TEST(ValidateServe, AMaximumSizeIsNoneOrLargeEnoughToBeMeant) {
   for (const std::int64_t good : {std::int64_t{0}, std::int64_t{64} << 20, std::int64_t{64} << 40})
-    EXPECT_EQ(verdict([&](Config& c) { c.storage.max_bytes = good; }), kNone) << good;
+    EXPECT_EQ(serve_verdict([&](Config& c) { c.storage.max_bytes = good; }), kServable) << good;
   for (const std::int64_t bad : {std::int64_t{-1}, std::int64_t{10}, (std::int64_t{64} << 20) - 1})
-    EXPECT_TRUE(contains(verdict([&](Config& c) { c.storage.max_bytes = bad; }), "storage.max_bytes")) << bad;
+    EXPECT_TRUE(contains(serve_verdict([&](Config& c) { c.storage.max_bytes = bad; }), "storage.max_bytes")) << bad;
 }
 
 TEST(ListenHost, MustBeSomethingThatCanBeListenedOn) {
   for (const char* host :
        {"", "0.0.0.0", "127.0.0.1", "localhost", "gateway-1.internal", "[::]", "[::1]", "[fe80::1%eth0]"})
-    EXPECT_EQ(verdict([&](Config& c) { c.server.host = host; }), kNone) << host;
+    EXPECT_EQ(serve_verdict([&](Config& c) { c.server.host = host; }), kServable) << host;
   for (const char* host : {"::1", "::", "127.0.0.1:80", "[::1", "[::1] ", " [::1]", "::1]", "[x]", "[127.0.0.1]",
                            "999.1.1.1", "1.2.3", " ", "a b", "a/b", "http://h"})
-    EXPECT_TRUE(contains(verdict([&](Config& c) { c.server.host = host; }), "server.host must")) << host;
+    EXPECT_TRUE(contains(serve_verdict([&](Config& c) { c.server.host = host; }), "server.host must")) << host;
 }
 
 TEST(PaddedDriver, IsRefusedBecauseServeWouldRefuseIt) {
-  EXPECT_TRUE(
-      contains(verdict([](Config& c) { c.storage.driver = " sqlite"; }), "unsupported storage.driver \" sqlite\""));
+  EXPECT_TRUE(contains(serve_verdict([](Config& c) { c.storage.driver = " sqlite"; }),
+                       "unsupported storage.driver \" sqlite\""));
 }
 
 TEST(Prefixes, ThatHideRoutesAreRefused) {
   const auto prefixes = [](const std::string& openai, const std::string& anthropic) {
-    return verdict([&](Config& c) {
+    return serve_verdict([&](Config& c) {
       c.providers.openai.prefix = openai;
       c.providers.anthropic.prefix = anthropic;
     });
   };
-  EXPECT_EQ(prefixes("/llm/openai", "/llm/anthropic/"), kNone);
-  EXPECT_EQ(prefixes("/apiary", "/a"), kNone);
+  EXPECT_EQ(prefixes("/llm/openai", "/llm/anthropic/"), kServable);
+  EXPECT_EQ(prefixes("/apiary", "/a"), kServable);
   EXPECT_TRUE(contains(prefixes("/", "/a"), "providers.openai.prefix must not be root"));
   EXPECT_TRUE(contains(prefixes("/o", " // "), "providers.anthropic.prefix must not be root"));
   EXPECT_TRUE(contains(prefixes("/api", "/a"), "providers.openai.prefix must not overlap with /api"));
@@ -75,31 +75,32 @@ TEST(Prefixes, ThatHideRoutesAreRefused) {
 }
 
 TEST(AuthHeader, MustBeAHeaderName) {
-  EXPECT_EQ(verdict([](Config& c) { c.auth.header = " X-Key_1 "; }), kNone);
+  EXPECT_EQ(serve_verdict([](Config& c) { c.auth.header = " X-Key_1 "; }), kServable);
   for (const char* bad : {"X Key", "X-Key:", "Schlüssel", "X\nY"})
-    EXPECT_TRUE(contains(verdict([&](Config& c) { c.auth.header = bad; }), "auth.header must be a header name")) << bad;
+    EXPECT_TRUE(contains(serve_verdict([&](Config& c) { c.auth.header = bad; }), "auth.header must be a header name"))
+        << bad;
 }
 
 TEST(AuthKeys, MustHaveTokensOfTheirOwn) {
   const auto tokens = [](const std::vector<std::string>& list, bool enabled = true) {
-    return verdict([&](Config& c) {
+    return serve_verdict([&](Config& c) {
       c.auth.enabled = enabled;
       for (const auto& token : list) c.auth.keys.emplace_back().token = token;
     });
   };
-  EXPECT_EQ(tokens({}), kNone) << "auth without any key starts and denies everything";
-  EXPECT_EQ(tokens({"one", "two"}), kNone);
+  EXPECT_EQ(tokens({}), kServable) << "auth without any key starts and denies everything";
+  EXPECT_EQ(tokens({"one", "two"}), kServable);
   EXPECT_EQ(tokens({"one", " "}), "auth.keys[1].token: gateway key token cannot be empty");
   const std::string twice = tokens({"same-secret", "other", " same-secret "});
   EXPECT_TRUE(contains(twice, "auth.keys[2].token: duplicate gateway key token in auth config (same as auth.keys[0])"));
   EXPECT_EQ(twice.find("same-secret"), std::string::npos) << "an error must not show a token";
-  EXPECT_EQ(tokens({"", ""}, false), kNone);
+  EXPECT_EQ(tokens({"", ""}, false), kServable);
 }
 
 TEST(Tls, NeedsBothFiles) {
-  EXPECT_EQ(verdict([](Config& c) { c.server.tls.cert = "c.pem"; }),
+  EXPECT_EQ(serve_verdict([](Config& c) { c.server.tls.cert = "c.pem"; }),
             "server.tls.key is required when server.tls.cert is set");
-  EXPECT_EQ(verdict([](Config& c) { c.server.tls.key = "k.pem"; }),
+  EXPECT_EQ(serve_verdict([](Config& c) { c.server.tls.key = "k.pem"; }),
             "server.tls.cert is required when server.tls.key is set");
 }
 
@@ -153,9 +154,9 @@ TEST(Bounds, HoldForEveryNumberOfOurs) {
   }
   for (const Case& c : cases) {
     for (std::int64_t good : {c.min, c.max})
-      EXPECT_EQ(verdict([&](Config& config) { c.member(config) = good; }), kNone) << c.path << " = " << good;
+      EXPECT_EQ(serve_verdict([&](Config& config) { c.member(config) = good; }), kServable) << c.path << " = " << good;
     for (std::int64_t bad : {c.min - 1, c.max + 1})
-      EXPECT_EQ(verdict([&](Config& config) { c.member(config) = bad; }),
+      EXPECT_EQ(serve_verdict([&](Config& config) { c.member(config) = bad; }),
                 c.path + " must be between " + std::to_string(c.min) + " and " + std::to_string(c.max) + " (got " +
                     std::to_string(bad) + ")");
   }
@@ -211,7 +212,7 @@ class Files : public ::testing::Test {
 
 TEST_F(Files, OfTlsMayMatch) {
   const Key key = make_key();
-  EXPECT_EQ(tls(write_cert("c.pem", key), write_key("k.pem", key)), kNone);
+  EXPECT_EQ(tls(write_cert("c.pem", key), write_key("k.pem", key)), kServable);
 }
 
 TEST_F(Files, OfTlsMustBeReadable) {
@@ -241,11 +242,11 @@ TEST_F(Files, OfStorageMustBeOfTheRightKind) {
   config.storage.path = folder_.string();
   EXPECT_TRUE(contains(error_of(validate(config)), "storage.path must name a file"));
   config.storage.path = path("new/deep.db");
-  EXPECT_EQ(error_of(validate(config)), kNone) << "folders are created at start";
+  EXPECT_EQ(error_of(validate(config)), kServable) << "folders are created at start";
   config.trace.ring_path = write("plain", "x");
   EXPECT_TRUE(contains(error_of(validate(config)), "trace.ring_path must name a folder"));
   config.trace.ring_path = folder_.string();
-  EXPECT_EQ(error_of(validate(config)), kNone);
+  EXPECT_EQ(error_of(validate(config)), kServable);
 }
 
 TEST(ModelLimits, AreEntriesUnderAModelsNameInTheFilesOrder) {
@@ -266,35 +267,35 @@ TEST(ModelLimits, AreEntriesUnderAModelsNameInTheFilesOrder) {
 }
 
 TEST(SharedLimits, NeedAnAddressThatCanBeOneAndItIsNotRepeated) {
-  EXPECT_EQ(verdict([](Config& c) { c.limits.redis_url = "redis://:secret@cache:6380/1"; }), "(no error)");
-  const std::string refused = verdict([](Config& c) { c.limits.redis_url = "tls://:secret@cache"; });
+  EXPECT_EQ(serve_verdict([](Config& c) { c.limits.redis_url = "redis://:secret@cache:6380/1"; }), "(no error)");
+  const std::string refused = serve_verdict([](Config& c) { c.limits.redis_url = "tls://:secret@cache"; });
   EXPECT_TRUE(refused.starts_with("limits.redis_url must be redis[s]://")) << refused;
   EXPECT_EQ(refused.find("secret"), std::string::npos);
 }
 
 TEST(ModelLimits, HaveTheBoundsOfTheOthersAndAreAtMost256) {
-  EXPECT_EQ(verdict([](Config& c) {
+  EXPECT_EQ(serve_verdict([](Config& c) {
               c.limits.per_model.list.push_back({.model = "o1", .limits = {.requests_per_minute = 1'048'577}});
             }),
             "limits.per_model.o1.requests_per_minute must be at most 1048576, or 0 for no limit (got 1048577)");
-  EXPECT_EQ(verdict([](Config& c) { c.limits.per_model.list.resize(256); }), "(no error)");
-  EXPECT_EQ(verdict([](Config& c) { c.limits.per_model.list.resize(257); }),
+  EXPECT_EQ(serve_verdict([](Config& c) { c.limits.per_model.list.resize(256); }), "(no error)");
+  EXPECT_EQ(serve_verdict([](Config& c) { c.limits.per_model.list.resize(257); }),
             "limits.per_model must have at most 256 entries (got 257)");
 }
 
 TEST(Limits, AreRefusedAboveWhatCanBeCountedAndOffAtZeroOrLess) {
-  EXPECT_EQ(verdict([](Config& c) {
+  EXPECT_EQ(serve_verdict([](Config& c) {
               c.limits.per_key = {
                   .requests_per_minute = -1, .max_cost_usd_per_day = -5, .tokens_per_minute = INT64_MIN};
               c.limits.per_org.requests_per_minute = 1'048'576;
               c.limits.per_org.max_cost_usd_per_month = 9'000'000;
             }),
-            kNone);
-  EXPECT_EQ(verdict([](Config& c) { c.limits.per_org.requests_per_minute = 1'048'577; }),
+            kServable);
+  EXPECT_EQ(serve_verdict([](Config& c) { c.limits.per_org.requests_per_minute = 1'048'577; }),
             "limits.per_org.requests_per_minute must be at most 1048576, or 0 for no limit (got 1048577)");
-  EXPECT_EQ(verdict([](Config& c) { c.limits.per_key.max_cost_usd_per_day = 9'000'001; }),
+  EXPECT_EQ(serve_verdict([](Config& c) { c.limits.per_key.max_cost_usd_per_day = 9'000'001; }),
             "limits.per_key.max_cost_usd_per_day must be at most 9000000, or 0 for no limit (got 9000001)");
-  EXPECT_EQ(verdict([](Config& c) {
+  EXPECT_EQ(serve_verdict([](Config& c) {
               c.limits.per_workspace.max_cost_usd_per_month = std::numeric_limits<double>::quiet_NaN();
             }),
             "limits.per_workspace.max_cost_usd_per_month must be at most 9000000, or 0 for no limit (got nan)");

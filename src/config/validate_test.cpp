@@ -18,29 +18,29 @@ struct Case {
   std::string message;
 };
 
-std::string verdict(const std::function<void(Config&)>& change) {
+std::string value_verdict(const std::function<void(Config&)>& change) {
   Config config;
   change(config);
   return error_of(validate_values(config));
 }
 
 void expect_all(const std::vector<Case>& cases) {
-  for (const Case& c : cases) EXPECT_EQ(verdict(c.change), c.message);
+  for (const Case& c : cases) EXPECT_EQ(value_verdict(c.change), c.message);
 }
 
-const std::string kNone = "(no error)";
+const std::string kValid = "(no error)";
 
 TEST(ValidConfiguration, IsTheDefaultOne) {
-  EXPECT_EQ(verdict([](Config&) {}), kNone);
-  EXPECT_EQ(error_of(validate(Config{})), kNone);
+  EXPECT_EQ(value_verdict([](Config&) {}), kValid);
+  EXPECT_EQ(error_of(validate(Config{})), kValid);
 }
 
 TEST(Port, MustBeATcpPort) {
   for (std::int64_t port :
        {std::int64_t{0}, std::int64_t{-1}, std::int64_t{65'536}, std::numeric_limits<std::int64_t>::max()})
-    EXPECT_EQ(verdict([&](Config& c) { c.server.port = port; }),
+    EXPECT_EQ(value_verdict([&](Config& c) { c.server.port = port; }),
               "server.port must be between 1 and 65535 (got " + std::to_string(port) + ")");
-  for (std::int64_t port : {1, 65'535}) EXPECT_EQ(verdict([&](Config& c) { c.server.port = port; }), kNone);
+  for (std::int64_t port : {1, 65'535}) EXPECT_EQ(value_verdict([&](Config& c) { c.server.port = port; }), kValid);
 }
 
 TEST(Storage, NeedsWhatItsDriverNeeds) {
@@ -56,12 +56,12 @@ TEST(Storage, NeedsWhatItsDriverNeeds) {
          c.storage.driver = "postgres";
          c.storage.dsn = "host=h";
        },
-       kNone},
+       kValid},
       {[](Config& c) {
          c.storage.driver = " postgres";
          c.storage.dsn = "host=h";
        },
-       kNone},
+       kValid},
       {[](Config& c) { c.storage.driver = "SQLite\t"; },
        "storage.driver must be one of sqlite, postgres (got \"SQLite\\t\")"},
       {[](Config& c) { c.storage.driver = ""; }, "storage.driver must be one of sqlite, postgres (got \"\")"},
@@ -71,8 +71,8 @@ TEST(Storage, NeedsWhatItsDriverNeeds) {
 TEST(IncludeUsage, KnowsTwoWaysWithIncludeUsage) {
   const std::string message = "accounting.include_usage must be one of off, inject (got ";
   expect_all({
-      {[](Config& c) { c.accounting.include_usage = "inject"; }, kNone},
-      {[](Config& c) { c.accounting.include_usage = " off "; }, kNone},
+      {[](Config& c) { c.accounting.include_usage = "inject"; }, kValid},
+      {[](Config& c) { c.accounting.include_usage = " off "; }, kValid},
       {[](Config& c) { c.accounting.include_usage = "on"; }, message + "\"on\")"},
       {[](Config& c) { c.accounting.include_usage = ""; }, message + "\"\")"},
   });
@@ -80,11 +80,11 @@ TEST(IncludeUsage, KnowsTwoWaysWithIncludeUsage) {
 
 TEST(Log, HasKnownLevelsAndFormatsAndARatio) {
   expect_all({
-      {[](Config& c) { c.log.level = " WARN "; }, kNone},
+      {[](Config& c) { c.log.level = " WARN "; }, kValid},
       {[](Config& c) { c.log.level = "trace"; }, "log.level must be one of debug, info, warn, error (got \"trace\")"},
-      {[](Config& c) { c.log.format = "Text"; }, kNone},
+      {[](Config& c) { c.log.format = "Text"; }, kValid},
       {[](Config& c) { c.log.format = "xml"; }, "log.format must be one of json, text (got \"xml\")"},
-      {[](Config& c) { c.log.access_sample_ratio = 0; }, kNone},
+      {[](Config& c) { c.log.access_sample_ratio = 0; }, kValid},
       {[](Config& c) { c.log.access_sample_ratio = 1.5; },
        "log.access_sample_ratio must be between 0 and 1 (got 1.500000)"},
       {[](Config& c) { c.log.access_sample_ratio = std::nan(""); },
@@ -95,43 +95,43 @@ TEST(Log, HasKnownLevelsAndFormatsAndARatio) {
 TEST(Providers, NeedPrefixAndUpstream) {
   for (const std::string name : {"openai", "anthropic"}) {
     const auto with = [&](const std::function<void(ProviderConfig&)>& change) {
-      return verdict([&](Config& c) { change(name == "openai" ? c.providers.openai : c.providers.anthropic); });
+      return value_verdict([&](Config& c) { change(name == "openai" ? c.providers.openai : c.providers.anthropic); });
     };
     const auto upstream = [&](const std::string& url) { return with([&](ProviderConfig& p) { p.upstream = url; }); };
     const std::string key = "providers." + name;
     EXPECT_EQ(with([](ProviderConfig& p) { p.prefix = " "; }), key + ".prefix is required");
     EXPECT_EQ(with([](ProviderConfig& p) { p.prefix = "ai"; }), key + ".prefix must start with '/' (got \"ai\")");
-    EXPECT_EQ(with([](ProviderConfig& p) { p.prefix = " /ai/ "; }), kNone);
+    EXPECT_EQ(with([](ProviderConfig& p) { p.prefix = " /ai/ "; }), kValid);
     EXPECT_EQ(upstream(" "), key + ".upstream is required");
     EXPECT_EQ(upstream("://x"), "parse " + key + ".upstream: parse \"://x\": missing protocol scheme");
     EXPECT_EQ(upstream("http://[::1"), "parse " + key + ".upstream: parse \"http://[::1\": missing ']' in host");
     EXPECT_EQ(upstream("api.openai.com"), key + ".upstream must include scheme and host (got \"api.openai.com\")");
     EXPECT_EQ(upstream("localhost:8080"), key + ".upstream must include scheme and host (got \"localhost:8080\")");
     EXPECT_EQ(upstream("https://"), key + ".upstream must include scheme and host (got \"https://\")");
-    EXPECT_NE(upstream("ftp://files"), kNone);
-    EXPECT_NE(upstream("http://h:70000"), kNone);
-    EXPECT_EQ(upstream("http://127.0.0.1:9/base?x=1"), kNone);
+    EXPECT_NE(upstream("ftp://files"), kValid);
+    EXPECT_NE(upstream("http://h:70000"), kValid);
+    EXPECT_EQ(upstream("http://127.0.0.1:9/base?x=1"), kValid);
     EXPECT_EQ(upstream("//user:secret@host").find("secret"), std::string::npos);
   }
 }
 
 TEST(AuthHeader, MustNotBeBlank) {
-  EXPECT_EQ(verdict([](Config& c) { c.auth.header = " \t"; }), "auth.header must not be empty");
+  EXPECT_EQ(value_verdict([](Config& c) { c.auth.header = " \t"; }), "auth.header must not be empty");
 }
 
 TEST(PiiMode, IsOneOfFour) {
   for (const char* mode : {"off", "redact_storage", "redact_upstream", "block", " BLOCK "})
-    EXPECT_EQ(verdict([&](Config& c) { c.pii.mode = mode; }), kNone) << mode;
-  EXPECT_EQ(verdict([](Config& c) { c.pii.mode = " Mask"; }),
+    EXPECT_EQ(value_verdict([&](Config& c) { c.pii.mode = mode; }), kValid) << mode;
+  EXPECT_EQ(value_verdict([](Config& c) { c.pii.mode = " Mask"; }),
             "pii.mode must be one of off, redact_storage, redact_upstream, block, observe (got \" Mask\")");
 }
 
 TEST(PiiReplacement, CannotBePartOfOrdinaryText) {
   for (const char* format : {"<{type}>", "[REDACTED]", "[{type}:{hash}]", "", "****"})
-    EXPECT_EQ(verdict([&](Config& c) { c.pii.replacement.format = format; }), kNone) << format;
+    EXPECT_EQ(value_verdict([&](Config& c) { c.pii.replacement.format = format; }), kValid) << format;
   for (const char* format : {"x", ".", "-", "sk-", "{hash}", "{type}", "a{hash}", "-{type}"})
     EXPECT_EQ(
-        verdict([&](Config& c) { c.pii.replacement.format = format; }),
+        value_verdict([&](Config& c) { c.pii.replacement.format = format; }),
         "pii.replacement.format must have at least 4 characters of its own beside {type} and {hash}, or two signs "
         "around them (got \"" +
             std::string(format) + "\")");
@@ -139,7 +139,7 @@ TEST(PiiReplacement, CannotBePartOfOrdinaryText) {
 
 TEST(PiiScopes, NeedASelectorAndKnownValues) {
   const auto scope = [](const std::function<void(PiiScopeConfig&)>& change) {
-    return verdict([&](Config& c) {
+    return value_verdict([&](Config& c) {
       c.pii.scopes.resize(2);
       c.pii.scopes[0].match.org_id = "fine";
       change(c.pii.scopes[1]);
@@ -150,7 +150,7 @@ TEST(PiiScopes, NeedASelectorAndKnownValues) {
       "pii.scopes[1].match must set at least one selector: org_id, workspace_id, key_id, provider, or route_prefix");
   for (auto member : {&PiiScopeMatchConfig::org_id, &PiiScopeMatchConfig::workspace_id, &PiiScopeMatchConfig::key_id,
                       &PiiScopeMatchConfig::provider, &PiiScopeMatchConfig::route_prefix})
-    EXPECT_EQ(scope([&](PiiScopeConfig& s) { s.match.*member = "/x"; }), kNone);
+    EXPECT_EQ(scope([&](PiiScopeConfig& s) { s.match.*member = "/x"; }), kValid);
   EXPECT_EQ(scope([](PiiScopeConfig& s) { s.match.provider = " OpenAI"; }),
             "pii.scopes[1].match.provider must be lowercase when set (got \" OpenAI\")");
   EXPECT_EQ(scope([](PiiScopeConfig& s) { s.match.route_prefix = "openai"; }),
@@ -164,11 +164,11 @@ TEST(PiiScopes, NeedASelectorAndKnownValues) {
               s.match.org_id = "o";
               s.mode = " Block ";
             }),
-            kNone);
+            kValid);
 }
 
 std::string otel(const std::function<void(OtelConfig&)>& change) {
-  return verdict([&](Config& c) {
+  return value_verdict([&](Config& c) {
     c.observability.otel.enabled = true;
     change(c.observability.otel);
   });
@@ -176,12 +176,12 @@ std::string otel(const std::function<void(OtelConfig&)>& change) {
 
 TEST(Validate, PatternsNeedANameARegexAndAKnownValidator) {
   const auto pattern = [](std::string name, std::string regex, std::string validator = "") {
-    return verdict([&](Config& c) {
+    return value_verdict([&](Config& c) {
       c.pii.patterns = {{.name = "other", .regex = "x", .validator = ""},
                         {.name = std::move(name), .regex = std::move(regex), .validator = std::move(validator)}};
     });
   };
-  EXPECT_EQ(pattern("employee_id", R"(\bE-\d+\b)", "luhn"), kNone);
+  EXPECT_EQ(pattern("employee_id", R"(\bE-\d+\b)", "luhn"), kValid);
   for (const char* name : {"", "a b", "a-b", "\xC3\xA9"})
     EXPECT_EQ(pattern(name, "x"), "pii.patterns[1].name must be 1 to 32 letters, digits or underscores") << name;
   for (const char* name : {"other", "OTHER", "email", "Email", "ssn", "card", "header"})
@@ -190,7 +190,7 @@ TEST(Validate, PatternsNeedANameARegexAndAKnownValidator) {
   EXPECT_EQ(pattern("p", "a*"), "pii.patterns[1].regex must not match the empty text");
   EXPECT_TRUE(pattern("p", "(").starts_with("pii.patterns[1].regex is not a regular expression of RE2: "));
   EXPECT_EQ(pattern("p", "x", "crc"), "pii.patterns[1].validator must be one of luhn, iban, none (got \"crc\")");
-  EXPECT_EQ(verdict([](Config& c) {
+  EXPECT_EQ(value_verdict([](Config& c) {
               for (int i = 0; i < 17; ++i)
                 c.pii.patterns.push_back({.name = "p" + std::to_string(i), .regex = "x", .validator = ""});
             }),
@@ -203,19 +203,19 @@ TEST(Telemetry, IsCheckedOnlyWhenOn) {
     o.sampling_ratio = 7;
     o.export_timeout_ms = -1;
   };
-  EXPECT_EQ(verdict([&](Config& c) { spoil(c.observability.otel); }), kNone);
-  EXPECT_NE(otel(spoil), kNone);
+  EXPECT_EQ(value_verdict([&](Config& c) { spoil(c.observability.otel); }), kValid);
+  EXPECT_NE(otel(spoil), kValid);
 }
 
 TEST(Telemetry, NeedsWhatTheContractSays) {
-  EXPECT_EQ(otel([](OtelConfig&) {}), kNone);
+  EXPECT_EQ(otel([](OtelConfig&) {}), kValid);
   EXPECT_EQ(otel([](OtelConfig& o) { o.endpoint = " "; }),
             "observability.otel.endpoint is required when observability.otel.enabled=true");
   EXPECT_EQ(otel([](OtelConfig& o) {
               o.endpoint = "";
               o.prometheus_enabled = true;
             }),
-            kNone);
+            kValid);
   EXPECT_EQ(otel([](OtelConfig& o) { o.service_name = " "; }),
             "observability.otel.service_name is required when observability.otel.enabled=true");
   EXPECT_EQ(otel([](OtelConfig& o) { o.traces_enabled = o.metrics_enabled = false; }),
@@ -226,8 +226,8 @@ TEST(Telemetry, NeedsWhatTheContractSays) {
             "observability.otel.sampling_ratio must be between 0 and 1 (got -0.100000)");
   EXPECT_EQ(otel([](OtelConfig& o) { o.sampling_ratio = std::nan(""); }),
             "observability.otel.sampling_ratio must be between 0 and 1 (got nan)");
-  EXPECT_EQ(otel([](OtelConfig& o) { o.traces_enabled = o.metrics_enabled = !(o.logs_enabled = true); }), kNone);
-  EXPECT_EQ(otel([](OtelConfig& o) { o.semconv = {"ongoingai", " genai "}; }), kNone);
+  EXPECT_EQ(otel([](OtelConfig& o) { o.traces_enabled = o.metrics_enabled = !(o.logs_enabled = true); }), kValid);
+  EXPECT_EQ(otel([](OtelConfig& o) { o.semconv = {"ongoingai", " genai "}; }), kValid);
   EXPECT_EQ(otel([](OtelConfig& o) { o.semconv = {"ongoingai", "gen_ai"}; }),
             "observability.otel.semconv must be a list of ongoingai, genai (got \"gen_ai\")");
   for (const std::vector<std::string>& without : {std::vector<std::string>{}, {"genai"}})
@@ -247,8 +247,8 @@ TEST(PrometheusPath, StaysClearOfTheGatewaysRoutes) {
     });
   };
   EXPECT_EQ(path("metrics"), "observability.otel.prometheus_path must start with '/' (got \"metrics\")");
-  EXPECT_EQ(path("metrics", false), kNone);
-  EXPECT_EQ(path(" /metrics"), kNone);
+  EXPECT_EQ(path("metrics", false), kValid);
+  EXPECT_EQ(path(" /metrics"), kValid);
   EXPECT_EQ(path("/apiary"), "observability.otel.prometheus_path must not overlap with /api (got \"/apiary\")");
   EXPECT_EQ(path("/openai/m"), "observability.otel.prometheus_path must not overlap with /openai (got \"/openai/m\")");
   EXPECT_EQ(path("/anthropic"),
@@ -309,7 +309,7 @@ TEST(FirstFault, WinsInTheOrderOfTheContract) {
     EXPECT_TRUE(testing::contains(error_of(validate_values(c)), expected));
     mend();
   }
-  EXPECT_EQ(error_of(validate_values(c)), kNone);
+  EXPECT_EQ(error_of(validate_values(c)), kValid);
 }
 
 }  // namespace

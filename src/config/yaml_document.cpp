@@ -201,7 +201,7 @@ class Builder final : public YAML::EventHandler {
   void set_tag(YamlNode* node, const std::string& tag) {
     const auto known = core_tag(tag, node->kind);
     node->tag = known.value_or(YamlTag::unsupported);
-    if (!known) document_.problems.push_back({node->line, "tag " + quoted(tag.substr(0, 64)) + " is not supported"});
+    if (!known) document_.problems.push_back({node->line, "tag " + in_quotes(tag.substr(0, 64)) + " is not supported"});
   }
 
   void take_key(const YAML::Mark& mark, const std::string& key, const std::string* tag) {
@@ -252,7 +252,7 @@ class Builder final : public YAML::EventHandler {
 
   void note_duplicate(const std::string& key, int line, int first) {
     document_.problems.push_back(
-        {line, "mapping key " + quoted(key.substr(0, 64)) + " already defined at line " + std::to_string(first)});
+        {line, "mapping key " + in_quotes(key.substr(0, 64)) + " already defined at line " + std::to_string(first)});
   }
 
   void merge_value(YamlNode& into, std::unordered_set<std::string>& keys, const Merge& merge) {

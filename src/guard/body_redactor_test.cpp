@@ -7,12 +7,12 @@
 namespace gw::guard {
 namespace {
 
-const BodyRedactor& redactor() {
+const BodyRedactor& plain_redactor() {
   static const BodyRedactor r({});
   return r;
 }
 
-std::string redacted(std::string_view body, const BodyRedactor& r = redactor()) {
+std::string redacted(std::string_view body, const BodyRedactor& r = plain_redactor()) {
   std::string out = "untouched";
   const auto outcome = r.redact(body, "ws", out);
   if (outcome.failed) return std::string("failed: ") + outcome.error;
@@ -21,10 +21,10 @@ std::string redacted(std::string_view body, const BodyRedactor& r = redactor()) 
   return std::string(body);
 }
 
-std::string mark(std::string_view type, std::string_view value) {
+std::string placeholder(std::string_view type, std::string_view value) {
   return "[" + std::string(type) + "_REDACTED:" + sha256_hex("ws::" + std::string(value)).substr(0, 16) + "]";
 }
-std::string field(std::string_view value) { return "\"" + mark("FIELD", value) + "\""; }
+std::string field(std::string_view value) { return "\"" + placeholder("FIELD", value) + "\""; }
 
 TEST(BodyRedactor, LeavesCleanBodiesAlone) {
   for (const char* body :
@@ -36,15 +36,15 @@ TEST(BodyRedactor, LeavesCleanBodiesAlone) {
 
 TEST(BodyRedactor, ReplacesOnlyWhatWasFound) {
   EXPECT_EQ(redacted(R"( { "z" : "mail a@b.co now", "a":1.0, "t":"\u00e9 123-45-6789" } )"),
-            R"( { "z" : "mail )" + mark("EMAIL", "a@b.co") + R"( now", "a":1.0, "t":"\u00e9 )" +
-                mark("SSN", "123-45-6789") + R"(" } )");
+            R"( { "z" : "mail )" + placeholder("EMAIL", "a@b.co") + R"( now", "a":1.0, "t":"\u00e9 )" +
+                placeholder("SSN", "123-45-6789") + R"(" } )");
 }
 
 TEST(BodyRedactor, SeesThroughEscapesAndKeepsTheRest) {
   EXPECT_EQ(redacted(R"(["x\ty \u0061\u0040b.co\n\"é\u00e9"])"),
-            R"(["x\ty )" + mark("EMAIL", "a@b.co") + R"(\n\"é\u00e9"])");
+            R"(["x\ty )" + placeholder("EMAIL", "a@b.co") + R"(\n\"é\u00e9"])");
   EXPECT_EQ(redacted(R"(["-----BEGIN PRIVATE KEY-----\nMII\/\n-----END PRIVATE KEY-----\n"])"),
-            "[\"" + mark("TOKEN", "-----BEGIN PRIVATE KEY-----\nMII/\n-----END PRIVATE KEY-----") + "\\n\"]");
+            "[\"" + placeholder("TOKEN", "-----BEGIN PRIVATE KEY-----\nMII/\n-----END PRIVATE KEY-----") + "\\n\"]");
 }
 
 TEST(BodyRedactor, ReplacesDeniedFieldsWhole) {
@@ -70,7 +70,8 @@ TEST(BodyRedactor, FieldNamesMatchOnWordBoundaries) {
 TEST(BodyRedactor, OnlyTheInsideOfUsageIsExempt) {
   EXPECT_EQ(redacted(R"({"usage":{"token":1},"token":2})"), R"({"usage":{"token":1},"token":)" + field("2") + "}");
   EXPECT_EQ(redacted(R"({"usage":"x","token":2})"), R"({"usage":"x","token":)" + field("2") + "}");
-  EXPECT_EQ(redacted(R"({"usage":{"note":"a@b.co"}})"), R"({"usage":{"note":")" + mark("EMAIL", "a@b.co") + "\"}}");
+  EXPECT_EQ(redacted(R"({"usage":{"note":"a@b.co"}})"),
+            R"({"usage":{"note":")" + placeholder("EMAIL", "a@b.co") + "\"}}");
 }
 
 TEST(BodyRedactor, MemberNamesAreNotSearched) { EXPECT_EQ(redacted(R"({"a@b.co":1})"), R"({"a@b.co":1})"); }
@@ -79,24 +80,24 @@ TEST(BodyRedactor, RedactsFieldsInTruncatedJson) {
   EXPECT_EQ(redacted(R"({"a":[{"password":"hunt)"), R"({"a":[{"password":)" + field("hunt"));
   EXPECT_EQ(redacted(R"({"password":{"a":1,"b)"), R"({"password":)" + field(R"({"a":1,"b)"));
   EXPECT_EQ(redacted(R"({"password":"x","m":"mail a@b.co to)"),
-            R"({"password":)" + field("x") + R"(,"m":"mail )" + mark("EMAIL", "a@b.co") + " to");
+            R"({"password":)" + field("x") + R"(,"m":"mail )" + placeholder("EMAIL", "a@b.co") + " to");
   EXPECT_EQ(redacted(R"({"password":)"), R"({"password":)");
   EXPECT_EQ(redacted(R"({"n":41555512)"), R"({"n":41555512)");
 }
 
 TEST(BodyRedactor, TextIsSearchedAsText) {
   EXPECT_EQ(redacted("call 415-555-1212 or a@b.co"),
-            "call " + mark("PHONE", "415-555-1212") + " or " + mark("EMAIL", "a@b.co"));
-  EXPECT_EQ(redacted("4155551212 is mine"), mark("PHONE", "4155551212") + " is mine");
-  EXPECT_EQ(redacted("415-555-1212"), mark("PHONE", "415-555-1212"));
-  EXPECT_EQ(redacted("\"a@b.co\" he said"), "\"" + mark("EMAIL", "a@b.co") + "\" he said");
-  EXPECT_EQ(redacted("[see] a@b.co"), "[see] " + mark("EMAIL", "a@b.co"));
-  EXPECT_EQ(redacted("\"a\\u0040b.co\""), "\"" + mark("EMAIL", "a@b.co") + "\"");
+            "call " + placeholder("PHONE", "415-555-1212") + " or " + placeholder("EMAIL", "a@b.co"));
+  EXPECT_EQ(redacted("4155551212 is mine"), placeholder("PHONE", "4155551212") + " is mine");
+  EXPECT_EQ(redacted("415-555-1212"), placeholder("PHONE", "415-555-1212"));
+  EXPECT_EQ(redacted("\"a@b.co\" he said"), "\"" + placeholder("EMAIL", "a@b.co") + "\" he said");
+  EXPECT_EQ(redacted("[see] a@b.co"), "[see] " + placeholder("EMAIL", "a@b.co"));
+  EXPECT_EQ(redacted("\"a\\u0040b.co\""), "\"" + placeholder("EMAIL", "a@b.co") + "\"");
 }
 
 TEST(BodyRedactor, BrokenJsonLosesItsDeniedFieldsToo) {
   EXPECT_EQ(redacted(R"({"password":"x",} {"b" "a@b.co"})"),
-            R"({"password":)" + field("x") + R"(,} {"b" ")" + mark("EMAIL", "a@b.co") + "\"}");
+            R"({"password":)" + field("x") + R"(,} {"b" ")" + placeholder("EMAIL", "a@b.co") + "\"}");
   EXPECT_EQ(redacted("{'a':1, \"token\" : [1,{\"b\":\"]\"}], \"ssn\": 12, }"),
             "{'a':1, \"token\" : " + field(R"([1,{"b":"]"}])") + ", \"ssn\": " + field("12") + ", }");
   EXPECT_EQ(redacted(R"({"a":1}} "token":"x)"), R"({"a":1}} "token":)" + field("x"));
@@ -104,25 +105,27 @@ TEST(BodyRedactor, BrokenJsonLosesItsDeniedFieldsToo) {
 
 TEST(BodyRedactor, JsonLinesAreDocumentsOfTheirOwn) {
   EXPECT_EQ(redacted("{\"password\":\"x\"}\n{\"a\":\"a@b.co\"}\n"),
-            "{\"password\":" + field("x") + "}\n{\"a\":\"" + mark("EMAIL", "a@b.co") + "\"}\n");
+            "{\"password\":" + field("x") + "}\n{\"a\":\"" + placeholder("EMAIL", "a@b.co") + "\"}\n");
   EXPECT_EQ(redacted(R"({"message":{"content":"a@b"}}{"message":{"content":".co!"}})"),
-            R"({"message":{"content":")" + mark("EMAIL", "a@b.co") + R"("}}{"message":{"content":"!"}})");
+            R"({"message":{"content":")" + placeholder("EMAIL", "a@b.co") + R"("}}{"message":{"content":"!"}})");
 }
 
 TEST(BodyRedactor, EventsAreRedactedFieldByField) {
   EXPECT_EQ(redacted("event: x\ndata: {\"token\":\"y\"}\n\ndata:{\"a\":\"123-45-6789\"}\r\n\r\ndata: [DONE]\n\n"),
-            "event: x\ndata: {\"token\":" + field("y") + "}\n\ndata:{\"a\":\"" + mark("SSN", "123-45-6789") +
+            "event: x\ndata: {\"token\":" + field("y") + "}\n\ndata:{\"a\":\"" + placeholder("SSN", "123-45-6789") +
                 "\"}\r\n\r\ndata: [DONE]\n\n");
   EXPECT_EQ(redacted(": from a@b.co\ndata: hi 4155551212\n\nid: 123-45-6789\n"),
-            ": from " + mark("EMAIL", "a@b.co") + "\ndata: hi " + mark("PHONE", "4155551212") +
-                "\n\nid: " + mark("SSN", "123-45-6789") + "\n");
+            ": from " + placeholder("EMAIL", "a@b.co") + "\ndata: hi " + placeholder("PHONE", "4155551212") +
+                "\n\nid: " + placeholder("SSN", "123-45-6789") + "\n");
   EXPECT_EQ(redacted("data: {\"password\":\"hun"), "data: {\"password\":" + field("hun"));
 }
 
 TEST(BodyRedactor, AnEventMayHaveSeveralDataLines) {
-  EXPECT_EQ(redacted("data: {\"token\":\ndata: \"x\",\ndata: \"m\":\"a@b.co\"}\n\n"),
-            "data: {\"token\":\ndata: " + field("x") + ",\ndata: \"m\":\"" + mark("EMAIL", "a@b.co") + "\"}\n\n");
-  EXPECT_EQ(redacted("data: 415\ndata: 555-1212\n\n"), "data: " + mark("PHONE", "415\n555-1212") + "\ndata: \n\n");
+  EXPECT_EQ(
+      redacted("data: {\"token\":\ndata: \"x\",\ndata: \"m\":\"a@b.co\"}\n\n"),
+      "data: {\"token\":\ndata: " + field("x") + ",\ndata: \"m\":\"" + placeholder("EMAIL", "a@b.co") + "\"}\n\n");
+  EXPECT_EQ(redacted("data: 415\ndata: 555-1212\n\n"),
+            "data: " + placeholder("PHONE", "415\n555-1212") + "\ndata: \n\n");
 }
 
 TEST(BodyRedactor, AValueSplitOverTwoEventsIsFound) {
@@ -132,7 +135,8 @@ TEST(BodyRedactor, AValueSplitOverTwoEventsIsFound) {
            "\"delta\":{\"content\":\"" +
            b + "\"}}]}\n\ndata: [DONE]\n\n";
   };
-  EXPECT_EQ(redacted(openai("to jane@ex", "ample.com!")), openai("to " + mark("EMAIL", "jane@example.com"), "!"));
+  EXPECT_EQ(redacted(openai("to jane@ex", "ample.com!")),
+            openai("to " + placeholder("EMAIL", "jane@example.com"), "!"));
   const auto anthropic = [](const std::string& a, const std::string& b) {
     return "event: content_block_delta\ndata: "
            "{\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"text_delta\",\"text\":\"" +
@@ -141,12 +145,12 @@ TEST(BodyRedactor, AValueSplitOverTwoEventsIsFound) {
            "{\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"text_delta\",\"text\":\"" +
            b + "\"}}\n\n";
   };
-  EXPECT_EQ(redacted(anthropic("ssn 123-4", "5-6789.")), anthropic("ssn " + mark("SSN", "123-45-6789"), "."));
+  EXPECT_EQ(redacted(anthropic("ssn 123-4", "5-6789.")), anthropic("ssn " + placeholder("SSN", "123-45-6789"), "."));
   const auto responses = [](const std::string& a, const std::string& b) {
     return "data: {\"type\":\"response.output_text.delta\",\"item_id\":\"m\",\"delta\":\"" + a +
            "\"}\n\ndata: {\"delta\":\"" + b + "\",\"item_id\":\"m\",\"type\":\"response.output_text.delta\"}\n\n";
   };
-  EXPECT_EQ(redacted(responses("sk-ant-", "abcdefgh1234")), responses(mark("TOKEN", "sk-ant-abcdefgh1234"), ""));
+  EXPECT_EQ(redacted(responses("sk-ant-", "abcdefgh1234")), responses(placeholder("TOKEN", "sk-ant-abcdefgh1234"), ""));
 }
 
 TEST(BodyRedactor, AValueMaySpanManyEvents) {
@@ -155,7 +159,7 @@ TEST(BodyRedactor, AValueMaySpanManyEvents) {
   const std::string secret = "jane.doe@example.org";
   for (std::size_t i = 0; i < secret.size(); ++i) {
     body += "data: {\"delta\":{\"text\":\"" + std::string(1, secret[i]) + "\"}}\n\n";
-    want += "data: {\"delta\":{\"text\":\"" + (i == 0 ? mark("EMAIL", secret) : "") + "\"}}\n\n";
+    want += "data: {\"delta\":{\"text\":\"" + (i == 0 ? placeholder("EMAIL", secret) : "") + "\"}}\n\n";
   }
   EXPECT_EQ(redacted(body), want);
 }
@@ -166,8 +170,8 @@ TEST(BodyRedactor, InterleavedTextsAreKeptApart) {
            "}]}\n\n";
   };
   const std::string body = event(0, "a@b") + event(1, "123-4") + event(0, ".co") + event(1, "5-6789");
-  EXPECT_EQ(redacted(body),
-            event(0, mark("EMAIL", "a@b.co")) + event(1, mark("SSN", "123-45-6789")) + event(0, "") + event(1, ""));
+  EXPECT_EQ(redacted(body), event(0, placeholder("EMAIL", "a@b.co")) + event(1, placeholder("SSN", "123-45-6789")) +
+                                event(0, "") + event(1, ""));
 }
 
 TEST(BodyRedactor, AnIndexCountsMoreThanThePlaceInAnArray) {
@@ -176,23 +180,24 @@ TEST(BodyRedactor, AnIndexCountsMoreThanThePlaceInAnArray) {
   };
   const auto event = [](const std::string& choices) { return "data: {\"choices\":[" + choices + "]}\n\n"; };
   EXPECT_EQ(redacted(event(choice(0, "x") + "," + choice(1, "a@b")) + event(choice(1, ".co"))),
-            event(choice(0, "x") + "," + choice(1, mark("EMAIL", "a@b.co"))) + event(choice(1, "")));
+            event(choice(0, "x") + "," + choice(1, placeholder("EMAIL", "a@b.co"))) + event(choice(1, "")));
 }
 
 TEST(BodyRedactor, AValueWholeInOneEventIsFoundWhateverFollows) {
   const auto event = [](const std::string& text) { return "data: {\"delta\":\"" + text + "\"}\n\n"; };
-  EXPECT_EQ(redacted(event("123-45-6789") + event("0 apples")), event(mark("SSN", "123-45-6789")) + event("0 apples"));
+  EXPECT_EQ(redacted(event("123-45-6789") + event("0 apples")),
+            event(placeholder("SSN", "123-45-6789")) + event("0 apples"));
 }
 
 TEST(BodyRedactor, EscapesSplitOverEventsAreDecodedEachForItself) {
   const auto event = [](const std::string& text) { return "data: {\"arguments\":\"" + text + "\"}\n\n"; };
   EXPECT_EQ(redacted(event("{\\\"m\\\":\\\"a\\u0040") + event("b.co\\\"}")),
-            event("{\\\"m\\\":\\\"" + mark("EMAIL", "a@b.co")) + event("\\\"}"));
+            event("{\\\"m\\\":\\\"" + placeholder("EMAIL", "a@b.co")) + event("\\\"}"));
 }
 
 TEST(BodyRedactor, CountsByKind) {
   std::string out;
-  const auto outcome = redactor().redact(
+  const auto outcome = plain_redactor().redact(
       R"({"token":1,"a":"a@b.co c@d.ef 4155551212 123-45-6789 sk_abcdefgh sk-abcdefghijkl"})", "ws", out);
   EXPECT_EQ(outcome.counts, (Counts{1, 2, 1, 1, 2}));
 }
@@ -213,11 +218,11 @@ TEST(BodyRedactor, AByteOrderMarkHidesNoEvents) {
            std::string(begin) + "\"}}]}\r\rdata: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" +
            std::string(end) + "\"}}]}\r\r";
   };
-  EXPECT_EQ(redacted(stream("jane@exam", "ple.org")), stream(mark("EMAIL", "jane@example.org"), ""));
+  EXPECT_EQ(redacted(stream("jane@exam", "ple.org")), stream(placeholder("EMAIL", "jane@example.org"), ""));
 }
 
 TEST(BodyRedactor, JsonMayHoldInvalidUtf8) {
-  EXPECT_EQ(redacted("{\"a\":\"\xFF a@b.co\"}"), "{\"a\":\"\xFF " + mark("EMAIL", "a@b.co") + "\"}");
+  EXPECT_EQ(redacted("{\"a\":\"\xFF a@b.co\"}"), "{\"a\":\"\xFF " + placeholder("EMAIL", "a@b.co") + "\"}");
 }
 
 TEST(BodyRedactor, ACharacterCutOffAtTheEndIsNoFailure) {
@@ -233,7 +238,7 @@ TEST(BodyRedactor, DetectorsAndFieldsCanBeSwitchedOff) {
   options.detectors.email = false;
   options.key_denylist = {};
   EXPECT_EQ(redacted(R"({"email":"a@b.co","s":"123-45-6789"})", BodyRedactor(options)),
-            R"({"email":"a@b.co","s":")" + mark("SSN", "123-45-6789") + "\"}");
+            R"({"email":"a@b.co","s":")" + placeholder("SSN", "123-45-6789") + "\"}");
 }
 
 TEST(BodyRedactor, TheFormatIsEscapedWhereItStandsInJson) {
@@ -257,9 +262,9 @@ TEST(BodyRedactor, PlaceholdersAreNotRedactedAgain) {
   EXPECT_EQ(redacted(once), once);
   // What a token leaves behind may only then be a number by itself.
   EXPECT_EQ(redacted(R"(["555-55-5555eyJabcdefgh.abcdefgh.abcdefgh"])"),
-            "[\"" + mark("SSN", "555-55-5555") + mark("TOKEN", "eyJabcdefgh.abcdefgh.abcdefgh") + "\"]");
+            "[\"" + placeholder("SSN", "555-55-5555") + placeholder("TOKEN", "eyJabcdefgh.abcdefgh.abcdefgh") + "\"]");
   const std::string text = "555-55-5555eyJabcdefgh.abcdefgh.abcdefgh";
-  EXPECT_EQ(redacted(text), mark("SSN", "555-55-5555") + mark("TOKEN", "eyJabcdefgh.abcdefgh.abcdefgh"));
+  EXPECT_EQ(redacted(text), placeholder("SSN", "555-55-5555") + placeholder("TOKEN", "eyJabcdefgh.abcdefgh.abcdefgh"));
 }
 
 TEST(BodyRedactor, PlaceholdersThatLookPrivateAreNotRedactedAgain) {
@@ -276,11 +281,11 @@ TEST(BodyRedactor, PlaceholdersThatLookPrivateAreNotRedactedAgain) {
 
 TEST(BodyRedactor, JsonThatIsMendedByAReplacementIsReadAgain) {
   EXPECT_EQ(redacted(R"({"m":"a\u0040b.co","token":[:k]})"),
-            R"({"m":")" + mark("EMAIL", "a@b.co") + R"(","token":)" + field("[:k]") + "}");
+            R"({"m":")" + placeholder("EMAIL", "a@b.co") + R"(","token":)" + field("[:k]") + "}");
 }
 
 TEST(BodyRedactor, TextDoesNotTurnIntoJsonByTheBracketOfAPlaceholder) {
-  EXPECT_EQ(redacted("a@b.co \"token\": 1"), mark("EMAIL", "a@b.co") + " \"token\": 1");
+  EXPECT_EQ(redacted("a@b.co \"token\": 1"), placeholder("EMAIL", "a@b.co") + " \"token\": 1");
 }
 
 }  // namespace

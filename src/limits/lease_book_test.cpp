@@ -14,7 +14,7 @@ namespace gw::limits {
 namespace {
 
 constexpr std::int64_t kMs = 1'000'000;
-const std::int64_t kNoon = *parse_rfc3339("2026-11-26T12:00:00Z");
+const std::int64_t kMidday = *parse_rfc3339("2026-11-26T12:00:00Z");
 
 /// One gateway: a limiter and its leases, driven by hand.
 struct Gateway {
@@ -34,7 +34,7 @@ struct Gateway {
   }
   Moment now() const {
     const std::int64_t ns = counters->now_ms * kMs;
-    return {.wall_ns = kNoon + ns + clock_off_ns, .mono_ns = ns};
+    return {.wall_ns = kMidday + ns + clock_off_ns, .mono_ns = ns};
   }
   /// As LeaseDesk does it.
   void serve(bool tick) {

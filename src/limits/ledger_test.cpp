@@ -12,21 +12,21 @@
 namespace gw::limits {
 namespace {
 
-constexpr std::int64_t kDay = 86'400'000'000'000;
-const std::int64_t kNoonNs = *parse_rfc3339("2026-11-26T12:00:00Z");
-const Moment kNoon{.wall_ns = kNoonNs, .mono_ns = kNoonNs};
+constexpr std::int64_t kWholeDay = 86'400'000'000'000;
+const std::int64_t kBeginNs = *parse_rfc3339("2026-11-26T12:00:00Z");
+const Moment kBegin{.wall_ns = kBeginNs, .mono_ns = kBeginNs};
 
-Options limit(Subject subject, Measure measure, std::int64_t most) {
+Options limited(Subject subject, Measure measure, std::int64_t most) {
   Options o;
   o.of(subject).of(measure) = most;
   return o;
 }
-Options limit_models(std::vector<ModelLimit> models) {
+Options models_limited(std::vector<ModelLimit> models) {
   Options o;
   o.models = std::move(models);
   return o;
 }
-ModelLimit model_limit(const char* pattern, Measure measure, std::int64_t most) {
+ModelLimit limit_of_model(const char* pattern, Measure measure, std::int64_t most) {
   ModelLimit l{.pattern = pattern, .thresholds = {}};
   l.thresholds.of(measure) = most;
   return l;
@@ -37,10 +37,10 @@ struct Changed {
   std::shared_ptr<Ledger> ledger = std::make_shared<Ledger>();
   Limiter before, after;
 
-  Changed(const Options& was, const Options& is) : before(was, ledger), after(is, ledger, kNoon.mono_ns) {}
-  static MetersPtr meters(Limiter& limiter, const char* key = "k") { return limiter.find("o", "w", key, {}, kNoon); }
+  Changed(const Options& was, const Options& is) : before(was, ledger), after(is, ledger, kBegin.mono_ns) {}
+  static MetersPtr meters(Limiter& limiter, const char* key = "k") { return limiter.find("o", "w", key, {}, kBegin); }
   static std::string_view spend(Limiter& limiter, Spend spend, const char* key = "k") {
-    auto permit = limiter.take(meters(limiter, key), nullptr, {}, kNoon);
+    auto permit = limiter.take(meters(limiter, key), nullptr, {}, kBegin);
     if (!permit) return permit.error().code();
     permit->settle(spend);
     return "";
@@ -48,9 +48,9 @@ struct Changed {
 };
 
 TEST(Ledger, ChangedLimitsBeginWithWhatIsSpentAndReserved) {
-  Changed c(limit(Subject::workspace, Measure::day_cost, 100), limit(Subject::workspace, Measure::day_cost, 10));
+  Changed c(limited(Subject::workspace, Measure::day_cost, 100), limited(Subject::workspace, Measure::day_cost, 10));
   EXPECT_EQ(Changed::spend(c.before, {0, 3}), "");
-  auto stream = c.before.take(Changed::meters(c.before), nullptr, {0, 7}, kNoon);
+  auto stream = c.before.take(Changed::meters(c.before), nullptr, {0, 7}, kBegin);
   EXPECT_EQ(Changed::spend(c.after, {0, 1}), "WORKSPACE_DAILY_COST_EXCEEDED") << "7 are reserved";
   stream->settle({0, 6});
   EXPECT_EQ(Changed::spend(c.after, {0, 1}), "") << "9 of 10";
@@ -58,8 +58,8 @@ TEST(Ledger, ChangedLimitsBeginWithWhatIsSpentAndReserved) {
 }
 
 TEST(Ledger, ChangedLimitsSeeRequestsThatAreUnderWay) {
-  Changed c(limit(Subject::key, Measure::concurrent, 5), limit(Subject::key, Measure::concurrent, 1));
-  auto stream = c.before.take(Changed::meters(c.before), nullptr, {}, kNoon);
+  Changed c(limited(Subject::key, Measure::concurrent, 5), limited(Subject::key, Measure::concurrent, 1));
+  auto stream = c.before.take(Changed::meters(c.before), nullptr, {}, kBegin);
   EXPECT_EQ(Changed::spend(c.after, {}), "KEY_CONCURRENT_REQUESTS_EXCEEDED");
   *stream = Permit();
   EXPECT_EQ(Changed::spend(c.after, {}), "");
@@ -67,7 +67,7 @@ TEST(Ledger, ChangedLimitsSeeRequestsThatAreUnderWay) {
 
 TEST(Ledger, ChangedLimitsTakeOverTheRequestsOfTheLastMinute) {
   for (const Subject subject : {Subject::key, Subject::workspace, Subject::org}) {
-    Changed c(limit(subject, Measure::requests, 5), limit(subject, Measure::requests, 4));
+    Changed c(limited(subject, Measure::requests, 5), limited(subject, Measure::requests, 4));
     for (int i = 0; i < 3; ++i) EXPECT_EQ(Changed::spend(c.before, {}), "");
     EXPECT_EQ(Changed::spend(c.after, {}), "");
     EXPECT_NE(Changed::spend(c.after, {}), "") << to_string(subject);
@@ -75,7 +75,7 @@ TEST(Ledger, ChangedLimitsTakeOverTheRequestsOfTheLastMinute) {
 }
 
 TEST(Ledger, TwoLimitersAtATimeKeepOneRateForAllKeysOfAWorkspaceEach) {
-  Changed c(limit(Subject::workspace, Measure::requests, 9), limit(Subject::workspace, Measure::requests, 2));
+  Changed c(limited(Subject::workspace, Measure::requests, 9), limited(Subject::workspace, Measure::requests, 2));
   EXPECT_EQ(Changed::spend(c.after, {}, "a"), "");
   EXPECT_EQ(Changed::spend(c.before, {}, "b"), "") << "still under the limits before";
   EXPECT_EQ(Changed::spend(c.after, {}, "c"), "");
@@ -93,46 +93,47 @@ TEST(Ledger, ModelsGoOnUnderTheirPattern) {
   const auto ledger = std::make_shared<Ledger>();
   Limiter before(was, ledger);
   const auto spend = [](Limiter& limiter, std::int64_t tokens) {
-    auto permit = limiter.take(Changed::meters(limiter), limiter.model("gpt-5"), {}, kNoon);
+    auto permit = limiter.take(Changed::meters(limiter), limiter.model("gpt-5"), {}, kBegin);
     if (!permit) return std::string(permit.error().code());
     permit->settle({tokens, 0});
     return std::string();
   };
   EXPECT_EQ(spend(before, 9), "");
-  Limiter after(is, ledger, kNoon.mono_ns);
+  Limiter after(is, ledger, kBegin.mono_ns);
   EXPECT_EQ(spend(after, 1), "");
   EXPECT_EQ(spend(after, 1), "MODEL_DAILY_TOKENS_EXCEEDED");
-  Limiter rate(limit_models({model_limit("gpt-*", Measure::requests, 2)}), ledger, kNoon.mono_ns);
+  Limiter rate(models_limited({limit_of_model("gpt-*", Measure::requests, 2)}), ledger, kBegin.mono_ns);
   EXPECT_EQ(spend(rate, 1), "MODEL_RATE_LIMIT_EXCEEDED");
 }
 
 TEST(Limiter, CountsLateWhatEarlierLimitsDidNotCount) {
-  Options both = limit(Subject::key, Measure::day_tokens, 100);
+  Options both = limited(Subject::key, Measure::day_tokens, 100);
   both.of(Subject::key).of(Measure::day_cost) = 10;
-  Changed c(limit(Subject::key, Measure::day_tokens, 100), both);
-  auto stream = c.before.take(Changed::meters(c.before), nullptr, {}, kNoon);
+  Changed c(limited(Subject::key, Measure::day_tokens, 100), both);
+  auto stream = c.before.take(Changed::meters(c.before), nullptr, {}, kBegin);
   stream->settle({60, 9});
-  const auto told = c.after.count_late(*Changed::meters(c.after), nullptr, *stream, nullptr, {60, 9}, kNoon.wall_ns);
+  const auto told = c.after.count_late(*Changed::meters(c.after), nullptr, *stream, nullptr, {60, 9}, kBegin.wall_ns);
   ASSERT_EQ(told.size(), 1U);
   EXPECT_EQ(told[0].percent, 90);
   EXPECT_EQ(Changed::spend(c.after, {30, 1}), "") << "60 tokens are counted once";
   EXPECT_EQ(Changed::spend(c.after, {1, 1}), "KEY_DAILY_COST_EXCEEDED");
   // One that had no permit, since nothing was limited.
-  c.after.count_late(*Changed::meters(c.after, "other"), nullptr, Permit(), nullptr, {100, 0}, kNoon.wall_ns);
+  c.after.count_late(*Changed::meters(c.after, "other"), nullptr, Permit(), nullptr, {100, 0}, kBegin.wall_ns);
   EXPECT_EQ(Changed::spend(c.after, {1, 0}, "other"), "KEY_DAILY_TOKENS_EXCEEDED");
 }
 
 TEST(Limiter, CountsLateForAModelThatIsLimitedSince) {
   const auto ledger = std::make_shared<Ledger>();
-  Limiter before(limit_models({model_limit("gpt-4", Measure::day_tokens, 9)}), ledger);
-  Limiter after(limit_models({model_limit("gpt-4", Measure::day_tokens, 9), model_limit("o1", Measure::day_tokens, 9)}),
-                ledger);
-  auto stream = before.take(Changed::meters(before), before.model("gpt-4"), {}, kNoon);
+  Limiter before(models_limited({limit_of_model("gpt-4", Measure::day_tokens, 9)}), ledger);
+  Limiter after(
+      models_limited({limit_of_model("gpt-4", Measure::day_tokens, 9), limit_of_model("o1", Measure::day_tokens, 9)}),
+      ledger);
+  auto stream = before.take(Changed::meters(before), before.model("gpt-4"), {}, kBegin);
   stream->settle({5, 0});
   for (const char* name : {"gpt-4", "o1"})
-    after.count_late(*Changed::meters(after), after.model(name), *stream, before.model(name), {5, 0}, kNoon.wall_ns);
+    after.count_late(*Changed::meters(after), after.model(name), *stream, before.model(name), {5, 0}, kBegin.wall_ns);
   const auto left = [&](const char* name, std::int64_t tokens) {
-    auto permit = after.take(Changed::meters(after), after.model(name), {}, kNoon);
+    auto permit = after.take(Changed::meters(after), after.model(name), {}, kBegin);
     if (permit) permit->settle({tokens, 0});
     return permit.has_value();
   };
@@ -147,16 +148,16 @@ TEST(Ledger, ForgetsWhatNobodyHoldsAndOfWhichNothingIsCounted) {
   Ledger ledger;
   const auto held = ledger.meter("held");
   ledger.meter("spent")->with(Measure::day_tokens, [](auto& account) {
-    return account.committed.add(Periods::at(kNoon.wall_ns).day, 1).taken;
+    return account.committed.add(Periods::at(kBegin.wall_ns).day, 1).taken;
   });
   ledger.meter("idle");
   const std::uint64_t limiter = ledger.join();
-  ledger.requests("rate", limiter, 5, kNoon.mono_ns)->accept(5, kNoon.mono_ns);
-  ledger.requests("idle rate", limiter, 5, kNoon.mono_ns);
+  ledger.requests("rate", limiter, 5, kBegin.mono_ns)->accept(5, kBegin.mono_ns);
+  ledger.requests("idle rate", limiter, 5, kBegin.mono_ns);
   EXPECT_EQ(ledger.size(), 5U);
-  ledger.forget_idle(kNoon);
+  ledger.forget_idle(kBegin);
   EXPECT_EQ(ledger.size(), 3U);
-  ledger.forget_idle({kNoon.wall_ns + kDay, kNoon.mono_ns + kDay});
+  ledger.forget_idle({kBegin.wall_ns + kWholeDay, kBegin.mono_ns + kWholeDay});
   EXPECT_EQ(ledger.size(), 1U);
 }
 

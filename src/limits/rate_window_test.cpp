@@ -10,18 +10,16 @@
 namespace gw::limits {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
-
 /// The contract, word for word.
 struct SlowWindow {
   std::int64_t most;
   std::deque<std::int64_t> events{};
 
   RateWindow::Answer accept(std::int64_t now) {
-    while (!events.empty() && events.front() < now - 60 * kSecond) events.pop_front();
+    while (!events.empty() && events.front() < now - 60 * kSecondNs) events.pop_front();
     if (static_cast<std::int64_t>(events.size()) >= most) {
-      const std::int64_t left = events.front() + 60 * kSecond - now;
-      return {false, std::max<std::int64_t>(1, (left + kSecond - 1) / kSecond)};
+      const std::int64_t left = events.front() + 60 * kSecondNs - now;
+      return {false, std::max<std::int64_t>(1, (left + kSecondNs - 1) / kSecondNs)};
     }
     events.push_back(now);
     return {true, 0};
@@ -30,27 +28,27 @@ struct SlowWindow {
 
 TEST(RateWindow, CountsAnEventThatIsExactlySixtySecondsOld) {
   RateWindow window;
-  EXPECT_TRUE(window.accept(1, kSecond).accepted);
-  const auto still = window.accept(1, 61 * kSecond);
+  EXPECT_TRUE(window.accept(1, kSecondNs).accepted);
+  const auto still = window.accept(1, 61 * kSecondNs);
   EXPECT_FALSE(still.accepted);
   EXPECT_EQ(still.retry_after_s, 1);
-  EXPECT_TRUE(window.accept(1, 61 * kSecond + 1).accepted);
+  EXPECT_TRUE(window.accept(1, 61 * kSecondNs + 1).accepted);
 }
 
 TEST(RateWindow, SaysInHowManyWholeSecondsTheOldestEventIsOver) {
   RateWindow window;
-  window.accept(2, 10 * kSecond);
-  window.accept(2, 20 * kSecond);
-  EXPECT_EQ(window.accept(2, 20 * kSecond).retry_after_s, 50);
-  EXPECT_EQ(window.accept(2, 20 * kSecond + 1).retry_after_s, 50);
-  EXPECT_EQ(window.accept(2, 21 * kSecond).retry_after_s, 49);
+  window.accept(2, 10 * kSecondNs);
+  window.accept(2, 20 * kSecondNs);
+  EXPECT_EQ(window.accept(2, 20 * kSecondNs).retry_after_s, 50);
+  EXPECT_EQ(window.accept(2, 20 * kSecondNs + 1).retry_after_s, 50);
+  EXPECT_EQ(window.accept(2, 21 * kSecondNs).retry_after_s, 49);
 }
 
 TEST(RateWindow, LooksWithoutRecording) {
   RateWindow window;
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(window.peek(1, kSecond).accepted);
-  window.accept(1, kSecond);
-  EXPECT_FALSE(window.peek(1, kSecond).accepted);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(window.peek(1, kSecondNs).accepted);
+  window.accept(1, kSecondNs);
+  EXPECT_FALSE(window.peek(1, kSecondNs).accepted);
 }
 
 TEST(RateWindow, AgreesWithTheContractsLogForRandomTimes) {
@@ -58,11 +56,11 @@ TEST(RateWindow, AgreesWithTheContractsLogForRandomTimes) {
   for (const std::int64_t most : {1, 2, 3, 7, 64}) {
     RateWindow window;
     SlowWindow slow{most};
-    std::int64_t now = kSecond;
+    std::int64_t now = kSecondNs;
     for (int i = 0; i < 20'000; ++i) {
-      const std::int64_t step = 120 * kSecond / most;
+      const std::int64_t step = 120 * kSecondNs / most;
       now += random() % 8 == 0 ? 0 : static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(step));
-      if (random() % 50 == 0) now += 60 * kSecond;
+      if (random() % 50 == 0) now += 60 * kSecondNs;
       const auto got = window.accept(most, now);
       const auto want = slow.accept(now);
       ASSERT_EQ(got.accepted, want.accepted) << "limit " << most << ", request " << i;
@@ -81,7 +79,7 @@ TEST(RateWindow, LetsExactlyItsNumberPassWhateverTheConcurrency) {
       for (int t = 0; t < 8; ++t)
         threads.emplace_back([&] {
           for (int i = 0; i < 500; ++i)
-            if (window.accept(most, minute * 61 * kSecond).accepted) ++accepted;
+            if (window.accept(most, minute * 61 * kSecondNs).accepted) ++accepted;
         });
       for (auto& t : threads) t.join();
       EXPECT_EQ(accepted.load(), most) << "minute " << minute;

@@ -39,7 +39,7 @@ struct Place {
     std::string out = up->text();
     if (is_index) return out + "[" + std::to_string(index) + "]";
     if (!out.empty()) out += '.';
-    const std::string shown = gw::quoted(key.substr(0, 64));
+    const std::string shown = gw::in_quotes(key.substr(0, 64));
     return out + shown.substr(1, shown.size() - 2);
   }
 };
@@ -190,7 +190,7 @@ class PriceTableParser {
     for (std::size_t i = 0; i < table_->providers_.size(); ++i)
       for (const std::string& other : table_->providers_[i].fallback)
         if (!table_->has_provider(other))
-          all = fail(place.at(i).of("fallback"), gw::quoted(other) + " is no provider of the file");
+          all = fail(place.at(i).of("fallback"), gw::in_quotes(other) + " is no provider of the file");
     return all;
   }
 
@@ -204,7 +204,7 @@ class PriceTableParser {
     PriceTable::ProviderEntry entry;
     std::string_view id, pattern;
     if (!text(m[0], place.of(kKeys[0]), id)) return false;
-    if (table_->has_provider(id)) return fail(place.of(kKeys[0]), gw::quoted(id) + " stands there twice");
+    if (table_->has_provider(id)) return fail(place.of(kKeys[0]), gw::in_quotes(id) + " stands there twice");
     if (lowercase(id) != id) return fail(place.of(kKeys[0]), "must be lowercase");
     entry.id = keep(id);
     if (have[1]) {
@@ -245,7 +245,7 @@ class PriceTableParser {
     std::sort(ids.begin(), ids.end());
     for (std::size_t i = 1; i < ids.size(); ++i)
       if (ids[i].first == ids[i - 1].first)
-        return fail(place.at(ids[i].second).of("id"), gw::quoted(ids[i].first) + " stands there twice");
+        return fail(place.at(ids[i].second).of("id"), gw::in_quotes(ids[i].first) + " stands there twice");
     return true;
   }
 

@@ -8,13 +8,13 @@
 namespace gw::provider {
 namespace {
 
-const TokenizerSet& tokenizers() {
+const TokenizerSet& tokenizer_set() {
   static const TokenizerSet set;
   return set;
 }
 
 std::int64_t count(std::string_view text, Encoding e = Encoding::o200k) {
-  return static_cast<std::int64_t>(encode(e, tokenizers().get(e), text));
+  return static_cast<std::int64_t>(encode(e, tokenizer_set().get(e), text));
 }
 
 /// push() is answer(): what push_cut wants of a reader.
@@ -23,7 +23,7 @@ struct Feed {
   void push(std::string_view bytes) { to.answer(bytes); }
 };
 
-struct Case {
+struct EstimateCase {
   std::string request;
   std::string answer;
   const char* model = "gpt-4o";
@@ -32,8 +32,8 @@ struct Case {
   Usage reported{};
 };
 
-Usage estimate(const Case& c, const std::vector<std::size_t>& cuts = {}, std::size_t step = 1 << 16) {
-  UsageEstimator e(tokenizers());
+Usage estimate(const EstimateCase& c, const std::vector<std::size_t>& cuts = {}, std::size_t step = 1 << 16) {
+  UsageEstimator e(tokenizer_set());
   e.collect_request(c.request);
   e.begin_answer(c.model, c.streaming, c.usage_expected);
   Feed feed{e};
@@ -66,8 +66,8 @@ std::int64_t chat_request_tokens() {
 }
 
 TEST(Accounting, Row07_AChatStreamWithoutUsageIsCountedByTheTokenizer) {
-  Case c{kChatRequest,
-         chat_event("The capital") + chat_event(" of Fra") + chat_event("nce is Paris.") + "data: [DONE]\n\n"};
+  EstimateCase c{kChatRequest,
+                 chat_event("The capital") + chat_event(" of Fra") + chat_event("nce is Paris.") + "data: [DONE]\n\n"};
   const Usage u = estimate(c);
   EXPECT_EQ(u.output_tokens, count("The capital of France is Paris."));
   EXPECT_EQ(u.input_tokens, chat_request_tokens());
@@ -76,9 +76,10 @@ TEST(Accounting, Row07_AChatStreamWithoutUsageIsCountedByTheTokenizer) {
 }
 
 TEST(Accounting, Row10_AStreamCutShortIsBilledForWhatWasSeenAndMarkedEstimated) {
-  Case c{"{}",
-         anthropic_event("text_delta", "text", "Half an answ") + "event: content_block_delta\ndata: {\"type\":\"cont",
-         "claude-sonnet-4-5", true, true};
+  EstimateCase c{
+      "{}",
+      anthropic_event("text_delta", "text", "Half an answ") + "event: content_block_delta\ndata: {\"type\":\"cont",
+      "claude-sonnet-4-5", true, true};
   c.reported = {.input_tokens = 25, .output_tokens = 1, .total_tokens = 26, .cache_read_tokens = 7, .seen = true};
   const Usage u = estimate(c);
   EXPECT_EQ(u.input_tokens, 25) << "message_start said so";
@@ -92,7 +93,7 @@ TEST(Accounting, Row10_ErrorTextIsNeverBilled) {
   const std::string error =
       "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Very much "
       "text\"}}\n\n";
-  Case c{kChatRequest, error};
+  EstimateCase c{kChatRequest, error};
   EXPECT_EQ(estimate(c), Usage{}) << "no output, an error: nothing is billed";
   c.answer = "data: {\"error\":{\"message\":\"Very much text\",\"code\":500}}\n\n";
   EXPECT_EQ(estimate(c), Usage{});
@@ -103,7 +104,7 @@ TEST(Accounting, Row10_ErrorTextIsNeverBilled) {
 }
 
 TEST(Accounting, Row10_AReportedOutputThatIsGreaterStays) {
-  Case c{kChatRequest, chat_event("Hi")};
+  EstimateCase c{kChatRequest, chat_event("Hi")};
   c.reported = {.input_tokens = 5, .output_tokens = 50, .total_tokens = 55, .seen = true};
   EXPECT_EQ(estimate(c), c.reported);
 }
@@ -173,7 +174,7 @@ TEST(UsageEstimator, NothingDependsOnTheCutOrTheStep) {
         chat_event(part) + anthropic_event("text_delta", "text", part, 3) + chat_event(part, 1) + chat_event(part, 1);
   answer += "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"no end}}]}\n\n";  // of the string
   answer += "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\" ther\ndata: {\"type\":\"error\"}\n";
-  const Case c{kChatRequest, answer};
+  const EstimateCase c{kChatRequest, answer};
   const Usage whole = estimate(c);
   for (std::size_t cut = 0; cut <= answer.size(); ++cut) ASSERT_EQ(estimate(c, {cut}), whole) << "cut at " << cut;
   for (const std::size_t piece : {1, 2, 3, 7, 64, 300})
@@ -183,7 +184,7 @@ TEST(UsageEstimator, NothingDependsOnTheCutOrTheStep) {
 TEST(UsageEstimator, RecordedStreamsDoNotDependOnTheCut) {
   for (const test::Fixture& f : test::fixtures()) {
     if (!f.events || f.body.size() > 200'000) continue;
-    const Case c{"", f.body};
+    const EstimateCase c{"", f.body};
     const Usage whole = estimate(c);
     for (const std::size_t piece : {7, 250, 4096})
       ASSERT_EQ(estimate(c, test::cuts_every(piece, f.body.size())), whole) << f.name;
@@ -255,7 +256,7 @@ TEST(PromptText, WhatIsNoJsonOrNestedWithoutEndIsPassedOver) {
 }
 
 TEST(UsageEstimator, DropForgetsEverything) {
-  UsageEstimator e(tokenizers());
+  UsageEstimator e(tokenizer_set());
   e.collect_request(kChatRequest);
   e.begin_answer("gpt-4o", true, true);
   e.answer(chat_event("Hello") + "data: {\"error\":{}}\n\n");
@@ -267,7 +268,7 @@ TEST(UsageEstimator, DropForgetsEverything) {
 }
 
 TEST(UsageEstimator, OneStepCountsNoMoreThanItIsAskedAndAPiece) {
-  TokenCounter counter(tokenizers(), Encoding::o200k, 1 << 20);
+  TokenCounter counter(tokenizer_set(), Encoding::o200k, 1 << 20);
   counter.push(std::string(100'000, 'a'));
   counter.end();
   for (std::size_t left = counter.pending_bytes(); left > 0; left = counter.pending_bytes()) {

@@ -25,13 +25,13 @@ Usage anomalous(Usage u) {
   return u;
 }
 
-std::string events(const std::vector<std::string>& payloads) {
+std::string event_stream(const std::vector<std::string>& payloads) {
   std::string s;
   for (const std::string& p : payloads) s += "data: " + p + "\n\n";
   return s;
 }
 
-Usage of_events(const std::vector<std::string>& payloads) { return read_usage(kEvents, events(payloads)); }
+Usage read_events(const std::vector<std::string>& payloads) { return read_usage(kEvents, event_stream(payloads)); }
 
 struct Texts {
   std::string model, service_tier, inference_geo;
@@ -199,18 +199,18 @@ TEST(UsageReaderJson, MalformedBodiesGiveNothing) {
 }
 
 TEST(UsageReaderEvents, ExamplesOfTheContract) {
-  EXPECT_EQ(of_events({R"({"usage":{"prompt_tokens":11}})", R"({"message":{"usage":{"input_tokens":13}}})",
-                       R"({"usage":{"output_tokens":5}})"}),
+  EXPECT_EQ(read_events({R"({"usage":{"prompt_tokens":11}})", R"({"message":{"usage":{"input_tokens":13}}})",
+                         R"({"usage":{"output_tokens":5}})"}),
             usage(13, 5, 18));
-  EXPECT_EQ(of_events({R"({"type":"message_start","message":{"usage":{"input_tokens":9}}})",
-                       R"({"type":"message_delta","usage":{"output_tokens":6}})"}),
+  EXPECT_EQ(read_events({R"({"type":"message_start","message":{"usage":{"input_tokens":9}}})",
+                         R"({"type":"message_delta","usage":{"output_tokens":6}})"}),
             usage(9, 6, 15));
 }
 
 TEST(UsageReaderEvents, NullUsageIsNothingAndTheLastChunkCounts) {
-  EXPECT_EQ(of_events({R"({"choices":[],"usage":null})", R"({"choices":[],"usage": null})"}), Usage{});
-  EXPECT_EQ(of_events({R"({"choices":[{"delta":{"content":"a"}}],"usage":null})",
-                       R"({"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}})", "[DONE]"}),
+  EXPECT_EQ(read_events({R"({"choices":[],"usage":null})", R"({"choices":[],"usage": null})"}), Usage{});
+  EXPECT_EQ(read_events({R"({"choices":[{"delta":{"content":"a"}}],"usage":null})",
+                         R"({"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}})", "[DONE]"}),
             usage(1, 2, 3));
 }
 
@@ -223,11 +223,11 @@ TEST(UsageReaderEvents, LaterEventsReplaceFieldByFieldAndNeverSum) {
       R"("cache_creation":{"ephemeral_5m_input_tokens":3068,"ephemeral_1h_input_tokens":0},"output_tokens":1}}})";
   const std::string delta =
       R"({"usage":{"input_tokens":6,"cache_creation_input_tokens":3337,"cache_read_input_tokens":6289,"output_tokens":500}})";
-  EXPECT_EQ(of_events({start, delta}), u);
-  EXPECT_EQ(of_events({start, start, delta, delta}), u);
-  EXPECT_EQ(of_events({start, delta, R"({"usage":{"input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0}})"}),
-            u);
-  EXPECT_EQ(of_events({delta, R"({"usage":{"output_tokens":501}})"}).output_tokens, 501);
+  EXPECT_EQ(read_events({start, delta}), u);
+  EXPECT_EQ(read_events({start, start, delta, delta}), u);
+  EXPECT_EQ(
+      read_events({start, delta, R"({"usage":{"input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0}})"}), u);
+  EXPECT_EQ(read_events({delta, R"({"usage":{"output_tokens":501}})"}).output_tokens, 501);
 }
 
 TEST(UsageReaderEvents, TheSplitOfCacheWritesOutlivesAFlatSum) {
@@ -236,14 +236,14 @@ TEST(UsageReaderEvents, TheSplitOfCacheWritesOutlivesAFlatSum) {
   const auto flat = [](int n) {
     return R"({"usage":{"output_tokens":1,"cache_creation_input_tokens":)" + std::to_string(n) + "}}";
   };
-  Usage u = of_events({split, flat(300)});
+  Usage u = read_events({split, flat(300)});
   EXPECT_EQ(u.cache_write_5m_tokens, 100);
   EXPECT_EQ(u.cache_write_1h_tokens, 200);
-  u = of_events({split, flat(350)});
+  u = read_events({split, flat(350)});
   EXPECT_EQ(u.cache_write_5m_tokens, 150);
   EXPECT_EQ(u.cache_write_1h_tokens, 200);
   EXPECT_EQ(u.input_tokens, 351);
-  u = of_events({R"({"usage":{"cache_creation":{"ephemeral_1h_input_tokens":200}}})", flat(250)});
+  u = read_events({R"({"usage":{"cache_creation":{"ephemeral_1h_input_tokens":200}}})", flat(250)});
   EXPECT_EQ(u.cache_write_5m_tokens, 0);
   EXPECT_EQ(u.cache_write_1h_tokens, 250);
 }
@@ -264,10 +264,12 @@ TEST(UsageReaderJson, ANumberOfAbsurdLengthGivesNoCountHoweverItIsCut) {
 }
 
 TEST(UsageReaderEvents, AWrittenTotalHoldsUntilALaterEventCountsWithoutOne) {
-  EXPECT_EQ(of_events({R"({"usage":{"prompt_tokens":10,"completion_tokens":2,"total_tokens":19}})"}), usage(10, 2, 19));
-  EXPECT_EQ(of_events({R"({"usage":{"prompt_tokens":10,"total_tokens":19}})", R"({"usage":{"completion_tokens":3}})"}),
-            usage(10, 3, 13));
-  EXPECT_EQ(of_events({R"({"usage":{"prompt_tokens":10,"total_tokens":19}})", R"({"usage":{}})"}), usage(10, 0, 19));
+  EXPECT_EQ(read_events({R"({"usage":{"prompt_tokens":10,"completion_tokens":2,"total_tokens":19}})"}),
+            usage(10, 2, 19));
+  EXPECT_EQ(
+      read_events({R"({"usage":{"prompt_tokens":10,"total_tokens":19}})", R"({"usage":{"completion_tokens":3}})"}),
+      usage(10, 3, 13));
+  EXPECT_EQ(read_events({R"({"usage":{"prompt_tokens":10,"total_tokens":19}})", R"({"usage":{}})"}), usage(10, 0, 19));
 }
 
 TEST(UsageReaderEvents, LinesAreTakenAsTheContractSays) {
@@ -374,15 +376,15 @@ TEST(UsageReaderEvents, LinesOfDifferentEventsAreNotJoined) {
 }
 
 TEST(UsageReaderEvents, BrokenPayloadsCountNothingAndStopNothing) {
-  EXPECT_EQ(of_events({R"({"usage":{"prompt_tokens":7,)", R"({"usage":{"prompt_tokens":7}} trailing)",
-                       R"({"usage":{"prompt_tokens":7})", R"("usage":{"prompt_tokens":7}})",
-                       R"({"a":"unclosed,"usage":{"prompt_tokens":7}})", R"({"usage":{"prompt_tokens":2}})"}),
+  EXPECT_EQ(read_events({R"({"usage":{"prompt_tokens":7,)", R"({"usage":{"prompt_tokens":7}} trailing)",
+                         R"({"usage":{"prompt_tokens":7})", R"("usage":{"prompt_tokens":7}})",
+                         R"({"a":"unclosed,"usage":{"prompt_tokens":7}})", R"({"usage":{"prompt_tokens":2}})"}),
             usage(2, 0, 2));
 }
 
 TEST(UsageReaderEvents, UsageInsideContentOrArgumentsIsNotCounted) {
   EXPECT_EQ(
-      of_events(
+      read_events(
           {R"({"choices":[{"delta":{"content":"\"usage\":{\"prompt_tokens\":9}"}}]})",
            R"({"choices":[{"delta":{"tool_calls":[{"function":{"arguments":{"usage":{"prompt_tokens":9}}}}]}}]})",
            R"({"type":"content_block_start","content_block":{"type":"tool_use","input":{"usage":{"input_tokens":9}}}})",
@@ -391,14 +393,14 @@ TEST(UsageReaderEvents, UsageInsideContentOrArgumentsIsNotCounted) {
 }
 
 TEST(UsageReaderEvents, InvalidUtf8BesideTheUsageDoesNotHideIt) {
-  EXPECT_EQ(of_events({"{\"a\":\"\xff\xc3\",\"usage\":{\"prompt_tokens\":2}}"}), usage(2, 0, 2));
+  EXPECT_EQ(read_events({"{\"a\":\"\xff\xc3\",\"usage\":{\"prompt_tokens\":2}}"}), usage(2, 0, 2));
 }
 
 TEST(UsageReaderEvents, ALineOfTenMegabytesIsReadWithoutBeingKept) {
   const std::string filler(10 << 20, 'x');
   const std::string body =
-      events({R"({"response":{"output":")" + filler + R"(","usage":{"input_tokens":4,"output_tokens":5}}})",
-              R"({"x":")" + filler + "\"}", R"({"type":"done"})"});
+      event_stream({R"({"response":{"output":")" + filler + R"(","usage":{"input_tokens":4,"output_tokens":5}}})",
+                    R"({"x":")" + filler + "\"}", R"({"type":"done"})"});
   EXPECT_EQ(read_usage(kEvents, body, test::cuts_every(16384, body.size())), usage(4, 5, 9));
   EXPECT_EQ(read_usage(kEvents, body), usage(4, 5, 9));
   EXPECT_EQ(read_usage(kEvents, std::string(10 << 20, ' ') + "data:" + R"({"usage":{"input_tokens":4}})"),
@@ -407,10 +409,10 @@ TEST(UsageReaderEvents, ALineOfTenMegabytesIsReadWithoutBeingKept) {
 
 TEST(UsageReaderEvents, ABombOfDepthIsHarmless) {
   const std::string deep(5 << 20, '[');
-  EXPECT_EQ(of_events({"{\"a\":" + deep + ",\"usage\":{\"prompt_tokens\":1}}", R"({"usage":{"prompt_tokens":2}})"}),
+  EXPECT_EQ(read_events({"{\"a\":" + deep + ",\"usage\":{\"prompt_tokens\":1}}", R"({"usage":{"prompt_tokens":2}})"}),
             usage(2, 0, 2));
   const std::string balanced = std::string(1 << 20, '[') + std::string(1 << 20, ']');
-  EXPECT_EQ(of_events({"{\"a\":" + balanced + ",\"usage\":{\"prompt_tokens\":1}}"}), usage(1, 0, 1));
+  EXPECT_EQ(read_events({"{\"a\":" + balanced + ",\"usage\":{\"prompt_tokens\":1}}"}), usage(1, 0, 1));
 }
 
 TEST(UsageReader, KnowsAStreamByItsContentType) {
@@ -430,14 +432,14 @@ TEST(UsageReader, ModelIsTheFirstThatTheAnswerNames) {
   const std::string json = R"({"id":"x","model":" gpt-4o-2024 ","usage":{"prompt_tokens":1}})";
   EXPECT_EQ(model_of(kJson, json), "gpt-4o-2024");
   const std::string stream =
-      events({"{}", "[DONE]", R"({"model":" ","message":{"model":"claude"}})", R"({"model":"second"})"});
+      event_stream({"{}", "[DONE]", R"({"model":" ","message":{"model":"claude"}})", R"({"model":"second"})"});
   for (std::size_t step : {1, 5, 10'000}) EXPECT_EQ(model_of(kEvents, stream, step), "claude") << step;
-  EXPECT_EQ(model_of(kEvents, events({R"({"response":{"model":"gpt-5"}})"})), "gpt-5");
+  EXPECT_EQ(model_of(kEvents, event_stream({R"({"response":{"model":"gpt-5"}})"})), "gpt-5");
 }
 
 TEST(UsageReader, ThePlaceOfTheModelChangesNoCount) {
   const std::string stream =
-      events({"{}", R"({"usage":{"prompt_tokens":1},"model":"m"})", R"({"usage":{"completion_tokens":2}})"});
+      event_stream({"{}", R"({"usage":{"prompt_tokens":1},"model":"m"})", R"({"usage":{"completion_tokens":2}})"});
   for (std::size_t step : {1, 7, 10'000}) {
     UsageReader reader;
     reader.begin(kEvents, "");
@@ -467,9 +469,9 @@ TEST(UsageReader, IsReusableAfterAnyEnd) {
 TEST(UsageReader, CountsAreKnownWhileTheStreamStillRuns) {
   UsageReader reader;
   reader.begin(kEvents, "");
-  reader.push(events({R"({"message":{"usage":{"input_tokens":9,"output_tokens":1}}})"}));
+  reader.push(event_stream({R"({"message":{"usage":{"input_tokens":9,"output_tokens":1}}})"}));
   EXPECT_EQ(reader.usage(), usage(9, 1, 10));
-  reader.push(events({R"({"usage":{"output_tokens":6}})"}));
+  reader.push(event_stream({R"({"usage":{"output_tokens":6}})"}));
   EXPECT_EQ(reader.usage(), usage(9, 6, 15));
 }
 

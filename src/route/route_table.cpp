@@ -65,7 +65,7 @@ Result<RouteTable> RouteTable::build(const std::vector<ProviderOptions>& provide
     const Route& lower = routes[table.by_prefix_[i]];
     if (under_prefix(lower.prefix, upper.prefix))
       return fail("providers." + upper.name + ".prefix and providers." + lower.name + ".prefix must not overlap (got " +
-                  quoted(upper.prefix) + " and " + quoted(lower.prefix) + ")");
+                  in_quotes(upper.prefix) + " and " + in_quotes(lower.prefix) + ")");
   }
   return table;
 }

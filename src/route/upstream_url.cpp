@@ -15,12 +15,12 @@ bool is_alpha(char c) { return to_lower(c) >= 'a' && to_lower(c) <= 'z'; }
 /// The URL for messages: userinfo, which may hold a password, replaced.
 std::string shown(std::string_view url) {
   const std::size_t slashes = url.find("//");
-  if (slashes == npos) return quoted(url);
+  if (slashes == npos) return in_quotes(url);
   const std::size_t start = slashes + 2;
   const std::size_t end = std::min(url.find_first_of("/?#", start), url.size());
   const std::size_t at = url.substr(0, end).rfind('@');
-  if (at == npos || at < start) return quoted(url);
-  return quoted(std::string(url.substr(0, start)) + "***" + std::string(url.substr(at)));
+  if (at == npos || at < start) return in_quotes(url);
+  return in_quotes(std::string(url.substr(0, start)) + "***" + std::string(url.substr(at)));
 }
 
 struct Parser {
@@ -39,7 +39,7 @@ struct Parser {
     unsigned value = 0;
     const auto [end, ec] = std::from_chars(text.data() + 1, text.data() + text.size(), value);
     if (text[0] != ':' || ec != std::errc() || end != text.data() + text.size())
-      return cannot_parse("invalid port " + quoted(text) + " after host");
+      return cannot_parse("invalid port " + in_quotes(text) + " after host");
     if (value == 0 || value > 65535) return must("name a port between 1 and 65535");
     return static_cast<std::uint16_t>(value);
   }
@@ -76,7 +76,7 @@ struct Parser {
     for (char c : name) {
       if (static_cast<unsigned char>(c) >= 0x80) return must("name its host in ASCII (xn--…)");
       if (!is_alpha(c) && !is_digit(c) && c != '-' && c != '.' && c != '_')
-        return cannot_parse("invalid character " + quoted({&c, 1}) + " in host name");
+        return cannot_parse("invalid character " + in_quotes({&c, 1}) + " in host name");
     }
     const auto number = port(port_text, tls);
     if (!number) return tl::make_unexpected(number.error());
@@ -134,7 +134,7 @@ Result<UpstreamUrl> Parser::parse() const {
   if (question != npos) out->query = rest.substr(question + 1);
   for (std::size_t i = 0; i < out->path.size(); ++i) {
     const std::string_view at = std::string_view(out->path).substr(i);
-    if (at[0] == '%' && escaped_byte(at) < 0) return cannot_parse("invalid URL escape " + quoted(at.substr(0, 3)));
+    if (at[0] == '%' && escaped_byte(at) < 0) return cannot_parse("invalid URL escape " + in_quotes(at.substr(0, 3)));
   }
   return out;
 }

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/time_format.h"
 #include "store/analytics.h"
 #include "store/trace_block.h"
 
@@ -21,8 +22,6 @@ inline constexpr std::size_t kDimensions = 5;
 
 enum class RollupLevel : std::uint8_t { hour = 0, day = 1 };
 
-inline constexpr std::int64_t kHourNs = 3'600'000'000'000;
-inline constexpr std::int64_t kDayNs = 24 * kHourNs;
 constexpr std::int64_t level_ns(RollupLevel l) { return l == RollupLevel::hour ? kHourNs : kDayNs; }
 /// Start of the hour or day that holds a time, also before 1970.
 std::int64_t bucket_start(RollupLevel level, std::int64_t ns);

@@ -14,7 +14,6 @@ using protozero::pbf_writer;
 constexpr std::uint32_t kOfSpan = 9, kOfLog = 6;
 constexpr std::int32_t kClient = 3, kError = 2;
 constexpr std::int32_t kInfo = 9, kWarn = 13;
-constexpr std::uint32_t kSampled = 1, kParentKnown = 0x100;
 
 template <class Id>
 void add_id(pbf_writer& to, std::uint32_t field, const Id& id) {

@@ -14,12 +14,11 @@ using protozero::pbf_writer;
 using simdjson::dom::element;
 using simdjson::dom::element_type;
 
-constexpr std::uint32_t kSampled = 1;
 // Deeper values are cut off: the log writes none.
 constexpr int kMostDepth = 8;
 
 // Fields of LogRecord.
-constexpr std::uint32_t kTime = 1, kSeverityNumber = 2, kSeverityText = 3, kBody = 5, kAttributes = 6, kFlags = 8,
+constexpr std::uint32_t kTime = 1, kSeverityNumber = 2, kSeverityText = 3, kBody = 5, kLogAttributes = 6, kFlags = 8,
                         kTraceId = 9, kSpanId = 10, kObserved = 11;
 
 std::int32_t severity_of(std::string_view level) {
@@ -126,10 +125,10 @@ void LogEncoder::Reader::member(std::string_view key, element value, std::string
     if (!span_id.empty()) return;
   }
   // Most are these two, which need not be put together in parts.
-  if (is_text) return add_attribute(out, kAttributes, cut_at_character(key, kMostKey), clean(text));
+  if (is_text) return add_attribute(out, kLogAttributes, cut_at_character(key, kMostKey), clean(text));
   if (value.get(number) == simdjson::SUCCESS)
-    return add_attribute(out, kAttributes, cut_at_character(key, kMostKey), number);
-  pair(key, value, to, kAttributes, kMostDepth);
+    return add_attribute(out, kLogAttributes, cut_at_character(key, kMostKey), number);
+  pair(key, value, to, kLogAttributes, kMostDepth);
 }
 
 /// False when it is no line of the log.

@@ -34,7 +34,7 @@ std::string authority_fault(std::string_view authority) {
   int number = 0;
   const auto r = std::from_chars(port.data(), port.data() + port.size(), number);
   if (!port.empty() && (r.ec != std::errc() || r.ptr != port.data() + port.size() || number < 1 || number > 65535))
-    return "invalid port " + quoted(rest.substr(colon)) + " after host";
+    return "invalid port " + in_quotes(rest.substr(colon)) + " after host";
   return {};
 }
 
@@ -50,7 +50,7 @@ Result<Endpoint> read_endpoint(const SettingsInput& in) {
     const std::string scheme = lowercase(text.substr(0, scheme_end));
     if (scheme != "http" && scheme != "https")
       return fail("observability.otel.endpoint scheme must be http or https when provided (got " +
-                  quoted(text.substr(0, scheme_end)) + ")");
+                  in_quotes(text.substr(0, scheme_end)) + ")");
     out.tls = scheme == "https";
     rest.remove_prefix(scheme_end + 3);
   }
@@ -58,7 +58,7 @@ Result<Endpoint> read_endpoint(const SettingsInput& in) {
   std::string_view authority = rest.substr(0, end);
   if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos) authority.remove_prefix(at + 1);
   if (authority.empty() || authority.starts_with(':'))
-    return fail("observability.otel.endpoint must include host (got " + quoted(text) + ")");
+    return fail("observability.otel.endpoint must include host (got " + in_quotes(text) + ")");
   if (const std::string fault = authority_fault(authority); !fault.empty())
     return fail("parse observability.otel.endpoint: " + fault);
   out.authority = authority;
@@ -146,7 +146,7 @@ Result<std::int64_t> read_positive(std::string_view name, std::string_view text)
   std::int64_t v = 0;
   const auto r = std::from_chars(text.data(), text.data() + text.size(), v);
   if (r.ec != std::errc() || r.ptr != text.data() + text.size() || v <= 0)
-    return fail(std::string(name) + " must be a whole number above 0 (got " + quoted(text) + ")");
+    return fail(std::string(name) + " must be a whole number above 0 (got " + in_quotes(text) + ")");
   return v;
 }
 
@@ -157,17 +157,17 @@ Result<void> read_destination(Destination& d, Signal signal, const Endpoint& end
   d.url += name_of(signal);
   if (const std::string own = variables.own("ENDPOINT"); !own.empty()) {
     if (!own.starts_with("http://") && !own.starts_with("https://"))
-      return fail(variables.said_by + " must be an http or https URL (got " + quoted(own) + ")");
+      return fail(variables.said_by + " must be an http or https URL (got " + in_quotes(own) + ")");
     d.url = own;
   }
   if (auto ok = read_headers(d, variables); !ok) return ok;
   const std::string compression = variables.get("COMPRESSION");
   if (!compression.empty() && compression != "gzip" && compression != "none")
-    return fail(variables.said_by + " must be one of gzip, none (got " + quoted(compression) + ")");
+    return fail(variables.said_by + " must be one of gzip, none (got " + in_quotes(compression) + ")");
   d.gzip = compression == "gzip";
   const std::string protocol = variables.get("PROTOCOL");
   if (!protocol.empty() && protocol != "http/protobuf" && protocol != "http/json")
-    return fail(variables.said_by + " must be one of http/protobuf, http/json (got " + quoted(protocol) + ")");
+    return fail(variables.said_by + " must be one of http/protobuf, http/json (got " + in_quotes(protocol) + ")");
   d.json = protocol == "http/json";
   d.timeout_ms = in.timeout_ms;
   if (const std::string timeout = variables.own("TIMEOUT"); !timeout.empty()) {

@@ -13,8 +13,6 @@ namespace {
 
 constexpr std::string_view kUnknown = "unknown";
 constexpr std::string_view kOther = "/other";
-// Of Span.flags: the low byte is the trace context's, then what is known of the parent.
-constexpr std::uint32_t kSampled = 1, kParentKnown = 0x100, kParentRemote = 0x200;
 
 std::string_view or_unknown(std::string_view text) { return text.empty() ? kUnknown : text; }
 

@@ -19,6 +19,9 @@ inline std::string_view leave_as_is(std::string_view text, std::string&) { retur
 /// Attributes of the process, by name.
 using Attributes = std::vector<std::pair<std::string, std::string>>;
 
+// Of Span.flags and LogRecord.flags: the low byte is the trace context's, then what is known of the parent.
+inline constexpr std::uint32_t kSampled = 1, kParentKnown = 0x100, kParentRemote = 0x200;
+
 inline char* put_varint(char* p, std::uint64_t v) {
   for (; v >= 0x80; v >>= 7) *p++ = static_cast<char>(v | 0x80);
   *p++ = static_cast<char>(v);

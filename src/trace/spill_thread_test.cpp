@@ -12,8 +12,8 @@ namespace gw::trace {
 namespace {
 
 /// The spill thread without a storage thread: nothing leaves a ring but through it.
-struct Rig {
-  explicit Rig(int sync_interval_ms) {
+struct SpillRig {
+  explicit SpillRig(int sync_interval_ms) {
     options.ring_dir = dir.path();
     options.sync_interval_ms = sync_interval_ms;
     options.spill_poll_ms = 1;
@@ -29,7 +29,7 @@ struct Rig {
     spill = std::make_unique<SpillThread>(options, events, ledger, signals);
     thread = std::thread([this] { spill->run(); });
   }
-  ~Rig() {
+  ~SpillRig() {
     spill->stop();
     thread.join();
   }
@@ -49,7 +49,7 @@ struct Rig {
 };
 
 TEST(SpillThread, BringsToDiskWhatWaitsForTheStore) {
-  Rig rig(1);
+  SpillRig rig(1);
   ASSERT_EQ(rig.append(1), TraceRing::Append::stored_in_ring);
   ASSERT_TRUE(eventually([&] { return rig.spill->syncs() == 1; }));
   const std::int64_t later = mono_now_ns() + 20'000'000;
@@ -65,7 +65,7 @@ TEST(SpillThread, BringsToDiskWhatWaitsForTheStore) {
 }
 
 TEST(SpillThread, DoesNotSyncWhenToldSo) {
-  Rig rig(0);
+  SpillRig rig(0);
   for (std::uint64_t n = 0; n < 1000; ++n)
     ASSERT_TRUE(eventually([&] { return rig.append(n) == TraceRing::Append::stored_in_ring; }));
   EXPECT_GT(rig.ledger.snapshot().spilled, 500);
@@ -73,7 +73,7 @@ TEST(SpillThread, DoesNotSyncWhenToldSo) {
 }
 
 TEST(SpillThread, LeavesARingAloneThatIsNotHalfFull) {
-  Rig rig(0);
+  SpillRig rig(0);
   for (std::uint64_t n = 0; n < 40; ++n) ASSERT_EQ(rig.append(n), TraceRing::Append::stored_in_ring);
   // The thread has looked at the ring since, when it answers the pressure that is claimed here.
   rig.signals.pressure = true;
@@ -85,7 +85,7 @@ TEST(SpillThread, LeavesARingAloneThatIsNotHalfFull) {
 }
 
 TEST(SpillThread, MakesRoomWithoutTheStorageThread) {
-  Rig rig(0);
+  SpillRig rig(0);
   for (std::uint64_t n = 0; n < 3000; ++n)
     ASSERT_TRUE(eventually([&] { return rig.append(n) == TraceRing::Append::stored_in_ring; })) << n;
   const PipelineDiagnostics d = rig.ledger.snapshot();

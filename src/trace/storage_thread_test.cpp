@@ -12,9 +12,9 @@ namespace gw::trace {
 namespace {
 
 /// The storage thread without a spill thread, so that only producers wake it.
-struct Rig {
+struct StorageRig {
   // Whoever waits for a poll waits too long.
-  explicit Rig(int poll_ms = 600'000, int idle_after_ms = 0) {
+  explicit StorageRig(int poll_ms = 600'000, int idle_after_ms = 0) {
     options.ring_dir = dir.path();
     options.poll_ms = poll_ms;
     options.idle_after_ms = idle_after_ms;
@@ -27,7 +27,7 @@ struct Rig {
     storage = std::make_unique<StorageThread>(options, events, ledger, signals, store);
     thread = std::thread([this] { storage->run(); });
   }
-  ~Rig() {
+  ~StorageRig() {
     storage->ask_to_stop();
     thread.join();
   }
@@ -44,7 +44,7 @@ struct Rig {
 };
 
 TEST(StorageThread, IsWokenByTheFirstRecordAfterItFellAsleep) {
-  Rig rig;
+  StorageRig rig;
   for (std::uint64_t n = 0; n < 20; ++n) {
     ASSERT_TRUE(eventually([&] { return rig.signals.storage_asleep.load(); })) << "it never sleeps deeply";
     TestRecord t(n);
@@ -54,7 +54,7 @@ TEST(StorageThread, IsWokenByTheFirstRecordAfterItFellAsleep) {
 }
 
 TEST(StorageThread, LetsTheStoreTidyUpBetweenWritesThatFollowEachOther) {
-  Rig rig(1, 600'000);
+  StorageRig rig(1, 600'000);
   TestRecord t(0);
   ASSERT_EQ(rig.ring->append(t.record), TraceRing::Append::stored_in_ring);
   ASSERT_TRUE(eventually([&] { return rig.store.size() == 1; }));
@@ -63,7 +63,7 @@ TEST(StorageThread, LetsTheStoreTidyUpBetweenWritesThatFollowEachOther) {
 }
 
 TEST(StorageThread, IsNotWokenForEachRecord) {
-  Rig rig;
+  StorageRig rig;
   ASSERT_TRUE(eventually([&] { return rig.signals.storage_asleep.load(); }));
   rig.store.block(true);
   TestRecord t(0);
@@ -79,7 +79,7 @@ TEST(StorageThread, IsNotWokenForEachRecord) {
 }
 
 TEST(StorageThread, PassesTheUnusedEndOfALapThatNoRecordFollows) {
-  Rig rig;
+  StorageRig rig;
   ASSERT_TRUE(eventually([&] { return rig.signals.storage_asleep.load(); }));
   const RingFile& file = *rig.ledger.slot(0).file;
   seal_frame(file.data(), 0, static_cast<std::uint32_t>(file.capacity()), kRecordVersion, kFrameSkip);
@@ -91,7 +91,7 @@ TEST(StorageThread, PassesTheUnusedEndOfALapThatNoRecordFollows) {
 }
 
 TEST(StorageThread, StoresAllWhenAskedToStop) {
-  Rig rig;
+  StorageRig rig;
   for (std::uint64_t n = 0; n < 60; ++n) {
     TestRecord t(n);
     ASSERT_EQ(rig.ring->append(t.record), TraceRing::Append::stored_in_ring);

@@ -16,11 +16,11 @@ namespace gw::trace {
 namespace {
 
 using Append = TraceRing::Append;
-constexpr std::int64_t kNever = INT64_MAX;
+constexpr std::int64_t kNeverNs = INT64_MAX;
 
 /// A pipeline with short waits on a scratch folder, and what it told.
-struct Rig {
-  explicit Rig(std::size_t ring_bytes = std::size_t{1} << 20) {
+struct PipelineRig {
+  explicit PipelineRig(std::size_t ring_bytes = std::size_t{1} << 20) {
     options.ring_dir = dir.path() + "/rings";
     options.ring_bytes = ring_bytes;
     options.store_driver = "fake";
@@ -110,12 +110,12 @@ std::string id_of(std::uint64_t number) {
 }
 
 TEST(TracePipeline, StoresEveryRecordOnce) {
-  Rig rig;
+  PipelineRig rig;
   rig.options.workers = 2;
   rig.start();
   for (std::uint64_t n = 0; n < 3000; ++n) rig.offer(n, static_cast<int>(n % 2));
   rig.store.wait_for_rows(3000);
-  const DrainReport report = rig.pipeline->drain_and_stop(kNever);
+  const DrainReport report = rig.pipeline->drain_and_stop(kNeverNs);
   EXPECT_TRUE(report.complete);
   EXPECT_EQ(report.left, 0);
   const PipelineDiagnostics d = rig.pipeline->diagnostics();
@@ -133,7 +133,7 @@ TEST(TracePipeline, StoresEveryRecordOnce) {
 }
 
 TEST(TracePipeline, WakesFromDeepSleepForASingleRecord) {
-  Rig rig;
+  PipelineRig rig;
   rig.options.idle_after_ms = 0;
   rig.start();
   for (std::uint64_t n = 0; n < 50; ++n) {
@@ -143,7 +143,7 @@ TEST(TracePipeline, WakesFromDeepSleepForASingleRecord) {
 }
 
 TEST(TracePipeline, WritesLargeBatchesWhenManyRecordsWait) {
-  Rig rig(std::size_t{16} << 20);
+  PipelineRig rig(std::size_t{16} << 20);
   rig.start();
   rig.store.block(true);
   rig.offer(0);
@@ -155,7 +155,7 @@ TEST(TracePipeline, WritesLargeBatchesWhenManyRecordsWait) {
 }
 
 TEST(TracePipeline, KeepsEverythingWhileTheStoreIsAway) {
-  Rig rig;
+  PipelineRig rig;
   std::atomic<int> left{25};
   rig.store.rule([&](auto) -> std::optional<store::WriteError> {
     if (left-- > 0) return FakeStore::away();
@@ -165,7 +165,7 @@ TEST(TracePipeline, KeepsEverythingWhileTheStoreIsAway) {
   rig.offer_range(0, 100);
   rig.store.wait_for_rows(100);
   ASSERT_TRUE(eventually([&] { return rig.recoveries == 1; }));
-  rig.pipeline->drain_and_stop(kNever);
+  rig.pipeline->drain_and_stop(kNeverNs);
   const PipelineDiagnostics d = rig.pipeline->diagnostics();
   expect_conserved(d);
   EXPECT_EQ(d.stored_total, 100);
@@ -178,7 +178,7 @@ TEST(TracePipeline, KeepsEverythingWhileTheStoreIsAway) {
 }
 
 TEST(TracePipeline, SaysThatTheStoreIsAway) {
-  Rig rig;
+  PipelineRig rig;
   rig.store.rule([](auto) { return FakeStore::away("disk I/O error"); });
   rig.store.answer_probes(false);
   rig.start();
@@ -192,7 +192,7 @@ TEST(TracePipeline, SaysThatTheStoreIsAway) {
 }
 
 TEST(TracePipeline, QuarantinesOnlyThePoisonRows) {
-  Rig rig(std::size_t{4} << 20);
+  PipelineRig rig(std::size_t{4} << 20);
   const std::vector<std::string> bad = {id_of(0), id_of(511), id_of(512), id_of(999)};
   rig.store.rule([&](std::span<const Trace> batch) -> std::optional<store::WriteError> {
     for (const Trace& t : batch)
@@ -203,7 +203,7 @@ TEST(TracePipeline, QuarantinesOnlyThePoisonRows) {
   rig.offer_range(0, 1000);  // all in one batch, because the threads do not run yet
   rig.pipeline->start();
   rig.store.wait_for_rows(996);
-  rig.pipeline->drain_and_stop(kNever);
+  rig.pipeline->drain_and_stop(kNeverNs);
   const PipelineDiagnostics d = rig.pipeline->diagnostics();
   expect_conserved(d);
   EXPECT_EQ(d.stored_total, 996);
@@ -228,7 +228,7 @@ TEST(TracePipeline, QuarantinesOnlyThePoisonRows) {
 }
 
 TEST(TracePipeline, KeepsTheRestOfAPoisonedBatchWhenTheStoreGoesAwayMeanwhile) {
-  Rig rig(std::size_t{4} << 20);
+  PipelineRig rig(std::size_t{4} << 20);
   std::mt19937 random(3);
   rig.store.rule([&](std::span<const Trace> batch) -> std::optional<store::WriteError> {
     if (random() % 2 == 0) return FakeStore::away();
@@ -240,7 +240,7 @@ TEST(TracePipeline, KeepsTheRestOfAPoisonedBatchWhenTheStoreGoesAwayMeanwhile) {
   rig.offer_range(0, 1000);
   rig.pipeline->start();
   rig.store.wait_for_rows(998);
-  rig.pipeline->drain_and_stop(kNever);
+  rig.pipeline->drain_and_stop(kNeverNs);
   const PipelineDiagnostics d = rig.pipeline->diagnostics();
   expect_conserved(d);
   EXPECT_EQ(d.stored_total, 998);
@@ -249,13 +249,13 @@ TEST(TracePipeline, KeepsTheRestOfAPoisonedBatchWhenTheStoreGoesAwayMeanwhile) {
 }
 
 TEST(TracePipeline, BoundsTheQuarantineFile) {
-  Rig rig;
+  PipelineRig rig;
   rig.options.quarantine_bytes = 20'000;
   rig.store.rule([](auto) { return FakeStore::poison(); });
   rig.start();
   rig.offer_range(0, 30, 5000);
   ASSERT_TRUE(eventually([&] { return rig.pipeline->diagnostics().quarantined_total == 30; }));
-  rig.pipeline->drain_and_stop(kNever);
+  rig.pipeline->drain_and_stop(kNeverNs);
   EXPECT_LE(std::filesystem::file_size(rig.options.ring_dir + "/quarantine.jsonl"), 20'000U);
   EXPECT_TRUE(rig.quarantined.front().second);
   EXPECT_FALSE(rig.quarantined.back().second) << "counted and told, not written";
@@ -263,7 +263,7 @@ TEST(TracePipeline, BoundsTheQuarantineFile) {
 }
 
 TEST(TracePipeline, OverflowsToFilesWhileTheStoreHangs) {
-  Rig rig(kMinRingBytes);
+  PipelineRig rig(kMinRingBytes);
   rig.options.spill_file_bytes = 1 << 20;
   rig.options.spill_copy_bytes = 64 * 1024;
   rig.start();
@@ -281,7 +281,7 @@ TEST(TracePipeline, OverflowsToFilesWhileTheStoreHangs) {
   rig.store.wait_for_rows(6000);
   EXPECT_TRUE(eventually([&] { return rig.pipeline->diagnostics().spill_bytes == 0; }))
       << "the space is given back while the gateway runs";
-  rig.pipeline->drain_and_stop(kNever);
+  rig.pipeline->drain_and_stop(kNeverNs);
   d = rig.pipeline->diagnostics();
   expect_conserved(d);
   EXPECT_EQ(d.stored_total, 6000);
@@ -293,7 +293,7 @@ TEST(TracePipeline, OverflowsToFilesWhileTheStoreHangs) {
 }
 
 TEST(TracePipeline, DropsOnlyWhenEveryBoundIsReached) {
-  Rig rig(kMinRingBytes);
+  PipelineRig rig(kMinRingBytes);
   rig.options.spill_bytes = 512 * 1024;
   rig.options.spill_file_bytes = 128 * 1024;
   rig.options.spill_copy_bytes = 32 * 1024;
@@ -330,14 +330,14 @@ TEST(TracePipeline, DropsOnlyWhenEveryBoundIsReached) {
   EXPECT_LE(d.spill_bytes, d.spill_max_bytes);
   rig.store.block(false);
   rig.store.wait_for_rows(accepted);
-  rig.pipeline->drain_and_stop(kNever);
+  rig.pipeline->drain_and_stop(kNeverNs);
   expect_conserved(rig.pipeline->diagnostics());
   EXPECT_EQ(rig.pipeline->diagnostics().stored_total, static_cast<std::int64_t>(accepted));
   EXPECT_EQ(rig.told_drops, (std::map<std::string, std::int64_t>{{"ring_full", 5}}));
 }
 
 TEST(TracePipeline, GoesOnWhenThereIsNoDiskForOverflowFiles) {
-  Rig rig(kMinRingBytes);
+  PipelineRig rig(kMinRingBytes);
   std::atomic<bool> full{false};
   rig.options.preallocate = [&](int fd, std::int64_t bytes) { return full ? ENOSPC : preallocate_file(fd, bytes); };
   rig.start();
@@ -351,14 +351,14 @@ TEST(TracePipeline, GoesOnWhenThereIsNoDiskForOverflowFiles) {
   }));
   rig.store.block(false);
   rig.store.wait_for_rows(accepted);
-  const DrainReport report = rig.pipeline->drain_and_stop(kNever);
+  const DrainReport report = rig.pipeline->drain_and_stop(kNeverNs);
   EXPECT_TRUE(report.complete);
   EXPECT_EQ(rig.pipeline->diagnostics().stored_total, static_cast<std::int64_t>(accepted));
   EXPECT_EQ(rig.pipeline->diagnostics().spill_bytes, 0);
 }
 
 TEST(TracePipeline, LeavesWhatItCannotStoreInTimeToTheNextStart) {
-  Rig rig(kMinRingBytes);
+  PipelineRig rig(kMinRingBytes);
   rig.options.spill_file_bytes = 1 << 20;
   rig.store.rule([](auto) { return FakeStore::away(); });
   rig.start();
@@ -373,7 +373,7 @@ TEST(TracePipeline, LeavesWhatItCannotStoreInTimeToTheNextStart) {
   rig.start();
   EXPECT_EQ(rig.pipeline->diagnostics().replayed_total, 2000);
   rig.store.wait_for_rows(2000);
-  rig.pipeline->drain_and_stop(kNever);
+  rig.pipeline->drain_and_stop(kNeverNs);
   const PipelineDiagnostics d = rig.pipeline->diagnostics();
   expect_conserved(d);
   EXPECT_EQ(d.stored_total, 2000);
@@ -382,7 +382,7 @@ TEST(TracePipeline, LeavesWhatItCannotStoreInTimeToTheNextStart) {
 }
 
 TEST(TracePipeline, DrainsWhileTheStoreComesBack) {
-  Rig rig;
+  PipelineRig rig;
   std::atomic<int> left{5};
   rig.store.rule([&](auto) -> std::optional<store::WriteError> {
     if (left-- > 0) return FakeStore::away();
@@ -391,13 +391,13 @@ TEST(TracePipeline, DrainsWhileTheStoreComesBack) {
   rig.open();
   rig.offer_range(0, 100);
   rig.pipeline->start();
-  const DrainReport report = rig.pipeline->drain_and_stop(kNever);
+  const DrainReport report = rig.pipeline->drain_and_stop(kNeverNs);
   EXPECT_TRUE(report.complete);
   EXPECT_EQ(rig.store.size(), 100U);
 }
 
 TEST(TracePipeline, CountsReplayedRecordsThatTheStoreHasAsDuplicates) {
-  Rig rig;
+  PipelineRig rig;
   rig.open();
   rig.offer_range(0, 10);
   rig.pipeline.reset();
@@ -406,7 +406,7 @@ TEST(TracePipeline, CountsReplayedRecordsThatTheStoreHasAsDuplicates) {
   ASSERT_TRUE(rig.store.write({&stored, 1}));
   rig.start();
   rig.store.wait_for_rows(10);
-  rig.pipeline->drain_and_stop(kNever);
+  rig.pipeline->drain_and_stop(kNeverNs);
   const PipelineDiagnostics d = rig.pipeline->diagnostics();
   expect_conserved(d);
   EXPECT_EQ(d.stored_total, 10);
@@ -414,7 +414,7 @@ TEST(TracePipeline, CountsReplayedRecordsThatTheStoreHasAsDuplicates) {
 }
 
 TEST(TracePipeline, ConservesRecordsAtEveryMoment) {
-  Rig rig(kMinRingBytes);
+  PipelineRig rig(kMinRingBytes);
   rig.options.workers = 2;
   rig.options.batch_rows = 100;
   rig.options.spill_bytes = 4 << 20;
@@ -463,7 +463,7 @@ TEST(TracePipeline, ConservesRecordsAtEveryMoment) {
   first.join();
   second.join();
   rig.store.block(false);
-  const DrainReport report = rig.pipeline->drain_and_stop(kNever);
+  const DrainReport report = rig.pipeline->drain_and_stop(kNeverNs);
   EXPECT_TRUE(report.complete);
   const PipelineDiagnostics d = rig.pipeline->diagnostics();
   expect_conserved(d);

@@ -24,8 +24,8 @@ namespace {
 
 using Append = TraceRing::Append;
 
-struct Rig {
-  explicit Rig(std::uint64_t capacity = kMinRingBytes) {
+struct RingRig {
+  explicit RingRig(std::uint64_t capacity = kMinRingBytes) {
     auto made = RingFile::create(dir.path(), "test.ring", capacity, preallocate_file);
     EXPECT_TRUE(made) << (made ? "" : made.error().message);
     file = std::move(*made);
@@ -69,7 +69,7 @@ std::string body_of(std::uint64_t number, std::size_t size) {
 
 TEST(TraceRing, IsAQueueLikeAnyOther) {
   for (const std::uint64_t capacity : {std::uint64_t{kMinRingBytes}, std::uint64_t{512 * 1024}}) {
-    Rig rig(capacity);
+    RingRig rig(capacity);
     std::mt19937_64 random(capacity);
     std::deque<std::pair<std::uint64_t, std::string>> model;
     std::uint64_t number = 0, refused = 0;
@@ -111,7 +111,7 @@ TEST(TraceRing, IsAQueueLikeAnyOther) {
 }
 
 TEST(TraceRing, TakesARecordAgainOnceThereIsRoom) {
-  Rig rig;
+  RingRig rig;
   std::uint64_t n = 0;
   while (true) {
     TestRecord t(n);
@@ -129,7 +129,7 @@ TEST(TraceRing, TakesARecordAgainOnceThereIsRoom) {
 }
 
 TEST(TraceRing, CountsARecordThatIsGivenUp) {
-  Rig rig;
+  RingRig rig;
   TestRecord t;
   rig.ring->admitted();
   rig.ring->drop(t.record);
@@ -140,7 +140,7 @@ TEST(TraceRing, CountsARecordThatIsGivenUp) {
 }
 
 TEST(TraceRing, DropsWhenThePipelineHasStopped) {
-  Rig rig;
+  RingRig rig;
   rig.signals.closed = true;
   TestRecord t;
   rig.ring->admitted();
@@ -149,7 +149,7 @@ TEST(TraceRing, DropsWhenThePipelineHasStopped) {
 }
 
 TEST(TraceRing, TakesTheBodiesOfATooLargeRecord) {
-  Rig rig;
+  RingRig rig;
   TestRecord t(5);
   t.request_body(std::string(200'000, 'q'));
   t.response_body("small");
@@ -161,7 +161,7 @@ TEST(TraceRing, TakesTheBodiesOfATooLargeRecord) {
 }
 
 TEST(TraceRing, TakesTheBodiesOfARecordOverAQuarterOfTheRing) {
-  Rig rig;
+  RingRig rig;
   TestRecord base;
   const std::size_t rest = encoded_bytes(base.record, Cut::none);
   const std::size_t quarter = kMinRingBytes / 4;
@@ -175,7 +175,7 @@ TEST(TraceRing, TakesTheBodiesOfARecordOverAQuarterOfTheRing) {
 }
 
 TEST(TraceRing, TakesTheHeadersTooWhenTheyAreTooLarge) {
-  Rig rig;
+  RingRig rig;
   const std::string value(60'000, 'v');
   TestRecord t(6);
   t.request_headers().push_back({"x-large", value});
@@ -187,7 +187,7 @@ TEST(TraceRing, TakesTheHeadersTooWhenTheyAreTooLarge) {
 }
 
 TEST(TraceRing, KeepsARecordWhateverIsTooLargeInIt) {
-  Rig rig;
+  RingRig rig;
   const std::string huge(500'000, 'h');
   TestRecord t(8);
   ExchangeRecord& r = t.record;
@@ -207,7 +207,7 @@ TEST(TraceRing, KeepsARecordWhateverIsTooLargeInIt) {
 }
 
 TEST(TraceRing, UsesOnlyTheStartOfALargeRingWhileTheReaderKeepsUp) {
-  Rig rig(std::uint64_t{32} << 20);
+  RingRig rig(std::uint64_t{32} << 20);
   std::uint64_t furthest = 0;
   for (std::uint64_t n = 1; n < 60'000; ++n) {
     TestRecord t(n);
@@ -223,7 +223,7 @@ TEST(TraceRing, UsesOnlyTheStartOfALargeRingWhileTheReaderKeepsUp) {
 
 TEST(TraceRing, UsesTheWholeRingWhenTheReaderDoesNot) {
   const std::uint64_t capacity = std::uint64_t{32} << 20;
-  Rig rig(capacity);
+  RingRig rig(capacity);
   std::uint64_t n = 0;
   for (;; ++n) {
     TestRecord t(n);
@@ -241,7 +241,7 @@ TEST(TraceRing, UsesTheWholeRingWhenTheReaderDoesNot) {
 #endif
 #ifndef GW_TSAN
 TEST(TraceRing, MakesNoSystemCallToAppend) {
-  Rig rig(std::uint64_t{8} << 20);
+  RingRig rig(std::uint64_t{8} << 20);
   TestRecord t;
   t.response_body(std::string(100, 'x'));
   const pid_t child = ::fork();
@@ -275,7 +275,7 @@ TEST(RingFile, SaysWhenTheDiskHasNoRoom) {
 }
 
 TEST(RingFile, IsPrivateAndFullyAllocated) {
-  Rig rig;
+  RingRig rig;
   struct stat st{};
   ASSERT_EQ(::stat(rig.file.path().c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 0777, 0600U);
@@ -284,7 +284,7 @@ TEST(RingFile, IsPrivateAndFullyAllocated) {
 }
 
 TEST(RingFile, IsLockedWhileItIsOpen) {
-  Rig rig;
+  RingRig rig;
   EXPECT_EQ(RingFile::adopt(rig.file.path()).status, RingFile::Adopted::locked);
   const std::string path = rig.file.path();
   rig.ring.reset();

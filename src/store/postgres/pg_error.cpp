@@ -83,7 +83,7 @@ std::string where(const PGconn* c) {
 }
 
 std::string named(std::string_view what, const char* name) {
-  return name != nullptr && looks_like_a_name(name) ? " (" + std::string(what) + " " + quoted(name) + ")" : "";
+  return name != nullptr && looks_like_a_name(name) ? " (" + std::string(what) + " " + in_quotes(name) + ")" : "";
 }
 
 }  // namespace

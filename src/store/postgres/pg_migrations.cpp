@@ -8,7 +8,7 @@
 namespace gw::store::postgres {
 namespace {
 
-constexpr const char* kCreate =
+constexpr const char* kCreateTable =
     "CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL DEFAULT "
     "now())";
 
@@ -30,7 +30,7 @@ PgExpected<void> apply(PgConnection& c, const Migration& m, const char*& doing) 
   doing = "acquire migration advisory lock: ";
   if (auto ok = lock_schema(c); !ok) return ok;
   doing = "";
-  if (auto ok = c.run(kCreate); !ok) return tl::make_unexpected(ok.error());
+  if (auto ok = c.run(kCreateTable); !ok) return tl::make_unexpected(ok.error());
   const auto noted =
       c.query("INSERT INTO schema_migrations(name) VALUES($1) ON CONFLICT DO NOTHING", PgParams().text(m.name));
   if (!noted) return tl::make_unexpected(noted.error());
@@ -62,12 +62,12 @@ PgExpected<SchemaCheck> check_schema(PgConnection& c, std::span<const Migration>
 std::string schema_message(const SchemaCheck& check, std::string_view setting) {
   if (check.state == SchemaState::newer)
     return "the database of " + std::string(setting) + " was written by a newer version (migration " +
-           quoted(check.migration) + " is not known here); use that version or a newer one";
+           in_quotes(check.migration) + " is not known here); use that version or a newer one";
   if (check.state == SchemaState::empty)
     return "the database of " + std::string(setting) +
            " has no tables of a gateway yet; start the gateway on it once, which makes them";
-  return "the database of " + std::string(setting) + " is of an older version (migration " + quoted(check.migration) +
-         " is missing); start the gateway on it once, which migrates it";
+  return "the database of " + std::string(setting) + " is of an older version (migration " +
+         in_quotes(check.migration) + " is missing); start the gateway on it once, which migrates it";
 }
 
 Result<void> migrate(PgConnection& c, std::span<const Migration> migrations, int timeout_ms, const Progress& progress) {

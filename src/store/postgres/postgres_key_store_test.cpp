@@ -17,7 +17,7 @@ using postgres::PlainPg;
 using postgres::TestPgbouncer;
 using postgres::TestServer;
 
-PgOptions options_of(std::string dsn) {
+PgOptions key_options(std::string dsn) {
   PgOptions o;
   o.dsn = std::move(dsn);
   return o;
@@ -29,12 +29,12 @@ class PostgresKeys final : public KeysUnderTest {
       : database(TestServer::get().fresh_database()),
         dsn(pooled ? TestPgbouncer::get().dsn(database) : TestServer::get().dsn(database)) {}
   std::unique_ptr<KeyStore> open(std::vector<GatewayKey> configured) override {
-    auto store = open_postgres_key_store(options_of(dsn), std::move(configured), true);
+    auto store = open_postgres_key_store(key_options(dsn), std::move(configured), true);
     EXPECT_TRUE(store) << store.error().message;
     return store ? std::move(*store) : nullptr;
   }
   std::string refusal(bool prepare = true) const {
-    const auto store = open_postgres_key_store(options_of(dsn), {}, prepare);
+    const auto store = open_postgres_key_store(key_options(dsn), {}, prepare);
     EXPECT_FALSE(store);
     return store ? "" : store.error().message;
   }
@@ -153,7 +153,7 @@ TEST(PostgresKeySchema, OneThatOnlyReadsChangesNothingAndSaysWhatToDo) {
   EXPECT_NE(db.refusal(false).find("older version (migration \"postgres/005_gateway_keys.sql\" is missing)"),
             std::string::npos);
   db.open({});
-  EXPECT_TRUE(open_postgres_key_store(options_of(db.dsn), {}, false));
+  EXPECT_TRUE(open_postgres_key_store(key_options(db.dsn), {}, false));
 }
 
 TEST(PostgresKeySchema, ANewerOneIsRefused) {
@@ -169,7 +169,7 @@ TEST(PostgresKeySchema, ANewerOneIsRefused) {
 
 TEST(PostgresKeySchema, AMissingPrivilegeNamesTheSettingAndWhatToDo) {
   PostgresKeys db;
-  const auto refused = open_postgres_key_store(options_of(TestServer::get().dsn(db.database, "reporter")), {}, true);
+  const auto refused = open_postgres_key_store(key_options(TestServer::get().dsn(db.database, "reporter")), {}, true);
   ASSERT_FALSE(refused);
   const std::string& why = refused.error().message;
   for (const char* part : {"ensure postgres schema: ", "storage.dsn", "42501", "must own the database"})
@@ -338,7 +338,7 @@ class KeyListener : public testing::Test {
 
   PostgresKeys db_;
   std::unique_ptr<KeyStore> store_ = db_.open({});
-  PgKeyListener listener_{options_of(db_.dsn)};
+  PgKeyListener listener_{key_options(db_.dsn)};
   const int wake_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 };
 
@@ -361,7 +361,7 @@ TEST_F(KeyListener, ComesBackAfterARestartAndThenMissesNothing) {
 }
 
 TEST_F(KeyListener, IsWokenWhileTheServerIsAway) {
-  PgKeyListener nowhere(options_of("host=127.0.0.1 port=" + std::to_string(postgres::free_port())));
+  PgKeyListener nowhere(key_options("host=127.0.0.1 port=" + std::to_string(postgres::free_port())));
   const std::uint64_t one = 1;
   ASSERT_EQ(::write(wake_, &one, sizeof one), 8);
   nowhere.wait(kLong, wake_);

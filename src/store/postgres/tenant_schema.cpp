@@ -104,14 +104,14 @@ CREATE TRIGGER gateway_keys_change AFTER INSERT OR DELETE OR TRUNCATE OR UPDATE 
   FOR EACH STATEMENT EXECUTE FUNCTION gateway_keys_changed();
 )sql";
 
-constexpr Migration kMigrations[] = {{"postgres/002_tenant_referential_integrity.sql", kTenants},
-                                     {"postgres/004_workspace_scope_by_org.sql", kWorkspaceScope},
-                                     {"postgres/005_gateway_keys.sql", kKeys},
-                                     {"postgres/009_key_limits.sql", kKeyLimits}};
+constexpr Migration kTenantMigrations[] = {{"postgres/002_tenant_referential_integrity.sql", kTenants},
+                                           {"postgres/004_workspace_scope_by_org.sql", kWorkspaceScope},
+                                           {"postgres/005_gateway_keys.sql", kKeys},
+                                           {"postgres/009_key_limits.sql", kKeyLimits}};
 
-constexpr TenantTable kTables[] = {{"organizations", "organizations_org_scope", "id", ""},
-                                   {"workspaces", "workspaces_org_scope", "org_id", ""},
-                                   {"gateway_keys", "gateway_keys_tenant_scope"}};
+constexpr TenantTable kTenantTables[] = {{"organizations", "organizations_org_scope", "id", ""},
+                                         {"workspaces", "workspaces_org_scope", "org_id", ""},
+                                         {"gateway_keys", "gateway_keys_tenant_scope"}};
 
 // Nothing is written where there is nothing to do: each of these would wait for others.
 constexpr const char* kSeeds = R"sql(
@@ -137,7 +137,7 @@ PgExpected<std::string> inconsistent(PgConnection& c) {
   const auto without = c.query(kWithoutDigest);
   if (!without) return tl::make_unexpected(without.error());
   if (without->rows() > 0)
-    return "gateway key " + quoted(without->text(0, 0)) + " is missing token_hash after migration";
+    return "gateway key " + in_quotes(without->text(0, 0)) + " is missing token_hash after migration";
   const auto workspaces = c.query(kOrphanWorkspaces), keys = workspaces ? c.query(kOrphanKeys) : c.query("SELECT 0");
   if (!workspaces) return tl::make_unexpected(workspaces.error());
   if (!keys) return tl::make_unexpected(keys.error());
@@ -150,8 +150,8 @@ PgExpected<std::string> inconsistent(PgConnection& c) {
 
 }  // namespace
 
-std::span<const Migration> tenant_migrations() { return kMigrations; }
-std::span<const TenantTable> tenant_tables() { return kTables; }
+std::span<const Migration> tenant_migrations() { return kTenantMigrations; }
+std::span<const TenantTable> tenant_tables() { return kTenantTables; }
 
 Result<void> tidy_tenants(PgConnection& c) {
   const std::string prefix = "ensure postgres tenant schema component: ";

@@ -16,7 +16,7 @@ constexpr int kListShare = 5, kExportShare = 10;
 // Rows of the index whose bodies are searched between two looks at the clock.
 constexpr int kSearchedAtOnce = 64;
 
-PgConnectOptions connect_options(const PgOptions& o) {
+PgConnectOptions reader_connection(const PgOptions& o) {
   return {.dsn = o.dsn,
           .setting = o.setting,
           .connect_timeout_ms = o.connect_timeout_ms,
@@ -27,7 +27,7 @@ PgConnectOptions connect_options(const PgOptions& o) {
 
 PostgresReader::PostgresReader(const PgOptions& options)
     : options_(options),
-      db_(connect_options(options)),
+      db_(reader_connection(options)),
       blocks_(db_, failure_),
       rows_(db_, failure_, options.read_deadline_ms) {}
 

@@ -44,7 +44,7 @@ struct TenantLists {
   PgArray orgs = PgArray::texts(), workspaces = PgArray::texts();
 };
 
-PgConnectOptions connect_options(const PgOptions& o) {
+PgConnectOptions writer_connection(const PgOptions& o) {
   return {.dsn = o.dsn,
           .setting = o.setting,
           .connect_timeout_ms = o.connect_timeout_ms,
@@ -60,7 +60,7 @@ const TenantScope& everything() {
 
 PostgresWriter::PostgresWriter(const PgOptions& options)
     : options_(options),
-      db_(connect_options(options)),
+      db_(writer_connection(options)),
       blocks_(db_, failure_),
       rows_(db_, failure_, options.write_deadline_ms),
       roller_(blocks_, rows_),

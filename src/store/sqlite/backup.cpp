@@ -22,7 +22,7 @@ namespace {
 constexpr std::int64_t kStepBytes = 2 << 20;
 
 tl::unexpected<Error> file_error(const char* what, const std::string& path) {
-  return fail(std::string(what) + " " + quoted(path) + ": " + std::strerror(errno));
+  return fail(std::string(what) + " " + in_quotes(path) + ": " + std::strerror(errno));
 }
 
 struct EndBackup {
@@ -51,15 +51,15 @@ class Backup {
     return !job_.progress || job_.progress(phase, done, of);
   }
   tl::unexpected<Error> source_failed() const {
-    return fail("sqlite database " + quoted(options_.path) + ": " + source_->message());
+    return fail("sqlite database " + in_quotes(options_.path) + ": " + source_->message());
   }
   tl::unexpected<Error> copy_failed(const Connection& copy) const {
-    return fail("write " + quoted(job_.target) + ": " + copy.message());
+    return fail("write " + in_quotes(job_.target) + ": " + copy.message());
   }
 
   Result<void> open_source() {
     if (trim(options_.path).empty()) return fail("sqlite path cannot be empty");
-    const std::string open_error = "open sqlite database " + quoted(options_.path) + ": ";
+    const std::string open_error = "open sqlite database " + in_quotes(options_.path) + ": ";
     // Sharing needs log files; where none can be made, nobody can be writing either.
     const bool alone = !file_id(options_.path + "-wal") && !file_id(options_.path + "-journal") &&
                        ::access(parent_folder(options_.path).c_str(), W_OK) != 0;
@@ -82,13 +82,14 @@ class Backup {
   Result<void> look_at_target() {
     struct stat st{};
     if (::stat(job_.target.c_str(), &st) == 0) {
-      if (file_id(job_.target) == source_->file()) return fail(quoted(job_.target) + " is the database itself");
-      if (!S_ISREG(st.st_mode)) return fail(quoted(job_.target) + " is no file; name the file that the copy is to be");
-      if (!job_.force) return fail(quoted(job_.target) + " is there already; --force replaces it");
+      if (file_id(job_.target) == source_->file()) return fail(in_quotes(job_.target) + " is the database itself");
+      if (!S_ISREG(st.st_mode))
+        return fail(in_quotes(job_.target) + " is no file; name the file that the copy is to be");
+      if (!job_.force) return fail(in_quotes(job_.target) + " is there already; --force replaces it");
     }
     for (const char* end : {"-wal", "-journal"})
       if (::stat((job_.target + end).c_str(), &st) == 0)
-        return fail(quoted(job_.target + end) +
+        return fail(in_quotes(job_.target + end) +
                     " belongs to another database of that name, which is in use or was not "
                     "closed; remove it or choose another name");
     return {};
@@ -98,7 +99,7 @@ class Backup {
     ::unlink(partial_.c_str());
     if (auto made = create_private_file(partial_); !made) return tl::make_unexpected(made.error());
     auto opened = Connection::open(partial_, SQLITE_OPEN_READWRITE, options_.clock);
-    if (!opened.connection) return fail("open " + quoted(job_.target) + ": " + opened.error);
+    if (!opened.connection) return fail("open " + in_quotes(job_.target) + ": " + opened.error);
     Connection& to = *opened.connection;
     to.exec("PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF");  // a copy that is not completed is thrown away
     const std::unique_ptr<sqlite3_backup, EndBackup> backup(
@@ -108,7 +109,7 @@ class Backup {
     for (int rc = SQLITE_OK; rc != SQLITE_DONE;) {
       rc = sqlite3_backup_step(backup.get(), step);
       if (rc != SQLITE_OK && rc != SQLITE_DONE)
-        return fail("copy to " + quoted(job_.target) + ": " + sqlite3_errstr(rc));
+        return fail("copy to " + in_quotes(job_.target) + ": " + sqlite3_errstr(rc));
       const int pages = sqlite3_backup_pagecount(backup.get());
       if (!go_on(BackupJob::Phase::copying, pages - sqlite3_backup_remaining(backup.get()), pages))
         return fail("interrupted");
@@ -120,7 +121,7 @@ class Backup {
   Result<void> check() {
     source_.reset();  // the log is no longer held
     auto opened = Connection::open(partial_, SQLITE_OPEN_READWRITE, options_.clock);
-    if (!opened.connection) return fail("open " + quoted(job_.target) + ": " + opened.error);
+    if (!opened.connection) return fail("open " + in_quotes(job_.target) + ": " + opened.error);
     Connection& copy = *opened.connection;
     sqlite3_progress_handler(
         copy.db(), 100'000,

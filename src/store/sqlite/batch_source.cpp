@@ -92,17 +92,16 @@ void text(sqlite3_context* out, std::string_view s) {
 }  // namespace
 
 std::string_view DbTimeText::format(std::int64_t unix_ns) {
-  constexpr std::int64_t kSecond = 1'000'000'000;
   constexpr std::size_t kDigits = 19;  // YYYY-MM-DD HH:MM:SS
   constexpr std::string_view kZone = " +0000 UTC";
-  std::int64_t second = unix_ns / kSecond;
-  std::int64_t nanos = unix_ns % kSecond;
+  std::int64_t second = unix_ns / kSecondNs;
+  std::int64_t nanos = unix_ns % kSecondNs;
   if (nanos < 0) {
     --second;
-    nanos += kSecond;
+    nanos += kSecondNs;
   }
   if (second != second_) {
-    const std::string whole = format_db_time(second * kSecond);
+    const std::string whole = format_db_time(second * kSecondNs);
     std::memcpy(buffer_, whole.data(), std::min(whole.size(), kDigits));
     second_ = second;
   }

@@ -25,8 +25,6 @@ std::string_view blob_of(const Statement& s, int i) {
                       : std::string_view(p, static_cast<std::size_t>(sqlite3_column_bytes(s.get(), i)));
 }
 
-int done(int rc) { return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc; }
-
 /// The names must outlive the step.
 void bind_key(Statement& s, RollupLevel level, Dimension dimension, std::string_view org, std::string_view workspace,
               std::int64_t start_ns) {
@@ -76,7 +74,7 @@ int BlockStore::list_blocks(std::int64_t after, std::vector<StoredBlock>& out) {
     out.push_back(b);
   }
   list_.reset();
-  return done(rc);
+  return ok_if_done(rc);
 }
 
 int BlockStore::find_block(std::int64_t last_seq, std::optional<StoredBlock>& out) {
@@ -89,7 +87,7 @@ int BlockStore::find_block(std::int64_t last_seq, std::optional<StoredBlock>& ou
   s.bind(1, last_seq);
   const int rc = s.step();
   if (rc == SQLITE_ROW) out = StoredBlock{s.integer(1), last_seq, stored_header(blob_of(s, 0))};
-  return done(rc);
+  return ok_if_done(rc);
 }
 
 int BlockStore::block_before(std::int64_t seq, std::int64_t& last_seq) {
@@ -151,7 +149,7 @@ int BlockStore::read_page(const PageKey& key, StoredPage& out) {
       out.page = std::move(*page);
   }
   read_.reset();
-  return done(rc);
+  return ok_if_done(rc);
 }
 
 int BlockStore::read_pages(std::span<const PageKey> keys, std::vector<StoredPage>& out) {
@@ -279,7 +277,7 @@ int BlockStore::scan_pages(RollupLevel level, Dimension dimension, std::span<con
       if (!more) break;
     }
     s.reset();
-    if (done(rc) != SQLITE_OK || !more) return done(rc);
+    if (ok_if_done(rc) != SQLITE_OK || !more) return ok_if_done(rc);
   }
   return SQLITE_OK;
 }

@@ -9,7 +9,7 @@ namespace gw::store::sqlite {
 
 Result<std::unique_ptr<Connection>> open_for_change(const SqliteOptions& options) {
   if (trim(options.path).empty()) return fail("sqlite path cannot be empty");
-  const std::string error = "open sqlite database " + quoted(options.path) + ": ";
+  const std::string error = "open sqlite database " + in_quotes(options.path) + ": ";
   auto opened = Connection::open(options.path, SQLITE_OPEN_READWRITE, options.clock);
   if (!opened.connection) return fail(error + opened.error);
   Connection& db = *opened.connection;

@@ -1,4 +1,5 @@
 #include "store/sqlite/connection.h"
+#include "base/time_format.h"
 
 #include <sys/stat.h>
 
@@ -8,10 +9,14 @@
 namespace gw::store::sqlite {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
-constexpr std::int64_t kReportInterval = 5 * kSecond;
+constexpr std::int64_t kReportInterval = 5 * kSecondNs;
 
 }  // namespace
+
+std::string_view value_text(sqlite3_value* v) {
+  const auto* p = reinterpret_cast<const char*>(sqlite3_value_text(v));
+  return p == nullptr ? std::string_view{} : std::string_view(p, static_cast<std::size_t>(sqlite3_value_bytes(v)));
+}
 
 std::optional<FileId> file_id(const std::string& path) {
   struct stat st{};
@@ -79,7 +84,7 @@ void Connection::report_when_due() {
   const std::int64_t now = clock_.mono_ns();
   if (now < next_report_ns_) return;
   next_report_ns_ = now + kReportInterval;
-  work_report_(static_cast<int>((now - work_started_ns_) / kSecond));
+  work_report_(static_cast<int>((now - work_started_ns_) / kSecondNs));
 }
 
 Statement Connection::prepare(std::string_view sql, bool kept) {

@@ -23,6 +23,11 @@ struct FileId {
 };
 std::optional<FileId> file_id(const std::string& path);
 
+/// SQLITE_OK for a step that ended or came to a row, the failure else.
+inline int ok_if_done(int rc) { return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc; }
+/// Of an argument of an SQL function; NULL reads as empty. Valid while the function runs.
+std::string_view value_text(sqlite3_value* v);
+
 class Statement {
  public:
   Statement() = default;
@@ -36,7 +41,7 @@ class Statement {
   int run() {
     const int rc = step();
     reset();
-    return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
+    return ok_if_done(rc);
   }
 
   /// Bound text must outlive the step.

@@ -9,7 +9,7 @@ namespace gw::store {
 namespace sqlite {
 namespace {
 
-constexpr int kPagesPerStep = 128;
+constexpr int kPagesGivenBack = 128;
 
 class SqliteEraser final : public Eraser {
  public:
@@ -27,7 +27,7 @@ class SqliteEraser final : public Eraser {
     if (const int rc = repair_all(db); rc != SQLITE_OK) return failed();
     while (db.query_int("PRAGMA freelist_count") > 0) {
       const std::int64_t before = db.query_int("PRAGMA page_count");
-      if (const int rc = db.exec("PRAGMA incremental_vacuum(" + std::to_string(kPagesPerStep) + ")"); rc != SQLITE_OK)
+      if (const int rc = db.exec("PRAGMA incremental_vacuum(" + std::to_string(kPagesGivenBack) + ")"); rc != SQLITE_OK)
         return failed();
       if (db.query_int("PRAGMA page_count") >= before) break;
     }
@@ -57,7 +57,7 @@ class SqliteEraser final : public Eraser {
   }
 
   tl::unexpected<Error> failed() {
-    std::string why = "sqlite database " + quoted(path_) + ": " + connection_->message();
+    std::string why = "sqlite database " + in_quotes(path_) + ": " + connection_->message();
     connection_->rollback();
     return fail(std::move(why));
   }

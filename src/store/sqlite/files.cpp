@@ -45,18 +45,18 @@ Result<bool> make_parent_folder(const std::string& path) {
   for (std::size_t end = folder.find('/', 1);; end = folder.find('/', end + 1)) {
     const std::string part = folder.substr(0, end);
     if (::mkdir(part.c_str(), 0755) != 0 && errno != EEXIST)
-      return fail("create sqlite directory " + quoted(folder) + ": " + std::strerror(errno));
+      return fail("create sqlite directory " + in_quotes(folder) + ": " + std::strerror(errno));
     if (end == std::string::npos) break;
   }
   if (::stat(folder.c_str(), &st) != 0 || !S_ISDIR(st.st_mode))
-    return fail("create sqlite directory " + quoted(folder) + ": " + std::strerror(ENOTDIR));
+    return fail("create sqlite directory " + in_quotes(folder) + ": " + std::strerror(ENOTDIR));
   return true;
 }
 
 Result<bool> create_private_file(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (fd || errno == EEXIST) return true;
-  return fail("open sqlite database " + quoted(path) + ": " + std::strerror(errno));
+  return fail("open sqlite database " + in_quotes(path) + ": " + std::strerror(errno));
 }
 
 }  // namespace gw::store::sqlite

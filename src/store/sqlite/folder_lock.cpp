@@ -26,12 +26,12 @@ Result<FolderLock> lock_data_folder(const std::string& db_path, const LockWords&
   if (auto made = sqlite::make_parent_folder(db_path); !made) return tl::make_unexpected(made.error());
   const std::string path = sqlite::canonical_path(db_path) + ".lock";
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return fail("open lock file " + quoted(path) + ": " + std::strerror(errno));
+  if (!fd) return fail("open lock file " + in_quotes(path) + ": " + std::strerror(errno));
   while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EINTR) continue;
-    if (errno != EWOULDBLOCK) return fail("lock " + quoted(path) + ": " + std::strerror(errno));
-    return fail(std::string(words.what) + " " + quoted(db_path) + " is in use by " + holder(fd.get()) + " (it holds " +
-                quoted(path) + "); stop that process or " + words.instead);
+    if (errno != EWOULDBLOCK) return fail("lock " + in_quotes(path) + ": " + std::strerror(errno));
+    return fail(std::string(words.what) + " " + in_quotes(db_path) + " is in use by " + holder(fd.get()) +
+                " (it holds " + in_quotes(path) + "); stop that process or " + words.instead);
   }
   // The pid is for people; the lock does not depend on it, so a full disk does not keep us from starting.
   const std::string pid = std::to_string(::getpid()) + "\n";

@@ -27,7 +27,7 @@ void KeyNotice::create() const { open_notice(path_); }
 Result<void> KeyNotice::add() const {
   const UniqueFd file = open_notice(path_);
   if (file && ::write(file.get(), "\n", 1) == 1) return {};
-  return fail("write " + quoted(path_) + ": " + std::strerror(errno));
+  return fail("write " + in_quotes(path_) + ": " + std::strerror(errno));
 }
 
 std::optional<KeyNotice::State> KeyNotice::state() const {

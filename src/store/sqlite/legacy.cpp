@@ -16,11 +16,6 @@ tl::unexpected<Error> copy_error(std::string why) {
   return fail("ensure sqlite schema: apply migration " + std::string(kMigrationIngestSequence) + ": " + std::move(why));
 }
 
-std::string_view value_text(sqlite3_value* v) {
-  const auto* p = reinterpret_cast<const char*>(sqlite3_value_text(v));
-  return p == nullptr ? std::string_view{} : std::string_view(p, static_cast<std::size_t>(sqlite3_value_bytes(v)));
-}
-
 /// SQL: gw_time(text, fallback) is the canonical text of the first readable one.
 void sql_time(sqlite3_context* context, int, sqlite3_value** args) {
   for (int i = 0; i < 2; ++i) {

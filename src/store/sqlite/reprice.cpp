@@ -30,12 +30,12 @@ class Repricing final : public RepriceStore {
   }
 
  private:
-  std::string open_error() const { return "open sqlite database " + quoted(options_.path) + ": "; }
+  std::string open_error() const { return "open sqlite database " + in_quotes(options_.path) + ": "; }
 
   int write(const RepricedRow& r);
 
   tl::unexpected<Error> failed() {
-    std::string why = "sqlite database " + quoted(options_.path) + ": " + connection_->message();
+    std::string why = "sqlite database " + in_quotes(options_.path) + ": " + connection_->message();
     connection_->rollback();
     return fail(std::move(why));
   }

@@ -6,8 +6,6 @@
 namespace gw::store::sqlite {
 namespace {
 
-int done(int rc) { return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc; }
-
 /// Statements are prepared once and run for many ranges and rows.
 class Matching final : public MatchingRows {
  public:
@@ -61,7 +59,7 @@ class Matching final : public MatchingRows {
     int rc = numbers_.step();
     for (; rc == SQLITE_ROW; rc = numbers_.step()) out.push_back({numbers_.integer(0), times_.read(numbers_.text(1))});
     numbers_.reset();
-    return done(rc);
+    return ok_if_done(rc);
   }
 
  private:
@@ -77,7 +75,7 @@ class Matching final : public MatchingRows {
       if (more) rc = s.step();
     }
     s.reset();
-    return done(rc);
+    return ok_if_done(rc);
   }
 
   Connection& db_;
@@ -127,7 +125,7 @@ int RowTable::nth_seq(std::int64_t after, std::int64_t n, std::int64_t& out) {
   const int rc = nth_.step();
   if (rc == SQLITE_ROW && !nth_.is_null(0)) out = nth_.integer(0);
   nth_.reset();
-  return done(rc);
+  return ok_if_done(rc);
 }
 
 int RowTable::analytic_rows(const SeqRange& range, std::int64_t most, const std::function<void(const Trace&)>& row) {
@@ -146,7 +144,7 @@ int RowTable::analytic_rows(const SeqRange& range, std::int64_t most, const std:
     row(t);
   }
   in_order_.reset();
-  return done(rc);
+  return ok_if_done(rc);
 }
 
 int RowTable::analytic_rows(const TenantScope& scope, const SeqRange& range, const std::optional<Extent>& created_at,
@@ -170,7 +168,7 @@ int RowTable::analytic_rows(const TenantScope& scope, const SeqRange& range, con
     analytic_.read(s, t);
     row(t);
   }
-  return done(rc);
+  return ok_if_done(rc);
 }
 
 int RowTable::timestamps(const TenantScope& scope, const SeqRange& range,
@@ -185,7 +183,7 @@ int RowTable::timestamps(const TenantScope& scope, const SeqRange& range,
   DbTimeReader times;
   int rc = s.step();
   for (; rc == SQLITE_ROW; rc = s.step()) row(times.read(s.text(0)));
-  return done(rc);
+  return ok_if_done(rc);
 }
 
 std::unique_ptr<MatchingRows> RowTable::matching(const TenantScope& scope, const TraceFilter& filter,

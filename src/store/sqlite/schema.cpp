@@ -234,12 +234,12 @@ std::vector<std::string> trace_columns(Connection& db) {
 std::optional<std::string> newer_migration(Connection& db) { return unknown_migration(applied_migrations(db)); }
 
 std::string newer_message(const std::string& migration) {
-  return "it was written by a newer version (migration " + quoted(migration) +
+  return "it was written by a newer version (migration " + in_quotes(migration) +
          " is not known here); use that version or a newer one";
 }
 
 Result<bool> ensure_schema(Connection& db, const std::string& path, const Progress& progress) {
-  const std::string open_error = "open sqlite database " + quoted(path) + ": ";
+  const std::string open_error = "open sqlite database " + in_quotes(path) + ": ";
   // The first read finds out whether this is a database at all.
   Statement first = db.prepare("SELECT count(*) FROM sqlite_master");
   if (!first || first.step() != SQLITE_ROW) return fail(open_error + db.message());

@@ -107,7 +107,7 @@ class SqliteKeyStore final : public KeyStore {
 Result<void> SqliteKeyStore::open() {
   connection_.reset();
   if (trim(options_.path).empty()) return fail("sqlite path cannot be empty");
-  const std::string error = "open sqlite database " + quoted(options_.path) + ": ";
+  const std::string error = "open sqlite database " + in_quotes(options_.path) + ": ";
   const bool alone = options_.read_once && !file_id(options_.path + "-wal") && !file_id(options_.path + "-journal");
   const int mode = options_.read_once ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
   auto opened = alone ? Connection::open_immutable(options_.path, options_.clock)
@@ -143,7 +143,7 @@ bool SqliteKeyStore::in_place() const {
 tl::unexpected<Error> SqliteKeyStore::failed() {
   Connection& db = *connection_;
   const int code = db.code() & 0xFF;
-  std::string why = "sqlite database " + quoted(options_.path) + ": " + db.message();
+  std::string why = "sqlite database " + in_quotes(options_.path) + ": " + db.message();
   db.rollback();
   db.clear_deadline();
   if (code != SQLITE_BUSY && code != SQLITE_LOCKED && code != SQLITE_INTERRUPT) connection_.reset();

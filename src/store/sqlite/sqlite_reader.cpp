@@ -26,7 +26,7 @@ void SqliteReader::close() {
 Result<bool> SqliteReader::open() {
   close();
   if (trim(options_.path).empty()) return fail("sqlite path cannot be empty");
-  const std::string open_error = "open sqlite database " + quoted(options_.path) + ": ";
+  const std::string open_error = "open sqlite database " + in_quotes(options_.path) + ": ";
   const bool alone = options_.read_once && !file_id(options_.path + "-wal") && !file_id(options_.path + "-journal");
   auto opened = alone ? Connection::open_immutable(options_.path, options_.clock)
                       : Connection::open(options_.path, SQLITE_OPEN_READONLY, options_.clock);
@@ -77,7 +77,7 @@ Result<Connection*> SqliteReader::begin() {
 tl::unexpected<Error> SqliteReader::failed() {
   Connection& db = *connection_;
   const int code = db.code() & 0xFF;
-  std::string why = "sqlite database " + quoted(options_.path) + ": " + db.message();
+  std::string why = "sqlite database " + in_quotes(options_.path) + ": " + db.message();
   gave_up_ = code == SQLITE_INTERRUPT;
   if (gave_up_) why += ", the query took longer than " + std::to_string(options_.read_deadline_ms) + " ms";
   db.rollback();

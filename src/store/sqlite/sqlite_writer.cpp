@@ -19,7 +19,7 @@ constexpr std::int64_t kRestartInterval = 10'000'000'000;
 // House-keeping beside writes takes at most a fifth of the time; with nothing to do it is looked for at intervals.
 constexpr std::int64_t kStepShare = 4;
 constexpr std::int64_t kLookInterval = 10'000'000'000;
-constexpr std::int64_t kReportInterval = 10'000'000'000;
+constexpr std::int64_t kProgressInterval = 10'000'000'000;
 // Fewer rows are rolled up within seconds, without a word.
 constexpr std::int64_t kWorthReporting = 100'000;
 constexpr const char* kOldIndexes[] = {"idx_traces_session", kTimeIndex};
@@ -68,7 +68,7 @@ Result<bool> SqliteWriter::open() {
   if (auto r = make_parent_folder(options_.path); !r) return r;
   if (auto r = create_private_file(options_.path); !r) return r;
   auto opened = Connection::open(options_.path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, options_.clock);
-  if (!opened.connection) return fail("open sqlite database " + quoted(options_.path) + ": " + opened.error);
+  if (!opened.connection) return fail("open sqlite database " + in_quotes(options_.path) + ": " + opened.error);
   connection_ = std::move(opened.connection);
   auto ready = configure();
   if (!ready) close();
@@ -80,7 +80,7 @@ Result<bool> SqliteWriter::configure() {
   if (db.set_busy_timeout(options_.busy_timeout_ms) != SQLITE_OK)
     return fail("set sqlite busy timeout: " + db.message());
   if (sqlite3_db_readonly(db.db(), "main") == 1)  // SQLite opens what it may not write for reading, without a word
-    return fail("open sqlite database " + quoted(options_.path) +
+    return fail("open sqlite database " + in_quotes(options_.path) +
                 ": the file is read-only; make it writable for this user");
   if (auto r = ensure_schema(db, options_.path, options_.progress); !r) return r;
   if (db.exec("PRAGMA synchronous=NORMAL") != SQLITE_OK) return fail("set sqlite synchronous mode: " + db.message());
@@ -94,7 +94,7 @@ Result<bool> SqliteWriter::configure() {
   least_span_ns_ = most_span_ns_ = 0;  // the first batch that is wider says so once
   if (options_.on_open) options_.on_open(db.db());
   if (source_.attach(db) != SQLITE_OK || !prepare_statements())
-    return fail("open sqlite database " + quoted(options_.path) + ": " + db.message());
+    return fail("open sqlite database " + in_quotes(options_.path) + ": " + db.message());
   roller_ = std::make_unique<Roller>(db);
   retention_.restart();
   old_indexes_.clear();
@@ -139,7 +139,7 @@ bool SqliteWriter::files_in_place() {
 tl::expected<WriteReport, WriteError> SqliteWriter::write(TraceRows& batch) {
   if (!connection_)
     return tl::make_unexpected(
-        WriteError{ErrorClass::connection, false, "sqlite database " + quoted(options_.path) + " is not open"});
+        WriteError{ErrorClass::connection, false, "sqlite database " + in_quotes(options_.path) + " is not open"});
   if (!files_in_place()) return tl::make_unexpected(replaced());
   if (batch.size() == 0) return WriteReport{};
   std::size_t inserted = 0;
@@ -274,7 +274,7 @@ void SqliteWriter::say_caught_up(std::int64_t rolled) {
   const std::int64_t now = options_.clock.mono_ns();
   const bool end = left == 0;
   if (!end && now < next_report_ns_) return;
-  next_report_ns_ = now + kReportInterval;
+  next_report_ns_ = now + kProgressInterval;
   if (options_.progress)
     options_.progress(end ? std::string("all traces are in the roll-ups")
                           : "adding traces to the roll-ups while serving, " + std::to_string(left) + " left");
@@ -297,7 +297,7 @@ int SqliteWriter::update_meta(std::size_t inserted, std::int64_t least, std::int
 
 WriteError SqliteWriter::failed(int code) {
   WriteError e{class_of(code), is_invalid_data(code),
-               "sqlite database " + quoted(options_.path) + ": " + connection_->message()};
+               "sqlite database " + in_quotes(options_.path) + ": " + connection_->message()};
   if (e.cls == ErrorClass::timeout)
     e.message += ", the write took longer than " + std::to_string(options_.write_deadline_ms) + " ms";
   connection_->rollback();
@@ -306,7 +306,7 @@ WriteError SqliteWriter::failed(int code) {
 
 WriteError SqliteWriter::replaced() const {
   return {ErrorClass::connection, false,
-          "sqlite database " + quoted(options_.path) + " was deleted or replaced; it is opened again, or created"};
+          "sqlite database " + in_quotes(options_.path) + " was deleted or replaced; it is opened again, or created"};
 }
 
 bool SqliteWriter::probe() {

@@ -15,11 +15,6 @@ constexpr std::string_view kZone = " +0000 UTC";
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - ('a' - 'A')) : c; }
 
-std::string_view value_text(sqlite3_value* v) {
-  const auto* p = reinterpret_cast<const char*>(sqlite3_value_text(v));
-  return p == nullptr ? std::string_view{} : std::string_view(p, static_cast<std::size_t>(sqlite3_value_bytes(v)));
-}
-
 /// SQL: gw_contains(body, text)
 void sql_contains(sqlite3_context* context, int, sqlite3_value** args) {
   sqlite3_result_int(context, contains_text(value_text(args[0]), value_text(args[1])) ? 1 : 0);
@@ -28,7 +23,6 @@ void sql_contains(sqlite3_context* context, int, sqlite3_value** args) {
 }  // namespace
 
 std::int64_t DbTimeReader::read(std::string_view text) {
-  constexpr std::int64_t kSecond = 1'000'000'000;
   const auto slow = [&] { return parse_db_time(trim(text)).value_or(0); };
   if (text.size() < kMinute + 2 + kZone.size() || !text.ends_with(kZone)) return slow();
   const char* p = text.data() + kMinute;
@@ -40,7 +34,7 @@ std::int64_t DbTimeReader::read(std::string_view text) {
   std::int64_t nanos = 0;
   if (p + 2 != end) {
     if (p[2] != '.' || end - p > 12 || end - p < 4) return slow();
-    std::int64_t unit = kSecond;
+    std::int64_t unit = kSecondNs;
     for (const char* d = p + 3; d != end; ++d) {
       if (!digit(*d)) return slow();
       unit /= 10;
@@ -51,10 +45,10 @@ std::int64_t DbTimeReader::read(std::string_view text) {
     const auto ns = parse_db_time(text);
     if (!ns) return 0;
     std::memcpy(minute_, text.data(), kMinute);
-    minute_ns_ = *ns - second * kSecond - nanos;
+    minute_ns_ = *ns - second * kSecondNs - nanos;
     return *ns;
   }
-  return minute_ns_ + second * kSecond + nanos;
+  return minute_ns_ + second * kSecondNs + nanos;
 }
 
 TraceColumns::TraceColumns(const std::string& seq, const std::vector<std::string>& expressions,
