@@ -163,7 +163,9 @@ int guard_test(const Context& c, Args args) {
       {.org_id = f.org, .workspace_id = f.workspace, .key_id = f.key, .provider = f.provider, .path = f.path});
   if (!f.mode.empty()) {
     const auto mode = guard::parse_mode(lowercase(trim(f.mode)));
-    if (!mode) return c.wrong_usage("invalid guard test --mode " + in_quotes(f.mode));
+    if (!mode)
+      return c.wrong_usage("invalid guard test --mode " + in_quotes(f.mode) +
+                           ": expected off, redact_storage, redact_upstream, block or observe");
     policy.mode = *mode;
   }
   std::istream& in = c.handlers.in != nullptr ? *c.handlers.in : std::cin;
@@ -174,7 +176,11 @@ int guard_test(const Context& c, Args args) {
                            : format == "json" ? as_json(trial, names)
                                               : as_text(trial, names, body);
   if (const int failed = c.print(text, "verdict"); failed != kExitOk) return failed;
-  return is_refused(trial) ? kExitFailure : kExitOk;
+  if (!is_refused(trial)) return kExitOk;
+  // Where the body is asked for there is none: what is shown elsewhere says why.
+  if (format != "body") return kExitFailure;
+  return c.fail("request " + std::string(in_words(trial)) +
+                (trial.judgement.error.empty() ? "" : ": " + trial.judgement.error));
 }
 
 }  // namespace

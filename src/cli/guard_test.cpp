@@ -54,6 +54,12 @@ TEST_F(GuardTest, PrintsTheBodyThatWouldGoOn) {
   EXPECT_TRUE(out().starts_with("{\"model\":\"m\",\n \"user\":\"[EMAIL_REDACTED:")) << out();
   ASSERT_EQ(guard(kBody, {"--mode", "block", "--format", "body"}), kExitFailure);
   EXPECT_EQ(out(), "");
+  EXPECT_NE(err().find("request refused with 403: request blocked by pii policy"), std::string::npos) << err();
+}
+
+TEST_F(GuardTest, NamesTheModesWhenGivenAnotherOne) {
+  EXPECT_EQ(guard(kBody, {"--mode", "nope"}), kExitUsage);
+  EXPECT_NE(err().find("expected off, redact_storage, redact_upstream, block or observe"), std::string::npos) << err();
 }
 
 TEST_F(GuardTest, SaysWhyABodyCannotBeJudged) {
