@@ -28,6 +28,7 @@
 #include "base/strings.h"
 #include "config/credential.h"
 #include "config/effective.h"
+#include "config/without_effect.h"
 #include "pipeline/worker.h"
 #include "route/upstream_url.h"
 #include "store/postgres/key_watcher.h"
@@ -129,7 +130,7 @@ struct Server::Impl {
   Result<void> open_workers();
   std::function<api::ApiResponse(const api::ApiRequest&)> with_metrics(
       std::function<api::ApiResponse(const api::ApiRequest&)> others);
-  void warn_of_credentials(const config::Config& config);
+  void warn_of_settings(const config::Config& config);
   void banner();
   void run_threads();
   bool wait_for_workers(std::int64_t deadline_ns);
@@ -470,9 +471,10 @@ std::function<api::ApiResponse(const api::ApiRequest&)> Server::Impl::with_metri
   };
 }
 
-void Server::Impl::warn_of_credentials(const config::Config& c) {
+void Server::Impl::warn_of_settings(const config::Config& c) {
   for (const config::ProviderConfig* p : config::all_providers(c))
     if (const std::string warning = config::credential_warning(*p); !warning.empty()) log->warn(warning);
+  for (const std::string& warning : config::settings_without_effect(c)) log->warn(warning);
 }
 
 void Server::Impl::banner() {
@@ -480,7 +482,7 @@ void Server::Impl::banner() {
   if (const std::string warning = auth::startup_warning(services->keys.view()->authorizer(), c.server.host);
       !warning.empty())
     log->warn(warning);
-  warn_of_credentials(c);
+  warn_of_settings(c);
   if (const char* file = std::getenv("SSL_CERT_FILE"); file != nullptr && *file != 0 && ::access(file, R_OK) != 0)
     log->warn("SSL_CERT_FILE cannot be read; certificates of providers are checked without it")
         .field("path", file)
@@ -603,7 +605,7 @@ ReloadParts Server::Impl::reload_parts() {
                 log->set(log_settings(c));
                 retention.set(c.storage);
                 if (otel) otel->follow(c);
-                warn_of_credentials(c);
+                warn_of_settings(c);
               }};
 }
 

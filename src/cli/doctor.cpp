@@ -19,6 +19,7 @@
 #include "config/credential.h"
 #include "config/effective.h"
 #include "config/validate.h"
+#include "config/without_effect.h"
 #include "route/route_table.h"
 #include "route/upstream_url.h"
 #include "telemetry/scrub.h"
@@ -235,6 +236,16 @@ std::string coloured(Status s, const Terminal& t) {
   return s == Status::warn ? t.yellow(text) : text;
 }
 
+DoctorCheck valid_config(const config::Config& c, const std::string& path) {
+  DoctorCheck check{"config", Status::pass, "loaded and validated configuration", {"config path: " + path}};
+  for (std::string& setting : config::settings_without_effect(c)) {
+    check.status = Status::warn;
+    check.summary = "valid, but some settings have no effect";
+    check.details.push_back(std::move(setting));
+  }
+  return check;
+}
+
 DoctorReport look(const Handlers& handlers, const Result<config::Config>& config, const std::string& config_path) {
   DoctorReport r;
   r.generated_at_ns = handlers.clock.wall_ns();
@@ -255,7 +266,7 @@ DoctorReport look(const Handlers& handlers, const Result<config::Config>& config
   if (!ok && lines_of(ok.error().message).size() > 1)
     r.checks.push_back({"config", Status::fail, "config is invalid", lines_of(ok.error().message)});
   else
-    r.checks.push_back({"config", Status::pass, "loaded and validated configuration", {"config path: " + config_path}});
+    r.checks.push_back(valid_config(*config, config_path));
   r.checks.push_back(check_storage(handlers, *config));
   r.checks.push_back(std::move(routes));
   r.checks.push_back(std::move(auth));

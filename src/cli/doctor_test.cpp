@@ -79,6 +79,12 @@ TEST_F(DoctorTest, JsonHasTheContractsFieldsInOrder) {
       << out();
 }
 
+TEST_F(DoctorTest, SettingsWithoutEffectAreAWarning) {
+  EXPECT_EQ(doctor(file("idle.yaml", "limits:\n  per_key: {requests_per_minute: 5}\n")), kExitOk) << out() << err();
+  EXPECT_TRUE(has("- [WARN] config: valid, but some settings have no effect\n  config path: ")) << out();
+  EXPECT_TRUE(has("\n  limits.per_key limits nobody: auth.enabled is false\n")) << out();
+}
+
 TEST_F(DoctorTest, AConfigurationThatCannotBeLoadedSkipsTheOthers) {
   EXPECT_EQ(doctor(file("bad.yaml", "server:\n  prot: 1\n")), kExitFailure);
   EXPECT_TRUE(has("Overall status  FAIL\n"));

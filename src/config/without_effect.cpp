@@ -1,0 +1,52 @@
+#include "config/without_effect.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/strings.h"
+#include "config/effective.h"
+#include "guard/policy.h"
+#include "guard/request_guard.h"
+
+namespace gw::config {
+namespace {
+
+/// A mode of requests' bodies, which are not looked at.
+void add_unlooked(std::vector<std::string>& out, const std::string& setting, const std::string& mode) {
+  const auto parsed = guard::parse_mode(mode);
+  if (parsed && guard::guards_requests(*parsed))
+    out.push_back(setting + " " + mode + " lets every request pass as it is: pii.stages.request_body is false");
+}
+
+bool any_limit(const UsageLimitConfig& l) {
+  return l.requests_per_minute > 0 || l.max_tokens_per_day > 0 || l.max_cost_usd_per_day > 0 ||
+         l.tokens_per_minute > 0 || l.max_cost_usd_per_month > 0 || l.concurrent_requests > 0;
+}
+
+}  // namespace
+
+std::vector<std::string> settings_without_effect(const Config& c) {
+  std::vector<std::string> out;
+  const auto providers = all_providers(c);
+  if (!c.pii.stages.request_body) add_unlooked(out, "pii.mode", effective_pii_mode(c));
+  for (std::size_t i = 0; i < c.pii.scopes.size(); ++i) {
+    const PiiScopeConfig& scope = c.pii.scopes[i];
+    const std::string setting = fmt::format("pii.scopes[{}]", i);
+    const std::string_view name = trim(scope.match.provider);
+    if (!name.empty() && std::none_of(providers.begin(), providers.end(), [&](auto* p) { return p->name == name; }))
+      out.push_back(setting + " is never used: no provider is named " + in_quotes(name));
+    if (!c.pii.stages.request_body) add_unlooked(out, setting + ".mode", lowercase(trim(scope.mode)));
+  }
+  if (c.auth.enabled) return out;
+  const auto unlimited = [&](bool set, std::string_view setting) {
+    if (set) out.push_back(std::string(setting) + " limits nobody: auth.enabled is false");
+  };
+  unlimited(any_limit(c.limits.per_key), "limits.per_key");
+  unlimited(any_limit(c.limits.per_workspace), "limits.per_workspace");
+  unlimited(any_limit(c.limits.per_org), "limits.per_org");
+  unlimited(!c.limits.per_model.list.empty(), "limits.per_model");
+  return out;
+}
+
+}  // namespace gw::config

@@ -1,0 +1,52 @@
+#include "config/without_effect.h"
+
+#include <gtest/gtest.h>
+
+namespace gw::config {
+namespace {
+
+using Sentences = std::vector<std::string>;
+
+TEST(SettingsWithoutEffect, NoneInTheDefaults) { EXPECT_EQ(settings_without_effect(Config{}), Sentences{}); }
+
+TEST(SettingsWithoutEffect, AScopeForAProviderThatIsNotThere) {
+  Config c;
+  c.pii.scopes.resize(2);
+  c.pii.scopes[0].match.provider = "openai";
+  c.pii.scopes[1].match.provider = " opanai ";
+  EXPECT_EQ(settings_without_effect(c), Sentences{"pii.scopes[1] is never used: no provider is named \"opanai\""});
+}
+
+TEST(SettingsWithoutEffect, ModesOfRequestsWhoseBodiesAreNotLookedAt) {
+  Config c;
+  c.pii.mode = "block";
+  c.pii.scopes.resize(2);
+  c.pii.scopes[0].match.org_id = "acme";
+  c.pii.scopes[0].mode = "Redact_Upstream";
+  c.pii.scopes[1].match.org_id = "other";
+  c.pii.scopes[1].mode = "redact_storage";
+  EXPECT_EQ(settings_without_effect(c), Sentences{});
+  c.pii.stages.request_body = false;
+  EXPECT_EQ(
+      settings_without_effect(c),
+      (Sentences{
+          "pii.mode block lets every request pass as it is: pii.stages.request_body is false",
+          "pii.scopes[0].mode redact_upstream lets every request pass as it is: pii.stages.request_body is false"}));
+}
+
+TEST(SettingsWithoutEffect, LimitsOfAGatewayThatAsksNobodyForAKey) {
+  Config c;
+  c.limits.per_key.requests_per_minute = 1;
+  c.limits.per_workspace.max_cost_usd_per_month = 0.5;
+  c.limits.per_org.concurrent_requests = 1;
+  c.limits.per_model.list.resize(1);
+  EXPECT_EQ(settings_without_effect(c), (Sentences{"limits.per_key limits nobody: auth.enabled is false",
+                                                   "limits.per_workspace limits nobody: auth.enabled is false",
+                                                   "limits.per_org limits nobody: auth.enabled is false",
+                                                   "limits.per_model limits nobody: auth.enabled is false"}));
+  c.auth.enabled = true;
+  EXPECT_EQ(settings_without_effect(c), Sentences{});
+}
+
+}  // namespace
+}  // namespace gw::config
