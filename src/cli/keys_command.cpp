@@ -1,5 +1,6 @@
 // `ongoingai keys`: gateway keys on the store itself, beside a running gateway or before there is one.
 #include <charconv>
+#include <set>
 
 #include "api/gateway_key_body.h"
 #include "auth/key_rules.h"
@@ -88,6 +89,7 @@ std::vector<std::string> parts_of(std::string_view list) {
 
 Result<store::KeyLimits> limits_of(std::string_view list) {
   store::KeyLimits out;
+  std::set<std::string, std::less<>> given;
   for (const std::string& part : parts_of(list)) {
     const std::size_t sign = part.find('=');
     const std::string_view text =
@@ -96,9 +98,11 @@ Result<store::KeyLimits> limits_of(std::string_view list) {
     const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
     if (text.empty() || read.ec != std::errc() || read.ptr != text.data() + text.size())
       return gw::fail("invalid keys --limits " + in_quotes(part) + ": expected NAME=NUMBER");
-    if (const std::string fault = store::set_key_limit(out, trim(std::string_view(part).substr(0, sign)), value);
-        !fault.empty())
+    const std::string_view name = trim(std::string_view(part).substr(0, sign));
+    if (const std::string fault = store::set_key_limit(out, name, value); !fault.empty())
       return gw::fail("invalid keys --limits: " + fault);
+    if (!given.emplace(name).second)
+      return gw::fail("invalid keys --limits: " + in_quotes(name) + " stands there twice");
   }
   return out;
 }

@@ -236,6 +236,7 @@ TEST_F(KeysCommand, RefusesWhatIsNotClear) {
                                             {"create", "--limits", "max_tokens_per_day"},
                                             {"create", "--limits", "max_tokens_per_day=1x"},
                                             {"create", "--limits", "max_tokens=1"},
+                                            {"create", "--limits", "max_tokens_per_day=1, max_tokens_per_day=2"},
                                             {"limit", "ci"},
                                             {"limit", "ci", "--limits", "max_tokens_per_day=-1"},
                                             {"rotate", "ci", "--limits", ""},

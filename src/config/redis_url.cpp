@@ -77,8 +77,8 @@ Result<RedisUrl> parse_redis_url(std::string_view text) {
                     (unix_socket ? take_path(rest, out) : take_host(rest, out));
   if (!good)
     return fail(
-        "must be redis[s]://[[user]:password@]host[:port][/database] or "
-        "unix://[[user]:password@]/path/of/socket[?db=database]");
+        "must be redis[s]://host[:port][/database] or unix:///path/of/socket[?db=database], with user:password@ or "
+        ":password@ behind the :// where it takes one");
   return out;
 }
 

@@ -36,7 +36,8 @@ TEST(RedisUrl, IsRefusedWithoutRepeatingIt) {
         "rediss://", "rediss:///a.sock", "unix://", "unix://relative", "unix:///a?x=1"}) {
     const auto r = parse_redis_url(bad);
     ASSERT_FALSE(r) << bad;
-    EXPECT_TRUE(r.error().message.starts_with("must be redis[s]://[[user]:password@]host")) << r.error().message;
+    EXPECT_TRUE(r.error().message.starts_with("must be redis[s]://host[:port][/database] or unix:///"))
+        << r.error().message;
   }
 }
 

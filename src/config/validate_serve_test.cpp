@@ -15,6 +15,7 @@
 
 #include "config/test_support.h"
 #include "config/validate.h"
+#include "telemetry/scrub.h"
 
 namespace gw::config {
 namespace {
@@ -271,6 +272,8 @@ TEST(SharedLimits, NeedAnAddressThatCanBeOneAndItIsNotRepeated) {
   const std::string refused = serve_verdict([](Config& c) { c.limits.redis_url = "tls://:secret@cache"; });
   EXPECT_TRUE(refused.starts_with("limits.redis_url must be redis[s]://")) << refused;
   EXPECT_EQ(refused.find("secret"), std::string::npos);
+  std::string scratch;
+  EXPECT_EQ(telemetry::scrub(refused, scratch), refused) << "what to write is not taken for a password";
 }
 
 TEST(ModelLimits, HaveTheBoundsOfTheOthersAndAreAtMost256) {
