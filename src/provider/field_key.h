@@ -36,20 +36,19 @@ struct FieldScanner::Keys {
 
   std::span<const Key> keys;
   std::array<std::uint8_t, kLongest + 2> first{};  ///< by length: where the keys of it begin
-  std::uint32_t lengths = 0;                       ///< a bit for each length that a key has
 
   constexpr Keys() = default;
   constexpr Keys(std::span<const Key> of) : keys(of) {  // NOLINT(google-explicit-constructor)
     for (std::size_t length = 0; length < first.size(); ++length)
       first[length] = static_cast<std::uint8_t>(
           std::count_if(of.begin(), of.end(), [&](const Key& k) { return k.name.size() < length; }));
-    for (const Key& k : of) lengths |= std::uint32_t{1} << k.name.size();
   }
 
   const Key* find(std::string_view name) const {
-    if (name.size() > kLongest || (lengths >> name.size() & 1) == 0) return nullptr;
-    for (std::size_t i = first[name.size()]; i < first[name.size() + 1]; ++i)
-      if (same_bytes(keys[i].name.data(), name.data(), name.size())) return &keys[i];
+    if (name.size() > kLongest) return nullptr;
+    const std::size_t behind = first[name.size() + 1];
+    for (std::size_t at = first[name.size()]; at < behind; ++at)
+      if (same_bytes(keys[at].name.data(), name.data(), name.size())) return &keys[at];
     return nullptr;
   }
 };

@@ -55,13 +55,18 @@ void FieldScanner::restart(Document document) {
 void FieldScanner::push(std::string_view bytes) {
   const char* p = bytes.data();
   const char* const end = p + bytes.size();
-  while (p != end) {
-    const bool key = state_ == State::next_key || state_ == State::key_or_end;
-    p = key && *p == '"' ? read_key(p + 1, end) : step(p, end);
-  }
+  while (p != end) p = *p == '"' && before_key() ? read_members(p, end) : step(p, end);
 }
 
-// Takes at least one byte. One call usually takes a whole member, from its key to the comma.
+// From the opening quote of a key, as far as members are written closely and whole.
+const char* FieldScanner::read_members(const char* p, const char* end) {
+  do {
+    p = read_member(p + 1, end);
+  } while (p != end && *p == '"' && before_key());
+  return p;
+}
+
+// Takes at least one byte.
 const char* FieldScanner::step(const char* p, const char* end) {
   switch (state_) {
     case State::failed:
@@ -87,7 +92,7 @@ const char* FieldScanner::step(const char* p, const char* end) {
   switch (state_) {
     case State::next_key:
     case State::key_or_end:
-      if (c == '"') return read_key(p + 1, end);
+      if (c == '"') return read_members(p, end);
       if (c != '}' || state_ == State::next_key) return fail(end);
       return leave(), p + 1;
     case State::colon:
@@ -96,7 +101,7 @@ const char* FieldScanner::step(const char* p, const char* end) {
       return p + 1;
     case State::element_or_end:
       if (c == ']') return leave(), p + 1;
-      return start_value(p, end);
+      [[fallthrough]];
     case State::value:
       return start_value(p, end);
     default:
@@ -138,8 +143,8 @@ const char* FieldScanner::read_around(const char* p, const char* end) {
     take_back(*key);
 }
 
-// From behind the opening quote.
-const char* FieldScanner::read_key(const char* p, const char* end) {
+// From behind the opening quote; usually to behind the comma.
+[[gnu::always_inline]] inline const char* FieldScanner::read_member(const char* p, const char* end) {
   const char* const quote = scan::find_string_special(p, end);
   if (quote == end || *quote != '"') {
     state_ = State::in_key;
@@ -155,8 +160,9 @@ const char* FieldScanner::read_key(const char* p, const char* end) {
   return static_cast<unsigned char>(*p) > ' ' ? start_value(p, end) : p;
 }
 
-const char* FieldScanner::start_value(const char* p, const char* end) {
+[[gnu::always_inline]] inline const char* FieldScanner::start_value(const char* p, const char* end) {
   const char c = *p;
+  if (is_digit(c)) return read_digits(p, end);
   if (c == '"') {
     ++p;
     if (action_ == Action::skip || action_ == Action::descend || action_ == Action::flag) {
@@ -175,12 +181,13 @@ const char* FieldScanner::start_value(const char* p, const char* end) {
   if (action_ == Action::descend && c == (argument_ == static_cast<std::uint8_t>(Context::output) ? '[' : '{'))
     return enter(), p + 1;
   if (c == '{' || c == '[') {
+    if (p + 1 < end && p[1] == (c == '{' ? '}' : ']')) return after_value(p + 2, end);
     state_ = State::in_nested;
     nested_open_ = c;
     nesting_ = {.depth = 1};
     return read_nested(p + 1, end);
   }
-  if (is_digit(c)) return read_digits(p, end);
+  if (end - p > 4 && ends_scalar(p[4]) && same_bytes(p, "null", 4)) return after_value(p + 4, end);
   if (c != '-' && c != 't' && c != 'f' && c != 'n') return fail(end);
   state_ = State::in_scalar;
   text_size_ = 0;
@@ -188,13 +195,16 @@ const char* FieldScanner::start_value(const char* p, const char* end) {
 }
 
 // What nearly every number is; any other goes the long way.
-const char* FieldScanner::read_digits(const char* p, const char* end) {
+[[gnu::always_inline]] inline const char* FieldScanner::read_digits(const char* p, const char* end) {
   constexpr std::ptrdiff_t kMost = 15;
-  std::int64_t value = 0;
   const char* q = p;
-  for (const char* const last = p + std::min(end - p, kMost); q < last && is_digit(*q); ++q)
+  const char* const last = end - p > kMost ? p + kMost : end;
+  std::int64_t value = 0;
+  do {
     value = value * 10 + (*q - '0');
-  if (q == end || !ends_scalar(*q) || (*p == '0' && q - p > 1)) {
+  } while (++q < last && is_digit(*q));
+  const bool ends = q != end && (*q == ',' || *q == '}' || ends_scalar(*q));
+  if (!ends || (*p == '0' && q - p > 1)) {
     state_ = State::in_scalar;
     text_size_ = 0;
     return read_scalar(p, end);
@@ -207,9 +217,22 @@ const char* FieldScanner::read_digits(const char* p, const char* end) {
   return after_value(q, end);
 }
 
-const char* FieldScanner::after_value(const char* p, const char* end) {
+[[gnu::always_inline]] inline const char* FieldScanner::after_value(const char* p, const char* end) {
   state_ = State::comma_or_end;
-  if (p == end || *p != ',' || in_array_) return p;
+  if (p == end || in_array_) return p;
+  if (*p == '}') return leave_objects(p, end);
+  if (*p != ',') return p;
+  state_ = State::next_key;
+  return p + 1;
+}
+
+// From the end of an object on; those that it is in usually end with it.
+const char* FieldScanner::leave_objects(const char* p, const char* end) {
+  do {
+    leave();
+    ++p;
+  } while (p != end && *p == '}' && !in_array_ && state_ != State::done);
+  if (p == end || *p != ',' || in_array_ || state_ == State::done) return p;
   state_ = State::next_key;
   return p + 1;
 }

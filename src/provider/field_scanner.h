@@ -189,13 +189,15 @@ class FieldScanner {
 
   const char* step(const char* p, const char* end);
   const char* read_around(const char* p, const char* end);
-  const char* read_key(const char* p, const char* end);
+  const char* read_members(const char* p, const char* end);
+  const char* read_member(const char* p, const char* end);
   const char* read_string(const char* p, const char* end);
   const char* skip_string(const char* p, const char* end);
   const char* read_escape(const char* p, const char* end);
   const char* start_value(const char* p, const char* end);
   const char* read_digits(const char* p, const char* end);
   const char* after_value(const char* p, const char* end);
+  const char* leave_objects(const char* p, const char* end);
   const char* read_scalar(const char* p, const char* end);
   const char* read_nested(const char* p, const char* end);
 
@@ -216,6 +218,7 @@ class FieldScanner {
   void leave();
   void leave_item();
   Context context() const { return contexts_[level_]; }
+  bool before_key() const { return state_ == State::next_key || state_ == State::key_or_end; }
   bool key_is_usage() const {
     return action_ == Action::descend && argument_ == static_cast<std::uint8_t>(Context::usage);
   }

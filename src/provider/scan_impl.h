@@ -26,19 +26,29 @@ inline const char* first_hit(const char* p, std::uint32_t bits, const char* end)
   return nullptr;
 }
 
+/// Of kVecs times kWidth places: at which place of a Vec there is a hit.
+template <int kVecs, Hits kHits>
+inline Vec any_hit(const char* p) {
+  if constexpr (kVecs == 1)
+    return kHits(p);
+  else
+    return either(any_hit<kVecs / 2, kHits>(p), any_hit<kVecs / 2, kHits>(p + kVecs / 2 * kWidth));
+}
+
+template <int kVecs, Hits kHits, Is kIs>
+inline const char* first_hit_of(const char* p, const char* end) {
+  for (int i = 0; i < kVecs; ++i, p += kWidth)
+    if (const char* hit = first_hit<kIs>(p, kHits(p).bits(), end)) return hit;
+  return nullptr;
+}
+
 template <Hits kHits, Is kIs>
 inline const char* find(const char* p, const char* end, const char* (*portable)(const char*, const char*)) {
   if (end - p < kWidth + kLookahead) return portable(p, end);
   const char* const last = end - kWidth - kLookahead;  // the last place where a whole Vec of positions can be tested
-  for (; last - p >= 3 * kWidth; p += 4 * kWidth) {
-    const Vec a = kHits(p);
-    const Vec b = kHits(p + kWidth);
-    const Vec c = kHits(p + 2 * kWidth);
-    const Vec d = kHits(p + 3 * kWidth);
-    if (either(either(a, b), either(c, d)).bits() == 0) continue;
-    const std::uint32_t bits[4] = {a.bits(), b.bits(), c.bits(), d.bits()};
-    for (int i = 0; i < 4; ++i)
-      if (const char* hit = first_hit<kIs>(p + i * kWidth, bits[i], end)) return hit;
+  for (; last - p >= 7 * kWidth; p += 8 * kWidth) {
+    if (any_hit<8, kHits>(p).bits() == 0) continue;
+    if (const char* hit = first_hit_of<8, kHits, kIs>(p, end)) return hit;
   }
   for (; p <= last; p += kWidth)
     if (const char* hit = first_hit<kIs>(p, kHits(p).bits(), end)) return hit;
@@ -99,22 +109,33 @@ inline std::uint64_t escaped_bytes(std::uint64_t backslash, bool& carry) {
   return (kEven ^ (static_cast<std::uint64_t>(ends_of_runs) << 1)) & follows;
 }
 
-inline bool has_string_special(const char* p) {
+inline Vec string_specials(const char* p) {
   const Vec v = Vec::load(p);
-  return either(v.eq('"'), v.eq('\\')).bits() != 0;
+  return either(v.eq('"'), v.eq('\\'));
+}
+
+/// Over places that are none of those, by whole Vecs.
+inline const char* skip_prose(const char* p, const char* end) {
+  while (end - p >= 4 * kWidth && any_hit<4, string_specials>(p).bits() == 0) p += 4 * kWidth;
+  while (end - p >= kWidth && string_specials(p).bits() == 0) p += kWidth;
+  return p;
 }
 
 const char* skip_nested(const char* p, const char* end, Nesting& n) {
   Nesting s = n;
   while (p < end) {
-    if (s.in_string && !s.escaped)  // prose, mostly: only its end matters
-      while (end - p >= kWidth && !has_string_special(p)) p += kWidth;
+    if (s.in_string && !s.escaped) p = skip_prose(p, end);  // only its end matters
     const std::ptrdiff_t left = end - p;
     const char* block = p;
     char padded[64];
     if (left < 64) {  // blanks mean nothing, inside strings and outside
       std::memset(padded, ' ', sizeof padded);
-      std::memcpy(padded, p, static_cast<std::size_t>(left));
+      if (left >= 32) {  // two copies of a fixed size, which overlap
+        std::memcpy(padded, p, 32);
+        std::memcpy(padded + left - 32, end - 32, 32);
+      } else {
+        std::memcpy(padded, p, static_cast<std::size_t>(left));
+      }
       block = padded;
     }
     const Masks m = masks_of(block);

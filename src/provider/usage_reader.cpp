@@ -221,35 +221,30 @@ void UsageReader::hold_line(std::string_view part) {
 }
 
 void UsageReader::push_line(std::string_view part) {
-  while (!part.empty()) {
-    switch (line_) {
-      case Line::ignored:
-        return;
-      case Line::payload:
-        return scanner_.push(part);
-      case Line::start:
-        if (is_space(part.front())) break;
-        if (format_ == Format::lines) {
-          line_ = Line::payload;
-          scanner_.restart(Document::answer);
-          return scanner_.push(part);
-        }
-        line_ = Line::prefix;
-        prefix_size_ = 0;
-        [[fallthrough]];
-      case Line::prefix:
-        if (part.front() != kDataPrefix[prefix_size_]) {
-          line_ = Line::ignored;
-          return;
-        }
-        if (++prefix_size_ == kDataPrefix.size()) {
-          line_ = Line::payload;
-          joined_ ? scanner_.join_line() : scanner_.restart(Document::answer);
-        }
-        break;
-    }
-    part.remove_prefix(1);
+  if (line_ == Line::start) {
+    while (!part.empty() && is_space(part.front())) part.remove_prefix(1);
+    if (part.empty()) return;
+    line_ = Line::prefix;
+    prefix_size_ = 0;
+    if (format_ == Format::lines) begin_payload();
   }
+  if (line_ == Line::prefix) {
+    const std::string_view rest = kDataPrefix.substr(prefix_size_);
+    const std::size_t n = std::min(rest.size(), part.size());
+    if (!same_bytes(part.data(), rest.data(), n)) {
+      line_ = Line::ignored;
+      return;
+    }
+    part.remove_prefix(n);
+    prefix_size_ = static_cast<std::uint8_t>(prefix_size_ + n);
+    if (n == rest.size()) begin_payload();
+  }
+  if (line_ == Line::payload) scanner_.push(part);
+}
+
+void UsageReader::begin_payload() {
+  line_ = Line::payload;
+  joined_ ? scanner_.join_line() : scanner_.restart(Document::answer);
 }
 
 /// `event_over`: the next line is known to be blank.

@@ -74,6 +74,7 @@ class UsageReader {
   void push_lines(std::string_view bytes);
   void hold_line(std::string_view part);
   void push_line(std::string_view part);
+  void begin_payload();
   void end_line(bool event_over = false);
   void join_lines(const char* from, const char* line);
   void join_lines_of_event(const char* from, const char* line);
