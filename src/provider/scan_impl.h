@@ -10,7 +10,6 @@
 //   prefix_xor  bit i of the result = xor of the bits 0..i
 // It includes nothing on purpose: it is text that is compiled once for every instruction set.
 
-constexpr std::ptrdiff_t kShortest = 9;  // "usage":{
 constexpr std::ptrdiff_t kLookahead = 8;
 constexpr std::ptrdiff_t kWidth = Vec::kWidth;
 
@@ -35,28 +34,28 @@ inline Vec any_hit(const char* p) {
     return either(any_hit<kVecs / 2, kHits>(p), any_hit<kVecs / 2, kHits>(p + kVecs / 2 * kWidth));
 }
 
+/// By blocks of kVecs Vecs, of which [p, last] has room for one. The last one ends where the places do: those that the
+/// block before it has tested were no hit, so finding the first one stays right.
 template <int kVecs, Hits kHits, Is kIs>
-inline const char* first_hit_of(const char* p, const char* end) {
-  for (int i = 0; i < kVecs; ++i, p += kWidth)
-    if (const char* hit = first_hit<kIs>(p, kHits(p).bits(), end)) return hit;
-  return nullptr;
+inline const char* find_by(const char* p, const char* last, const char* end) {
+  const char* const last_block = last - (kVecs - 1) * kWidth;
+  while (true) {
+    if (p > last_block) p = last_block;
+    if (any_hit<kVecs, kHits>(p).bits() != 0)
+      for (int i = 0; i < kVecs; ++i)
+        if (const char* hit = first_hit<kIs>(p + i * kWidth, kHits(p + i * kWidth).bits(), end)) return hit;
+    if (p == last_block) return end;
+    p += kVecs * kWidth;
+  }
 }
 
 template <Hits kHits, Is kIs>
 inline const char* find(const char* p, const char* end, const char* (*portable)(const char*, const char*)) {
   if (end - p < kWidth + kLookahead) return portable(p, end);
   const char* const last = end - kWidth - kLookahead;  // the last place where a whole Vec of positions can be tested
-  for (; last - p >= 7 * kWidth; p += 8 * kWidth) {
-    if (any_hit<8, kHits>(p).bits() == 0) continue;
-    if (const char* hit = first_hit_of<8, kHits, kIs>(p, end)) return hit;
-  }
-  for (; p <= last; p += kWidth)
-    if (const char* hit = first_hit<kIs>(p, kHits(p).bits(), end)) return hit;
-  if (end - p < kShortest) return end;
-  // The rest is shorter than a Vec: test the last one again. Positions before p were no hit, so finding the first one
-  // stays right.
-  const char* hit = first_hit<kIs>(last, kHits(last).bits(), end);
-  return hit != nullptr ? hit : end;
+  if (last - p >= 7 * kWidth) return find_by<8, kHits, kIs>(p, last, end);
+  if (last - p >= 3 * kWidth) return find_by<4, kHits, kIs>(p, last, end);
+  return find_by<1, kHits, kIs>(p, last, end);
 }
 
 const char* find_usage(const char* p, const char* end) {

@@ -27,6 +27,7 @@ const char* find_newline(const char* p, const char* end) {
 
 /// Where the last line begins that is not ended in [p, end).
 const char* last_line(const char* p, const char* end) {
+  if (p < end && end[-1] == '\n') return end;
   const void* at = ::memrchr(p, '\n', static_cast<std::size_t>(end - p));
   return at != nullptr ? static_cast<const char*>(at) + 1 : p;
 }
