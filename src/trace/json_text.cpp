@@ -44,8 +44,8 @@ bool copy_plain_json16(char* to, const char* p, std::size_t n) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to + at), v);
     return special16(v);
   };
-  __m128i found = copy(n - 16);  // overlaps the last one of the others
-  for (std::size_t i = 0; i + 16 <= n; i += 16) found = _mm_or_si128(found, copy(i));
+  __m128i found = copy(n - 16);  // the others may overlap it
+  for (std::size_t i = 0; i + 16 < n; i += 16) found = _mm_or_si128(found, copy(i));
   return _mm_movemask_epi8(found) == 0;
 }
 #endif

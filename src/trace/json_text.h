@@ -34,6 +34,15 @@ class JsonText {
     reserve(1);
     data_[size_++] = c;
   }
+  /// `before`, and a text whose size the compiler knows: copied without a call.
+  template <std::size_t kSize>
+  void raw(char before, const char (&literal)[kSize]) {
+    reserve(kSize);
+    char* p = data_.get() + size_;
+    *p = before;
+    std::memcpy(p + 1, literal, kSize - 1);  // without its NUL
+    size_ += kSize;
+  }
   /// With quotes and escapes.
   void string(std::string_view s) {
     reserve(s.size() + 2);

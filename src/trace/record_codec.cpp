@@ -304,9 +304,9 @@ template <class Sink>
 
 class Reader {
  public:
-  explicit Reader(std::string_view s) : s_(s) {}
+  explicit Reader(std::string_view s) : p_(s.data()), end_(s.data() + s.size()) {}
 
-  bool done() const { return s_.empty(); }
+  bool done() const { return p_ == end_; }
   bool raw(void* out, std::size_t n) {
     std::string_view piece;
     if (!bytes(n, piece)) return false;
@@ -314,21 +314,15 @@ class Reader {
     return true;
   }
   bool bytes(std::uint64_t n, std::string_view& out) {
-    if (n > s_.size()) return false;
-    out = s_.substr(0, n);
-    s_.remove_prefix(n);
+    if (n > static_cast<std::uint64_t>(end_ - p_)) return false;
+    out = {p_, n};
+    p_ += n;
     return true;
   }
   bool varint(std::uint64_t& v) {
-    v = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-      if (s_.empty()) return false;
-      const auto c = static_cast<unsigned char>(s_.front());
-      s_.remove_prefix(1);
-      v |= static_cast<std::uint64_t>(c & 0x7f) << shift;
-      if (c < 0x80) return true;
-    }
-    return false;
+    if (p_ != end_ && static_cast<unsigned char>(*p_) < 0x80) [[likely]]
+      return v = static_cast<unsigned char>(*p_++), true;
+    return long_varint(v);
   }
   bool string(std::string_view& out) {
     std::uint64_t n = 0;
@@ -338,10 +332,21 @@ class Reader {
     std::uint32_t n = 0;
     return raw(&n, sizeof n) && bytes(n, out);
   }
-  std::string_view rest() const { return s_; }
+  std::string_view rest() const { return {p_, static_cast<std::size_t>(end_ - p_)}; }
 
  private:
-  std::string_view s_;
+  bool long_varint(std::uint64_t& v) {
+    v = 0;
+    for (unsigned shift = 0; shift < 64 && p_ != end_; shift += 7) {
+      const auto c = static_cast<unsigned char>(*p_++);
+      v |= static_cast<std::uint64_t>(c & 0x7f) << shift;
+      if (c < 0x80) return true;
+    }
+    return false;
+  }
+
+  const char* p_;
+  const char* end_;
 };
 
 /// Leaves what stands behind the bodies at what it is when absent.

@@ -12,7 +12,9 @@
 namespace gw::trace {
 namespace {
 
+/// Most texts are those of the row before, which were storable.
 void set_text(std::string& out, std::string_view s) {
+  if (out == s) return;
   if (is_plain_ascii(s)) [[likely]]
     out.assign(s);
   else
@@ -32,42 +34,52 @@ void set_hex(std::string& out, const TraceId& id) {
   }
 }
 
-/// Writes members in the order they are asked for: the caller keeps them sorted. A key comes with its quotes and colon.
+/// Writes members in the order they are asked for: the caller keeps them sorted. A key is a literal, with its quotes
+/// and colon.
 class Object {
  public:
-  explicit Object(JsonText& out) : out_(out) { out_.raw('{'); }
-  void close() { out_.raw('}'); }
+  explicit Object(JsonText& out) : out_(out) {}
+  void close() {
+    if (before_ == '{') out_.raw('{');
+    out_.raw('}');
+  }
 
-  void text(std::string_view key, std::string_view v) {
+  template <class Key>
+  void text(const Key& key, std::string_view v) {
     name(key);
     out_.string(v);
   }
-  void text_if(std::string_view key, std::string_view v) {
+  template <class Key>
+  void text_if(const Key& key, std::string_view v) {
     if (!v.empty()) text(key, v);
   }
-  void number(std::string_view key, std::int64_t v) {
+  template <class Key>
+  void number(const Key& key, std::int64_t v) {
     name(key);
     out_.integer(v);
   }
-  void number_if(std::string_view key, std::int64_t v) {
+  template <class Key>
+  void number_if(const Key& key, std::int64_t v) {
     if (v != 0) number(key, v);
   }
-  void truth(std::string_view key, bool v) {
+  template <class Key>
+  void truth(const Key& key, bool v) {
     name(key);
     out_.raw(v ? std::string_view("true") : std::string_view("false"));
   }
-  void truth_if(std::string_view key, bool v) {
+  template <class Key>
+  void truth_if(const Key& key, bool v) {
     if (v) truth(key, true);
   }
-  void name(std::string_view key) {
-    if (!first_) out_.raw(',');
-    first_ = false;
-    out_.raw(key);
+  template <class Key>
+  void name(const Key& key) {
+    out_.raw(before_, key);
+    before_ = ',';
   }
 
  private:
   JsonText& out_;
-  bool first_ = true;
+  char before_ = '{';
 };
 
 /// Sorts them by kind.

@@ -16,8 +16,9 @@ class RowBuilder {
  public:
   explicit RowBuilder(Clock clock) : clock_(clock) {}
 
-  /// Fills every column of `row` but `seq`; its strings' memory is reused. False when the payload is no record. `flags`
-  /// are the frame's.
+  /// Fills every column of `row` but `seq`. It is an empty one or one that was filled here before: its strings' memory
+  /// is reused, and those that stay the same are left as they are. False when the payload is no record. `flags` are the
+  /// frame's.
   bool build(std::string_view payload, std::uint16_t version, std::uint16_t flags, Trace& row);
   /// Gives its memory back.
   void clear();

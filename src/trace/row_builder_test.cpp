@@ -343,6 +343,27 @@ TEST(RowBuilder, MakesTextStorable) {
   EXPECT_NE(row.metadata.find("\"correlation_id\":\"ab\""), std::string::npos);
 }
 
+TEST(RowBuilder, TextsOfTheRowBeforeStayOnlyWhereTheyAreTheSame) {
+  TestRecord t(1);
+  t.record.lineage.group_id = "group-1";
+  t.record.model = "model-a";
+  t.request_body("{\"q\":1}");
+  Builder b;
+  b.build(t.record);
+  t.record.lineage.group_id = {};
+  t.record.model = "model-b";
+  t.request_body("{\"q\":2}");
+  const Trace& changed = b.build(t.record);
+  EXPECT_EQ(changed.trace_group_id, "");
+  EXPECT_EQ(changed.model, "model-b");
+  EXPECT_EQ(changed.request_body, "{\"q\":2}");
+  EXPECT_EQ(changed.provider, "openai");
+
+  const std::string unstorable("model-b\0", 8);  // the row has what is stored of it already
+  t.record.model = unstorable;
+  EXPECT_EQ(b.build(t.record).model, "model-b");
+}
+
 TEST(JsonText, AgreesWithTheHouseWriterOnEveryByteAtEveryPlace) {
   for (int c = 1; c < 256; ++c) {
     for (std::size_t length = 1; length < 40; length += 3) {
