@@ -201,8 +201,8 @@ const char* FieldScanner::read_around(const char* p, const char* end) {
   const char* const last = end - p > kMost ? p + kMost : end;
   std::int64_t value = 0;
   do {
-    value = value * 10 + (*q - '0');
-  } while (++q < last && is_digit(*q));
+    value = value * 10 + (*q++ - '0');
+  } while (q < last && is_digit(*q));
   const bool ends = q != end && (*q == ',' || *q == '}' || ends_scalar(*q));
   if (!ends || (*p == '0' && q - p > 1)) {
     state_ = State::in_scalar;
