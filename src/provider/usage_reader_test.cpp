@@ -198,6 +198,31 @@ TEST(UsageReaderJson, MalformedBodiesGiveNothing) {
   EXPECT_EQ(read_usage("", R"({"usage":{"prompt_tokens":3}})"), usage(3, 0, 3));
 }
 
+TEST(UsageReaderJson, ObjectsAndArraysEndAsTheyBegan) {
+  const std::string usage_behind = R"(,"usage":{"prompt_tokens":3}})";
+  const std::string fine[] = {R"({"output":[{"type":"message"}])",
+                              R"({"output":[{"type":"message"},{}])",
+                              R"({"output":[{}])",
+                              R"({"output":[])",
+                              R"({"output":null)",
+                              R"({"a":{},"b":[])",
+                              R"({"response":{"item":{"a":null}})"};
+  const std::string malformed[] = {R"({"output":[{"type":"message"}})",
+                                   R"({"output":[{"type":"message"}}])",
+                                   R"({"output":[{}})",
+                                   R"({"output":[})",
+                                   R"({"output":nul)",
+                                   R"({"a":{],"b":[])",
+                                   R"({"a":nulls)",
+                                   R"({"response":{"item":{"a":null}]})"};
+  for (std::size_t step : {std::size_t{1}, std::size_t{2}, std::size_t{7}, std::size_t{1000}}) {
+    for (const std::string& body : fine)
+      EXPECT_EQ(read_usage(kJson, body + usage_behind, test::cuts_every(step, body.size())), usage(3, 0, 3)) << body;
+    for (const std::string& body : malformed)
+      EXPECT_EQ(read_usage(kJson, body + usage_behind, test::cuts_every(step, body.size())), Usage{}) << body;
+  }
+}
+
 TEST(UsageReaderEvents, ExamplesOfTheContract) {
   EXPECT_EQ(read_events({R"({"usage":{"prompt_tokens":11}})", R"({"message":{"usage":{"input_tokens":13}}})",
                          R"({"usage":{"output_tokens":5}})"}),
