@@ -54,7 +54,7 @@ LabelSets::~LabelSets() {
 }
 
 std::uint32_t LabelSets::index_of(std::span<const std::string_view> values) {
-  std::array<std::string_view, 8> kept{};
+  std::array<std::string_view, kMostLabels> kept{};
   const std::span<std::string_view> set(kept.data(), std::min(values.size(), kept.size()));
   std::transform(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(set.size()), set.begin(), cut);
   if (const auto known = find_or_add(set, options_.cap)) return *known;

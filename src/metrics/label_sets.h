@@ -17,11 +17,12 @@ namespace gw::metrics {
 
 inline constexpr std::size_t kMaxValueBytes = 128;
 inline constexpr std::string_view kOther = "other";
+inline constexpr std::size_t kMostLabels = 8;  ///< of a set
 
 class LabelSets {
  public:
   struct Options {
-    std::size_t labels = 0;   ///< values a set has
+    std::size_t labels = 0;   ///< values a set has, kMostLabels at most
     std::size_t cap = 2'000;  ///< sets that are told apart
     std::uint32_t client_labels =
         1;  ///< a bit each for those that clients choose freely: beyond the cap they become `other` first

@@ -72,6 +72,60 @@ TEST(LabelSets, ValuesThatAreShownAlikeAreOneSeries) {
   EXPECT_EQ(*sets.values(a), std::vector<std::string>{"[CREDENTIAL_REDACTED]"});
 }
 
+TEST(Series, KeysThatDifferAnywhereAreToldApart) {
+  Series<Counter> series({.labels = 1}, 1);
+  const std::vector<Views> texts = {{"ab", "c"}, {"a", "bc"}, {"", "abc"}, {"abc", ""}, {"ab", "d"}, {"bb", "c"}};
+  const std::vector<std::uint64_t> numbers = {0, 1, 16, std::uint64_t{1} << 40};
+  for (int round = 0; round < 3; ++round) {
+    for (const Views& t : texts) {
+      for (const std::uint64_t number : numbers) {
+        const std::string value = std::string(t[0]) + "|" + std::string(t[1]) + "|" + std::to_string(number);
+        const SeriesKey key{.texts = t, .number = number};
+        if (Counter* known = series.recent(0, key))
+          known->add();
+        else
+          series.at(0, key, Views{value}).add();
+      }
+    }
+  }
+  std::size_t sets = 0;
+  series.each([&](const std::vector<std::string>& values, const Counter& c) {
+    EXPECT_EQ(c.get(), 3) << values[0];
+    ++sets;
+  });
+  EXPECT_EQ(sets, texts.size() * numbers.size());
+}
+
+TEST(Series, AKeyIsKnownUntilAnotherTakesItsPlace) {
+  Series<Counter> series({.labels = 1}, 2);
+  const Views texts{"POST", "host"};
+  const SeriesKey key{.texts = texts, .number = 200};
+  EXPECT_EQ(series.recent(0, key), nullptr);
+  Counter& cells = series.at(0, key, Views{"value"});
+  EXPECT_EQ(series.recent(0, key), &cells);
+  EXPECT_EQ(series.recent(1, key), nullptr) << "threads have cells of their own";
+}
+
+TEST(Series, LongTextsAreCountedAsWell) {
+  Series<Counter> series({.labels = 2}, 1);
+  const std::string a(kMaxValueBytes, 'a'), b(10'000, 'b');
+  for (int i = 0; i < 3; ++i) series.at(0, Views{a, b}).add();
+  std::int64_t all = 0;
+  series.each([&](const std::vector<std::string>& values, const Counter& c) {
+    EXPECT_EQ(values, (std::vector<std::string>{a, std::string(kMaxValueBytes, 'b')}));
+    all += c.get();
+  });
+  EXPECT_EQ(all, 3);
+}
+
+TEST(Series, WhatIsCountedAsOtherIsToldEachTime) {
+  Series<Counter> series({.labels = 2, .cap = 2, .client_labels = 2}, 1);
+  series.at(0, Views{"p", "first"});
+  const std::int64_t before = series.overflowed();
+  for (int i = 0; i < 5; ++i) series.at(0, Views{"p", "late"}).add();
+  EXPECT_EQ(series.overflowed() - before, 5);
+}
+
 TEST(Series, WhatThreadsCountAtTheSameTimeAddsUp) {
   constexpr int kThreads = 4;
   constexpr int kEach = 20'000;

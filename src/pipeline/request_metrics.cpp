@@ -105,26 +105,34 @@ void RequestMetrics::exchange(std::size_t worker, const ExchangeRecord& r, const
   if (r.cost.nano_usd > 0) cells.cost_nano_usd.add(r.cost.nano_usd);
 }
 
+void RequestMetrics::HttpCells::add(const HttpCall& call) {
+  request_bytes.add(call.request_bytes);
+  response_bytes.add(call.response_bytes);
+  duration.observe(static_cast<double>(call.duration_ns) / 1e6);
+}
+
 void RequestMetrics::request(std::size_t worker, const HttpCall& call) {
+  const std::array<std::string_view, 2> texts{call.method, call.host};
+  const metrics::SeriesKey key{.texts = texts,
+                               .number = static_cast<std::uint64_t>(call.status) << 1 | (call.minor == 0 ? 1U : 0U)};
+  if (HttpCells* const known = requests_.recent(worker, key)) return known->add(call);
   const NumberText status(call.status);
   const http::Authority at = http::split_authority(call.host);
-  HttpCells& cells = requests_.at(
-      worker, std::array<std::string_view, kServerLabels.size()>{known_method(call.method), at.host, at.port_text,
-                                                                 call.minor == 0 ? "1.0" : "1.1", status.text});
-  cells.request_bytes.add(call.request_bytes);
-  cells.response_bytes.add(call.response_bytes);
-  cells.duration.observe(static_cast<double>(call.duration_ns) / 1e6);
+  const std::array<std::string_view, kServerLabels.size()> values{known_method(call.method), at.host, at.port_text,
+                                                                  call.minor == 0 ? "1.0" : "1.1", status.text};
+  requests_.at(worker, key, values).add(call);
 }
 
 void RequestMetrics::upstream(std::size_t worker, const route::Route& route, const HttpCall& call) {
+  const std::array<std::string_view, 2> texts{call.method, route.upstream.host};
+  const metrics::SeriesKey key{.texts = texts,
+                               .number = static_cast<std::uint64_t>(call.status) << 16 | route.upstream.port};
+  if (HttpCells* const known = upstreams_.recent(worker, key)) return known->add(call);
   const NumberText port(route.upstream.port);
   const NumberText status(call.status);
-  HttpCells& cells = upstreams_.at(worker, std::array<std::string_view, kClientLabels.size()>{
-                                               known_method(call.method), route.upstream.host, port.text,
-                                               call.status == 0 ? std::string_view() : status.text});
-  cells.request_bytes.add(call.request_bytes);
-  cells.response_bytes.add(call.response_bytes);
-  cells.duration.observe(static_cast<double>(call.duration_ns) / 1e6);
+  const std::array<std::string_view, kClientLabels.size()> values{
+      known_method(call.method), route.upstream.host, port.text, call.status == 0 ? std::string_view() : status.text};
+  upstreams_.at(worker, key, values).add(call);
 }
 
 void RequestMetrics::append_to(metrics::Snapshot& snapshot) const {

@@ -88,6 +88,8 @@ class RequestMetrics {
   struct HttpCells {
     metrics::Counter request_bytes, response_bytes;
     metrics::Histogram<kDefaultBounds> duration;
+
+    void add(const HttpCall& call);
   };
 
   struct ExchangeSum;  ///< a set's cells of all workers

@@ -59,6 +59,32 @@ TEST_F(RequestMetricsTest, HostsAndPortsThatAreMadeUpHideNoMethodAndNoStatus) {
   EXPECT_TRUE(found);
 }
 
+TEST_F(RequestMetricsTest, WhatDiffersInOneLabelIsCountedApartEachTime) {
+  for (int round = 0; round < 3; ++round) {
+    ask("a:1");
+    ask("a:1", 404);
+    ask("a:1", 200, "POST");
+    ask("a:2");
+    metrics_.request(0, {.method = "GET", .host = "a:1", .minor = 0, .status = 200});
+  }
+  const Family& durations = family("http.server.duration");
+  EXPECT_EQ(durations.samples.size(), 5U);
+  for (const Sample& s : durations.samples) EXPECT_EQ(s.histogram.count(), 3U);
+}
+
+TEST_F(RequestMetricsTest, CallsAreToldApartByProviderAndAnswer) {
+  route::Route one, two;
+  one.upstream.host = two.upstream.host = "up.example";
+  one.upstream.port = 443;
+  two.upstream.port = 444;
+  for (int round = 0; round < 3; ++round)
+    for (const route::Route* r : {&one, &two})
+      for (const int status : {0, 200, 500}) metrics_.upstream(0, *r, {.method = "POST", .host = {}, .status = status});
+  const Family& durations = family("http.client.duration");
+  EXPECT_EQ(durations.samples.size(), 6U);
+  for (const Sample& s : durations.samples) EXPECT_EQ(s.histogram.count(), 3U);
+}
+
 TEST_F(RequestMetricsTest, MethodsThatClientsMakeUpAreOne) {
   ask("a", 400, "BREW");
   ask("a", 400, "WHEN");
