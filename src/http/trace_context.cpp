@@ -1,6 +1,7 @@
 #include "http/trace_context.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "base/strings.h"
@@ -32,20 +33,27 @@ bool read_id(std::string_view text, std::array<std::uint8_t, N>& out) {
   return any != 0;
 }
 
-/// Both digits of every byte.
-constexpr auto kHexPairs = [] {
-  constexpr char kHex[] = "0123456789abcdef";
-  std::array<char, 512> pairs{};
-  for (std::size_t b = 0; b < 256; ++b) {
-    pairs[2 * b] = kHex[b >> 4];
-    pairs[2 * b + 1] = kHex[b & 15];
-  }
-  return pairs;
-}();
+/// Both digits of eight bytes, side by side.
+using Digits __attribute__((vector_size(16))) = unsigned char;
+Digits hex_of(const std::uint8_t* eight) {
+  std::uint64_t bytes = 0;
+  std::memcpy(&bytes, eight, sizeof bytes);
+  constexpr std::uint64_t k0f = 0x0f0f0f0f0f0f0f0f;
+  using Halves __attribute__((vector_size(16))) = std::uint64_t;
+  const auto high = reinterpret_cast<Digits>(Halves{bytes >> 4 & k0f});
+  const auto low = reinterpret_cast<Digits>(Halves{bytes & k0f});
+  const Digits nibbles = __builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const auto letters = reinterpret_cast<Digits>(nibbles > 9) & static_cast<unsigned char>('a' - '0' - 10);
+  return nibbles + '0' + letters;
+}
 
 template <std::size_t N>
 char* write_id(char* out, const std::array<std::uint8_t, N>& id) {
-  for (std::size_t i = 0; i < N; ++i) std::memcpy(out + 2 * i, &kHexPairs[std::size_t{2} * id[i]], 2);
+  static_assert(N % 8 == 0);
+  for (std::size_t i = 0; i < N; i += 8) {
+    const Digits digits = hex_of(id.data() + i);
+    std::memcpy(out + 2 * i, &digits, sizeof digits);
+  }
   return out + 2 * N;
 }
 
@@ -168,9 +176,10 @@ TraceRatio::TraceRatio(double ratio) {
 }
 
 bool TraceRatio::takes(const std::array<std::uint8_t, 16>& trace_id) const {
+  static_assert(std::endian::native == std::endian::little);
   std::uint64_t low = 0;
-  for (std::size_t i = 8; i < 16; ++i) low = low << 8 | trace_id[i];
-  return low >> 1 < below_;
+  std::memcpy(&low, trace_id.data() + 8, sizeof low);
+  return __builtin_bswap64(low) >> 1 < below_;
 }
 
 }  // namespace gw::http
