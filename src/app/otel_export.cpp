@@ -180,8 +180,8 @@ void OtelExport::write_span(std::uint32_t rows, std::int64_t took_ns, std::strin
   head.started_ns = wall_now_ns() - took_ns;
   head.end_ns = took_ns;
   head.batch_size = rows;
-  telemetry::SpanTexts texts{};
-  texts[static_cast<std::size_t>(telemetry::SpanText::error)] = error_class;
+  telemetry::SpanTexts texts;
+  texts.set(telemetry::SpanText::error, error_class);
   storage_lane_->push(head, texts);
 }
 

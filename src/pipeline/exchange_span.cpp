@@ -18,6 +18,17 @@ constexpr std::size_t kPartDigit = 51;  ///< of a traceparent: the last digit of
 
 std::int64_t later(std::int64_t ns) { return ns > 0 ? ns : 1; }  // 0 says that it was not
 
+/// The list that all lines together are; empty where that would be cut, and where something in it looks like a
+/// credential: it is none without that.
+std::string trace_state_of(const http::Fields& fields) {
+  std::string states, scratch;
+  for (const http::Field& f : fields)
+    if (f.id == http::FieldId::tracestate) states.append(states.empty() ? "" : ",").append(f.value);
+  if (states.size() > telemetry::kMostSpanText || telemetry::scrub(states, scratch).data() != states.data())
+    states.clear();
+  return states;
+}
+
 }  // namespace
 
 void ExchangeSpan::begin(telemetry::SpanLane* lane, const http::RequestHead& head, std::int64_t wall_ns,
@@ -109,11 +120,12 @@ void ExchangeSpan::push_enqueued(const telemetry::SpanTexts& texts, std::int64_t
   lane_->push(head, texts);
 }
 
-void ExchangeSpan::finish(int status, std::int64_t mono_ns, bool tls, int http_minor,
+void ExchangeSpan::finish(int status, std::int64_t mono_ns, bool tls, int http_minor, bool own_id,
                           const telemetry::SpanTexts& texts) {
   head_.status = static_cast<std::uint16_t>(status);
   head_.end_ns = since_start(mono_ns);
   head_.tls = tls;
+  head_.own_correlation_id = own_id;
   head_.http_minor = static_cast<std::uint8_t>(http_minor);
   lane_->push(head_, texts);
   recording_ = false;
@@ -121,68 +133,57 @@ void ExchangeSpan::finish(int status, std::int64_t mono_ns, bool tls, int http_m
 
 /// The texts that all records of this exchange have.
 void Exchange::fill_span_texts(telemetry::SpanTexts& texts) const {
-  const auto set = [&](SpanText which, std::string_view text) { texts[static_cast<std::size_t>(which)] = text; };
   if (route_seen_ != nullptr) {
-    set(SpanText::provider, route_seen_->name);
-    set(SpanText::prefix, route_seen_->prefix);
+    texts.set(SpanText::provider, route_seen_->name);
+    texts.set(SpanText::prefix, route_seen_->prefix);
   }
   if (identity_ == nullptr) return;
-  set(SpanText::org, identity_->org_id);
-  set(SpanText::workspace, identity_->workspace_id);
-  set(SpanText::key_id, identity_->key_id);
-  set(SpanText::role, identity_->role);
+  texts.set(SpanText::org, identity_->org_id);
+  texts.set(SpanText::workspace, identity_->workspace_id);
+  texts.set(SpanText::key_id, identity_->key_id);
+  texts.set(SpanText::role, identity_->role);
 }
 
 void Exchange::note_enqueued(const ExchangeRecord& r, std::int64_t began_ns, bool accepted) {
   if (websocket_ == nullptr) return span_.enqueued(began_ns, accepted);
-  telemetry::SpanTexts texts{};
+  telemetry::SpanTexts texts;
   fill_span_texts(texts);
-  texts[static_cast<std::size_t>(SpanText::model)] = r.model;
+  texts.set(SpanText::model, r.model);
   span_.push_enqueued(texts, began_ns, accepted);
 }
 
 void Exchange::finish_span(int status, std::int64_t now_ns) {
-  telemetry::SpanTexts texts{};
-  const auto set = [&](SpanText which, std::string_view text) { texts[static_cast<std::size_t>(which)] = text; };
+  telemetry::SpanTexts texts;
   fill_span_texts(texts);
-  set(SpanText::method, head_.method);
-  set(SpanText::target, head_.target);
-  set(SpanText::peer, connection_.peer());
-  set(SpanText::correlation_id, correlation_id_);
-  std::string states;
+  texts.set(SpanText::method, head_.method);
+  texts.set(SpanText::target, head_.target);
+  texts.set(SpanText::peer, connection_.peer());
+  texts.set(SpanText::correlation_id, correlation_id_);
+  std::string_view host, agent, forwarded;
   for (const http::Field& f : head_.fields) {
-    switch (f.id) {
-      case http::FieldId::host:
-        set(SpanText::host, f.value);
-        break;
-      case http::FieldId::user_agent:
-        set(SpanText::user_agent, f.value);
-        break;
-      case http::FieldId::x_forwarded_for:
-        if (texts[static_cast<std::size_t>(SpanText::forwarded_for)].empty()) set(SpanText::forwarded_for, f.value);
-        break;
-      case http::FieldId::tracestate:
-        if (span_.keeps_state()) states.append(states.empty() ? "" : ",").append(f.value);
-        break;
-      default:
-        break;
-    }
+    if (f.id == http::FieldId::host)
+      host = f.value;
+    else if (f.id == http::FieldId::user_agent)
+      agent = f.value;
+    else if (f.id == http::FieldId::x_forwarded_for && forwarded.empty())
+      forwarded = f.value;
   }
-  // A cut list is none, and neither is one without what looked like a credential in it.
-  std::string scratch;
-  if (states.size() <= telemetry::kMostSpanText && telemetry::scrub(states, scratch).data() == states.data())
-    set(SpanText::trace_state, states);
+  texts.set(SpanText::host, host);
+  texts.set(SpanText::user_agent, agent);
+  texts.set(SpanText::forwarded_for, forwarded);
+  const std::string states = span_.keeps_state() ? trace_state_of(head_.fields) : std::string();
+  texts.set(SpanText::trace_state, states);
   if (admitted_) {
     const std::string_view model = request_reader_.model();
-    set(SpanText::model, model.empty() ? usage_reader_.model() : model);
-    set(SpanText::error, span_error_);
+    texts.set(SpanText::model, model.empty() ? usage_reader_.model() : model);
+    texts.set(SpanText::error, span_error_);
     const std::string_view sent = buffers_.upstream_head;
     const std::size_t target = sent.find(' ') + 1;
-    set(SpanText::call_target, sent.substr(target, sent.find(' ', target) - target));
-    set(SpanText::call_host, route_->upstream.host_header);
+    texts.set(SpanText::call_target, sent.substr(target, sent.find(' ', target) - target));
+    texts.set(SpanText::call_host, route_->upstream.host_header);
   }
   span_.bodies(request_bytes_, response_bytes_);
-  span_.finish(status, now_ns, snapshot_.tls != nullptr, head_.minor, texts);
+  span_.finish(status, now_ns, snapshot_.tls != nullptr, head_.minor, own_id_, texts);
 }
 
 }  // namespace gw::pipeline

@@ -48,8 +48,9 @@ class ExchangeSpan {
 
   /// Writes the record of a trace other than the exchange's first, a span of its own.
   void push_enqueued(const telemetry::SpanTexts& texts, std::int64_t began_mono_ns, bool accepted);
-  /// Writes the exchange's record. Nothing is noted after that.
-  void finish(int status, std::int64_t mono_ns, bool tls, int http_minor, const telemetry::SpanTexts& texts);
+  /// Writes the exchange's record. Nothing is noted after that. `own_id`: the correlation id is none of the client's.
+  void finish(int status, std::int64_t mono_ns, bool tls, int http_minor, bool own_id,
+              const telemetry::SpanTexts& texts);
 
  private:
   std::int64_t since_start(std::int64_t mono_ns) const { return mono_ns - started_mono_ns_; }

@@ -257,7 +257,8 @@ std::string Exporter::outgoing(Signal signal, std::string protobuf) const {
   if (protobuf.empty()) return protobuf;
   const Destination& to = settings_.of(signal);
   std::string body = to.json ? to_json(signal, protobuf) : std::move(protobuf);
-  return to.gzip ? gzipped(body) : body;
+  if (to.gzip) return gzipped(body);
+  return body;
 }
 
 bool Exporter::attempt(Signal signal, bool last) {

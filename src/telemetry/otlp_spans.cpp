@@ -32,22 +32,33 @@ std::string_view bytes_of(const auto& id) { return {reinterpret_cast<const char*
 // Fields of Span.
 constexpr std::uint32_t kName = 5, kAttributes = 9;
 
+// What is told of bodies: of the request's and the answer's, and of both at the provider, whose answer may be empty.
+constexpr std::array<std::string_view, 4> kLengthKeys{"http.request_content_length", "http.response_content_length",
+                                                      "http.request_content_length", "http.response_content_length"};
+constexpr std::array<std::int64_t, 4> kLeastLength{1, 1, 1, 0};
+
+/// Tag and length of nearly every span: 128 bytes to 16 KiB.
+constexpr std::size_t kSpanStart = 3;
+constexpr std::size_t kMostStart = 80;
+
+enum class SpanKind : std::uint8_t { internal = 1, server = 2, client = 3 };
+
 constexpr std::size_t kMostMethod = 32;  // of a name
 
 /// Of field `field`, which is `size` bytes long.
-void put_head(std::string& out, std::uint32_t field, std::size_t size) {
+void put_head(auto& out, std::uint32_t field, std::size_t size) {
   char head[12];
   char* p = put_varint(head, field << 3 | 2);
   p = put_varint(p, size);
   out.append(head, static_cast<std::size_t>(p - head));
 }
 
-void put(std::string& to, std::string_view key, std::string_view value) { add_attribute(to, kAttributes, key, value); }
-void put(std::string& to, std::string_view key, std::int64_t value) { add_attribute(to, kAttributes, key, value); }
-void put_if(std::string& to, std::string_view key, std::string_view value) {
+void put(auto& to, std::string_view key, std::string_view value) { add_attribute(to, kAttributes, key, value); }
+void put(auto& to, std::string_view key, std::int64_t value) { add_attribute(to, kAttributes, key, value); }
+void put_if(auto& to, std::string_view key, std::string_view value) {
   if (!value.empty()) put(to, key, value);
 }
-void put_text(std::string& to, std::uint32_t field, std::string_view text) {
+void put_text(auto& to, std::uint32_t field, std::string_view text) {
   put_head(to, field, text.size());
   to.append(text);
 }
@@ -67,13 +78,17 @@ char* put_fixed64(char* p, std::uint32_t field, std::uint64_t v) {
   *p++ = static_cast<char>(field << 3 | 1);
   return put_fixed(p, v);
 }
-template <std::size_t N>
-char* put_id(char* p, std::uint32_t field, const std::array<std::uint8_t, N>& id) {
+template <class Id>
+char* put_id(char* p, std::uint32_t field, const Id& id) {
   *p++ = static_cast<char>(field << 3 | 2);
-  *p++ = static_cast<char>(N);
-  std::memcpy(p, id.data(), N);
-  return p + N;
+  *p++ = static_cast<char>(sizeof id);
+  return put_fixed(p, id);
 }
+
+/// A span's id as it lies in memory.
+using IdWord = std::uint64_t;
+IdWord word_of(SpanId id) { return std::bit_cast<IdWord>(id); }
+IdWord part_of(SpanId base, ExchangePart part) { return word_of(part_id(base, part)); }
 
 std::string model_attribute(std::string_view model) {
   std::string out;
@@ -83,17 +98,77 @@ std::string model_attribute(std::string_view model) {
 
 }  // namespace
 
+/// Where a span stands in its trace, and when: ns after the head's start.
+struct SpanEncoder::Frame {
+  IdWord id = 0, parent = 0;  ///< no parent: a root
+  SpanKind kind = SpanKind::internal;
+  std::int64_t start_ns = 0, end_ns = 0;
+};
+
+[[gnu::always_inline]] inline SpanEncoder::Frame SpanEncoder::frame_of(const SpanHead& h, ExchangePart part) {
+  Frame f{.id = part_of(h.base_id, part), .parent = 0, .kind = SpanKind::internal, .start_ns = 0, .end_ns = h.end_ns};
+  const auto below = [&](ExchangePart parent) { f.parent = part_of(h.base_id, parent); };
+  switch (part) {
+    case ExchangePart::server:
+      f.parent = word_of(h.parent_id);
+      f.kind = SpanKind::server;
+      break;
+    case ExchangePart::auth:
+      below(ExchangePart::server);
+      break;
+    case ExchangePart::route:
+      below(ExchangePart::auth);
+      f.start_ns = h.route_ns;
+      break;
+    case ExchangePart::call:
+      below(ExchangePart::route);
+      f.kind = SpanKind::client;
+      f.start_ns = h.call_ns;
+      f.end_ns = h.call_end_ns;
+      break;
+    case ExchangePart::enqueue:
+      below(ExchangePart::auth);
+      f.start_ns = h.enqueue_ns;
+      f.end_ns = h.enqueue_end_ns;
+      break;
+  }
+  return f;
+}
+
+/// At most kMostStart bytes, and as many for all spans with a parent. Returns their end.
+[[gnu::always_inline]] inline char* SpanEncoder::put_start(char* p, const SpanHead& h, const Frame& f) {
+  const bool root = f.parent == 0;
+  const bool remote = f.kind == SpanKind::server && h.remote_parent;
+  p = put_id(p, 1, h.trace_id);
+  p = put_id(p, 2, f.id);
+  if (!root) p = put_id(p, 4, f.parent);
+  *p++ = 6 << 3;
+  *p++ = static_cast<char>(f.kind);
+  p = put_fixed64(p, 7, static_cast<std::uint64_t>(h.started_ns + f.start_ns));
+  p = put_fixed64(p, 8, static_cast<std::uint64_t>(h.started_ns + std::max(f.start_ns, f.end_ns)));
+  p = put_fixed(p, std::array<std::uint8_t, 2>{0x80 | (16 << 3 | 5) % 128, (16 << 3 | 5) / 128});
+  const std::uint32_t flags = kSampled | (root ? 0 : kParentKnown) | (remote ? kParentRemote : 0);
+  return put_fixed(p, flags);
+}
+
 SpanEncoder::SpanEncoder(SpanOptions options)
     : options_(std::move(options)),
       resource_(encode_resource(options_.resource)),
       unknown_model_(model_attribute({})) {}
 
 void SpanEncoder::add(const SpanRecord& r) {
-  if (r.head().kind == RecordKind::write) return add_write(r);
+  const SpanHead& h = r.head();
+  if (h.kind == RecordKind::write) return add_write(r);
   follow_prefixes();
   if (!is_of(r)) read_texts(r);
-  if (r.head().kind == RecordKind::enqueue) return add_enqueue(r, r.head().base_id);
-  add_exchange(r);
+  if (h.kind == RecordKind::exchange) return add_exchange(r);
+  // A further trace of an exchange.
+  add_enqueue(r, begin(gateway_, r,
+                       {.id = word_of(h.base_id),
+                        .parent = word_of(h.parent_id),
+                        .kind = SpanKind::internal,
+                        .start_ns = h.enqueue_ns,
+                        .end_ns = h.enqueue_end_ns}));
 }
 
 void SpanEncoder::follow_prefixes() {
@@ -114,6 +189,7 @@ bool SpanEncoder::is_of(const SpanRecord& r) const {
 void SpanEncoder::read_texts(const SpanRecord& r) {
   const SpanHead& h = r.head();
   texts_.any = true;
+  image_.any = false;
   texts_.route = h.route;
   texts_.tls = h.tls;
   texts_.call_tls = h.call_tls;
@@ -198,135 +274,226 @@ void SpanEncoder::read_call(const SpanRecord& r) {
   put_if(out, "user_agent.original", clean(r, SpanText::user_agent));
 }
 
+SpanEncoder::Lengths SpanEncoder::lengths_of(const SpanHead& h) {
+  return {h.request_bytes, h.response_bytes, h.call_request_bytes, h.call_response_bytes};
+}
+
+SpanEncoder::Shape SpanEncoder::shape_of(const SpanHead& h, std::size_t correlation) {
+  Shape shape{.status = h.status,
+              .call_status = h.call_status,
+              .correlation = static_cast<std::uint16_t>(correlation),
+              .lengths = {},
+              .auth = h.auth,
+              .enqueue = h.enqueue,
+              .called = h.call_ns != 0,
+              .root = word_of(h.parent_id) == 0};
+  const Lengths lengths = lengths_of(h);
+  for (std::size_t i = 0; i < kLengths; ++i)
+    if (lengths[i] >= kLeastLength[i])
+      shape.lengths[i] = static_cast<std::uint8_t>(varint_size(static_cast<std::uint64_t>(lengths[i])));
+  return shape;
+}
+
 void SpanEncoder::add_exchange(const SpanRecord& r) {
+  const SpanHead& h = r.head();
+  const std::string_view id =
+      h.own_correlation_id ? r.text(SpanText::correlation_id) : clean(r, SpanText::correlation_id);
+  const bool ordinary = !h.client_left && r.text(SpanText::error).empty() && r.text(SpanText::trace_state).empty();
+  const Shape shape = shape_of(h, id.size());
+  if (ordinary && image_.any && std::memcmp(&image_.shape, &shape, sizeof shape) == 0) return add_alike(r, id);
+
   correlation_.clear();
-  put_if(correlation_, "gateway.correlation_id", clean(r, SpanText::correlation_id));
+  put_if(correlation_, "gateway.correlation_id", id);
+  correlation_bytes_ = id.size();
   status_text_.clear();
-  if (r.head().status >= 500) status_text_.assign("http ").append(std::to_string(r.head().status));
+  if (h.status >= 500) status_text_.assign("http ").append(std::to_string(h.status));
+  const std::size_t gateway = gateway_.size(), http = http_.size();
+  varying_.clear();
+  image_.any = ordinary;
+  image_.spans = spans_;
   add_server(r);
-  if (r.head().auth != AuthResult::none) add_auth(r);
-  if (r.head().route != RouteKind::none) add_route(r);
-  if (r.head().call_ns != 0) add_call(r);
-  if (r.head().enqueue != EnqueueResult::none) add_enqueue(r, part_id(r.head().base_id, ExchangePart::enqueue));
+  if (h.auth != AuthResult::none) add_auth(r);
+  if (h.route != RouteKind::none) add_route(r);
+  if (h.call_ns != 0) add_call(r);
+  if (h.enqueue != EnqueueResult::none) add_enqueue(r, begin(gateway_, r, ExchangePart::enqueue));
+  if (image_.any) keep_image(shape, gateway, http);
+}
+
+/// What stands behind these places is the image.
+void SpanEncoder::keep_image(const Shape& shape, std::size_t gateway, std::size_t http) {
+  image_.shape = shape;
+  image_.gateway.assign(gateway_.view().substr(gateway));
+  image_.http.assign(http_.view().substr(http));
+  image_.spans = spans_ - image_.spans;
+  image_.patches = varying_;
+  for (Patch& p : image_.patches) p.at -= static_cast<std::uint32_t>(p.http ? http : gateway);
+}
+
+void SpanEncoder::add_alike(const SpanRecord& r, std::string_view correlation_id) {
+  char* const gateway = gateway_.extend(image_.gateway.size());
+  std::memcpy(gateway, image_.gateway.data(), image_.gateway.size());
+  char* const http = http_.extend(image_.http.size());
+  std::memcpy(http, image_.http.data(), image_.http.size());
+  const SpanHead& h = r.head();
+  const Lengths lengths = lengths_of(h);
+  for (const Patch& p : image_.patches) {
+    char* const at = (p.http ? http : gateway) + p.at;
+    switch (p.what) {
+      case Varying::start:
+        put_start(at, h, frame_of(h, static_cast<ExchangePart>(p.which)));
+        break;
+      case Varying::length:
+        put_varint(at, static_cast<std::uint64_t>(lengths[p.which]));
+        break;
+      case Varying::correlation:
+        copy_bytes(at, correlation_id.data(), correlation_id.size());
+        break;
+    }
+  }
+  spans_ += image_.spans;
+}
+
+void SpanEncoder::note(const WireBuffer& scope, std::size_t at, Varying what, std::size_t which) {
+  varying_.push_back({.at = static_cast<std::uint32_t>(at),
+                      .http = &scope == &http_,
+                      .what = what,
+                      .which = static_cast<std::uint8_t>(which)});
+}
+
+void SpanEncoder::put_length(WireBuffer& span, std::size_t which, const SpanHead& head) {
+  const std::int64_t length = lengths_of(head)[which];
+  if (length < kLeastLength[which]) return;
+  put(span, kLengthKeys[which], length);
+  note(span, span.size() - varint_size(static_cast<std::uint64_t>(length)), Varying::length, which);
+}
+
+void SpanEncoder::put_correlation(WireBuffer& span) {
+  span.append(correlation_);
+  note(span, span.size() - correlation_bytes_, Varying::correlation);
 }
 
 void SpanEncoder::add_server(const SpanRecord& r) {
   const SpanHead& h = r.head();
-  begin(r, part_id(h.base_id, ExchangePart::server), h.parent_id, Kind::server, 0, h.end_ns);
-  span_.append(texts_.server);
-  if (h.request_bytes > 0) put(span_, "http.request_content_length", h.request_bytes);
-  if (h.response_bytes > 0) put(span_, "http.response_content_length", h.response_bytes);
-  put(span_, "http.status_code", std::int64_t{h.status});
+  const Open span = begin(http_, r, ExchangePart::server);
+  span.out.append(texts_.server);
+  put_length(span.out, 0, h);
+  put_length(span.out, 1, h);
+  put(span.out, "http.status_code", std::int64_t{h.status});
   if (h.client_left)
-    put(span_, h.call_status != 0 ? std::string_view("http.write_error") : std::string_view("http.read_error"),
+    put(span.out, h.call_status != 0 ? std::string_view("http.write_error") : std::string_view("http.read_error"),
         clean(r, SpanText::error));
-  if (h.auth != AuthResult::none) span_.append(texts_.scope).append(correlation_);
-  end({.error = h.status >= 500}, http_);
+  if (h.auth != AuthResult::none) {
+    span.out.append(texts_.scope);
+    put_correlation(span.out);
+  }
+  end(span, {.error = h.status >= 500});
 }
 
 void SpanEncoder::add_auth(const SpanRecord& r) {
   const SpanHead& h = r.head();
-  begin(r, part_id(h.base_id, ExchangePart::auth), part_id(h.base_id, ExchangePart::server), Kind::internal, 0,
-        h.end_ns);
+  const Open span = begin(gateway_, r, ExchangePart::auth);
   if (h.auth == AuthResult::allow) {
-    span_.append(texts_.allowed).append(correlation_);
-    return end({.error = h.status >= 500, .text = status_text_}, gateway_);
+    span.out.append(texts_.allowed);
+    put_correlation(span.out);
+    return end(span, {.error = h.status >= 500, .text = status_text_});
   }
   const std::string_view reason = h.auth == AuthResult::unauthorized ? "unauthorized" : "forbidden";
-  put_text(span_, kName, "gateway.auth");
-  span_.append(texts_.common).append(unknown_model_);
-  put(span_, "gateway.auth.result", "deny");
-  put(span_, "gateway.auth.deny_reason", reason);
-  end({.error = true, .text = reason}, gateway_);
+  put_text(span.out, kName, "gateway.auth");
+  span.out.append(texts_.common).append(unknown_model_);
+  put(span.out, "gateway.auth.result", "deny");
+  put(span.out, "gateway.auth.deny_reason", reason);
+  end(span, {.error = true, .text = reason});
 }
 
 void SpanEncoder::add_route(const SpanRecord& r) {
   const SpanHead& h = r.head();
-  begin(r, part_id(h.base_id, ExchangePart::route), part_id(h.base_id, ExchangePart::auth), Kind::internal, h.route_ns,
-        h.end_ns);
-  span_.append(texts_.routed);
-  end({.error = h.status >= 500, .text = status_text_}, gateway_);
+  const Open span = begin(gateway_, r, ExchangePart::route);
+  span.out.append(texts_.routed);
+  end(span, {.error = h.status >= 500, .text = status_text_});
 }
 
 void SpanEncoder::add_call(const SpanRecord& r) {
   const SpanHead& h = r.head();
-  begin(r, part_id(h.base_id, ExchangePart::call), part_id(h.base_id, ExchangePart::route), Kind::client, h.call_ns,
-        h.call_end_ns);
-  span_.append(texts_.call);
-  if (h.call_request_bytes > 0) put(span_, "http.request_content_length", h.call_request_bytes);
-  if (h.call_status != 0) put(span_, "http.status_code", std::int64_t{h.call_status});
-  if (h.call_response_bytes >= 0) put(span_, "http.response_content_length", h.call_response_bytes);
+  const Open span = begin(http_, r, ExchangePart::call);
+  span.out.append(texts_.call);
+  put_length(span.out, 2, h);
+  if (h.call_status != 0) put(span.out, "http.status_code", std::int64_t{h.call_status});
+  put_length(span.out, 3, h);
   const std::string_view error = clean(r, SpanText::error);
-  if (!error.empty()) exception(h.started_ns + h.call_end_ns, error);
-  end({.error = h.call_status >= 400 || !error.empty(), .text = error}, http_);
+  if (!error.empty()) exception(span.out, h.started_ns + h.call_end_ns, error);
+  end(span, {.error = h.call_status >= 400 || !error.empty(), .text = error});
 }
 
-void SpanEncoder::add_enqueue(const SpanRecord& r, SpanId id) {
-  const SpanHead& h = r.head();
-  const SpanId parent = h.kind == RecordKind::enqueue ? h.parent_id : part_id(h.base_id, ExchangePart::auth);
-  begin(r, id, parent, Kind::internal, h.enqueue_ns, h.enqueue_end_ns);
-  if (h.enqueue != EnqueueResult::dropped) {
-    span_.append(texts_.enqueued);
-    return end({}, gateway_);
+void SpanEncoder::add_enqueue(const SpanRecord& r, const Open& span) {
+  if (r.head().enqueue != EnqueueResult::dropped) {
+    span.out.append(texts_.enqueued);
+    return end(span, {});
   }
-  put_text(span_, kName, "gateway.trace.enqueue");
-  span_.append(texts_.common).append(texts_.model);
-  put(span_, "gateway.trace.enqueue.result", "dropped");
-  end({.error = true, .text = "trace dropped"}, gateway_);
+  put_text(span.out, kName, "gateway.trace.enqueue");
+  span.out.append(texts_.common).append(texts_.model);
+  put(span.out, "gateway.trace.enqueue.result", "dropped");
+  end(span, {.error = true, .text = "trace dropped"});
 }
 
 void SpanEncoder::add_write(const SpanRecord& r) {
   const SpanHead& h = r.head();
-  begin(r, part_id(h.base_id, ExchangePart::server), {}, Kind::internal, 0, h.end_ns);
-  put_text(span_, kName, "gateway.trace.write");
+  const Open span = begin(gateway_, r,
+                          {.id = part_of(h.base_id, ExchangePart::server),
+                           .parent = 0,
+                           .kind = SpanKind::internal,
+                           .start_ns = 0,
+                           .end_ns = h.end_ns});
+  put_text(span.out, kName, "gateway.trace.write");
   for (const std::string_view key : {"gateway.provider", "gateway.org_id", "gateway.workspace_id"})
-    put(span_, key, kUnknown);
-  span_.append(unknown_model_);
-  put(span_, "gateway.route", kOther);
-  put(span_, "gateway.trace.write.batch_size", std::int64_t{h.batch_size});
+    put(span.out, key, kUnknown);
+  span.out.append(unknown_model_);
+  put(span.out, "gateway.route", kOther);
+  put(span.out, "gateway.trace.write.batch_size", std::int64_t{h.batch_size});
   const std::string_view error = clean(r, SpanText::error);
-  put_if(span_, "gateway.trace.write.error_class", error);
-  end({.error = !error.empty(), .text = "write failed"}, gateway_);
+  put_if(span.out, "gateway.trace.write.error_class", error);
+  end(span, {.error = !error.empty(), .text = "write failed"});
 }
 
-void SpanEncoder::begin(const SpanRecord& r, SpanId id, SpanId parent, Kind kind, std::int64_t start_ns,
-                        std::int64_t end_ns) {
-  const SpanHead& h = r.head();
-  const bool root = parent == SpanId{};
-  const bool remote = kind == Kind::server && h.remote_parent;
-  char head[80];
-  char* p = put_id(head, 1, h.trace_id);
-  p = put_id(p, 2, id);
-  if (!root) p = put_id(p, 4, parent);
-  *p++ = 6 << 3;
-  *p++ = static_cast<char>(kind);
-  p = put_fixed64(p, 7, static_cast<std::uint64_t>(h.started_ns + start_ns));
-  p = put_fixed64(p, 8, static_cast<std::uint64_t>(h.started_ns + std::max(start_ns, end_ns)));
-  p = put_varint(p, 16 << 3 | 5);
-  const std::uint32_t flags = kSampled | (root ? 0 : kParentKnown) | (remote ? kParentRemote : 0);
-  p = put_fixed(p, flags);
-  span_.assign(head, static_cast<std::size_t>(p - head));
-  if (const std::string_view state = r.text(SpanText::trace_state); !state.empty()) put_text(span_, 3, state);
+SpanEncoder::Open SpanEncoder::begin(WireBuffer& to, const SpanRecord& r, ExchangePart part) {
+  note(to, to.size() + kSpanStart, Varying::start, static_cast<std::size_t>(part));
+  return begin(to, r, frame_of(r.head(), part));
 }
 
-void SpanEncoder::exception(std::int64_t at_ns, std::string_view text) {
+SpanEncoder::Open SpanEncoder::begin(WireBuffer& to, const SpanRecord& r, const Frame& frame) {
+  const Open span{.out = to, .at = to.size()};
+  to.end_at(put_start(to.extend(kSpanStart + kMostStart) + kSpanStart, r.head(), frame));
+  if (const std::string_view state = r.text(SpanText::trace_state); !state.empty()) put_text(to, 3, state);
+  return span;
+}
+
+void SpanEncoder::exception(WireBuffer& span, std::int64_t at_ns, std::string_view text) {
   std::string event;
   protozero::pbf_writer e(event);
   e.add_fixed64(1, static_cast<std::uint64_t>(at_ns));
   e.add_string(2, "exception");
   add_attribute(event, 3, "exception.type", std::string_view("upstream_error"));
   add_attribute(event, 3, "exception.message", text);
-  put_text(span_, 11, event);
+  put_text(span, 11, event);
 }
 
-void SpanEncoder::end(Status status, std::string& to) {
+void SpanEncoder::end(const Open& span, Status status) {
+  WireBuffer& out = span.out;
   if (status.error) {
     const std::size_t text = status.text.empty() ? 0 : 1 + varint_size(status.text.size()) + status.text.size();
-    put_head(span_, 15, text + 2);
-    if (!status.text.empty()) put_text(span_, 2, status.text);
-    span_.append("\x18\x02", 2);  // code: STATUS_CODE_ERROR
+    put_head(out, 15, text + 2);
+    if (!status.text.empty()) put_text(out, 2, status.text);
+    out.append("\x18\x02", 2);  // code: STATUS_CODE_ERROR
   }
-  put_text(to, 2, span_);
+  const std::size_t size = out.size() - span.at - kSpanStart;
+  if (const std::size_t start = 1 + varint_size(size); start != kSpanStart) [[unlikely]] {
+    if (start > kSpanStart) out.extend(start - kSpanStart);
+    std::memmove(out.at(span.at + start), out.at(span.at + kSpanStart), size);
+    out.end_at(out.at(span.at + start + size));
+    image_.any = false;  // what was noted has moved
+  }
+  char* const begin = out.at(span.at);
+  *begin = 2 << 3 | 2;
+  put_varint(begin + 1, size);
   ++spans_;
 }
 
@@ -348,7 +515,7 @@ std::string_view SpanEncoder::pattern_of(std::string_view path) {
 std::string SpanEncoder::take() {
   if (spans_ == 0) return {};
   struct Part {
-    std::string& spans;
+    WireBuffer& spans;
     std::string scope;
   };
   std::array<Part, 2> parts{Part{gateway_, {}}, Part{http_, {}}};
@@ -367,7 +534,7 @@ std::string SpanEncoder::take() {
   for (const auto& [spans, scope] : parts) {
     if (spans.empty()) continue;
     put_head(request, 2, scope.size() + spans.size());
-    request.append(scope).append(spans);
+    request.append(scope).append(spans.view());
     spans.clear();
   }
   spans_ = 0;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "telemetry/otlp_wire.h"
@@ -34,7 +35,14 @@ class SpanEncoder {
   std::string take();
 
  private:
-  enum class Kind : std::uint8_t { internal = 1, server = 2, client = 3 };
+  struct Frame;
+  static Frame frame_of(const SpanHead& head, ExchangePart part);
+  static char* put_start(char* to, const SpanHead& head, const Frame& frame);
+  /// A span being written, at the end of those of its scope.
+  struct Open {
+    WireBuffer& out;
+    std::size_t at;  ///< where it begins
+  };
   struct Status {
     bool error = false;
     std::string_view text{};
@@ -56,6 +64,39 @@ class SpanEncoder {
     std::string allowed, enqueued;     ///< name and attributes where all went well
   };
 
+  /// The bytes of bodies that spans tell.
+  static constexpr std::size_t kLengths = 4;
+  using Lengths = std::array<std::int64_t, kLengths>;
+  /// Which spans an exchange has, and how long they are. Exchanges of one shape and with the same texts differ in
+  /// nothing but what an Image's patches are for.
+  struct Shape {
+    std::uint16_t status = 0, call_status = 0;
+    std::uint16_t correlation = 0;                 ///< bytes of its id
+    std::array<std::uint8_t, kLengths> lengths{};  ///< bytes of each as a varint; 0: not told
+    AuthResult auth = AuthResult::none;
+    EnqueueResult enqueue = EnqueueResult::none;
+    bool called = false, root = false;
+  };
+  static_assert(std::has_unique_object_representations_v<Shape>, "compared as bytes");
+  static Lengths lengths_of(const SpanHead& head);
+  static Shape shape_of(const SpanHead& head, std::size_t correlation);
+
+  enum class Varying : std::uint8_t { start, length, correlation };
+  struct Patch {
+    std::uint32_t at = 0;  ///< in the part of its scope
+    bool http = false;
+    Varying what = Varying::start;
+    std::uint8_t which = 0;  ///< ExchangePart of a start, or number of a length
+  };
+  /// The spans of an exchange, to be those of the next one as well where that is of the same shape.
+  struct Image {
+    bool any = false;
+    Shape shape;
+    std::string gateway, http;
+    std::size_t spans = 0;
+    std::vector<Patch> patches;
+  };
+
   void follow_prefixes();
   bool is_of(const SpanRecord& r) const;
   void read_texts(const SpanRecord& r);
@@ -65,16 +106,22 @@ class SpanEncoder {
   void join_texts();
 
   void add_exchange(const SpanRecord& r);
+  void add_alike(const SpanRecord& r, std::string_view correlation_id);
+  void keep_image(const Shape& shape, std::size_t gateway, std::size_t http);
+  void note(const WireBuffer& scope, std::size_t at, Varying what, std::size_t which = 0);
+  void put_length(WireBuffer& span, std::size_t which, const SpanHead& head);
+  void put_correlation(WireBuffer& span);
   void add_server(const SpanRecord& r);
   void add_auth(const SpanRecord& r);
   void add_route(const SpanRecord& r);
   void add_call(const SpanRecord& r);
-  void add_enqueue(const SpanRecord& r, SpanId id);
+  void add_enqueue(const SpanRecord& r, const Open& span);
   void add_write(const SpanRecord& r);
 
-  void begin(const SpanRecord& r, SpanId id, SpanId parent, Kind kind, std::int64_t start_ns, std::int64_t end_ns);
-  void exception(std::int64_t at_ns, std::string_view text);
-  void end(Status status, std::string& to);
+  static Open begin(WireBuffer& to, const SpanRecord& r, const Frame& frame);
+  Open begin(WireBuffer& to, const SpanRecord& r, ExchangePart part);
+  static void exception(WireBuffer& span, std::int64_t at_ns, std::string_view text);
+  void end(const Open& span, Status status);
 
   std::string_view clean(const SpanRecord& r, SpanText which) { return clean_text(r.text(which)); }
   std::string_view clean_text(std::string_view text);
@@ -85,11 +132,13 @@ class SpanEncoder {
   std::uint64_t prefixes_version_ = 0;
   const std::string resource_;
   const std::string unknown_model_;
-  std::string gateway_, http_;  ///< spans by scope, each as field 2 of ScopeSpans
+  WireBuffer gateway_, http_;  ///< spans by scope, each as field 2 of ScopeSpans
   std::size_t spans_ = 0;
-  std::string span_;  ///< under construction
   Texts texts_;
-  std::string correlation_;  ///< attribute of the present record
+  Image image_;                        ///< with texts_
+  std::vector<Patch> varying_;         ///< of the present record, each in the whole of its scope
+  std::string correlation_;            ///< attribute of the present record
+  std::size_t correlation_bytes_ = 0;  ///< of its value
   std::string pattern_, name_, url_, sound_, scrubbed_, status_text_;
 };
 

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <functional>
 #include <map>
+#include <set>
 
 #include "telemetry/otlp_json.h"
 #include "telemetry/otlp_test_read.h"
@@ -14,7 +17,7 @@ namespace {
 
 struct Exchange {
   SpanHead head;
-  SpanTexts texts{};
+  std::array<std::string_view, kSpanTexts> texts{};
 
   Exchange() {
     head.trace_id = {0x4b, 0xf9, 0x2f, 0x35, 0x77, 0xb3, 0x4d, 0xa6, 0xa3, 0xce, 0x92, 0x9d, 0x0e, 0x0e, 0x47, 0x36};
@@ -42,12 +45,17 @@ struct Exchange {
     set(SpanText::call_host, "[::1]:9999");
   }
   void set(SpanText which, std::string_view text) { texts[static_cast<std::size_t>(which)] = text; }
+  void push(SpanLane& lane) {
+    SpanTexts record;
+    for (std::size_t i = 0; i < kSpanTexts; ++i) record.set(static_cast<SpanText>(i), texts[i]);
+    lane.push(head, record);
+  }
 };
 
 /// What an export of it holds, by name.
 std::map<std::string, Span> spans_of_exchange(Exchange& e, SpanOptions options = {}) {
   SpanLane lane(64 * 1024, 1, 64 * 1024, [] {});
-  lane.push(e.head, e.texts);
+  e.push(lane);
   if (options.prefixes == nullptr)
     options.prefixes = std::make_shared<const RoutePrefixes>(std::vector<std::string>{"/ai", "/base"});
   SpanEncoder encoder(std::move(options));
@@ -255,10 +263,44 @@ TEST(OtlpSpans, EveryTextIsScrubbedAndSoundUtf8) {
   }
 }
 
+TEST(OtlpSpans, ACorrelationIdIsCleanedUnlessItIsTheGatewaysOwn) {
+  Exchange e;
+  e.set(SpanText::correlation_id, "corr-s3cret");
+  for (const auto& [own, shown] : {std::pair{false, "corr-***"}, std::pair{true, "corr-s3cret"}}) {
+    e.head.own_correlation_id = own;
+    const auto spans = spans_of_exchange(e, {.resource = {}, .prefixes = {}, .scrub = without_secret});
+    for (const char* name : {"POST /ai/*", "gateway.auth"})
+      EXPECT_EQ(spans.at(name).attribute("gateway.correlation_id"), shown) << name;
+  }
+}
+
+TEST(OtlpSpans, ASpanMayBeAsShortOrAsLongAsItIs) {
+  Exchange e;
+  e.head.kind = RecordKind::enqueue;
+  e.head.enqueue = EnqueueResult::dropped;
+  Span s = spans_of_exchange(e).at("gateway.trace.enqueue");
+  EXPECT_EQ(s.attribute("gateway.trace.enqueue.result"), "dropped");
+
+  std::vector<std::string> texts;
+  texts.reserve(kSpanTexts);
+  for (std::size_t i = 0; i < kSpanTexts; ++i) texts.emplace_back(kMostSpanText, static_cast<char>('a' + i));
+  for (std::size_t i = 0; i < kLastingTexts; ++i) e.texts[i] = texts[i];
+  e.head.kind = RecordKind::exchange;
+  e.head.status = 599;
+  const auto spans = spans_of_exchange(e);
+  EXPECT_EQ(spans.size(), 5U);
+  std::size_t longest = 0;
+  for (const auto& [name, span] : spans) {
+    EXPECT_EQ(span.get("traceId"), "4bf92f3577b34da6a3ce929d0e0e4736");
+    longest = std::max(longest, span.json.size());
+  }
+  EXPECT_GT(longest, 18'000U) << "its length takes three bytes";
+}
+
 TEST(OtlpSpans, PatternsAreThoseOfTheRoutesThatAReloadBrings) {
   Exchange e;
   SpanLane lane(64 * 1024, 1, 64 * 1024, [] {});
-  lane.push(e.head, e.texts);
+  e.push(lane);
   const SpanRecord record(lane.ring().front());
   const auto prefixes = std::make_shared<RoutePrefixes>(std::vector<std::string>{"/base"});
   SpanEncoder encoder({.resource = {}, .prefixes = prefixes});
@@ -290,7 +332,7 @@ TEST(OtlpSpans, TextsOfOneExchangeAreNotThoseOfTheNext) {
   for (const char* org : {"one", "", "two", "two"}) {
     Exchange e;
     e.set(SpanText::org, org);
-    lane.push(e.head, e.texts);
+    e.push(lane);
     encoder.add(SpanRecord(lane.ring().front()));
     lane.ring().pop();
   }
@@ -304,9 +346,9 @@ TEST(OtlpSpans, TextsOfOneExchangeAreNotThoseOfTheNext) {
   EXPECT_EQ(encoder.take(), "") << "what was taken is gone";
 }
 
-TEST(OtlpSpans, EveryFactOfAnExchangeIsItsOwn) {
-  // Each changes one thing of the exchange before it; alone it must say the same as behind that.
-  const std::vector<std::function<void(Exchange&)>> changes = {
+/// Each changes one thing of an exchange, or a few.
+std::vector<std::function<void(Exchange&)>> changes() {
+  return {
       [](Exchange&) {},
       [](Exchange& e) { e.head.tls = true; },
       [](Exchange& e) { e.head.call_tls = true; },
@@ -318,7 +360,26 @@ TEST(OtlpSpans, EveryFactOfAnExchangeIsItsOwn) {
       [](Exchange& e) { e.head.request_bytes = 3; },
       [](Exchange& e) { e.head.call_response_bytes = 4; },
       [](Exchange& e) { e.head.parent_id = {1}; },
+      [](Exchange& e) { e.head.parent_id = {2}, e.head.remote_parent = true; },
       [](Exchange& e) { e.head.base_id = {2}; },
+      [](Exchange& e) { e.head.started_ns = 2'000'000, e.head.route_ns = 101, e.head.call_ns = 102; },
+      [](Exchange& e) { e.head.enqueue_ns = 103, e.head.enqueue_end_ns = 104, e.head.call_end_ns = 105; },
+      [](Exchange& e) { e.head.call_ns = 0; },
+      [](Exchange& e) { e.head.enqueue = EnqueueResult::none; },
+      [](Exchange& e) { e.head.enqueue = EnqueueResult::dropped; },
+      [](Exchange& e) { e.head.auth = AuthResult::none; },
+      [](Exchange& e) { e.head.auth = AuthResult::unauthorized; },
+      [](Exchange& e) { e.head.client_left = true; },
+      [](Exchange& e) { e.head.call_status = 0; },
+      [](Exchange& e) { e.head.request_bytes = 0; },
+      [](Exchange& e) { e.head.request_bytes = 127, e.head.response_bytes = 1; },
+      [](Exchange& e) { e.head.request_bytes = 128, e.head.response_bytes = -1; },
+      [](Exchange& e) { e.head.request_bytes = std::int64_t{1} << 40, e.head.response_bytes = 70'000; },
+      [](Exchange& e) { e.head.call_request_bytes = 0, e.head.call_response_bytes = 0; },
+      [](Exchange& e) { e.head.call_request_bytes = 500, e.head.call_response_bytes = 600; },
+      [](Exchange& e) { e.head.call_request_bytes = 501, e.head.call_response_bytes = 99'000; },
+      [](Exchange& e) { e.set(SpanText::correlation_id, "corr-12"), e.head.own_correlation_id = true; },
+      [](Exchange& e) { e.set(SpanText::correlation_id, "corr-34"), e.head.own_correlation_id = true; },
       [](Exchange& e) { e.head.trace_id = {3}; },
       [](Exchange& e) { e.head.end_ns = 999; },
       [](Exchange& e) { e.set(SpanText::method, "PUT!"); },
@@ -336,19 +397,54 @@ TEST(OtlpSpans, EveryFactOfAnExchangeIsItsOwn) {
       [](Exchange& e) { e.set(SpanText::org, "ab"), e.set(SpanText::workspace, "c"); },
       [](Exchange& e) { e.set(SpanText::org, "a"), e.set(SpanText::workspace, "bc"); },
   };
+}
+
+void add(SpanEncoder& encoder, const std::function<void(Exchange&)>& change) {
+  Exchange e;
+  change(e);
+  SpanLane lane(64 * 1024, 1, 64 * 1024, [] {});
+  e.push(lane);
+  encoder.add(SpanRecord(lane.ring().front()));
+}
+
+// Alone an exchange says the same as behind any other, byte for byte.
+TEST(OtlpSpans, EveryFactOfAnExchangeIsItsOwn) {
+  const std::vector<std::function<void(Exchange&)>> all = changes();
   const auto encode = [](SpanEncoder& encoder, const std::function<void(Exchange&)>& change) {
-    Exchange e;
-    change(e);
-    SpanLane lane(64 * 1024, 1, 64 * 1024, [] {});
-    lane.push(e.head, e.texts);
-    encoder.add(SpanRecord(lane.ring().front()));
+    add(encoder, change);
     return encoder.take();
   };
-  SpanEncoder one({.resource = {}, .prefixes = {}});
-  for (std::size_t i = 0; i < changes.size(); ++i) {
+  const auto alone = [&](const std::function<void(Exchange&)>& change) {
     SpanEncoder fresh({.resource = {}, .prefixes = {}});
-    const std::string expected = encode(fresh, changes[i]);
-    EXPECT_EQ(to_json(Signal::traces, encode(one, changes[i])), to_json(Signal::traces, expected)) << i;
+    return encode(fresh, change);
+  };
+  SpanEncoder one({.resource = {}, .prefixes = {}});
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    for (std::size_t k = 0; k < all.size(); ++k) {
+      encode(one, all[i]);
+      EXPECT_EQ(encode(one, all[k]), alone(all[k])) << i << " " << k;
+      EXPECT_EQ(encode(one, all[k]), alone(all[k])) << i << " " << k << " again";
+    }
+  }
+}
+
+TEST(OtlpSpans, ExchangesInOneRequestSayWhatTheySayAlone) {
+  const std::vector<std::function<void(Exchange&)>> all = changes();
+  const auto spans_in = [](SpanEncoder& encoder) {
+    std::multiset<std::string> out;
+    for (Span& s : spans_of(to_json(Signal::traces, encoder.take()))) out.insert(std::move(s.json));
+    return out;
+  };
+  SpanEncoder one({.resource = {}, .prefixes = {}});
+  for (std::size_t i = 0; i + 1 < all.size(); ++i) {
+    std::multiset<std::string> expected;
+    for (const std::size_t which : {i, i, i + 1, i}) {
+      add(one, all[which]);
+      SpanEncoder fresh({.resource = {}, .prefixes = {}});
+      add(fresh, all[which]);
+      expected.merge(spans_in(fresh));
+    }
+    EXPECT_EQ(spans_in(one), expected) << i;
   }
 }
 
@@ -372,14 +468,29 @@ TEST(SpanLane, WakesWhenMuchWaitsAndCountsWhatFindsNoRoom) {
   int woken = 0;
   SpanLane lane(8192, 1, 2000, [&] { ++woken; });
   Exchange e;
-  lane.push(e.head, e.texts);
+  e.push(lane);
   EXPECT_EQ(woken, 0);
-  for (int i = 0; i < 100; ++i) lane.push(e.head, e.texts);
+  for (int i = 0; i < 100; ++i) e.push(lane);
   EXPECT_GT(woken, 90);
   EXPECT_GT(lane.dropped(), 50U);
   std::uint64_t kept = 0;
   for (; lane.ring().front().data() != nullptr; ++kept) lane.ring().pop();
   EXPECT_EQ(kept + lane.dropped(), 101U);
+}
+
+TEST(SpanLane, TextsOfEveryLengthCome) {
+  SpanLane lane(std::size_t{1} << 20, 1, std::size_t{1} << 20, [] {});
+  const std::string from = "0123456789abcdefghijklmnopqrstuvwxyz" + std::string(3'000, '~');
+  for (std::size_t size = 0; size < 70; ++size) {
+    Exchange e;
+    for (std::size_t i = 0; i < kSpanTexts; ++i) e.texts[i] = std::string_view(from).substr(i, size);
+    e.texts[3] = std::string_view(from).substr(0, kMostSpanText - 35 + size);
+    e.push(lane);
+    const SpanRecord r(lane.ring().front());
+    for (std::size_t i = 0; i < kSpanTexts; ++i)
+      ASSERT_EQ(r.text(static_cast<SpanText>(i)), e.texts[i].substr(0, kMostSpanText)) << i << " " << size;
+    lane.ring().pop();
+  }
 }
 
 }  // namespace

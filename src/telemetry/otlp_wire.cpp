@@ -1,8 +1,19 @@
 #include "telemetry/otlp_wire.h"
 
+#include <algorithm>
+#include <bit>
+
 #include "base/strings.h"
 
 namespace gw::telemetry::otlp {
+
+void WireBuffer::grow(std::size_t n) {
+  const std::size_t capacity = std::bit_ceil(std::max<std::size_t>(size_ + n, 4096));
+  auto more = std::make_unique_for_overwrite<char[]>(capacity);
+  if (size_ > 0) std::memcpy(more.get(), data_.get(), size_);
+  data_ = std::move(more);
+  capacity_ = capacity;
+}
 
 std::string encode_resource(const Attributes& attributes) {
   std::string resource, out;

@@ -1,13 +1,16 @@
 #pragma once
 // What OTLP's messages have in common, as protobuf. Field numbers are those of opentelemetry-proto 1.x.
+#include <bit>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <protozero/pbf_writer.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/copy_bytes.h"
 #include "metrics/sample.h"
 
 namespace gw::telemetry::otlp {
@@ -27,11 +30,41 @@ inline char* put_varint(char* p, std::uint64_t v) {
   *p++ = static_cast<char>(v);
   return p;
 }
-constexpr std::size_t varint_size(std::uint64_t v) {
-  std::size_t n = 1;
-  for (; v >= 0x80; v >>= 7) ++n;
-  return n;
+constexpr std::size_t varint_size(std::uint64_t v) {  // a byte for each 7 bits, without a division
+  return static_cast<std::size_t>(std::bit_width(v | 1) * 9 + 64) / 64;
 }
+
+/// Bytes under construction, in one piece: as a std::string, but without a call for each part.
+class WireBuffer {
+ public:
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  std::string_view view() const { return {data_.get(), size_}; }
+  char* at(std::size_t i) { return data_.get() + i; }
+  void clear() { size_ = 0; }  ///< its room stays
+
+  /// `n` more bytes, to be written by the caller; or fewer, which end_at() tells. Valid until the next one.
+  char* extend(std::size_t n) {
+    if (n > capacity_ - size_) [[unlikely]]
+      grow(n);
+    char* const more = data_.get() + size_;
+    size_ += n;
+    return more;
+  }
+  void end_at(const char* end) { size_ = static_cast<std::size_t>(end - data_.get()); }
+
+  WireBuffer& append(const char* from, std::size_t n) {
+    copy_bytes(extend(n), from, n);
+    return *this;
+  }
+  WireBuffer& append(std::string_view text) { return append(text.data(), text.size()); }
+
+ private:
+  void grow(std::size_t n);
+
+  std::unique_ptr<char[]> data_;
+  std::size_t size_ = 0, capacity_ = 0;
+};
 
 namespace detail {
 
@@ -54,7 +87,8 @@ inline char* put_key(char* p, std::uint32_t field, std::string_view key, std::si
 inline constexpr std::size_t kMostKey = 128;
 
 /// A KeyValue as field `field` of the message that `out` ends with. Keys are ours: kMostKey bytes at most.
-inline void add_attribute(std::string& out, std::uint32_t field, std::string_view key, std::string_view value) {
+template <class Out>
+void add_attribute(Out& out, std::uint32_t field, std::string_view key, std::string_view value) {
   char head[kMostKey + 48];
   char* p = detail::put_key(head, field, key, 1 + varint_size(value.size()) + value.size());
   *p++ = 1 << 3 | 2;  // string_value
@@ -62,7 +96,8 @@ inline void add_attribute(std::string& out, std::uint32_t field, std::string_vie
   out.append(head, static_cast<std::size_t>(p - head));
   out.append(value);
 }
-inline void add_attribute(std::string& out, std::uint32_t field, std::string_view key, std::int64_t value) {
+template <class Out>
+void add_attribute(Out& out, std::uint32_t field, std::string_view key, std::int64_t value) {
   const auto bits = static_cast<std::uint64_t>(value);
   char head[kMostKey + 48];
   char* p = detail::put_key(head, field, key, 1 + varint_size(bits));

@@ -3,7 +3,6 @@
 #include <cstring>
 
 #include "base/random.h"
-#include "base/strings.h"
 
 namespace gw::telemetry {
 
@@ -25,25 +24,14 @@ http::TraceParent SpanLane::begin(const std::optional<http::TraceParent>& parent
 }
 
 void SpanLane::push(SpanHead& head, const SpanTexts& texts) {
-  std::size_t size = sizeof(SpanHead);
-  for (std::size_t i = 0; i < kSpanTexts; ++i) {
-    const std::size_t n =
-        texts[i].size() <= kMostSpanText ? texts[i].size() : cut_at_character(texts[i], kMostSpanText).size();
-    head.sizes[i] = static_cast<std::uint16_t>(n);
-    size += n;
-  }
-  char* out = ring_.reserve(size);
+  texts.describe(head);
+  char* const out = ring_.reserve(sizeof head + texts.bytes());
   if (out == nullptr) {
     dropped_.store(dropped_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     return wake_();
   }
   std::memcpy(out, &head, sizeof head);
-  out += sizeof head;
-  for (std::size_t i = 0; i < kSpanTexts; ++i) {
-    if (head.sizes[i] == 0) continue;
-    std::memcpy(out, texts[i].data(), head.sizes[i]);
-    out += head.sizes[i];
-  }
+  texts.write(out + sizeof head);
   ring_.commit();
   if (ring_.holds_more_than(wake_bytes_)) wake_();
 }

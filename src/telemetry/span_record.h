@@ -5,6 +5,9 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/copy_bytes.h"
+#include "base/strings.h"
+
 namespace gw::telemetry {
 
 using SpanId = std::array<std::uint8_t, 8>;
@@ -76,7 +79,9 @@ struct SpanHead {
   bool tls = false;       ///< of the client's connection
   bool call_tls = false;  ///< of the provider's
   bool client_left = false;
+  bool own_correlation_id = false;  ///< made by the gateway: there is one, and nothing in it needs cleaning
   std::uint8_t http_minor = 1;
+  std::uint16_t lasting_bytes = 0;  ///< of the first kLastingTexts
   std::array<std::uint16_t, kSpanTexts> sizes{};
 };
 
@@ -93,19 +98,52 @@ class SpanRecord {
     return bytes_.substr(sizeof(SpanHead) + size_before(i), head().sizes[i]);
   }
   /// The first kLastingTexts, one behind the other.
-  std::string_view lasting_texts() const { return bytes_.substr(sizeof(SpanHead), size_before(kLastingTexts)); }
+  std::string_view lasting_texts() const { return bytes_.substr(sizeof(SpanHead), head().lasting_bytes); }
 
  private:
   std::size_t size_before(std::size_t text) const {
-    std::size_t size = 0;
-    for (std::size_t i = 0; i < text; ++i) size += head().sizes[i];
+    const bool last = text >= kLastingTexts;
+    std::size_t size = last ? head().lasting_bytes : 0;
+    for (std::size_t i = last ? kLastingTexts : 0; i < text; ++i) size += head().sizes[i];
     return size;
   }
 
   std::string_view bytes_;
 };
 
-/// The texts of a record to be written, by SpanText.
-using SpanTexts = std::array<std::string_view, kSpanTexts>;
+/// The texts of a record to be written, which stay where they are until then.
+class SpanTexts {
+ public:
+  /// Once for each that there is.
+  void set(SpanText which, std::string_view text) {
+    if (text.size() > kMostSpanText) [[unlikely]]
+      text = cut_at_character(text, kMostSpanText);
+    const auto i = static_cast<std::size_t>(which);
+    from_[i] = text.data();
+    sizes_[i] = static_cast<std::uint16_t>(text.size());
+    (i < kLastingTexts ? lasting_bytes_ : other_bytes_) += text.size();
+  }
+  std::size_t bytes() const { return lasting_bytes_ + other_bytes_; }
+  /// What the head says of them.
+  void describe(SpanHead& head) const {
+    head.lasting_bytes = static_cast<std::uint16_t>(lasting_bytes_);
+    head.sizes = sizes_;
+  }
+  /// Writes bytes().
+  void write(char* to) const {
+    for (std::size_t i = 0; i < kSpanTexts; ++i) {
+      const std::size_t n = sizes_[i];
+      if (n == 0) continue;
+      copy_bytes(to, from_[i], n);
+      to += n;
+    }
+  }
+
+ private:
+  std::array<const char*, kSpanTexts> from_{};
+  std::array<std::uint16_t, kSpanTexts> sizes_{};
+  std::size_t lasting_bytes_ = 0, other_bytes_ = 0;
+};
+static_assert(kLastingTexts * kMostSpanText <= UINT16_MAX);
 
 }  // namespace gw::telemetry
