@@ -49,9 +49,11 @@ class TokenMemo {
       return w;
     };
     std::uint64_t bits = 0;
-    std::size_t i = 0;
-    for (; i + 8 <= token.size(); i += 8) bits |= word(token.data() + i) ^ word(token_.data() + i);
-    for (; i < token.size(); ++i) bits |= static_cast<unsigned char>(token[i] ^ token_[i]);
+    const std::size_t n = token.size();
+    const auto differing = [&](std::size_t at) { return word(token.data() + at) ^ word(token_.data() + at); };
+    for (std::size_t i = 0; i + 8 <= n; i += 8) bits |= differing(i);
+    if (n >= 8) return bits | differing(n - 8);  // overlaps what was seen already
+    for (std::size_t i = 0; i < n; ++i) bits |= static_cast<unsigned char>(token[i] ^ token_[i]);
     return bits;
   }
   void wipe() {

@@ -1,11 +1,10 @@
 #include "limits/limiter.h"
 
 #include <algorithm>
-#include <iterator>
 
 #include "base/glob.h"
-#include "base/usd.h"
 #include "limits/flag_lock.h"
+#include "limits/spending.h"
 #include "model/limit_bounds.h"
 
 namespace gw::limits {
@@ -32,10 +31,6 @@ static_assert(std::size(kModelOrder) == kMeasures);
 constexpr std::int64_t kMinuteNs = 60'000'000'000;
 constexpr std::int64_t kSweepNs = 2 * kMinuteNs;
 
-/// Of a day or month: the store knows it.
-bool is_lasting(M m) { return m == M::day_tokens || m == M::day_cost || m == M::month_cost; }
-bool is_spend(M m) { return static_cast<std::size_t>(m) < kSpends; }
-
 /// No id holds a line break that was read from a header or a file's plain text; where one does, subjects stay apart by
 /// the lengths.
 std::string key_text(std::string_view kind, std::string_view org, std::string_view workspace, std::string_view key) {
@@ -45,22 +40,8 @@ std::string key_text(std::string_view kind, std::string_view org, std::string_vi
   return out;
 }
 
-/// 0: none was reached.
-int percent_reached(std::int64_t before, std::int64_t after, std::int64_t threshold) {
-  if (after < threshold / 2) return 0;  // as nearly always
-  for (const int percent : {100, 90, 80}) {
-    const std::int64_t share = threshold / 100 * percent + threshold % 100 * percent / 100;
-    if (before < share && after >= share) return percent;
-  }
-  return 0;
-}
-
 std::int64_t whole_seconds(std::int64_t ns) { return std::max<std::int64_t>(1, (ns + 999'999'999) / 1'000'000'000); }
 std::int64_t until_next_minute_s(std::int64_t wall_ns) { return whole_seconds(kMinuteNs - wall_ns % kMinuteNs); }
-
-std::int64_t part_of(M m, const Spend& spend) {
-  return m == M::day_cost || m == M::month_cost ? spend.cost_nano_usd : spend.tokens;
-}
 
 std::optional<std::int64_t> override_of(const store::KeyLimits& limits, M measure) {
   switch (measure) {
@@ -124,74 +105,75 @@ std::optional<Denial> look_at(const Step& step, const Periods& at, const Moment&
   });
 }
 
-enum class Reserved : std::uint8_t { yes, no, period_over };
-
 void commit(Meter& meter, M measure, std::int64_t period, std::int64_t amount) {
   meter.with(measure, [&](auto& account) { account.committed.add(period, amount); });
   if (Share* share = meter.share(measure)) share->give(period, -amount);
 }
 
-Reserved reserve_share(const Step& step, const Spend& amounts, const Periods& at, std::int64_t& begun,
-                       const Moment& now, std::optional<Denial>& denial) {
-  const std::int64_t period = share_period(step.measure, at);
-  if (step.measure == M::requests) {  // taken when everything else has agreed
-    if (step.share->peek(period)) return Reserved::yes;
-    denial = share_denial(step, at, now);
-    return Reserved::no;
-  }
-  const std::int64_t amount = step.measure == M::concurrent ? 1 : part_of(step.measure, amounts);
+/// What a request would take, when, and why it does not get it.
+struct Reservation {
+  const Spend& amounts;
+  Periods& at;
+  const Moment& now;
+  std::optional<Denial> denial{};
+  std::int64_t begun = 0;  ///< without a denial: the period that has begun, the one of the check being over
+};
+
+bool deny(Reservation& r, const Denial& denial) {
+  r.denial = denial;
+  return false;
+}
+
+bool reserve_share(const Step& step, Reservation& r) {
+  const std::int64_t period = share_period(step.measure, r.at);
+  if (step.measure == M::requests)  // taken when everything else has agreed
+    return step.share->peek(period) || deny(r, share_denial(step, r.at, r.now));
+  const std::int64_t amount = step.measure == M::concurrent ? 1 : part_of(step.measure, r.amounts);
   const auto done = step.share->take(period, amount);
   if (!done.taken && done.period != period) {
-    begun = done.period;
-    return Reserved::period_over;
+    r.begun = done.period;
+    return false;
   }
-  if (!done.taken) {
-    denial = share_denial(step, at, now);
-    return Reserved::no;
-  }
-  if (!is_spend(step.measure)) return Reserved::yes;
+  if (!done.taken) return deny(r, share_denial(step, r.at, r.now));
+  if (!is_spend(step.measure)) return true;
   step.meter->with(step.measure, [&](auto& account) { account.committed.add(period, amount); });
   if (step.whole != nullptr) commit(*step.whole, step.measure, period, amount);
-  return Reserved::yes;
+  return true;
 }
 
-/// `begun` is set where the period is over: the one that has begun.
-Reserved reserve(const Step& step, const Spend& amounts, const Periods& at, std::int64_t& begun, const Moment& now,
-                 std::optional<Denial>& denial) {
-  if (step.share != nullptr) return reserve_share(step, amounts, at, begun, now, denial);
-  if (step.measure == M::requests) {  // recorded when everything else has agreed
-    const auto answer = step.requests->peek(step.threshold, now.mono_ns);
-    if (answer.accepted) return Reserved::yes;
-    denial = denial_of(step, answer.retry_after_s);
-    return Reserved::no;
-  }
+/// What is not spent, counted here alone.
+bool reserve_place(const Step& step, Reservation& r) {
   if (step.measure == M::concurrent) {
-    if (step.meter->concurrent().fetch_add(1, std::memory_order_relaxed) < step.threshold) return Reserved::yes;
+    if (step.meter->concurrent().fetch_add(1, std::memory_order_relaxed) < step.threshold) return true;
     step.meter->concurrent().fetch_sub(1, std::memory_order_relaxed);
-    denial = denial_of(step, 1);
-    return Reserved::no;
+    return deny(r, denial_of(step, 1));
   }
-  const std::int64_t period = at.of(step.measure);
-  const std::int64_t amount = part_of(step.measure, amounts);
-  const bool taken = step.meter->with(step.measure, [&](auto& account) {
-    const auto done = account.committed.add_below(period, amount, step.threshold);
-    if (done.taken) return true;
-    if (done.period == period)
-      denial = spend_denial(step, account.spent.read(period) >= step.threshold, now);
-    else
-      begun = done.period;
-    return false;
-  });
-  if (!taken) return denial ? Reserved::no : Reserved::period_over;
-  if (step.whole != nullptr) commit(*step.whole, step.measure, period, amount);
-  return Reserved::yes;
+  if (step.asked_last) return true;
+  const auto answer = step.requests->peek(step.threshold, r.now.mono_ns);
+  return answer.accepted || deny(r, denial_of(step, answer.retry_after_s));
 }
 
-void release(const Step& step) {
-  if (step.share != nullptr)
-    step.share->give(Share::kForever, 1);
-  else
-    step.meter->concurrent().fetch_sub(1, std::memory_order_relaxed);
+/// Why a sum did not take it.
+bool refuse_spend(const Step& step, const PeriodStep& done, Reservation& r) {
+  if (const std::int64_t period = r.at.of(step.measure); done.period == period) {
+    const std::int64_t spent =
+        step.meter->with(step.measure, [&](auto& account) { return account.spent.read(period); });
+    return deny(r, spend_denial(step, spent >= step.threshold, r.now));
+  }
+  r.begun = done.period;
+  return false;
+}
+
+[[gnu::noinline]] bool reserve(const Step& step, Reservation& r) {
+  if (step.share != nullptr) return reserve_share(step, r);
+  if (!is_spend(step.measure)) return reserve_place(step, r);
+  const std::int64_t period = r.at.of(step.measure);
+  const std::int64_t amount = part_of(step.measure, r.amounts);
+  const PeriodStep done = step.meter->with(
+      step.measure, [&](auto& account) { return account.committed.add_below(period, amount, step.threshold); });
+  if (!done.taken) return refuse_spend(step, done, r);
+  if (step.whole != nullptr) commit(*step.whole, step.measure, period, amount);
+  return true;
 }
 
 void give_back(const Step& step, const Spend& amounts, const Periods& at) {
@@ -202,140 +184,174 @@ void give_back(const Step& step, const Spend& amounts, const Periods& at) {
   if (step.whole != nullptr) commit(*step.whole, step.measure, period, -amount);
 }
 
+/// As far as sums take it that count here alone: nearly always to the end. Else the step that remains to be asked.
+[[gnu::noinline]] const Step* reserve_sums(const Step* step, const Step* end, std::int64_t tokens, std::int64_t cost,
+                                           std::int64_t day, std::int64_t month) {
+  for (; step != end; ++step) {
+    if (step->account == nullptr) {
+      if (step->asked_last) continue;
+      break;
+    }
+    const std::int64_t period = step->measure == M::month_cost ? month : day;
+    const std::int64_t amount = step->measure == M::day_tokens ? tokens : cost;
+    if (!step->account->committed.add_below(period, amount, step->threshold).taken) break;
+  }
+  return step;
+}
+
 /// Checks of two kinds, one behind the other.
 struct AllSteps {
   std::span<const Step> tenant, model;
 
-  std::size_t size() const { return tenant.size() + model.size(); }
-  const Step& operator[](std::size_t i) const { return i < tenant.size() ? tenant[i] : model[i - tenant.size()]; }
+  /// The first for which `use` says no; null: none.
+  template <class Use>
+  [[gnu::always_inline]] const Step* until(Use use) const {
+    for (const std::span<const Step> part : {tenant, model})
+      for (const Step& step : part)
+        if (!use(step)) return &step;
+    return nullptr;
+  }
 };
+
+/// The first step that does not take it; null: all did.
+const Step* reserve_most(const AllSteps& steps, Reservation& r) {
+  for (const std::span<const Step> part : {steps.tenant, steps.model}) {
+    const Step* const end = part.data() + part.size();
+    for (const Step* step = part.data(); step != end; ++step) {
+      step = reserve_sums(step, end, r.amounts.tokens, r.amounts.cost_nano_usd, r.at.day, r.at.month);
+      if (step == end) break;
+      if (!reserve(*step, r)) return step;
+    }
+  }
+  return nullptr;
+}
+
+[[gnu::noinline]] void give_back_before(const Step* failed, const AllSteps& steps, const Reservation& r) {
+  steps.until([&](const Step& step) {
+    if (&step == failed) return false;
+    give_back(step, r.amounts, r.at);
+    return true;
+  });
+}
+
+/// Of what was not asked something before the step that failed may refuse, too.
+[[gnu::noinline]] std::optional<Denial> first_denial(const Step* failed, const AllSteps& steps, const Reservation& r) {
+  std::optional<Denial> first;
+  steps.until([&](const Step& step) {
+    if (&step == failed) return false;
+    if (step.asked_last) first = look_at(step, r.at, r.now);
+    return !first;
+  });
+  return first ? first : r.denial;
+}
 
 /// All steps or none.
 std::optional<Denial> reserve_all(const AllSteps& steps, const Spend& amounts, Periods& at, const Moment& now) {
-  std::optional<Denial> denial;
-  for (std::size_t done = 0; done < steps.size();) {
-    const Step& step = steps[done];
-    std::int64_t begun = 0;
-    const Reserved r = reserve(step, amounts, at, begun, now, denial);
-    if (r == Reserved::yes) {
-      ++done;
-      continue;
-    }
-    while (done > 0) give_back(steps[--done], amounts, at);
-    if (r == Reserved::no) return denial;
-    at.of(step.measure) = begun;  // once a measure, since periods are longer than this takes
+  for (;;) {
+    Reservation r{.amounts = amounts, .at = at, .now = now};
+    const Step* const failed = reserve_most(steps, r);
+    if (failed == nullptr) return std::nullopt;
+    give_back_before(failed, steps, r);
+    if (r.denial) return first_denial(failed, steps, r);
+    at.of(failed->measure) = r.begun;  // once a measure, since periods are longer than this takes
   }
-  return std::nullopt;
 }
 
-/// A key's event stays also when its workspace is then refused, as the contract has it; nothing stays where a share may
-/// yet be filled and the request comes again.
-std::optional<Denial> record_requests(const AllSteps& steps, const Moment& now, std::optional<Subject> only) {
+/// How much of a rate is left, and since when that is so of one that is counted by its events.
+struct Remaining {
+  std::int64_t amount = 0, oldest_ns = 0;
+};
+
+inline Remaining remaining_of(const Step& step, const Moment& now) {
+  if (step.share != nullptr && step.measure == M::requests)
+    return {std::clamp<std::int64_t>(step.share->pool() + step.share->left(Share::kForever), 0, step.threshold)};
+  if (step.measure == M::requests) {
+    const RateWindow::View view = step.requests->view(step.threshold, now.mono_ns);
+    return {step.threshold - view.count, view.oldest_ns};
+  }
+  const std::int64_t period = Periods::at(now.wall_ns).of(step.measure);
+  std::int64_t counted = step.meter->with(step.measure, [&](auto& account) { return account.committed.read(period); });
+  if (step.share != nullptr) counted += step.share->others(period);
+  return {std::max<std::int64_t>(0, step.threshold - counted)};
+}
+
+/// Until more is left.
+inline std::int64_t reset_s(const Step& step, const Remaining& left, const Moment& now) {
+  if (left.amount >= step.threshold) return 0;
+  if (step.measure != M::requests) return until_next_minute_s(now.wall_ns);
+  if (step.share != nullptr) return step.share->retry_after_s();
+  return whole_seconds(left.oldest_ns + RateWindow::kWindowNs - now.mono_ns);
+}
+
+/// Of several, the one that has the least left.
+class Least {
+ public:
+  void see(const Step& step, const Remaining& r) {
+    if (step_ != nullptr && r.amount >= left_.amount) return;
+    step_ = &step;
+    left_ = r;
+  }
+  std::optional<Standing> standing(const Moment& now) const {
+    if (step_ == nullptr) return std::nullopt;
+    return Standing{.limit = step_->threshold, .remaining = left_.amount, .reset_s = reset_s(*step_, left_, now)};
+  }
+
+ private:
+  const Step* step_ = nullptr;
+  Remaining left_;
+};
+
+/// Likewise of rates that are shared; nothing stays where a share may yet be filled and the request comes again.
+[[gnu::noinline]] std::optional<Denial> record_shared(const AllSteps& requests, const Moment& now) {
   std::optional<Denial> denial;
-  std::size_t end = 0;
-  bool shared = false;
-  const auto wanted = [&](const Step& s) { return s.measure == M::requests && (!only || s.subject == *only); };
-  for (; end < steps.size() && !denial; ++end) {
-    const Step& step = steps[end];
-    if (!wanted(step)) continue;
-    if (step.share != nullptr) {
-      shared = true;
-      if (!step.share->take(Share::kForever, 1).taken) denial = share_denial(step, {}, now);
-      continue;
-    }
-    const auto answer = step.requests->accept(step.threshold, now.mono_ns);
-    if (!answer.accepted) denial = denial_of(step, answer.retry_after_s);
-  }
-  if (!shared) return denial;
-  if (denial) --end;  // that one took nothing
-  for (std::size_t i = 0; i < end; ++i) {
-    if (!wanted(steps[i]) || steps[i].share == nullptr) continue;
+  const Step* const failed = requests.until([&](const Step& step) {
+    if (!step.share->take(Share::kForever, 1).taken) denial = share_denial(step, {}, now);
+    return !denial;
+  });
+  requests.until([&](const Step& step) {
+    if (&step == failed) return false;  // that one took nothing
     if (denial && denial->short_of_share)
-      steps[i].share->give(Share::kForever, 1);
+      step.share->give(Share::kForever, 1);
     else
-      steps[i].share->use_one();
-  }
+      step.share->use_one();
+    return true;
+  });
   return denial;
 }
 
-/// What was spent before and after.
-std::pair<std::int64_t, std::int64_t> settle_one(Meter& meter, M measure, std::int64_t period, std::int64_t reserved,
-                                                 std::int64_t amount) {
-  const auto spent = meter.with(measure, [&](auto& account) {
-    account.committed.add(period, amount - reserved);
-    const auto done = account.spent.add(period, amount);
-    return std::pair(done.before, done.after);
-  });
-  if (Share* share = meter.share(measure)) share->give(period, reserved - amount);
-  return spent;
-}
-
-/// In place of what was reserved.
-void book(std::span<const Step> steps, const Spend& reserved, const Spend& spent, const Periods& at,
-          std::string_view pattern, Crossings& out) {
-  for (const Step& step : steps) {
-    if (!is_spend(step.measure)) continue;
-    const std::int64_t amount = part_of(step.measure, spent);
-    const std::int64_t period = at.of(step.measure);
-    auto [before, after] = settle_one(*step.meter, step.measure, period, part_of(step.measure, reserved), amount);
-    if (step.whole != nullptr) settle_one(*step.whole, step.measure, period, part_of(step.measure, reserved), amount);
-    if (step.measure == M::minute_tokens) continue;
+/// Of those that count requests. A key's event stays also when its workspace is then refused, as the contract has it.
+/// All of them are shared or none is.
+[[gnu::flatten]] std::optional<Denial> record_requests(const AllSteps& requests, const Moment& now, Least& least) {
+  std::optional<Denial> denial;
+  requests.until([&](const Step& step) {
     if (step.share != nullptr) {
-      after += step.share->others(period);
-      before = 0;
+      denial = record_shared(requests, now);
+      return false;
     }
-    const int percent = percent_reached(before, after, step.threshold);
-    if (percent > 0 && (step.share == nullptr || step.share->tell(period, percent)))
-      out.push_back({step.subject, step.measure, percent, after, step.threshold, pattern});
-  }
-}
-
-void book(const ModelMeters* model, const Spend& reserved, const Spend& spent, const Periods& at, Crossings& out) {
-  if (model != nullptr) book(model->steps.list, reserved, spent, at, model->pattern, out);
-}
-
-Standing standing_of(const Step& step, const Moment& now) {
-  Standing s{.limit = step.threshold};
-  if (step.share != nullptr && step.measure == M::requests) {
-    s.remaining = std::clamp<std::int64_t>(step.share->pool() + step.share->left(Share::kForever), 0, step.threshold);
-    if (s.remaining < step.threshold) s.reset_s = step.share->retry_after_s();
-    return s;
-  }
-  if (step.measure == M::requests) {
-    const RateWindow::View view = step.requests->view(step.threshold, now.mono_ns);
-    s.remaining = step.threshold - view.count;
-    if (view.count > 0) s.reset_s = whole_seconds(view.oldest_ns + RateWindow::kWindowNs - now.mono_ns);
-  } else {
-    const std::int64_t committed = step.meter->with(
-        step.measure, [&](auto& account) { return account.committed.read(Periods::at(now.wall_ns).of(step.measure)); });
-    s.remaining = step.threshold - committed;
-    if (step.share != nullptr) s.remaining -= step.share->others(Periods::at(now.wall_ns).of(step.measure));
-    if (committed > 0) s.reset_s = until_next_minute_s(now.wall_ns);
-  }
-  s.remaining = std::max<std::int64_t>(0, s.remaining);
-  return s;
+    const auto answer = step.requests->accept(step.threshold, now.mono_ns);
+    if (answer.accepted)
+      least.see(step, remaining_of(step, now));
+    else
+      denial = denial_of(step, answer.retry_after_s);
+    return answer.accepted;
+  });
+  return denial;
 }
 
 }  // namespace
 
-CrossingText text_of(const Crossing& c) {
-  CrossingText out{.limit = "limits.per_", .spent = {}, .threshold = {}};
-  out.limit.append(to_string(c.subject)).append(".");
-  if (c.subject == S::model) out.limit.append(c.pattern).append(".");
-  out.limit.append(to_string(c.measure));
-  std::array<char, kUsdTextBytes> buffer;
-  const auto text = [&](std::int64_t amount) {
-    return c.measure == M::day_tokens ? std::to_string(amount) : std::string(usd_text(amount, buffer));
-  };
-  out.spent = text(c.spent);
-  out.threshold = text(c.threshold);
-  return out;
-}
-
 void Steps::add(const Step& step) {
   if (step.threshold <= 0) return;
   list.push_back(step);
-  if (step.measure == M::requests) list.back().threshold = std::min(step.threshold, kMaxRequestsPerMinute);
+  Step& added = list.back();
+  if (step.measure == M::requests) {
+    added.threshold = std::min(step.threshold, kMaxRequestsPerMinute);
+    // Where an org or a model refuses nothing is recorded: those are asked before.
+    added.asked_last = step.share == nullptr && (step.subject == S::key || step.subject == S::workspace);
+    requests.push_back(added);
+  }
+  if (is_lasting(step.measure) && step.share == nullptr && step.whole == nullptr)
+    added.account = &step.meter->lasting(step.measure);
   measures = static_cast<std::uint8_t>(measures | 1U << static_cast<int>(step.measure));
   tokens = tokens || is_spend(step.measure);
   money = money || step.measure == M::day_cost || step.measure == M::month_cost;
@@ -345,40 +361,6 @@ std::int64_t Steps::most(Subject subject, Measure measure) const {
   for (const Step& step : list)
     if (step.subject == subject && step.measure == measure) return step.threshold;
   return 0;
-}
-
-void Permit::end() {
-  if (limiter_ == nullptr) return;
-  if (!settled_) settle(reserved_);
-  const auto release_slots = [](const Steps& steps) {
-    if (!steps.have(M::concurrent)) return;
-    for (const Step& step : steps.list)
-      if (step.measure == M::concurrent) release(step);
-  };
-  release_slots(meters_->steps);
-  if (model_ != nullptr) release_slots(model_->steps);
-  limiter_ = nullptr;
-  meters_.reset();
-}
-
-Crossings Permit::settle(const Spend& spent, const ModelMeters* found) {
-  Crossings out;
-  if (limiter_ == nullptr || std::exchange(settled_, true)) return out;
-  book(tenant_steps(), reserved_, spent, periods_, {}, out);
-  if (model_ != nullptr)
-    book(model_, reserved_, spent, periods_, out);
-  else
-    book(found, {}, spent, periods_, out);
-  return out;
-}
-
-Crossings Permit::charge(const Spend& spent, const ModelMeters* model, std::int64_t wall_ns) {
-  Crossings out;
-  if (limiter_ == nullptr) return out;
-  const Periods at = Periods::at(wall_ns);
-  book(tenant_steps(), {}, spent, at, {}, out);
-  book(model, {}, spent, at, out);
-  return out;
 }
 
 Limiter::Limiter(Options options, std::shared_ptr<Ledger> ledger, std::int64_t mono_ns)
@@ -432,36 +414,40 @@ std::optional<Denial> Limiter::look(const Meters& meters, const Moment& now) con
 
 std::optional<Standing> Limiter::standing(const Meters& meters, const ModelMeters* model, Measure measure,
                                           const Moment& now) const {
-  std::optional<Standing> least;
+  if (!meters.steps.have(measure) && (model == nullptr || !model->steps.have(measure))) return std::nullopt;
+  Least least;
   for (const Steps* steps : {&meters.steps, model != nullptr ? &model->steps : nullptr}) {
-    if (steps == nullptr || !steps->have(measure)) continue;
-    for (const Step& step : steps->list) {
-      if (step.measure != measure) continue;
-      const Standing s = standing_of(step, now);
-      if (!least || s.remaining < least->remaining) least = s;
-    }
+    if (steps == nullptr) continue;
+    for (const Step& step : steps->list)
+      if (step.measure == measure) least.see(step, remaining_of(step, now));
   }
-  return least;
+  return least.standing(now);
 }
 
 tl::expected<Permit, Denial> Limiter::take(MetersPtr meters, const ModelMeters* model, const Spend& estimate,
                                            const Moment& now) const {
-  Permit permit;
-  permit.meters_ = std::move(meters);
-  permit.model_ = model;
-  permit.reserved_ = {std::max<std::int64_t>(0, estimate.tokens), std::max<std::int64_t>(0, estimate.cost_nano_usd)};
-  permit.periods_ = Periods::at(now.wall_ns);
-  const AllSteps steps{permit.tenant_steps(), permit.model_steps()};
-  std::optional<Denial> denial = reserve_all(steps, permit.reserved_, permit.periods_, now);
+  const Spend reserved{std::max<std::int64_t>(0, estimate.tokens), std::max<std::int64_t>(0, estimate.cost_nano_usd)};
+  Periods at = Periods::at(now.wall_ns);
+  const Steps& tenant = meters->steps;
+  AllSteps steps{tenant.list, {}}, requests{tenant.requests, {}};
+  if (model != nullptr) {
+    steps.model = model->steps.list;
+    requests.model = model->steps.requests;
+  }
+  Least least;
+  std::optional<Denial> denial = reserve_all(steps, reserved, at, now);
   if (denial) {
-    if (denial->measure == M::requests && denial->subject == S::workspace && !denial->short_of_share)
-      record_requests(steps, now, S::key);
-  } else if ((denial = record_requests(steps, now, std::nullopt))) {
-    for (std::size_t i = 0; i < steps.size(); ++i) give_back(steps[i], permit.reserved_, permit.periods_);
+    const bool of_workspace = denial->measure == M::requests && denial->subject == S::workspace;
+    if (of_workspace && !denial->short_of_share && tenant.requests.front().subject == S::key)
+      record_requests({requests.tenant.first(1), {}}, now, least);
+  } else if ((denial = record_requests(requests, now, least))) {
+    steps.until([&](const Step& step) {
+      give_back(step, reserved, at);
+      return true;
+    });
   }
   if (denial) return tl::make_unexpected(*denial);
-  permit.limiter_ = this;
-  return permit;
+  return Permit(*this, std::move(meters), model, reserved, at, least.standing(now));
 }
 
 /// Keys that nobody uses and of which nothing is counted; then what only they had in the ledger.
@@ -565,77 +551,20 @@ MetersPtr Limiter::with_overrides(const Meters& known, const store::KeyLimits& o
   return made;
 }
 
-PeriodSum<10>::Step Limiter::learn(Meter& meter, Measure measure, std::int64_t spent, std::int64_t wall_ns) {
-  const std::int64_t period = Periods::at(wall_ns).of(measure);
-  if (options_.shared) {
-    const FlagLock lock(busy_);
-    Meter::Learnt& learnt = meter.learnt(measure);
-    learnt = {.period = period, .spent = learnt.period == period ? std::max(learnt.spent, spent) : spent};
-    if (Share* share = meter.share(measure)) share->learn(period, spent);
-    return {};
-  }
-  return meter.with(measure, [&](auto& account) -> PeriodSum<10>::Step {
-    const auto done = account.spent.raise(period, spent);
-    if (done.after > done.before) account.committed.add(period, done.after - done.before);
-    return {.taken = done.taken, .period = done.period, .before = done.before, .after = done.after};
-  });
-}
-
-std::optional<Crossing> Limiter::learn(const Meters& meters, Subject subject, Measure measure, std::int64_t spent,
-                                       std::int64_t wall_ns) {
-  const auto done = learn(meters.of(subject), measure, spent, wall_ns);
-  if (subject == S::workspace && meters.whole != nullptr) learn(*meters.whole, measure, spent, wall_ns);
-  const std::int64_t most = meters.steps.most(subject, measure);
-  const int percent = most > 0 ? percent_reached(done.before, done.after, most) : 0;
-  if (percent == 0) return std::nullopt;
-  return Crossing{subject, measure, percent, done.after, most};
-}
-
-std::optional<Crossing> Limiter::learn(const ModelMeters& model, Measure measure, std::int64_t spent,
-                                       std::int64_t wall_ns) {
-  const auto done = learn(*model.meter, measure, spent, wall_ns);
-  const std::int64_t most = model.steps.most(S::model, measure);
-  const int percent = most > 0 ? percent_reached(done.before, done.after, most) : 0;
-  if (percent == 0) return std::nullopt;
-  return Crossing{S::model, measure, percent, done.after, most, model.pattern};
-}
-
 bool Limiter::wishes(const Meters& meters, const ModelMeters* model, const Spend& estimate, const Moment& now,
                      std::vector<Wish>& out) const {
   const Periods at = Periods::at(now.wall_ns);
   const AllSteps steps{meters.steps.list, model != nullptr ? std::span(model->steps.list) : std::span<const Step>()};
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    const Step& step = steps[i];
-    if (step.share == nullptr) continue;
+  const Step* const closed = steps.until([&](const Step& step) {
+    if (step.share == nullptr) return true;
     const std::int64_t period = share_period(step.measure, at);
     const std::int64_t need = std::max<std::int64_t>(1, is_spend(step.measure) ? part_of(step.measure, estimate) : 1);
-    if (step.share->left(period) >= need) continue;
+    if (step.share->left(period) >= need) return true;
     if (step.share->closed(now.mono_ns)) return false;
     out.push_back({.meter = step.meter->shared_from_this(), .measure = step.measure, .period = period, .need = need});
-  }
-  return true;
-}
-
-Crossings Limiter::count_late(const Meters& meters, const ModelMeters* model, const Permit& earlier,
-                              const ModelMeters* earlier_model, const Spend& spent, std::int64_t wall_ns) const {
-  const auto beyond = [](std::span<const Step> steps, std::span<const Step> counted) {
-    std::vector<Step> out;
-    std::copy_if(steps.begin(), steps.end(), std::back_inserter(out), [&](const Step& s) {
-      return std::none_of(counted.begin(), counted.end(),
-                          [&](const Step& c) { return c.subject == s.subject && c.measure == s.measure; });
-    });
-    return out;
-  };
-  Crossings out;
-  const Periods at = Periods::at(wall_ns);
-  const bool permitted = earlier.meters_ != nullptr;
-  book(beyond(meters.steps.list, permitted ? earlier.tenant_steps() : std::span<const Step>()), {}, spent, at, {}, out);
-  if (model == nullptr) return out;
-  const ModelMeters* const counted = earlier.model_ != nullptr ? earlier.model_ : earlier_model;
-  const bool same = permitted && counted != nullptr && counted->pattern == model->pattern;
-  book(beyond(model->steps.list, same ? std::span<const Step>(counted->steps.list) : std::span<const Step>()), {},
-       spent, at, model->pattern, out);
-  return out;
+    return true;
+  });
+  return closed == nullptr;
 }
 
 }  // namespace gw::limits

@@ -36,17 +36,21 @@ namespace gw::limits {
 struct Step {
   Subject subject = Subject::key;
   Measure measure = Measure::requests;
+  bool asked_last = false;  ///< a rate that is asked only when everything else has agreed
   std::int64_t threshold = 0;
   Meter* meter = nullptr;
   Meter* whole = nullptr;  ///< is told what the meter is told; null: none
   RateWindow* requests = nullptr;
   Share* share = nullptr;  ///< what is left of it here, where it is counted with
                            ///< other gateways
+  /// Of a day's or month's spending that counts here alone and for nobody else, as most does; else null.
+  Meter::Account<10>* account = nullptr;
 };
 
 /// Checks in the order in which they are made, and what a request has to say for them of what it may spend.
 struct Steps {
   std::vector<Step> list;
+  std::vector<Step> requests;  ///< those of the list that count requests
   bool tokens = false, money = false;
   std::uint8_t measures = 0;  ///< a bit for each that a step has
 
@@ -115,6 +119,7 @@ class Permit {
     model_ = from.model_;
     reserved_ = from.reserved_;
     periods_ = from.periods_;
+    requests_left_ = from.requests_left_;
     settled_ = from.settled_;
     return *this;
   }
@@ -127,11 +132,25 @@ class Permit {
   Crossings settle(const Spend& spent, const ModelMeters* found = nullptr);
   /// Spent beside that, at a time, on a model: by the responses of a WebSocket.
   Crossings charge(const Spend& spent, const ModelMeters* model, std::int64_t wall_ns);
+  /// As when it is destroyed.
+  void end() {
+    if (limiter_ != nullptr) give_back();
+  }
   const Spend& reserved() const { return reserved_; }
+  /// Limiter::standing() of requests when it was taken, where that was seen by the way.
+  const std::optional<Standing>& requests_left() const { return requests_left_; }
 
  private:
   friend class Limiter;
-  void end();
+  Permit(const Limiter& limiter, MetersPtr&& meters, const ModelMeters* model, const Spend& reserved, const Periods& at,
+         const std::optional<Standing>& requests_left)
+      : limiter_(&limiter),
+        meters_(std::move(meters)),
+        model_(model),
+        reserved_(reserved),
+        periods_(at),
+        requests_left_(requests_left) {}
+  void give_back();
   std::span<const Step> tenant_steps() const { return meters_->steps.list; }
   std::span<const Step> model_steps() const {
     return model_ != nullptr ? std::span<const Step>(model_->steps.list) : std::span<const Step>();
@@ -142,6 +161,7 @@ class Permit {
   const ModelMeters* model_ = nullptr;
   Spend reserved_;
   Periods periods_;
+  std::optional<Standing> requests_left_;
   bool settled_ = false;
 };
 
@@ -210,7 +230,7 @@ class Limiter {
   void add_models(std::int64_t mono_ns);
   void add_steps(Meters& meters, std::int64_t mono_ns);
   void share(Step& step, const std::string& name);
-  PeriodSum<10>::Step learn(Meter& meter, Measure measure, std::int64_t spent, std::int64_t wall_ns);
+  PeriodStep learn(Meter& meter, Measure measure, std::int64_t spent, std::int64_t wall_ns);
   MetersPtr make(std::string name, std::string_view org, std::string_view workspace, std::string_view key,
                  const store::KeyLimits& overrides, const Moment& now);
   MetersPtr with_overrides(const Meters& known, const store::KeyLimits& overrides, const Moment& now);

@@ -226,6 +226,56 @@ TEST(Limiter, RecordsAKeysRequestAlsoWhenItsWorkspaceRefuses) {
   EXPECT_EQ(b->requests[1]->view(1, kNoon.mono_ns).count, 1) << "a refused one is not";
 }
 
+TEST(Limiter, AnswersForARateBeforeASumThatIsCheckedLater) {
+  Options o = limit(Subject::key, Measure::requests, 3);
+  o.of(Subject::workspace).of(Measure::requests) = 1;
+  o.of(Subject::workspace).of(Measure::month_cost) = 1;
+  Fixture f(o);
+  EXPECT_EQ(f.spend(f.meters("a"), {0, 1}), "");
+  const auto b = f.meters("b");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(f.spend(b, {}), "WORKSPACE_RATE_LIMIT_EXCEEDED");
+  EXPECT_EQ(f.spend(b, {}), "KEY_RATE_LIMIT_EXCEEDED") << "three of b's are recorded";
+  EXPECT_EQ(f.spend(b, {}, {kNoon.wall_ns, kNoon.mono_ns + 61 * kSecond}), "WORKSPACE_MONTHLY_COST_EXCEEDED");
+  EXPECT_EQ(b->requests[0]->view(3, kNoon.mono_ns + 61 * kSecond).count, 0) << "which records nothing";
+}
+
+TEST(Limiter, RecordsNothingWhenAnOrgOrAModelRefusesTheRate) {
+  Options o = limit_models({model_limit("m", Measure::requests, 1)});
+  o.of(Subject::key).of(Measure::requests) = 2;
+  o.of(Subject::workspace).of(Measure::requests) = 2;
+  o.of(Subject::org).of(Measure::requests) = 3;
+  Fixture f(o);
+  const auto a = f.meters("a", "w1"), b = f.meters("b", "w2"), c = f.meters("c", "w3");
+  const ModelMeters* model = f.limiter.model("m");
+  EXPECT_TRUE(f.limiter.take(a, model, {}, kNoon));
+  for (int i = 0; i < 3; ++i)
+    EXPECT_EQ(f.limiter.take(b, model, {}, kNoon).error().code(), "MODEL_RATE_LIMIT_EXCEEDED");
+  EXPECT_EQ(f.spend(b, {}), "");
+  EXPECT_EQ(f.spend(b, {}), "");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(f.spend(c, {}), "ORG_RATE_LIMIT_EXCEEDED");
+  EXPECT_EQ(f.spend(b, {}), "KEY_RATE_LIMIT_EXCEEDED");
+}
+
+TEST(Permit, SaysWhatItsRateHasLeft) {
+  Options o = limit_models({model_limit("m", Measure::requests, 4)});
+  o.of(Subject::key).of(Measure::requests) = 10;
+  o.of(Subject::workspace).of(Measure::requests) = 8;
+  Fixture f(o);
+  const auto k = f.meters();
+  for (const ModelMeters* model : {static_cast<const ModelMeters*>(nullptr), f.limiter.model("m")}) {
+    const auto permit = f.limiter.take(k, model, {}, kNoon);
+    ASSERT_TRUE(permit);
+    ASSERT_TRUE(permit->requests_left());
+    const auto asked = f.limiter.standing(*k, model, Measure::requests, kNoon);
+    EXPECT_EQ(permit->requests_left()->limit, asked->limit);
+    EXPECT_EQ(permit->requests_left()->remaining, asked->remaining);
+    EXPECT_EQ(permit->requests_left()->reset_s, asked->reset_s);
+    EXPECT_EQ(asked->remaining, model == nullptr ? 7 : 3);
+  }
+  Fixture tokens(limit(Subject::key, Measure::day_tokens, 1));
+  EXPECT_FALSE(tokens.limiter.take(tokens.meters(), nullptr, {}, kNoon)->requests_left());
+}
+
 TEST(Limiter, TakesNothingFromOthersWhenALaterCheckRefuses) {
   Options o = limit(Subject::key, Measure::day_tokens, 100);
   o.of(Subject::key).of(Measure::requests) = 5;

@@ -24,17 +24,11 @@ class alignas(64) Meter : public std::enable_shared_from_this<Meter> {
   /// Calls `use` with the account of a measure that is spent.
   template <class Use>
   auto with(Measure m, Use use) {
-    switch (m) {
-      case Measure::minute_tokens:
-        return use(minute_tokens_);
-      case Measure::day_tokens:
-        return use(day_tokens_);
-      case Measure::day_cost:
-        return use(day_cost_);
-      default:
-        return use(month_cost_);
-    }
+    if (m == Measure::minute_tokens) return use(minute_tokens_);
+    return use(lasting(m));
   }
+  /// Of a day or month.
+  Account<10>& lasting(Measure m) { return lasting_[static_cast<std::size_t>(m) - kFirstLasting]; }
 
   std::atomic<std::int64_t>& concurrent() { return concurrent_; }
 
@@ -71,8 +65,10 @@ class alignas(64) Meter : public std::enable_shared_from_this<Meter> {
 
  private:
   // A day's or month's money takes more room than the number of the day does; tokens of a minute less.
+  static constexpr auto kFirstLasting = static_cast<std::size_t>(Measure::day_tokens);
+  static_assert(kFirstLasting == 1 && static_cast<std::size_t>(Measure::minute_tokens) == 0);
   Account<24> minute_tokens_;
-  Account<10> day_tokens_, day_cost_, month_cost_;
+  std::array<Account<10>, kSpends - kFirstLasting> lasting_;
   std::atomic<std::int64_t> concurrent_{0};
   std::array<std::atomic<Share*>, kMeasures> shares_{};
   std::array<Learnt, kSpends> learnt_{};

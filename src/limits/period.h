@@ -2,6 +2,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 
 #include "limits/thresholds.h"
 
@@ -11,7 +12,25 @@ namespace gw::limits {
 struct Periods {
   std::int64_t minute = 0, day = 0, month = 0;
 
+  /// A thread asks about one minute many times.
   static Periods at(std::int64_t wall_ns) {
+    constexpr std::uint64_t kMinuteNs = 60'000'000'000;
+    static thread_local Periods known;
+    static thread_local std::int64_t from_ns = std::numeric_limits<std::int64_t>::min();
+    if (static_cast<std::uint64_t>(wall_ns) - static_cast<std::uint64_t>(from_ns) >= kMinuteNs) {
+      known = of_time(wall_ns);
+      from_ns = known.minute * static_cast<std::int64_t>(kMinuteNs);
+    }
+    return known;
+  }
+
+  std::int64_t of(Measure m) const {
+    return m == Measure::minute_tokens ? minute : m == Measure::month_cost ? month : day;
+  }
+  std::int64_t& of(Measure m) { return m == Measure::minute_tokens ? minute : m == Measure::month_cost ? month : day; }
+
+ private:
+  static Periods of_time(std::int64_t wall_ns) {
     using namespace std::chrono;
     const sys_time<nanoseconds> time{nanoseconds(wall_ns)};
     const sys_days day = floor<days>(time);
@@ -21,11 +40,6 @@ struct Periods {
         .day = day.time_since_epoch().count(),
         .month = (static_cast<int>(date.year()) - 1970) * std::int64_t{12} + static_cast<unsigned>(date.month()) - 1};
   }
-
-  std::int64_t of(Measure m) const {
-    return m == Measure::minute_tokens ? minute : m == Measure::month_cost ? month : day;
-  }
-  std::int64_t& of(Measure m) { return m == Measure::minute_tokens ? minute : m == Measure::month_cost ? month : day; }
 };
 
 /// Unix ns at which a UTC month, as Periods numbers it, begins.

@@ -41,19 +41,16 @@ class RateWindow {
     const std::uint64_t next = next_.load(std::memory_order_acquire);
     const auto n = static_cast<std::uint64_t>(most);
     const auto slot = [&](std::uint64_t i) { return slots[i % n].load(std::memory_order_relaxed); };
+    // The first event that counts is nearly always the one seen last.
     const std::uint64_t seen = first_.load(std::memory_order_relaxed);
     std::uint64_t low = std::clamp<std::uint64_t>(seen, next > n ? next - n : 0, next);
-    std::uint64_t high = low;  // the first event that counts lies in [low, high]: nearly always it is the one seen last
-    for (std::uint64_t step = 1; high < next && !counts(slot(high), now_ns); step *= 2) {
-      low = high + 1;
-      high = std::min(low + step, next);
-    }
-    while (low < high) {
-      const std::uint64_t middle = low + (high - low) / 2;
-      counts(slot(middle), now_ns) ? high = middle : low = middle + 1;
+    std::uint64_t oldest = low < next ? slot(low) : 0;
+    if (!counts(oldest, now_ns)) {
+      low = first_that_counts(slot, low, next, now_ns);
+      oldest = low < next ? slot(low) : 0;
     }
     if (low != seen) first_.store(low, std::memory_order_relaxed);
-    return {.count = static_cast<std::int64_t>(next - low), .oldest_ns = low < next ? time_of(slot(low)) : 0};
+    return {.count = static_cast<std::int64_t>(next - low), .oldest_ns = time_of(oldest)};
   }
 
   /// Before this one's first use: what counts of another one. What that one accepts meanwhile is missed.
@@ -75,6 +72,21 @@ class RateWindow {
   static std::int64_t time_of(std::uint64_t slot) { return static_cast<std::int64_t>(slot >> kLapBits); }
   static bool counts(std::uint64_t slot, std::int64_t now_ns) {
     return slot != 0 && now_ns - time_of(slot) <= kWindowNs;
+  }
+
+  /// Of those in [low, next), which lie in the order of their times; `next`: none.
+  template <class Slot>
+  static std::uint64_t first_that_counts(const Slot& slot, std::uint64_t low, std::uint64_t next, std::int64_t now_ns) {
+    std::uint64_t high = low;
+    for (std::uint64_t step = 1; high < next && !counts(slot(high), now_ns); step *= 2) {
+      low = high + 1;
+      high = std::min(low + step, next);
+    }
+    while (low < high) {
+      const std::uint64_t middle = low + (high - low) / 2;
+      counts(slot(middle), now_ns) ? high = middle : low = middle + 1;
+    }
+    return low;
   }
 
   Answer ask(std::int64_t most, std::int64_t now_ns, bool record) {
