@@ -5,10 +5,8 @@
 namespace gw::http {
 namespace {
 
-FieldId classify_gateway(std::string_view name) {
-  constexpr std::string_view kPrefix = "x-ongoingai-";
-  if (!iequals(name.substr(0, kPrefix.size()), kPrefix)) return FieldId::other;
-  const std::string_view rest = name.substr(kPrefix.size());
+/// Of a name behind our prefix.
+FieldId classify_own(std::string_view rest) {
   switch (rest.size()) {
     case 6:
       return iequals(rest, "run-id") ? FieldId::gw_run_id : FieldId::other;
@@ -27,6 +25,13 @@ FieldId classify_gateway(std::string_view name) {
     default:
       return FieldId::other;
   }
+}
+
+/// Of a name that is longer than the prefix. Few names end as ours do, so the ends are looked at first.
+FieldId classify_gateway(std::string_view name) {
+  constexpr std::string_view kPrefix = "x-ongoingai-";
+  const FieldId id = classify_own(name.substr(kPrefix.size()));
+  return id != FieldId::other && iequals(name.substr(0, kPrefix.size()), kPrefix) ? id : FieldId::other;
 }
 
 }  // namespace

@@ -579,6 +579,38 @@ TEST(PriceOverrides, AreRefusedWithTheirKey) {
   EXPECT_NE(error([](PriceOverride& o) { o.model = "M"; }).find("of an entry before it"), std::string::npos);
 }
 
+TEST(Accounting, PlainTextCostsWhatTheSumOfAllPartsGives) {
+  const auto t = [](const char* input, const char* output) {
+    return parsed(one_model(std::string(R"({"input_mtok":")") + input + R"(","output_mtok":")" + output + "\"}"));
+  };
+  std::uint64_t state = 7;
+  const auto random = [&](std::uint64_t most) {
+    state = state * 6364136223846793005 + 1442695040888963407;
+    return static_cast<std::int64_t>((state >> 20) % most);
+  };
+  for (const auto& [input, output] : {std::pair{"0.15", "0.6"},
+                                      {"0.000001", "0.000499"},
+                                      {"0.0000001", "3"},
+                                      {"2147.483647", "2147.483648"},
+                                      {"0.0005", "0.0015"},
+                                      {"900000", "0"}}) {
+    const auto table = t(input, output);
+    for (int i = 0; i < 400; ++i) {
+      const std::int64_t most = std::int64_t{1} << (2 + i % 40);
+      const Usage plain =
+          tokens(random(static_cast<std::uint64_t>(most)), 1 + random(static_cast<std::uint64_t>(most)));
+      Usage parts = plain;  // reasoning without a price of its own costs what output does
+      parts.reasoning_tokens = 1;
+      const Cost a = price(*table, {.provider = "p", .model = "m", .at_ns = kNow}, plain).cost;
+      const Cost b = price(*table, {.provider = "p", .model = "m", .at_ns = kNow}, parts).cost;
+      ASSERT_EQ(a.nano_usd, b.nano_usd) << input << " " << output << " " << plain.input_tokens << " "
+                                        << plain.output_tokens;
+      ASSERT_EQ(a.source, b.source);
+      ASSERT_EQ(a.cache_saved_nano_usd, b.cache_saved_nano_usd);
+    }
+  }
+}
+
 TEST(PriceMemo, GivesWhatAFreshDecisionGivesForAnyMixOfQueriesAndTables) {
   const auto other = parsed(one_model(R"({"input_mtok":"1"})"));
   PriceMemo memo;

@@ -160,6 +160,39 @@ void add_usage(Sum& sum, const PriceDecision& d, const Usage& u) {
     sum.audio(u.audio_ms > 0 ? std::max(u.audio_ms, d.min_audio_ms) : 0);
 }
 
+constexpr Money kPlainUnit = 1'000'000'000'000;  // a price is of a million tokens and in 1e-18 USD
+constexpr std::uint64_t kMostPlain = (std::uint64_t{1} << 31) - 1;
+
+PriceDecision::PlainPrice plain_price(const PriceDecision& d) {
+  if (d.factor.num != d.factor.den || d.card[at(PriceUnit::request)] != nullptr) return {};
+  const auto whole = [&](PriceUnit unit, std::uint64_t& out) {
+    const PriceRate* const rate = d.card[at(unit)];
+    if (rate == nullptr || rate->tiers != 0 || d.estimate[at(unit)]) return false;
+    if (rate->base % kPlainUnit != 0 || rate->base / kPlainUnit > kMostPlain) return false;
+    out = static_cast<std::uint64_t>(rate->base / kPlainUnit);
+    return true;
+  };
+  PriceDecision::PlainPrice out;
+  out.known = whole(PriceUnit::input, out.input) && whole(PriceUnit::output, out.output);
+  return out;
+}
+
+/// Text in and text out and nothing else, as mostly, and not very much of it.
+bool is_plain(const Usage& u) {
+  return (u.cache_read_tokens | u.cache_read_audio_tokens | u.cache_read_image_tokens | u.cache_write_5m_tokens |
+          u.cache_write_1h_tokens | u.input_audio_tokens | u.input_image_tokens | u.reasoning_tokens |
+          u.output_audio_tokens | u.output_image_tokens | u.web_searches | u.file_searches | u.code_executions |
+          u.audio_ms) == 0 &&
+         static_cast<std::uint64_t>(u.input_tokens | u.output_tokens) <= kMostPlain;
+}
+
+/// What Sum gives for it: 1e-12 USD are a thousandth of a nano-dollar.
+std::int64_t plain_nano_usd(const PriceDecision::PlainPrice& price, const Usage& u) {
+  return static_cast<std::int64_t>((static_cast<std::uint64_t>(u.input_tokens) * price.input +
+                                    static_cast<std::uint64_t>(u.output_tokens) * price.output + 500) /
+                                   1000);
+}
+
 }  // namespace
 
 PriceDecision decide(const PriceTable& table, const PriceQuery& q) {
@@ -198,21 +231,35 @@ PriceDecision decide(const PriceTable& table, const PriceQuery& q) {
       out.estimate[at(unit)] = fee->estimate;
     }
   }
+  out.plain = plain_price(out);
   return out;
 }
 
+namespace {
+
+[[gnu::noinline]] void set_computed(Cost& cost, const PriceTable& table, const PriceDecision& decision,
+                                    const Usage& usage) {
+  Sum sum(table, decision, usage.input_tokens);
+  add_usage(sum, decision, usage);
+  // Counts that nobody can have used would drown all real costs in every sum.
+  const std::int64_t nano = sum.nano_usd();
+  if (!sum.complete() || nano > kMostNanoUsd) return;
+  cost.computed_nano_usd = nano;
+  cost.cache_saved_nano_usd = sum.cache_saved_nano_usd();
+  cost.source = usage.estimated || usage.anomalous || sum.estimated() ? CostSource::estimated : CostSource::computed;
+}
+
+}  // namespace
+
 Cost cost_of(const PriceTable& table, const PriceDecision& decision, const Usage& usage) noexcept {
   Cost cost;
-  if (decision.priced) {
-    Sum sum(table, decision, usage.input_tokens);
-    add_usage(sum, decision, usage);
-    // Counts that nobody can have used would drown all real costs in every sum.
-    if (const std::int64_t nano = sum.nano_usd(); sum.complete() && nano <= kMostNanoUsd) {
+  if (decision.plain.known && is_plain(usage)) {
+    if (const std::int64_t nano = plain_nano_usd(decision.plain, usage); nano <= kMostNanoUsd) {
       cost.computed_nano_usd = nano;
-      cost.cache_saved_nano_usd = sum.cache_saved_nano_usd();
-      cost.source =
-          usage.estimated || usage.anomalous || sum.estimated() ? CostSource::estimated : CostSource::computed;
+      cost.source = usage.estimated || usage.anomalous ? CostSource::estimated : CostSource::computed;
     }
+  } else if (decision.priced) {
+    set_computed(cost, table, decision, usage);
   }
   cost.nano_usd = cost.computed_nano_usd;
   if (usage.provider_cost_nano_usd >= 0 && usage.provider_cost_nano_usd <= kMostNanoUsd) {
@@ -228,14 +275,18 @@ Priced price(const PriceTable& table, const PriceQuery& query, const Usage& usag
 
 PriceMemo::PriceMemo() : entries_(std::make_unique<std::array<Entry, kEntries>>()) {}
 
-bool PriceMemo::Entry::answers(const Key& asked, std::uint64_t of_serial, std::int64_t second) const {
+bool PriceMemo::Entry::answers(const PriceQuery& q, std::uint64_t of_serial, std::int64_t second) const {
   if (serial != of_serial || second < decision.valid_from || second >= decision.valid_to) return false;
   const char* at = text.data();
-  for (std::size_t i = 0; i < asked.size(); ++i) {
-    if (sizes[i] != asked[i].size() || !same_bytes(at, asked[i].data(), sizes[i])) return false;
-    at += sizes[i];
-  }
-  return true;
+  const std::uint16_t* size = sizes.data();
+  const auto next_is = [&](std::string_view part) __attribute__((always_inline)) {
+    if (*size != part.size() || !same_bytes(at, part.data(), part.size())) return false;
+    at += *size++;
+    return true;
+  };
+  // As key_of() has them: what differs first between what is asked about a request and about its answer.
+  return next_is(q.response_model) && next_is(q.model) && next_is(q.route) && next_is(q.provider) &&
+         next_is(q.service_tier) && next_is(q.inference_geo);
 }
 
 void PriceMemo::Entry::remember(const Key& asked) {
@@ -255,18 +306,18 @@ PriceMemo::Entry* PriceMemo::place_of(const Key& key) {
   return size <= kKeyBytes ? &(*entries_)[hash % kEntries] : nullptr;
 }
 
-const PriceMemo::Entry* PriceMemo::find(const Key& key, std::uint64_t serial, std::int64_t second) const {
+const PriceMemo::Entry* PriceMemo::find(const PriceQuery& q, std::uint64_t serial, std::int64_t second) const {
   for (const Entry* const known : last_)
-    if (known != nullptr && known->answers(key, serial, second)) return known;
+    if (known != nullptr && known->answers(q, serial, second)) return known;
   return nullptr;
 }
 
 /// Null as place_of().
-const PriceMemo::Entry* PriceMemo::decide_anew(const PriceTable& table, const Key& key, const PriceQuery& q,
-                                               std::int64_t second) {
+const PriceMemo::Entry* PriceMemo::decide_anew(const PriceTable& table, const PriceQuery& q, std::int64_t second) {
+  const Key key = key_of(q);
   Entry* const e = place_of(key);
   if (e == nullptr) return nullptr;
-  if (!e->answers(key, table.serial(), second)) {
+  if (!e->answers(q, table.serial(), second)) {
     e->serial = 0;  // deciding may throw
     e->remember(key);
     e->decision = decide(table, q);
@@ -277,10 +328,9 @@ const PriceMemo::Entry* PriceMemo::decide_anew(const PriceTable& table, const Ke
 }
 
 Priced PriceMemo::price(const PriceTable& table, const PriceQuery& q, const Usage& usage) {
-  const Key key = {q.model, q.response_model, q.route, q.provider, q.service_tier, q.inference_geo};
   const std::int64_t second = q.at_ns / 1'000'000'000;
-  const Entry* known = find(key, table.serial(), second);
-  if (known == nullptr) known = decide_anew(table, key, q, second);
+  const Entry* known = find(q, table.serial(), second);
+  if (known == nullptr) known = decide_anew(table, q, second);
   if (known == nullptr) return provider::price(table, q, usage);
   return {cost_of(table, known->decision, usage), table.price_version()};
 }

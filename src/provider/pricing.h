@@ -48,6 +48,12 @@ struct PriceDecision {
   std::array<bool, kPriceUnits> estimate{};
   std::int64_t min_audio_ms = 0;
   std::int64_t valid_from = 0, valid_to = 0;  ///< Unix seconds, the end excluded
+  /// Of a token of plain text, in 1e-12 USD: where such a request has no other price, whatever its size, and both are
+  /// whole numbers below 2^31.
+  struct PlainPrice {
+    std::uint64_t input = 0, output = 0;
+    bool known = false;
+  } plain{};
 };
 
 PriceDecision decide(const PriceTable& table, const PriceQuery& query);
@@ -71,19 +77,22 @@ class PriceMemo {
  private:
   static constexpr std::size_t kKeyBytes = 256;
   using Key = std::array<std::string_view, 6>;
+  static Key key_of(const PriceQuery& q) {
+    return {q.response_model, q.model, q.route, q.provider, q.service_tier, q.inference_geo};
+  }
   struct Entry {
     std::uint64_t serial = 0;  ///< of the table; 0: empty
     std::array<std::uint16_t, 6> sizes{};
     std::array<char, kKeyBytes> text;  ///< the parts of the key, one behind the other
     PriceDecision decision;
 
-    bool answers(const Key& asked, std::uint64_t of_serial, std::int64_t second) const;
+    bool answers(const PriceQuery& asked, std::uint64_t of_serial, std::int64_t second) const;
     void remember(const Key& asked);
   };
   /// Null: the key is too long to keep.
   Entry* place_of(const Key& key);
-  const Entry* find(const Key& key, std::uint64_t serial, std::int64_t second) const;
-  const Entry* decide_anew(const PriceTable& table, const Key& key, const PriceQuery& query, std::int64_t second);
+  const Entry* find(const PriceQuery& query, std::uint64_t serial, std::int64_t second) const;
+  const Entry* decide_anew(const PriceTable& table, const PriceQuery& query, std::int64_t second);
 
   /// Most requests ask what the one before asked: with limits once for what they may spend and once for what they did.
   std::array<const Entry*, 2> last_{};
