@@ -218,8 +218,7 @@ void set_facts(TraceFacts& f, const ExchangeRecord& r) {
 
 void RowBuilder::metadata(DecodedRecord& d, std::uint16_t flags, const Trace& row) {
   const ExchangeRecord& r = d.record;
-  const IdentityView& who = r.identity;
-  const bool known = !who.key_id.empty();
+  const IdentityMembers& who = identities_.members(r.identity);  // each stands behind another one
   text_.clear();
   Object o(text_);
   o.text_if("\"api_key_last4\":", r.api_key_last4);
@@ -235,28 +234,28 @@ void RowBuilder::metadata(DecodedRecord& d, std::uint16_t flags, const Trace& ro
   o.text_if("\"correlation_id\":", r.correlation_id);
   o.text("\"cost_source\":", to_string(r.cost.source));
   if (r.held_credential) o.text("\"credential\":", "gateway");
-  o.text_if("\"gateway_key_id\":", who.key_id);
+  text_.raw(who.gateway_key_id);
   if ((flags & kFrameHeadersDropped) != 0) o.text("\"headers_dropped\":", "too_large");
   o.text_if("\"inference_geo\":", r.inference_geo);
   o.number("\"latency_us\":", r.latency_us);
   put_lineage(o, r.lineage, row.id);
-  o.text_if("\"org_id\":", who.org_id);
+  text_.raw(who.org_id);
   o.text("\"outcome\":", to_string(r.outcome));
   o.text_if("\"price_version\":", r.price_version);
   put_redaction(o, text_, r, d.redaction_counts);
   if (r.response_model != r.model) o.text_if("\"response_model\":", r.response_model);
-  if (!who.role.empty()) o.text("\"role\":", lowercase(who.role));
+  text_.raw(who.role);
   o.text_if("\"service_tier\":", r.service_tier);
   o.text_if("\"service_tier_asked\":", r.service_tier_asked);
   o.text_if("\"session_id\":", row.session_id);
   o.number("\"stream_chunks\":", r.stream_chunks);
   o.truth("\"streaming\":", r.streaming);
-  o.text_if("\"team\":", who.team.empty() && known ? who.workspace_id : who.team);
+  text_.raw(who.team);
   if (r.usage.seen || r.usage.estimated) {
     o.name("\"usage\":");
     put_usage(text_, r.usage);
   }
-  o.text_if("\"workspace_id\":", who.workspace_id);
+  text_.raw(who.workspace_id);
   o.close();
 }
 
@@ -308,6 +307,7 @@ bool RowBuilder::build(std::string_view payload, std::uint16_t version, std::uin
 void RowBuilder::clear() {
   decoded_ = {};
   headers_.clear();
+  identities_.clear();
   text_.release();
 }
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "model/trace.h"
 #include "trace/header_json.h"
+#include "trace/identity_json.h"
 #include "trace/json_text.h"
 #include "trace/record_codec.h"
 
@@ -29,6 +30,7 @@ class RowBuilder {
   Clock clock_;
   DecodedRecord decoded_;
   HeaderJson headers_;
+  IdentityJson identities_;
   JsonText text_;
 };
 
