@@ -69,7 +69,7 @@ net::Task<bool> Exchange::run() {
   // Take a permit. Where spending is limited the body is read first.
   if (held_end_ == proxy::RelayEnd::complete && is_limited()) {
     Limited limited;
-    held_end_ = co_await take_permit(limited);
+    if (!take_permit_at_once(limited)) held_end_ = co_await take_permit(limited);
     if (limited.refused()) co_return co_await refuse_limited(decision, limited);
   }
 

@@ -103,6 +103,10 @@ class Exchange final : private proxy::RelayObserver {
     bool refused() const { return denial || unavailable || model_unseen; }
   };
   bool is_limited() const;
+  limits::Moment permit_moment() const;
+  const limits::MetersPtr& key_meters(const limits::Moment& now);
+  bool permit_needs_body(const limits::Meters& meters) const;
+  bool take_permit_at_once(Limited& limited);
   net::Task<proxy::RelayEnd> take_permit(Limited& limited);
   bool spends_tokens() const;
   bool names_model() const;
@@ -110,7 +114,9 @@ class Exchange final : private proxy::RelayObserver {
   const limits::ModelMeters* limited_model() const;
   net::Task<bool> await_share(const limits::Meters& meters, const limits::ModelMeters* model,
                               const limits::Spend& estimate, const limits::Moment& now);
-  limits::Spend estimate_spend(bool money);
+  limits::Spend estimate_for(const limits::Meters& meters, const limits::ModelMeters* model,
+                             const std::optional<std::string_view>& content);
+  limits::Spend estimate_spend(const std::optional<std::string_view>& content, bool money);
   void write_standing(const limits::Meters& meters, const limits::ModelMeters* model, const limits::Moment& now);
   net::Task<bool> refuse_limited(const auth::Decision& admitted, const Limited& limited);
   void settle_permit(const ExchangeRecord& record);

@@ -94,7 +94,7 @@ net::Task<bool> Exchange::forward() {
                       .first_body = first_body_,
                       .correlation_id = correlation_id_,
                       .trace_id = trace_id_text(),
-                      .rate_limit_lines = buffers_.rate_limit_lines,
+                      .rate_limit_lines = buffers_.rate_limits.text(),
                       .idle_timeout_ns = link_->idle_timeout_ns,
                       .keep_alive = !worker_.draining,
                       .first_body_observed = body_observed_,

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <charconv>
 
 #include "base/clock.h"
 #include "base/strings.h"
@@ -21,31 +20,6 @@ constexpr std::int64_t kMostOutput = 1'000'000;
 constexpr std::int64_t kMostChoices = 128;
 
 void count_one(std::atomic<std::int64_t>& counter) { counter.fetch_add(1, std::memory_order_relaxed); }
-
-/// The fields that say how much of a rate is left; their names are those that OpenAI's clients know.
-struct StandingFields {
-  std::string_view limit, remaining, reset;
-};
-constexpr StandingFields kRequestFields{
-    "x-ratelimit-limit-requests: ", "\r\nx-ratelimit-remaining-requests: ", "\r\nx-ratelimit-reset-requests: "};
-constexpr StandingFields kTokenFields{
-    "x-ratelimit-limit-tokens: ", "\r\nx-ratelimit-remaining-tokens: ", "\r\nx-ratelimit-reset-tokens: "};
-
-template <const StandingFields& kFields>
-void append_standing(std::string& out, const limits::Standing& s) {
-  std::array<char, 256> text;  // has room for the names and three numbers
-  char* at = text.data();
-  const auto put = [&at](std::string_view name) { at = std::copy(name.begin(), name.end(), at); };
-  const auto put_number = [&](std::int64_t n) { at = std::to_chars(at, text.data() + text.size(), n).ptr; };
-  put(kFields.limit);
-  put_number(s.limit);
-  put(kFields.remaining);
-  put_number(s.remaining);
-  put(kFields.reset);
-  put_number(s.reset_s);
-  put("s\r\n");
-  out.append(text.data(), static_cast<std::size_t>(at - text.data()));
-}
 
 }  // namespace
 
@@ -97,21 +71,69 @@ const limits::ModelMeters* Exchange::limited_model() const {
   return names_model() ? snapshot_.limiter()->model(request_reader_.model()) : nullptr;
 }
 
+/// A body that the guard has held may have taken minutes to come.
+limits::Moment Exchange::permit_moment() const {
+  return held_ ? limits::Moment{.wall_ns = wall_now_ns(), .mono_ns = mono_now_ns()}
+               : limits::Moment{.wall_ns = started_wall_ns_, .mono_ns = started_mono_ns_};
+}
+
+/// Null: nothing can be said about this key.
+const limits::MetersPtr& Exchange::key_meters(const limits::Moment& now) {
+  return mine_->meters.find(*snapshot_.limiter(), {keys_->authorizer().serial(), identity_->index}, identity_->org_id,
+                            identity_->workspace_id, identity_->key_id, identity_->limits, now);
+}
+
+/// The body has to be looked at before anything is taken.
+bool Exchange::permit_needs_body(const limits::Meters& meters) const {
+  return (meters.steps.tokens && head_.body != http::BodyKind::none && spends_tokens()) ||
+         (snapshot_.limiter()->knows_models() && names_model());
+}
+
+limits::Spend Exchange::estimate_for(const limits::Meters& meters, const limits::ModelMeters* model,
+                                     const std::optional<std::string_view>& content) {
+  const bool tokens = meters.steps.tokens || (model != nullptr && model->steps.tokens);
+  if (!tokens || !spends_tokens()) return {};
+  return estimate_spend(content, meters.steps.money || (model != nullptr && model->steps.money));
+}
+
+/// take_permit() for most requests, which wait for nothing: their body came with the head, and nobody need be asked.
+/// False: nothing was taken.
+bool Exchange::take_permit_at_once(Limited& limited) {
+  if (snapshot_.leases() != nullptr) return false;
+  const limits::Moment now = permit_moment();
+  const limits::MetersPtr& meters = key_meters(now);
+  if (meters == nullptr) {
+    limited.unavailable = true;
+    return true;
+  }
+  std::optional<std::string_view> content;
+  if (permit_needs_body(*meters)) {
+    const std::size_t most = snapshot_.limit_options.hold_max_bytes;
+    if (!hold_what_came(most)) return false;
+    content = held_content(most);
+    if (!content) return false;
+    observe_held(*content);
+  }
+  const limits::ModelMeters* const model = limited_model();
+  auto permit = snapshot_.limiter()->take(meters, model, estimate_for(*meters, model, content), now);
+  if (permit)
+    permit_ = std::move(*permit);
+  else
+    limited.denial = permit.error();
+  write_standing(*meters, model, now);
+  return true;
+}
+
 /// What is returned other than `complete`: the client did not send its request, and nothing was taken.
 net::Task<RelayEnd> Exchange::take_permit(Limited& limited) {
   const limits::Limiter& limiter = *snapshot_.limiter();
-  // A body that the guard has held may have taken minutes to come.
-  limits::Moment now = held_ ? limits::Moment{.wall_ns = wall_now_ns(), .mono_ns = mono_now_ns()}
-                             : limits::Moment{.wall_ns = started_wall_ns_, .mono_ns = started_mono_ns_};
-  limits::MetersPtr meters =
-      mine_->meters.find(*snapshot_.limiter(), {keys_->authorizer().serial(), identity_->index}, identity_->org_id,
-                         identity_->workspace_id, identity_->key_id, identity_->limits, now);
+  limits::Moment now = permit_moment();
+  const limits::MetersPtr meters = key_meters(now);
   if (meters == nullptr) {
     limited.unavailable = true;
     co_return RelayEnd::complete;
   }
-  const bool has_body = head_.body != http::BodyKind::none;
-  if ((meters->steps.tokens && has_body && spends_tokens()) || (limiter.knows_models() && names_model())) {
+  if (permit_needs_body(*meters)) {
     limited.denial = limiter.look(*meters, now);
     if (limited.denial) {  // a body that is refused anyway is not read
       write_standing(*meters, nullptr, now);
@@ -127,9 +149,7 @@ net::Task<RelayEnd> Exchange::take_permit(Limited& limited) {
     if (limited.model_unseen) co_return RelayEnd::complete;
   }
   const limits::ModelMeters* const model = limited_model();
-  limits::Spend estimate;
-  if (spends_tokens() && (meters->steps.tokens || (model != nullptr && model->steps.tokens)))
-    estimate = estimate_spend(meters->steps.money || (model != nullptr && model->steps.money));
+  const limits::Spend estimate = estimate_for(*meters, model, held_content(snapshot_.limit_options.hold_max_bytes));
   auto permit = limiter.take(meters, model, estimate, now);
   // Others may take what was fetched for this one; it is fair enough to try a few times.
   for (int round = 0; round < 3 && !permit && permit.error().short_of_share; ++round) {
@@ -138,11 +158,11 @@ net::Task<RelayEnd> Exchange::take_permit(Limited& limited) {
     permit = limiter.take(meters, model, estimate, now);
   }
   if (snapshot_.leases() != nullptr) snapshot_.leases()->look();
-  write_standing(*meters, model, now);
   if (permit)
     permit_ = std::move(*permit);
   else
     limited.denial = permit.error();
+  write_standing(*meters, model, now);
   co_return RelayEnd::complete;
 }
 
@@ -165,20 +185,16 @@ net::Task<bool> Exchange::await_share(const limits::Meters& meters, const limits
 
 void Exchange::write_standing(const limits::Meters& meters, const limits::ModelMeters* model,
                               const limits::Moment& now) {
-  std::string& out = buffers_.rate_limit_lines;
-  out.clear();
   const limits::Limiter& limiter = *snapshot_.limiter();
-  if (const auto of_requests = limiter.standing(meters, model, Measure::requests, now))
-    append_standing<kRequestFields>(out, *of_requests);
-  if (const auto of_tokens = limiter.standing(meters, model, Measure::minute_tokens, now))
-    append_standing<kTokenFields>(out, *of_tokens);
+  buffers_.rate_limits.show(
+      permit_.requests_left() ? permit_.requests_left() : limiter.standing(meters, model, Measure::requests, now),
+      limiter.standing(meters, model, Measure::minute_tokens, now));
 }
 
 /// Of a body that is not held only the length is known, and not the price.
-limits::Spend Exchange::estimate_spend(bool money) {
+limits::Spend Exchange::estimate_spend(const std::optional<std::string_view>& content, bool money) {
   const LimitOptions& options = snapshot_.limit_options;
   std::size_t bytes = head_.body == http::BodyKind::length ? static_cast<std::size_t>(head_.content_length) : 0;
-  const auto content = held_content(options.hold_max_bytes);
   if (content) {
     bytes = content->size();
   } else if (head_.body != http::BodyKind::none) {
@@ -229,7 +245,7 @@ net::Task<bool> Exchange::refuse_limited(const auth::Decision& admitted, const L
                   .refused[static_cast<std::size_t>(denial.measure)][static_cast<std::size_t>(denial.subject)]);
     a.status = 429;
     a.body = denial.body();
-    a.header_lines = buffers_.rate_limit_lines;
+    a.header_lines = buffers_.rate_limits.text();
     if (denial.retry_after_s > 0) a.headers.emplace_back("Retry-After", std::to_string(denial.retry_after_s));
     if (denial.lasting) a.headers.emplace_back("x-should-retry", "false");
     decision.reason = "usage_limit_exceeded";
@@ -250,7 +266,7 @@ void Exchange::settle_permit(const ExchangeRecord& r) {
   if (unknown) spent = permit_.reserved();
   if (permit_.held()) log_crossings(permit_.settle(spent, snapshot_.limiter()->model(r.model)));
   if (outdated) count_late(spent, r);
-  permit_ = limits::Permit();
+  permit_.end();
   if (snapshot_.leases() != nullptr) snapshot_.leases()->look();
 }
 

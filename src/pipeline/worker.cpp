@@ -74,7 +74,7 @@ void ExchangeBuffers::clear() {
   if (response.fields.capacity() > kKeptFields) http::Fields().swap(response.fields);
   head.clear();
   response.clear();
-  rate_limit_lines.clear();
+  rate_limits.clear();
   request_reader.reset();
   usage_reader.reset();
   estimator.drop();

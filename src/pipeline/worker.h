@@ -13,6 +13,7 @@
 #include "net/upstream.h"
 #include "pipeline/exchange_span.h"
 #include "pipeline/services.h"
+#include "pipeline/standing_lines.h"
 #include "pipeline/stored_texts.h"
 #include "provider/request_reader.h"
 #include "provider/usage_estimate.h"
@@ -35,7 +36,7 @@ struct ExchangeBuffers {
   std::string upstream_head;
   std::string correlation_id;
   std::string session;
-  std::string rate_limit_lines;  ///< of the answer's head; empty: none
+  StandingLines rate_limits;  ///< of the answer's head
   http::ResponseHead response;
   provider::RequestReader request_reader;
   provider::UsageReader usage_reader;

@@ -149,6 +149,12 @@ bool is_one_of(std::string_view name, const std::string_view (&list)[N]) {
   return false;
 }
 
+/// Most clients write it as it is configured.
+bool is_gateway_key(std::string_view name, const UpstreamHeadInput& in) {
+  const std::string_view key = in.gateway_key_header;
+  return name.size() == key.size() && (same_bytes(name.data(), key.data(), key.size()) || iequals(name, key));
+}
+
 /// Fields that do not hold for the request that is sent.
 bool is_outdated(std::string_view name, const UpstreamHeadInput& in) {
   constexpr std::string_view kDigests[] = {"content-md5", "digest", "content-digest", "repr-digest"};
@@ -192,7 +198,7 @@ void append_upstream_head(std::string& out, const UpstreamHeadInput& in) {
     }
     if (http::is_hop_by_hop(f.id)) continue;
     if (may_be_outdated && is_outdated(f.name, in)) continue;
-    if (f.name.size() == in.gateway_key_header.size() && iequals(f.name, in.gateway_key_header)) continue;
+    if (is_gateway_key(f.name, in)) continue;
     if (in.added.replaces(f.name) || (in.credential != nullptr && in.credential->replaces(f.name))) continue;
     if (check_names && named_by_connection(in.head.fields, f)) continue;
     run.add(f);
