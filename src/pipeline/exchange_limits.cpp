@@ -185,10 +185,12 @@ net::Task<bool> Exchange::await_share(const limits::Meters& meters, const limits
 
 void Exchange::write_standing(const limits::Meters& meters, const limits::ModelMeters* model,
                               const limits::Moment& now) {
-  const limits::Limiter& limiter = *snapshot_.limiter();
-  buffers_.rate_limits.show(
-      permit_.requests_left() ? permit_.requests_left() : limiter.standing(meters, model, Measure::requests, now),
-      limiter.standing(meters, model, Measure::minute_tokens, now));
+  const auto left = [&](Measure measure) -> std::optional<limits::Standing> {
+    if (!meters.steps.have(measure) && model == nullptr) return std::nullopt;
+    return snapshot_.limiter()->standing(meters, model, measure, now);
+  };
+  const auto& seen = permit_.requests_left();
+  buffers_.rate_limits.show(seen ? seen : left(Measure::requests), left(Measure::minute_tokens));
 }
 
 /// Of a body that is not held only the length is known, and not the price.
@@ -264,7 +266,11 @@ void Exchange::settle_permit(const ExchangeRecord& r) {
   const bool unknown = r.usage.estimated && r.usage.total_tokens == 0;
   limits::Spend spent{.tokens = r.usage.total_tokens, .cost_nano_usd = r.cost.nano_usd};
   if (unknown) spent = permit_.reserved();
-  if (permit_.held()) log_crossings(permit_.settle(spent, snapshot_.limiter()->model(r.model)));
+  if (permit_.held()) {
+    const limits::Limiter& limiter = *snapshot_.limiter();
+    const auto crossings = permit_.settle(spent, limiter.knows_models() ? limiter.model(r.model) : nullptr);
+    if (!crossings.empty()) log_crossings(crossings);
+  }
   if (outdated) count_late(spent, r);
   permit_.end();
   if (snapshot_.leases() != nullptr) snapshot_.leases()->look();
