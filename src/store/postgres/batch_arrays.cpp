@@ -11,7 +11,6 @@ namespace {
 struct Kind {
   const char* array;
   PgArray (*make)();
-  const char* cast = "";
 };
 
 Kind kind_of(Col c) {
@@ -26,7 +25,7 @@ Kind kind_of(Col c) {
     case Col::response_headers:
       return {"jsonb[]", PgArray::jsons};
     case Col::response_status:
-      return {"bigint[]", PgArray::integers, "::integer"};
+      return {"integer[]", PgArray::small_integers};
     default: {
       Trace any;
       return text_of(c, any) != nullptr ? Kind{"text[]", PgArray::texts} : Kind{"bigint[]", PgArray::integers};
@@ -82,6 +81,8 @@ void BatchArrays::add(const Trace& t) {
       to.add(t.estimated_cost_usd);
     } else if (kind.make == PgArray::integers) {
       to.add(stored_number(c, t));
+    } else if (kind.make == PgArray::small_integers) {
+      to.add_small(static_cast<std::int32_t>(stored_number(c, t)));
     } else {
       std::string_view text = stored_text(c, t);
       if (!is_storable_text(text)) {
@@ -115,22 +116,20 @@ void BatchArrays::put(PgParams& params) {
 }
 
 std::string BatchArrays::insert_sql() {
-  std::string names, selected, unpacked;
+  std::string names, unpacked;
   int n = 0;
   for (const Col c : all_columns()) {
-    const Kind kind = kind_of(c);
-    const std::string number = std::to_string(++n), alias = "c" + number;
     names += std::string(", ") + name_of(c);
-    selected += ", t." + alias + kind.cast;
-    unpacked += ", unnest($" + number + "::" + kind.array + ") AS " + alias;
+    unpacked += ", unnest($" + std::to_string(++n) + "::" + kind_of(c).array + ")";
   }
   const std::string rows = "$" + std::to_string(n + 1);
   // Parameters are parsed, JSON too, before the statement begins: that holds nobody up. In the list of a SELECT such
-  // functions advance together, and keep no copy each as they do in FROM.
+  // functions advance together, and keep no copy each as they do in FROM. In that of the INSERT itself nothing else
+  // does: a join with the counter would have its rows, or not, as the planner guesses how many counters there are.
   return "WITH c AS (UPDATE trace_counter SET last_seq = last_seq + " + rows + ", traces = traces + " + rows +
          " RETURNING last_seq - " + rows + " AS before), i AS (INSERT INTO traces(seq" + names +
-         ") SELECT c.before + t.n" + selected + " FROM c, (SELECT generate_series(1, " + rows + ") AS n" + unpacked +
-         ") t) SELECT before, (SELECT value FROM store_meta WHERE key = 'rolled_seq'), (SELECT value FROM "
+         ") SELECT generate_series(before + 1, before + " + rows + ")" + unpacked +
+         " FROM c) SELECT before, (SELECT value FROM store_meta WHERE key = 'rolled_seq'), (SELECT value FROM "
          "store_meta WHERE key = 'generation') FROM c";
 }
 

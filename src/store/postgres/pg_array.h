@@ -17,6 +17,7 @@ class PgArray {
   static PgArray bytes() { return {1001, 17}; }
   static PgArray jsons() { return {3807, 3802}; }
   static PgArray integers() { return {1016, 20}; }
+  static PgArray small_integers() { return {1007, 23}; }
   static PgArray reals() { return {1022, 701}; }
   static PgArray times() { return {1185, 1184}; }
 
@@ -32,6 +33,11 @@ class PgArray {
   void add(std::int64_t v) {
     head(8);
     append_number(bytes_, static_cast<std::uint64_t>(v), 8);
+  }
+  /// Of small_integers().
+  void add_small(std::int32_t v) {
+    head(4);
+    append_number(bytes_, static_cast<std::uint32_t>(v), 4);
   }
   void add(double v) {
     head(8);
