@@ -36,12 +36,16 @@ int BlockRoller::add(const TraceBlock& rows) {
 int BlockRoller::add_stored(std::int64_t after, std::int64_t up_to, std::int64_t& rolled) {
   TraceBlock block;
   if (const int rc = read_rows({after, up_to}, block); rc != kOk) return rc;
-  if (block.rows() == 0) {
+  return add_read(block, up_to, rolled);
+}
+
+int BlockRoller::add_read(const TraceBlock& rows, std::int64_t up_to, std::int64_t& rolled) {
+  if (rows.rows() == 0) {
     rolled = up_to;
     return tables_.set_meta(kMetaRolledSeq, rolled);
   }
-  rolled = block.numbers(BlockColumn::seq).back();
-  return add(block);
+  rolled = rows.numbers(BlockColumn::seq).back();
+  return add(rows);
 }
 
 int BlockRoller::add_collected(Collector& rows, std::int64_t& rolled) {

@@ -23,6 +23,8 @@ class BlockRoller {
   /// A block of the stored rows in (after, up_to], at most kBlockRows. `rolled` is how far blocks go then: up_to when
   /// there are no more.
   int add_stored(std::int64_t after, std::int64_t up_to, std::int64_t& rolled);
+  /// The same where the caller has read them.
+  int add_read(const TraceBlock& rows, std::int64_t up_to, std::int64_t& rolled);
 
   /// The full blocks of a writer's rows, where they are the next behind `rolled`, and the few stored rows before them.
   /// Others are read when it is their turn. The collector has no full blocks then.

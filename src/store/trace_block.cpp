@@ -171,7 +171,7 @@ void TraceBlock::add(const AnalyticRow& row) {
   put(BlockColumn::session_hash, name_hash(row.session));
 }
 
-void TraceBlock::add_from(const TraceBlock& other, std::size_t row) {
+void TraceBlock::add_from(const TraceBlock& other, std::size_t row, std::int64_t before) {
   for (std::size_t c = 0; c < kStoredColumns; ++c) {
     if (has_names(c)) {
       const NameColumn& from = other.columns_->names[c];
@@ -180,6 +180,7 @@ void TraceBlock::add_from(const TraceBlock& other, std::size_t row) {
     const auto& numbers = other.columns_->numbers[c];
     if (!numbers.empty()) columns_->numbers[c].push_back(numbers[row]);
   }
+  columns_->numbers[index(BlockColumn::seq)].back() += before;
 }
 
 std::int64_t block_flags(TraceFacts::Outcome outcome, bool unpriced, bool estimated) {

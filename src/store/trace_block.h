@@ -106,8 +106,8 @@ class TraceBlock {
   void clear();  ///< keeps its memory
   /// The next row; its seq is greater than those before. Not when full.
   void add(const AnalyticRow& row);
-  /// The same with a row of another block.
-  void add_from(const TraceBlock& other, std::size_t row);
+  /// The same with a row of another block, whose numbers count from behind `before`.
+  void add_from(const TraceBlock& other, std::size_t row, std::int64_t before = 0);
   EncodedBlock encode() const;
   static Result<TraceBlock> decode(const BlockHeader& header, ColumnSource& source);
   /// Removes the rows with these numbers (ascending). How many there were.

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "store/postgres/batch_pieces.h"
 #include "store/postgres/pg_json.h"
 #include "store/postgres/trace_writer.h"
 #include "store/trace_columns.h"
@@ -115,7 +116,7 @@ void BatchArrays::put(PgParams& params) {
   params.integer(static_cast<std::int64_t>(rows_));
 }
 
-std::string BatchArrays::insert_sql() {
+std::string BatchArrays::insert_sql(bool with_piece) {
   std::string names, unpacked;
   int n = 0;
   for (const Col c : all_columns()) {
@@ -126,10 +127,15 @@ std::string BatchArrays::insert_sql() {
   // Parameters are parsed, JSON too, before the statement begins: that holds nobody up. In the list of a SELECT such
   // functions advance together, and keep no copy each as they do in FROM. In that of the INSERT itself nothing else
   // does: a join with the counter would have its rows, or not, as the planner guesses how many counters there are.
+  const std::string piece =
+      ", p AS (INSERT INTO trace_block_columns(col, last_seq, data) SELECT " + std::to_string(BatchPieces::kColumn) +
+      ", before + " + rows + ", int8send(coalesce((SELECT value FROM store_meta WHERE key = 'generation'), 0)) || $" +
+      std::to_string(n + 2) + " FROM c ON CONFLICT (col, last_seq) DO UPDATE SET data = EXCLUDED.data)";
   return "WITH c AS (UPDATE trace_counter SET last_seq = last_seq + " + rows + ", traces = traces + " + rows +
          " RETURNING last_seq - " + rows + " AS before), i AS (INSERT INTO traces(seq" + names +
-         ") SELECT generate_series(before + 1, before + " + rows + ")" + unpacked +
-         " FROM c) SELECT before, (SELECT value FROM store_meta WHERE key = 'rolled_seq'), (SELECT value FROM "
+         ") SELECT generate_series(before + 1, before + " + rows + ")" + unpacked + " FROM c)" +
+         (with_piece ? piece : "") +
+         " SELECT before, (SELECT value FROM store_meta WHERE key = 'rolled_seq'), (SELECT value FROM "
          "store_meta WHERE key = 'generation') FROM c";
 }
 

@@ -1,5 +1,6 @@
 #include "store/postgres/change_connection.h"
 
+#include "store/postgres/batch_pieces.h"
 #include "store/postgres/pg_schema.h"
 #include "store/postgres/roller_lock.h"
 
@@ -48,6 +49,7 @@ int ChangeConnection::note_changed(std::span<const std::int64_t> seqs) {
       "(SELECT value FROM store_meta WHERE key = 'rolled_seq') ON CONFLICT DO NOTHING",
       PgParams().integers(seqs));
   if (!noted) return failure_(noted.error());
+  if (const int rc = BatchPieces(db_, failure_).remove(); rc != kOk) return rc;
   return blocks_.note_changed_blocks();
 }
 

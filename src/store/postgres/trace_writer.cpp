@@ -23,6 +23,10 @@ constexpr std::string_view kForeignKey = "23503";
 // A row is there already, or twice in a batch.
 constexpr std::string_view kUnique = "23505";
 constexpr std::string_view kNoPrivilege = "42501";
+// Batches that leave pieces after one of somebody else was seen.
+constexpr int kShared = 32;
+// Fewer rows are read back at less cost.
+constexpr std::size_t kLeastPiece = 64;
 // From here on the server's own check of each row's tenant takes longer than ours of all of them.
 constexpr std::size_t kLeastChecked = 64;
 
@@ -65,7 +69,8 @@ PostgresWriter::PostgresWriter(const PgOptions& options)
       rows_(db_, failure_, options.write_deadline_ms),
       roller_(blocks_, rows_),
       retention_(options),
-      arrays_(options.clock) {}
+      arrays_(options.clock),
+      pieces_(db_, failure_) {}
 
 Result<void> PostgresWriter::open() {
   if (auto ok = prepare_database(db_, options_.migration_timeout_ms, options_.progress); !ok) return ok;
@@ -115,6 +120,7 @@ PgExpected<WriteReport> PostgresWriter::write_once(TraceRows& batch, bool repeat
   batch_tenants_.clear();
   last_tenant_ = {};
   arrays_.begin();
+  piece_.clear();
   auto t = PgTransaction::begin(db_, {.scope = &everything(), .writer = true});
   if (!t) return tl::make_unexpected(t.error());
   Inserted done;
@@ -126,8 +132,10 @@ PgExpected<WriteReport> PostgresWriter::write_once(TraceRows& batch, bool repeat
     if (ok) ok = find_stored(batch);
   }
   if (ok) ok = insert(batch, repeated, *t, done);
-  if (!ok || !done.as_guessed) collector_.restart(ok ? done.last : written_seq_);
+  if (!ok || !done.as_guessed || shared_for_ > 0) collector_.restart(ok ? done.last : written_seq_);
   if (!ok) return tl::make_unexpected(ok.error());
+  if (shared_for_ > 0) --shared_for_;
+  if (!done.alone && written_seq_ > 0) shared_for_ = kShared;
   if (tenants_.size() + made_.size() > kMostTenants) tenants_.clear();
   tenants_.insert(made_.begin(), made_.end());
   least_span_ns_ = std::min(done.least_span_ns, least_span_ns_);
@@ -159,7 +167,10 @@ PgExpected<void> PostgresWriter::insert(TraceRows& batch, bool repeated, PgTrans
     if (row == nullptr || (repeated && !stored_.insert(storable_text(stored_text(Col::id, *row))).second)) continue;
     arrays_.add(*row);
     note_tenant(*row);
-    collector_.add(arrays_.analytic(*row, ++guess));
+    if (shared_for_ > 0)
+      piece_.add(arrays_.analytic(*row, static_cast<std::int64_t>(arrays_.rows())));
+    else
+      collector_.add(arrays_.analytic(*row, ++guess));
     if (!arrays_.full()) continue;
     const bool last = i + 1 == batch.size();
     if (out.rows == 0 && !repeated) note_rows(batch, i + 1);
@@ -240,22 +251,31 @@ PgExpected<void> PostgresWriter::check_tenants(Inserted& out) {
 /// The counter is locked until the commit: whoever numbers rows next does so when ours are in sight, so that a reader
 /// who has seen a number has seen all before it. What else is locked is so before.
 PgExpected<void> PostgresWriter::insert_arrays(PgTransaction* commit, Inserted& out) {
-  static const std::string sql = BatchArrays::insert_sql();
   if (auto ok = prepare_rows(out); !ok) return ok;
-  PgParams params;
-  arrays_.put(params);
-  const auto done = commit != nullptr ? commit->commit_with(sql, params) : db_.query(sql, params);
+  const auto done = send_arrays(commit);
   if (!done) return tl::make_unexpected(done.error());
   if (done->rows() == 0)
     return tl::make_unexpected(PgError{.message = "the table trace_counter has no row: restore it from a backup"});
   const std::int64_t before = done->integer(0, 0), rows = static_cast<std::int64_t>(arrays_.rows());
+  out.alone = out.alone && before == out.last;
   out.as_guessed = out.as_guessed && arrays_.as_is() && before == out.last;
   out.rows += rows;
   out.last = before + rows;
   rolled_seq_ = done->is_null(0, 1) ? out.last : done->integer(0, 1);
   if (collector_.from() >= written_seq_) generation_ = done->integer(0, 2);
   arrays_.clear();
+  piece_.clear();
   return {};
+}
+
+PgExpected<PgResult> PostgresWriter::send_arrays(PgTransaction* commit) {
+  static const std::string plain = BatchArrays::insert_sql(false), with_piece = BatchArrays::insert_sql(true);
+  PgParams params;
+  arrays_.put(params);
+  std::string piece;
+  if (piece_.rows() >= kLeastPiece && arrays_.as_is()) params.bytes(piece = BatchPieces::encode(piece_));
+  const std::string& sql = piece.empty() ? plain : with_piece;
+  return commit != nullptr ? commit->commit_with(sql, params) : db_.query(sql, params);
 }
 
 /// What the database says about the times of its rows.
@@ -361,9 +381,15 @@ int PostgresWriter::add_blocks(const StoreMeta& meta, bool& did) {
   // What was collected is not the database's any more where others have changed rows or have made the blocks.
   if (meta.generation != generation_ || rolled_seq_ > collector_.from()) collector_.restart(collector_.last());
   did = written_seq_ - rolled_seq_ >= static_cast<std::int64_t>(kBlockRows);
-  if (did && collector_.has_full() && collector_.from() - rolled_seq_ <= static_cast<std::int64_t>(kBlockRows))
-    return roller_.add_collected(collector_, rolled_seq_);
-  return did ? roller_.add_stored(rolled_seq_, written_seq_, rolled_seq_) : kOk;
+  if (did && collector_.has_full() && collector_.from() - rolled_seq_ <= static_cast<std::int64_t>(kBlockRows)) {
+    if (const int rc = roller_.add_collected(collector_, rolled_seq_); rc != kOk) return rc;
+  } else if (did) {
+    TraceBlock rows;
+    const SeqRange range{rolled_seq_, written_seq_};
+    if (const int rc = pieces_.read_block(range, meta.generation, rows_, rows); rc != kOk) return rc;
+    if (const int rc = roller_.add_read(rows, written_seq_, rolled_seq_); rc != kOk) return rc;
+  }
+  return pieces_.tidy(rolled_seq_, meta.generation);
 }
 
 }  // namespace gw::store::postgres

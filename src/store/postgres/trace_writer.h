@@ -8,6 +8,7 @@
 
 #include "store/block_roller.h"
 #include "store/collector.h"
+#include "store/postgres/batch_pieces.h"
 #include "store/postgres/block_store.h"
 #include "store/postgres/pg_array.h"
 #include "store/postgres/pg_connection.h"
@@ -35,8 +36,8 @@ class BatchArrays {
   /// `INSERT …`, which numbers the rows and counts them; refused as a whole where an id is there already. Locks the
   /// counter until the commit, once its JSON is parsed. Yields the number before that of the first row,
   /// how far blocks go, and the generation of what blocks are made of, both as they were before; no row without the
-  /// counter.
-  static std::string insert_sql();
+  /// counter. `with_piece`: the batch's piece (batch_pieces.h) is one more parameter behind these, of type bytea.
+  static std::string insert_sql(bool with_piece);
   /// The row that was added last, as blocks see it. Valid as long as `t`.
   AnalyticRow analytic(const Trace& t, std::int64_t seq);
   /// Every text was stored as it came, since clear().
@@ -79,6 +80,7 @@ class PostgresWriter final : public TraceWriter {
   struct Inserted {
     std::int64_t rows = 0, last = 0;
     bool as_guessed = true;  ///< the rows have the numbers that the collector was told
+    bool alone = true;       ///< nobody else wrote since we last looked
     std::int64_t least_span_ns = 0, most_span_ns = 0;
     bool checked = false;  ///< tenants were, by us
   };
@@ -93,6 +95,7 @@ class PostgresWriter final : public TraceWriter {
   PgExpected<void> make_tenants();
   PgExpected<void> check_tenants(Inserted& so_far);
   PgExpected<void> insert_arrays(PgTransaction* commit, Inserted& so_far);
+  PgExpected<PgResult> send_arrays(PgTransaction* commit);
   PgExpected<void> widen_spans(Inserted& so_far);
   WriteError failed(const PgError& e) const;
   /// One step in a transaction of its own; true: there is more to do.
@@ -111,7 +114,10 @@ class PostgresWriter final : public TraceWriter {
   BlockRoller roller_;
   TraceRetention retention_;
   BatchArrays arrays_;
-  /// Rows since it was restarted, if nobody else wrote in between: where the numbers are as we guessed.
+  BatchPieces pieces_;
+  TraceBlock piece_;    ///< of the rows at hand, numbered from 1
+  int shared_for_ = 0;  ///< batches that leave pieces, since others write too: nothing is collected
+  /// Rows since it was restarted, if nobody else writes: where the numbers are as we guessed.
   Collector collector_;
   std::int64_t generation_ = 0;  ///< of what is collected
   Tenants tenants_;              ///< that are known to have their rows; at most kMostTenants
