@@ -78,9 +78,14 @@ TEST_F(ReferenceDatabase, MigratesForwardAndReadsAsItDid) {
   EXPECT_EQ(r->find(TenantScope::all(), "trace-001")->value().seq, 5'001);
 }
 
-/// What older versions of ours left: keys without limits, and triggers that ran for each row.
+/// What older versions of ours left: keys without limits, triggers that ran for each row, and the server's own
+/// compression.
 constexpr const char* kOlder = R"sql(
-DELETE FROM schema_migrations WHERE name IN ('postgres/009_key_limits.sql', 'postgres/010_foreign_statements.sql');
+DELETE FROM schema_migrations WHERE name IN ('postgres/009_key_limits.sql', 'postgres/010_foreign_statements.sql',
+  'postgres/011_compression.sql');
+ALTER TABLE traces ALTER COLUMN request_body SET COMPRESSION DEFAULT, ALTER COLUMN response_body SET COMPRESSION DEFAULT,
+  ALTER COLUMN request_headers SET COMPRESSION DEFAULT, ALTER COLUMN response_headers SET COMPRESSION DEFAULT,
+  ALTER COLUMN metadata SET COMPRESSION DEFAULT;
 DROP TRIGGER gateway_keys_change ON gateway_keys;
 ALTER TABLE gateway_keys DROP COLUMN limits;
 DROP FUNCTION traces_foreign_rows() CASCADE;
@@ -100,15 +105,29 @@ TEST_F(PostgresTraces, ADatabaseOfAnOlderVersionGetsWhatWasAddedSince) {
   const std::string columns =
       "SELECT string_agg(column_name, ',' ORDER BY column_name) FROM information_schema.columns WHERE table_name = "
       "'gateway_keys'";
+  const std::string compressed =
+      "SELECT string_agg(attname, ' ' ORDER BY attname) FROM pg_attribute WHERE attrelid = 'traces'::regclass AND "
+      "attcompression = 'l'";
   open();
   const std::string triggers_of_new = ask(triggers);
   const std::string columns_of_new = ask(columns);
   writer_.reset();
   PlainPg(TestServer::get().dsn(database_)).run(kOlder);  // as their owner
   ASSERT_NE(ask(triggers), triggers_of_new);
+  ASSERT_EQ(ask(compressed), "");
   open();
   EXPECT_EQ(ask(triggers), triggers_of_new);
   EXPECT_EQ(ask(columns), columns_of_new);
+  EXPECT_EQ(ask(compressed), "metadata request_body request_headers response_body response_headers");
+}
+
+TEST_F(PostgresTraces, LargeBodiesAreCompressedAndReadAsTheyWere) {
+  open();
+  std::vector<Trace> batch = test_traces(1, 1);
+  while (batch[0].request_body.size() < 20'000) batch[0].request_body += "The same again. ";
+  ASSERT_TRUE(writer_->write(batch));
+  EXPECT_EQ(ask("SELECT pg_column_compression(request_body) FROM traces"), "lz4");
+  EXPECT_EQ(reader()->find(TenantScope::all(), "trace-001")->value().request_body, batch[0].request_body);
 }
 
 TEST_F(ReferenceDatabase, HasTheContractsNamesAndOurIndexesOnly) {
