@@ -12,10 +12,7 @@ namespace {
 constexpr const char* kBlocked = "response blocked by pii policy";
 constexpr const char* kUnsure = "response denied by pii guardrail policy uncertainty";
 
-std::size_t line_end(std::string_view s, std::size_t from) {
-  const std::size_t lf = s.find('\n', from);
-  return std::min(s.substr(0, lf).find('\r', from), lf);
-}
+std::size_t line_end(std::string_view s, std::size_t from) { return find_either<'\n', '\r'>(s, from); }
 
 /// Behind the next blank line at or after `from`, or npos.
 std::size_t event_end(std::string_view s, std::size_t from) {
@@ -86,15 +83,30 @@ void AnswerGuard::take(const BodyRedactor::Outcome& outcome) {
 void AnswerGuard::push(std::string_view bytes, std::string& out) {
   if (mode_ == AnswerMode::observe) out.append(bytes);
   if (!active_ || state_ != State::open) return;
+  if (!error_.empty() || held_.size() + bytes.size() > max_body_) return cannot_hold(out);
+  // Whether a CR ends a line by itself is known when the next byte is.
+  bool may_end = !held_.empty() && held_.back() == '\r';
+  if (bytes.size() == 1) {
+    may_end = may_end || bytes[0] == '\n' || bytes[0] == '\r';
+    held_.push_back(bytes[0]);
+  } else {
+    may_end = may_end || line_end(bytes, 0) != npos;
+    held_.append(bytes);
+  }
+  if (events_ && may_end) lines_ended(out);
+}
+
+void AnswerGuard::cannot_hold(std::string& out) {
   std::string unused;
   std::string& to = mode_ == AnswerMode::observe ? unused : out;
   if (!error_.empty()) return give_up(error_, to);
-  if (held_.size() + bytes.size() > max_body_)
-    return give_up("response body exceeds pii inspection limit (" + std::to_string(max_body_) + " bytes)", to);
-  // Whether a CR ends a line by itself is known when the next byte is.
-  const bool may_end = bytes.find_first_of("\r\n") != npos || held_.ends_with('\r');
-  held_.append(bytes);
-  if (events_ && may_end && more_events() && held_.size() >= look_at_) look(false, to);
+  give_up("response body exceeds pii inspection limit (" + std::to_string(max_body_) + " bytes)", to);
+}
+
+void AnswerGuard::lines_ended(std::string& out) {
+  if (!more_events() || held_.size() < look_at_) return;
+  std::string unused;
+  look(false, mode_ == AnswerMode::observe ? unused : out);
 }
 
 void AnswerGuard::finish(std::string& out) {
@@ -140,8 +152,7 @@ void AnswerGuard::look(bool ended, std::string& out) {
   window_.ended = ended;
   window_.open_from = npos;
   window_.words.clear();
-  BodyRun run(redactor_, events, workspace_id_, {});
-  run.look_through(window_);
+  BodyRun run(redactor_, events, workspace_id_, {}, &window_);
   run.step(std::numeric_limits<std::size_t>::max() / 2);
   if (run.error() != nullptr) return give_up(std::string("redact response body: ") + run.error(), out);
   Redaction& redaction = run.redaction();
@@ -167,6 +178,8 @@ void AnswerGuard::look(bool ended, std::string& out) {
       window_.inside.erase(w.key);
   }
   if (redaction.changed()) {
+    window_.texts.clear();
+    window_.read = 0;
     std::string redacted;
     redaction.apply(redacted);
     go = 0;
@@ -175,6 +188,9 @@ void AnswerGuard::look(bool ended, std::string& out) {
     whole_ = redacted.size();
     redacted.append(held_, whole);
     held_ = std::move(redacted);
+  } else {
+    window_.texts.drop(go);
+    window_.read = whole - go;
   }
 #ifdef GW_PLANT_BUG
   out.append(held_, 0, go > 100 ? go - 1 : go);
@@ -184,7 +200,8 @@ void AnswerGuard::look(bool ended, std::string& out) {
   held_.erase(0, go);
   whole_ -= std::min(whole_, go);
   scanned_ = 0;
-  // What stays is read again each time: where that is more than a few events, only when it has grown by half.
+  // The texts of what stays are searched again each time: where that is more than a few events, only when it has grown
+  // by half.
   constexpr std::size_t kOften = 1024;
   look_at_ = whole_ > kOften ? held_.size() + whole_ / 2 : 0;
 }

@@ -50,6 +50,8 @@ class AnswerGuard final : public http::BodyFilter {
  private:
   enum class State : std::uint8_t { open, refused, unsure };
 
+  void cannot_hold(std::string& out);
+  void lines_ended(std::string& out);
   bool more_events();
   void look(bool ended, std::string& out);
   void take(const BodyRedactor::Outcome& outcome);

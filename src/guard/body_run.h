@@ -56,13 +56,17 @@ inline std::size_t loose_value_end(std::string_view text, std::size_t i) {
 /// One body's way through: decides what it is and hands the parts to the redaction.
 class BodyRun {
  public:
-  BodyRun(const BodyRedactor& redactor, std::string_view body, std::string_view workspace_id, const BodyFormat& format)
+  /// `window`: the body is whole events of a stream that may go on; it outlives the run.
+  BodyRun(const BodyRedactor& redactor, std::string_view body, std::string_view workspace_id, const BodyFormat& format,
+          EventWindow* window = nullptr)
       : redaction_(body, workspace_id, redactor.detectors_, redactor.placeholder_),
         fields_(redactor.fields_),
         body_(body),
         format_(format),
-        document_(redaction_, fields_, nullptr),
-        event_document_(redaction_, fields_, &streamed_) {}
+        streamed_(window != nullptr ? &window->texts : &own_texts_),
+        document_(redaction_, fields_, nullptr, own_names_),
+        event_document_(redaction_, fields_, streamed_, window != nullptr ? window->names : own_names_),
+        window_(window) {}
 
   /// Goes on until about `budget` bytes were looked at. True: done, or error() says what went wrong.
   bool step(std::size_t budget) {
@@ -91,9 +95,6 @@ class BodyRun {
     return true;
   }
 
-  /// The body is whole events of a stream that may go on.
-  void look_through(EventWindow& window) { window_ = &window; }
-
   const char* error() const { return error_; }
   Redaction& redaction() { return redaction_; }
 
@@ -107,7 +108,8 @@ class BodyRun {
   void begin() {
     stage_ = Stage::search;
     if (window_ != nullptr) {
-      error_ = is_utf8_text(body_) ? events(behind_mark(0)) : "event stream is not valid utf-8";
+      const std::size_t from = window_->read;
+      error_ = is_utf8_text(body_.substr(from)) ? events(behind_mark(from)) : "event stream is not valid utf-8";
       return;
     }
     if (format_.kind == BodyFormat::Kind::form) return form();
@@ -176,7 +178,7 @@ class BodyRun {
         return;
       }
     }
-    if (end == WalkEnd::complete || end == WalkEnd::truncated) streamed_.search_all(redaction_);
+    if (end == WalkEnd::complete || end == WalkEnd::truncated) streamed_->search_all(redaction_);
     walked(end);
   }
 
@@ -197,21 +199,41 @@ class BodyRun {
     }
     std::string decoded;
     for (std::size_t i = 0; i < body_.size();) {
-      const std::size_t end = std::min(body_.find('&', i), body_.size());
-      const std::size_t equals = std::min(body_.substr(0, end).find('=', i), end);
-      std::string_view name = body_.substr(i, equals - i);
-      if (name.find_first_of("%+") != npos) {
+      const FormField field = form_field(i);
+      std::string_view name = body_.substr(i, field.equals - i);
+      if (field.escaped_name) {
         decoded.clear();
         decode_form_value(name, decoded);
         name = decoded;
       }
-      const std::size_t value = std::min(equals + 1, end);
+      const std::size_t value = std::min(field.equals + 1, field.end);
       if (fields_.is_denied(name))
-        redaction_.replace_form_field(value, end);
-      else if (value < end)
-        redaction_.search({static_cast<std::uint32_t>(value), static_cast<std::uint32_t>(end), Piece::How::form});
-      i = end + 1;
+        redaction_.replace_form_field(value, field.end);
+      else if (value < field.end)
+        redaction_.search({static_cast<std::uint32_t>(value), static_cast<std::uint32_t>(field.end), Piece::How::form,
+                           !field.escaped_value});
+      i = field.end + 1;
     }
+  }
+
+  struct FormField {
+    std::size_t equals = npos, end = npos;
+    bool escaped_name = false, escaped_value = false;
+  };
+
+  /// The one that begins at `i`.
+  FormField form_field(std::size_t i) const {
+    FormField f;
+    for (; i < body_.size() && body_[i] != '&'; ++i) {
+      const char c = body_[i];
+      if (c == '=')
+        f.equals = std::min(f.equals, i);
+      else if (c == '%' || c == '+')
+        (f.equals == npos ? f.escaped_name : f.escaped_value) = true;
+    }
+    f.end = i;
+    f.equals = std::min(f.equals, i);
+    return f;
   }
 
   void multipart() {
@@ -301,7 +323,7 @@ class BodyRun {
       // The closing quote may as well open the next string: which is which cannot be known here.
       quote = name.end;
       if (colon >= end || all[colon] != ':') continue;
-      if (!redaction_.is_denied(fields_, all.substr(name.begin, name.end - name.begin))) continue;
+      if (!redaction_.is_denied(fields_, all.substr(name.begin, name.end - name.begin), name.escaped)) continue;
       const std::size_t value = detail::skip_blanks(all, colon + 1);
       const std::size_t value_end = detail::loose_value_end(all, value);
       if (value == value_end) continue;
@@ -340,34 +362,30 @@ class BodyRun {
 
   const char* events(std::size_t pos) {
     const char* error = nullptr;
-    TriggerScan<2> line_ends(body_, "\n\r", pos);
     while (pos < body_.size() && error == nullptr) {
-      const std::size_t end = std::min(line_ends.next(pos), body_.size());
+      const std::size_t end = std::min(find_either<'\n', '\r'>(body_, pos), body_.size());
       const std::string_view line = body_.substr(pos, end - pos);
       if (line.starts_with("data:")) {
         const std::size_t value = pos + 5 + (line.size() > 5 && line[5] == ' ' ? 1 : 0);
         data_.push_back({value, end});
       } else if (line.empty()) {
-        error = event();
-        streamed_.begin_event(++events_);
+        if (!data_.empty()) error = event();
+        streamed_->begin_event();
       } else {
         redaction_.search(detail::text_piece(pos, end));
       }
       pos = end + (body_.substr(end, 2) == "\r\n" ? 2 : 1);
     }
-    if (error == nullptr) error = event();
-    if (window_ != nullptr) {
-      window_->events = events_;
-      streamed_.search_closed(redaction_, *window_);
-    } else {
-      streamed_.search_all(redaction_);
-    }
+    if (error == nullptr && !data_.empty()) error = event();
+    if (window_ != nullptr)
+      streamed_->search_closed(redaction_, *window_);
+    else
+      streamed_->search_all(redaction_);
     may_be_loose_ = may_be_loose_ || text_events_;
     return error;
   }
 
   const char* event() {
-    if (data_.empty()) return nullptr;
     const std::size_t begin = data_.front().begin;
     const std::size_t end = data_.back().end;
     std::string_view payload = body_.substr(begin, end - begin);
@@ -409,8 +427,9 @@ class BodyRun {
         text(data_[i].begin, data_[i].end, true);
         continue;
       }
-      if (i > 0) streamed_.add(kPlainText, {0, 0, Piece::How::line_break});
-      if (data_[i].begin < data_[i].end) streamed_.add(kPlainText, detail::text_piece(data_[i].begin, data_[i].end));
+      const auto begin = static_cast<std::uint32_t>(data_[i].begin);
+      if (i > 0) streamed_->add(kPlainText, {begin, begin, Piece::How::line_break});
+      if (data_[i].begin < data_[i].end) streamed_->add(kPlainText, detail::text_piece(begin, data_[i].end));
     }
   }
 
@@ -422,11 +441,12 @@ class BodyRun {
   const char* error_ = nullptr;
   std::size_t start_ = 0;  // of the first document
   std::optional<JsonWalk> walk_;
-  StreamedTexts streamed_;
+  StreamedTexts own_texts_;
+  KnownNames own_names_;
+  StreamedTexts* const streamed_;
   JsonDocument document_;
   JsonDocument event_document_;
-  EventWindow* window_ = nullptr;
-  std::uint32_t events_ = 0;
+  EventWindow* const window_;
   std::vector<Line> data_;     // of the event being read
   bool may_be_loose_ = false;  // by what the body is
   bool loose_ = false;

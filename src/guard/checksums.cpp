@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
+#include <utility>
 
 #include "base/strings.h"
 #include "guard/detectors.h"
@@ -27,7 +29,7 @@ int leading(std::string_view digits, std::size_t n) {
 bool is_issued(std::string_view d) {
   const std::size_t n = d.size();
   if (n < 13 || n > 19) return false;
-  const int two = leading(d, 2), three = leading(d, 3), four = leading(d, 4);
+  const int four = leading(d, 4), three = four / 10, two = four / 100;
   switch (d[0]) {
     case '2':
       return (n == 16 && four >= 2221 && four <= 2720) || (n >= 16 && four >= 2200 && four <= 2204);
@@ -57,14 +59,12 @@ bool is_card(std::string_view digits) {
   return sum % 10 == 0;
 }
 
-/// Groups of digits from `i` on with `separator` between them; the last may have `least` to `most` digits. The end, or
-/// npos.
+/// Groups of digits behind a first one of four; the last may have `least` to `most`. Their first tells which it is.
 struct Groups {
-  std::size_t middle[2];
-  std::size_t middles;
+  std::size_t middle, middles;
   std::size_t least, most;
 };
-constexpr Groups kGroupings[] = {{{4, 4}, 2, 1, 7}, {{6, 0}, 1, 4, 5}};
+constexpr Groups kGroupings[] = {{4, 2, 1, 7}, {6, 1, 4, 5}};
 
 /// A number's digits without what parts them.
 struct Digits {
@@ -72,18 +72,27 @@ struct Digits {
   std::size_t size = 0;
 
   void append(std::string_view s) {
-    for (const char c : s) bytes[size++] = c;
+    if (s.size() == 4) {
+      std::memcpy(bytes + size, s.data(), 4);
+      size += 4;
+    } else {
+      for (const char c : s) bytes[size++] = c;
+    }
   }
   std::string_view text() const { return {bytes, size}; }
 };
 
-std::size_t grouped_end(std::string_view text, std::size_t i, const Groups& g, Digits& digits) {
+/// The end of the groups from `i` on, a blank or a hyphen between them, or npos.
+std::size_t grouped_end(std::string_view text, std::size_t i, Digits& digits) {
   constexpr std::size_t kFirst = 4;
-  digits.size = 0;
-  digits.append(text.substr(i, kFirst));
   std::size_t at = i + kFirst;
   const char separator = at < text.size() ? text[at] : '\0';
   if (separator != ' ' && separator != '-') return npos;
+  const std::size_t second = digits_end(text, at + 1) - (at + 1);
+  const auto* const g = std::find_if(std::begin(kGroupings), std::end(kGroupings),
+                                     [second](const Groups& known) { return known.middle == second; });
+  if (g == std::end(kGroupings)) return npos;
+  digits.append(text.substr(i, kFirst));
   const auto take = [&](std::size_t least, std::size_t most) {
     if (at >= text.size() || text[at] != separator) return false;
     const std::size_t end = digits_end(text, at + 1);
@@ -93,20 +102,18 @@ std::size_t grouped_end(std::string_view text, std::size_t i, const Groups& g, D
     at = end;
     return true;
   };
-  for (std::size_t k = 0; k < g.middles; ++k)
-    if (!take(g.middle[k], g.middle[k])) return npos;
-  return take(g.least, g.most) ? at : npos;
+  for (std::size_t k = 0; k < g->middles; ++k)
+    if (!take(g->middle, g->middle)) return npos;
+  return take(g->least, g->most) ? at : npos;
 }
 
-std::size_t card_end(std::string_view text, std::size_t i, std::size_t run_end) {
-  if (run_end - i >= 13) return boundary_at(text, run_end) && is_card(text.substr(i, run_end - i)) ? run_end : npos;
-  if (run_end - i != 4) return npos;
+std::size_t card_end(std::string_view text, std::size_t i, std::size_t run) {
+  if (text[i] < '2' || text[i] > '6') return npos;  // no issuer's
+  if (run - i >= 13) return boundary_at(text, run) && is_card(text.substr(i, run - i)) ? run : npos;
+  if (run - i != 4) return npos;
   Digits digits;
-  for (const Groups& g : kGroupings)
-    if (const std::size_t end = grouped_end(text, i, g, digits);
-        end != npos && boundary_at(text, end) && is_card(digits.text()))
-      return end;
-  return npos;
+  const std::size_t end = grouped_end(text, i, digits);
+  return end != npos && boundary_at(text, end) && is_card(digits.text()) ? end : npos;
 }
 
 /// Countries and the length of their IBANs.
@@ -139,7 +146,7 @@ std::size_t iban_end(std::string_view text, std::size_t i) {
   std::size_t at = i;
   for (std::size_t n = 0; n < length; ++n, ++at) {
     if (grouped && n > 0 && n % 4 == 0 && at < text.size() && text[at] == ' ') ++at;
-    if (at >= text.size() || !(is_upper(text[at]) || is_digit(text[at]))) return npos;
+    if (at >= text.size() || !is_in(text[at], kUppers | kDigits)) return npos;
   }
   return boundary_at(text, at) && passes_mod97(text.substr(i, at - i)) ? at : npos;
 }
@@ -161,7 +168,7 @@ std::size_t ipv4_end(std::string_view text, std::size_t i) {
 
 bool names_nobody_v4(std::string_view s) { return s == "0.0.0.0" || s.starts_with("127.") || s == "255.255.255.255"; }
 
-constexpr bool is_hex(char c) { return is_digit(c) || ((c | 32) >= 'a' && (c | 32) <= 'f'); }
+constexpr bool is_hex(char c) { return is_in(c, kDigits | kHexLetters); }
 
 /// All of `s` is an IPv6 address, and not so short that it could as well be two names with `::` between them.
 bool is_ipv6(std::string_view s) {
@@ -217,10 +224,12 @@ bool passes_mod97(std::string_view s) {
   constexpr std::size_t kMoved = 4;  // country and check digits count behind the others
   char moved[kMoved];
   std::size_t n = 0;
-  unsigned rest = 0;
+  constexpr std::uint64_t kOften = 1'000'000'000'000'000;  // divided only when two more digits might not fit
+  std::uint64_t rest = 0;
   const auto add = [&rest](char c) {
-    rest = is_digit(c) ? (rest * 10 + static_cast<unsigned>(c - '0')) % 97
-                       : (rest * 100 + static_cast<unsigned>((c & ~32) - 'A') + 10) % 97;
+    if (rest >= kOften) rest %= 97;
+    rest = is_digit(c) ? rest * 10 + static_cast<unsigned>(c - '0')
+                       : rest * 100 + static_cast<unsigned>((c & ~32) - 'A') + 10;
   };
   for (const char c : s) {
     if (c == ' ') continue;
@@ -233,36 +242,40 @@ bool passes_mod97(std::string_view s) {
   }
   if (n <= kMoved) return false;
   for (const char c : moved) add(c);
-  return rest == 1;
+  return rest % 97 == 1;
 }
 
 void find_cards(std::string_view text, Scan& scan, std::size_t stop, std::vector<Match>& out) {
   std::size_t i = scan.at;
-  while (i < std::min(stop, text.size())) {
+  for (const std::size_t to = std::min(stop, text.size()); i < to;) {
     if (!is_digit(text[i])) {
       ++i;
       continue;
     }
-    const std::size_t run_end = digits_end(text, i);
-    const std::size_t n = run_end - i;
-    const std::size_t end = (n == 4 || n >= 13) && boundary_at(text, i) ? card_end(text, i, run_end) : npos;
-    if (end != npos) out.push_back({i, end, Kind::payment_card});
-    i = end != npos ? end : run_end;
+    const std::size_t run = digits_end(text, i);
+    const std::size_t n = run - i;
+    const std::size_t end = (n == 4 || n >= 13) && boundary_at(text, i) ? card_end(text, i, run) : npos;
+    if (end != npos) out.emplace_back(i, end, Kind::payment_card);
+    i = end != npos ? end : run;
   }
   scan.at = i;
 }
 
 void find_ibans(std::string_view text, Scan& scan, std::size_t stop, std::vector<Match>& out) {
   std::size_t i = std::max<std::size_t>(scan.at, 2);  // of the check digits
-  while (i < std::min(stop, text.size())) {
-    const bool starts = is_digit(text[i]) && is_upper(text[i - 1]) && is_upper(text[i - 2]) && i >= scan.floor + 2 &&
-                        (i == 2 || !is_word(text[i - 3]));
+  for (const std::size_t to = std::min(stop, text.size()); i < to;) {
+    if (!is_digit(text[i])) {
+      ++i;
+      continue;
+    }
+    const bool starts =
+        is_upper(text[i - 1]) && is_upper(text[i - 2]) && i >= scan.floor + 2 && (i == 2 || !is_word(text[i - 3]));
     const std::size_t end = starts ? iban_end(text, i - 2) : npos;
     if (end != npos) {
-      out.push_back({i - 2, end, Kind::iban});
+      out.emplace_back(i - 2, end, Kind::iban);
       scan.floor = i = end;
     } else {
-      ++i;
+      i = digits_end(text, i);
     }
   }
   scan.at = i;
@@ -271,8 +284,8 @@ void find_ibans(std::string_view text, Scan& scan, std::size_t stop, std::vector
 void find_ips(std::string_view text, Scan& scan, std::size_t stop, std::vector<Match>& out) {
   constexpr std::size_t kLongest = 45;
   const std::size_t to = std::min(stop, text.size());
-  TriggerScan<2> triggers(text.substr(0, to), ".:", scan.at);
-  for (std::size_t i = triggers.next(scan.at); i != npos; i = triggers.next(i)) {
+  const auto is_mark = [](Block v) { return (Block)(v == byte_of('.')) | (Block)(v == byte_of(':')); };
+  each_hit(text, scan.at, to, is_mark, [&](std::size_t i) {
     std::size_t begin = i, end = npos;
     if (text[i] == '.') {
       while (begin > scan.floor && i - begin < 3 && is_digit(text[begin - 1])) --begin;
@@ -294,13 +307,10 @@ void find_ips(std::string_view text, Scan& scan, std::size_t stop, std::vector<M
       if (alone && is_ipv6(text.substr(begin, last - begin))) end = last;
       scan.known = end == npos ? last : end;  // no other colon of this run starts one
     }
-    if (end == npos) {
-      ++i;
-    } else {
-      out.push_back({begin, end, Kind::ip_address});
-      scan.floor = i = end;
-    }
-  }
+    if (end == npos) return i + 1;
+    out.emplace_back(begin, end, Kind::ip_address);
+    return scan.floor = end;
+  });
   scan.at = to;
 }
 

@@ -30,9 +30,11 @@ class Scanner {
 
   void run(std::size_t stop, std::vector<Match>& out) {
     // Every form has one of these; what stands around it is looked at closely.
-    TriggerScan<4> triggers(text_.substr(0, stop), "-_.I", scan_.at);
-    std::size_t i = scan_.at;
-    while ((i = triggers.next(i)) != npos) {
+    const auto is_start = [](Block v) {
+      return (Block)((v - byte_of('-')) <= byte_of('.' - '-')) | (Block)(v == byte_of('_')) |
+             (Block)(v == byte_of('I'));
+    };
+    each_hit(text_, scan_.at, stop, is_start, [&](std::size_t i) {
       const char c = text_[i];
       std::size_t begin = npos;
       std::size_t end = npos;
@@ -40,13 +42,10 @@ class Scanner {
         end = kinds_.private_keys ? private_key(i, begin) : npos;
       else if (kinds_.keys)
         end = c == 'I' ? cloud_key(i, begin) : prefixed(i, begin);
-      if (end == npos || begin < floor_) {
-        ++i;
-        continue;
-      }
-      out.push_back({begin, end, Kind::token_like});
-      floor_ = i = end;
-    }
+      if (end == npos || begin < floor_) return i + 1;
+      out.emplace_back(begin, end, Kind::token_like);
+      return floor_ = end;
+    });
     scan_ = {.at = std::max(stop, floor_), .floor = floor_, .known = pem_run_end_};
   }
 

@@ -11,11 +11,17 @@
 namespace gw::guard {
 namespace {
 
-/// Bytes of the character before `i` when it may stand in the local part of an address, else 0.
-std::size_t local_char_before(std::string_view text, std::size_t i) {
-  const char c = text[i - 1];
-  if (is_alnum(c) || c == '.' || c == '_' || c == '%' || c == '+' || c == '-') return 1;
-  return folded_letter_before(text, i);
+/// Where the local part of the address begins whose `@` stands at `at`, not before `floor`; or npos.
+std::size_t email_begin(std::string_view text, std::size_t at, std::size_t floor) {
+  constexpr unsigned kLocal = kWordBytes | kDot | kPercent | kPlus | kHyphen;
+  std::size_t begin = at;
+  for (std::size_t step = 1; step != 0; begin -= step) {
+    while (begin > floor && is_in(text[begin - 1], kLocal)) --begin;
+    step = folded_letter_before(text, begin);
+    if (begin < floor + step) break;
+  }
+  while (begin < at && !boundary_at(text, begin)) ++begin;
+  return begin < at ? begin : npos;
 }
 
 /// The two bytes before the underscore at `i` may end one of the prefixes below: cheap, and dismisses nearly all.
@@ -70,7 +76,7 @@ std::size_t top_level_end(std::string_view text, std::size_t i) {
 std::size_t email_end(std::string_view text, std::size_t at) {
   std::size_t end = at + 1;
   for (std::size_t step = 1; step != 0; end += step) {
-    while (end < text.size() && (is_alnum(text[end]) || text[end] == '.' || text[end] == '-')) ++end;
+    end = end_of_run(text, end, kAlnums | kDot | kHyphen);
     step = folded_letter_at(text, end);
   }
   for (std::size_t dot = end; dot-- > at + 2;)
@@ -82,7 +88,7 @@ std::size_t email_end(std::string_view text, std::size_t at) {
 /// End of the run of token characters from `i` on, with the two that case folding lets in.
 std::size_t token_run_end(std::string_view text, std::size_t i) {
   for (std::size_t step = 1; step != 0; i += step) {
-    while (i < text.size() && (is_word(text[i]) || text[i] == '-')) ++i;
+    i = end_of_run(text, i, kWordBytes | kHyphen);
     step = folded_letter_at(text, i);
   }
   return i;
@@ -133,37 +139,39 @@ std::size_t next_digit_run(std::string_view text, std::size_t from, std::size_t 
   return from;
 }
 
-constexpr bool is_separator(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r' || c == '.' || c == '-';
-}
+constexpr bool is_separator(char c) { return is_in(c, kWhite | kDot | kHyphen); }
 
 /// Area, exchange and number of the contract's grammar from `i` on: its end, or npos. Every part that may be there is
 /// taken when it is: digits can stand nowhere else.
 std::size_t local_number_end(std::string_view text, std::size_t i) {
-  const auto digits = [&](int n) {
-    for (; n > 0; --n, ++i)
-      if (i >= text.size() || !is_digit(text[i])) return false;
-    return true;
-  };
-  const auto skip = [&](bool there) { i += there ? 1 : 0; };
-  skip(i < text.size() && text[i] == '(');
-  if (!digits(3)) return npos;
-  skip(i < text.size() && text[i] == ')');
-  skip(i < text.size() && is_separator(text[i]));
-  if (!digits(3)) return npos;
-  skip(i < text.size() && is_separator(text[i]));
-  if (!digits(4)) return npos;
+  constexpr std::size_t kDigitsOfAll = 10;
+  if (i + kDigitsOfAll > text.size()) return npos;
+  const char* p = text.data() + i;  // a byte behind each part is there, as there are ten digits
+  const char* const end = text.data() + text.size();
+  if (*p == '(') ++p;
+  if (!is_digit(p[0]) || !is_digit(p[1]) || !is_digit(p[2])) return npos;
+  p += 3;
+  if (*p == ')') ++p;
+  if (is_separator(*p)) ++p;
+  if (end - p < 7 || !is_digit(p[0]) || !is_digit(p[1]) || !is_digit(p[2])) return npos;
+  p += 3;
+  if (is_separator(*p)) ++p;
+  if (end - p < 4 || !is_digit(p[0]) || !is_digit(p[1]) || !is_digit(p[2]) || !is_digit(p[3])) return npos;
+  i = static_cast<std::size_t>(p + 4 - text.data());
   return boundary_at(text, i) ? i : npos;
 }
 
-/// Whether the contract's grammar goes on behind the run of digits [i, run): with an area of three digits or more, or
-/// behind the country's `1` alone.
+/// Whether the contract's grammar can begin with the run of digits [i, run), all of it: area, exchange and number, as
+/// many of them as stand without a separator, perhaps behind the country's `1`.
 bool may_be_phone(std::string_view text, std::size_t i, std::size_t run) {
-  if (run - i != 1) return run - i >= 3;
-  if (text[i] != '1' || run == text.size()) return false;
+  constexpr unsigned kLengths = 1U << 3 | 1U << 6 | 1U << 10;
+  const std::size_t n = run - i;
+  if (n > 11 || ((kLengths | (text[i] == '1' ? kLengths << 1 | 1U << 1 : 0U)) >> n & 1) == 0) return false;
+  if (n != 1) return true;
+  if (run == text.size()) return false;
   const std::size_t area = run + (is_separator(text[run]) ? 1 : 0);
-  if (area + 2 >= text.size()) return false;
-  return text[area] == '(' || (is_digit(text[area]) && is_digit(text[area + 1]) && is_digit(text[area + 2]));
+  const std::size_t digits = area + (area < text.size() && text[area] == '(' ? 1 : 0);
+  return digits + 2 < text.size() && is_digit(text[digits]) && is_digit(text[digits + 1]) && is_digit(text[digits + 2]);
 }
 
 /// The phone number of the contract's grammar that starts at `i`, where a boundary is.
@@ -207,33 +215,54 @@ bool is_issued_ssn(std::string_view s) {
   return area != "000" && area != "666" && area[0] != '9' && s.substr(4, 2) != "00" && s.substr(7) != "0000";
 }
 
+/// Digits, `-`, `.`, `/`, `@`, `_`, `I`, `J` and `j`: one of these is in everything that the detectors know.
+Block is_trigger(Block v) {
+  return (Block)((v - byte_of('-')) <= byte_of('9' - '-')) | (Block)(v == byte_of('@')) | (Block)(v == byte_of('_')) |
+         (Block)(v == byte_of('I')) | (Block)((v | byte_of(' ')) == byte_of('j'));
+}
+
 /// Digit groups that could be one number, as they come by.
 class DigitClusters {
  public:
-  DigitClusters(std::string_view text, const DetectorOptions& options) : text_(text), options_(options) {}
+  DigitClusters(std::string_view text, const DetectorOptions& options)
+      : text_(text), international_(options.phone_international) {}
 
   /// The run of digits at `i`; returns its end.
   std::size_t run(std::size_t i, unsigned& out) {
+    constexpr std::size_t kWidestGap = 3;  // `) (` of foreign numbers
     const std::size_t end = digit_run_end(text_, i);
     const std::size_t n = end - i;
-    constexpr std::size_t kWidestGap = 3;  // `) (` of foreign numbers
-    near_ = i - last_end_ <= kWidestGap && last_end_ > 0 ? near_ + n : n;
+    const char before = i > 0 ? text_[i - 1] : '\0';
+    const bool signed_before = international_ && before == '+';
+    if (i - last_end_ > kWidestGap) {
+      near_ = 0;
+      area_ = card_ = since_plus_ = false;
+    }
+    near_ += n;
     last_end_ = end;
-    const bool signed_before = options_.phone_international && i > 0 && text_[i - 1] == '+';
-    if (signed_before) since_plus_ = true;
-    if (near_ == n) since_plus_ = signed_before;
-    if (near_ >= 10 || (since_plus_ && near_ >= 8)) out |= bit_of(Detector::phone);
-    if (near_ >= 13) out |= bit_of(Detector::card);
-    if (n == 4 && i >= 7 && text_[i - 1] == '-' && text_[i - 4] == '-') out |= bit_of(Detector::ssn);
-    if (i >= 2 && is_upper(text_[i - 1]) && is_upper(text_[i - 2])) out |= bit_of(Detector::iban);
-    if (n <= 3 && i >= 4 && text_[i - 1] == '.' && is_digit(text_[i - 2])) out |= bit_of(Detector::ip);
+    since_plus_ |= signed_before;
+    area_ |= n >= 3;
+    card_ |= n == 4 || n >= 13;
+    if (near_ >= 10 && area_) out |= bit_of(Detector::phone);
+    if (near_ >= 13 && card_) out |= bit_of(Detector::card);
+    if (since_plus_ && near_ >= 8) out |= bit_of(Detector::phone);
+    if (before == '-') {
+      if (n == 4 && i >= 7 && text_[i - 4] == '-') out |= bit_of(Detector::ssn);
+    } else if (before == '.') {
+      if (n <= 3 && i >= 4 && is_digit(text_[i - 2])) out |= bit_of(Detector::ip);
+    } else if (is_upper(before) && i >= 2 && is_upper(text_[i - 2])) {
+      out |= bit_of(Detector::iban);
+    }
     return end;
   }
 
  private:
   std::string_view text_;
-  const DetectorOptions& options_;
-  std::size_t near_ = 0, last_end_ = 0;
+  const bool international_;
+  std::size_t last_end_ = npos / 2;  // far from everything
+  std::size_t near_ = 0;             // digits of the cluster
+  bool area_ = false;                // it has a group that a phone number has
+  bool card_ = false;                // one that a card's number begins with
   bool since_plus_ = false;
 };
 
@@ -274,29 +303,19 @@ unsigned Detectors::candidates(std::string_view text, std::size_t from, std::siz
   DigitClusters clusters(text, options_);
   const unsigned of_bytes = wanted & ~bit_of(Detector::pattern);
   if (of_bytes == 0) return out;
-  each_trigger(text, begin, end, [&](std::size_t i) {
+  each_hit(text, begin, end, is_trigger, [&](std::size_t i) {
     const char c = text[i];
     const unsigned left = of_bytes & ~out;
     if (is_digit(c)) return (left & kOfDigits) != 0 ? clusters.run(i, out) : i + 1;
-    switch (c) {
-      case '@':
-        out |= bit_of(Detector::email);
-        break;
-      case '-':
-      case '.':
-      case '_':
-      case 'I':
-        if ((left & bit_of(Detector::credential)) != 0 && credential_may_start(text, i))
-          out |= bit_of(Detector::credential);
-        if (c == '_' && (left & bit_of(Detector::token)) != 0 && underscore_prefix(text, i) != npos)
-          out |= bit_of(Detector::token);
-        break;
-      case 'j':
-      case 'J':
-        if (i >= 2 && (text[i - 1] | 32) == 'y' && (text[i - 2] | 32) == 'e') out |= bit_of(Detector::token);
-        break;
-      default:
-        break;
+    if (c == '@') {
+      out |= bit_of(Detector::email);
+    } else if ((c | 32) == 'j') {
+      if (i >= 2 && (text[i - 1] | 32) == 'y' && (text[i - 2] | 32) == 'e') out |= bit_of(Detector::token);
+    } else if (c != '/') {
+      if ((left & bit_of(Detector::credential)) != 0 && credential_may_start(text, i))
+        out |= bit_of(Detector::credential);
+      if (c == '_' && (left & bit_of(Detector::token)) != 0 && underscore_prefix(text, i) != npos)
+        out |= bit_of(Detector::token);
     }
     return (of_bytes & ~out) == 0 ? text.size() : i + 1;  // nothing is left to be announced
   });
@@ -349,21 +368,19 @@ void Detectors::find(Detector detector, std::string_view text, std::vector<Match
 }
 
 void Detectors::find_emails(std::string_view text, Scan& scan, std::size_t stop, std::vector<Match>& out) const {
-  const std::string_view seen = text.substr(0, stop);
-  for (std::size_t at = seen.find('@', scan.at); at != npos; at = seen.find('@', at + 1)) {
-    if (at < scan.floor) continue;
-    std::size_t start = npos;
-    for (std::size_t i = at; i > scan.floor;) {
-      const std::size_t step = local_char_before(text, i);
-      if (step == 0 || i - step < scan.floor) break;
-      i -= step;
-      if (boundary_at(text, i)) start = i;
-    }
-    const std::size_t end = start == npos ? npos : email_end(text, at);
-    scan.floor = end == npos ? at + 1 : end;
-    if (end != npos) out.push_back({start, end, Kind::email});
-  }
-  scan.at = std::max(stop, scan.floor);
+  std::size_t floor = scan.floor;
+  each_hit(
+      text, scan.at, stop, [](Block v) { return (Block)(v == byte_of('@')); },
+      [&](std::size_t at) {
+        if (at < floor) return floor;
+        const std::size_t start = email_begin(text, at, floor);
+        const std::size_t end = start == npos ? npos : email_end(text, at);
+        floor = end == npos ? at + 1 : end;
+        if (end != npos) out.emplace_back(start, end, Kind::email);
+        return floor;
+      });
+  scan.floor = floor;
+  scan.at = std::max(stop, floor);
 }
 
 void Detectors::find_phones(std::string_view text, Scan& scan, std::size_t stop, std::vector<Match>& out) const {
@@ -423,14 +440,14 @@ void Detectors::find_ssns(std::string_view text, Scan& scan, std::size_t stop, s
 }
 
 void Detectors::find_tokens(std::string_view text, Scan& scan, std::size_t stop, std::vector<Match>& out) const {
-  std::size_t& no_jwt_before = scan.known;
-  TriggerScan<3> triggers(text.substr(0, stop), "_jJ", scan.at);
-  std::size_t i = scan.at;
-  while ((i = triggers.next(i)) != npos) {
-    const char c = text[i];
+  const auto is_start = [](Block v) {
+    return (Block)(v == byte_of('_')) | (Block)((v | byte_of(' ')) == byte_of('j'));
+  };
+  each_hit(text, scan.at, stop, is_start, [&](std::size_t i) {
+    std::size_t& no_jwt_before = scan.known;
     std::size_t begin = npos;
     std::size_t end = npos;
-    if (c == '_') {
+    if (text[i] == '_') {
       begin = options_.provider_keys ? underscore_prefix(text, i) : npos;
       if (begin != npos && begin >= scan.floor) end = underscore_token_end(text, i + 1);
     } else if (options_.jwt && i >= scan.floor + 2 && i >= no_jwt_before && (text[i - 1] | 32) == 'y' &&
@@ -440,13 +457,10 @@ void Detectors::find_tokens(std::string_view text, Scan& scan, std::size_t stop,
       // Starting later in the same run of characters cannot help: it only makes the first part shorter.
       if (end == npos) no_jwt_before = token_run_end(text, i);
     }
-    if (end == npos) {
-      ++i;
-    } else {
-      out.push_back({begin, end, Kind::token_like});
-      scan.floor = i = end;
-    }
-  }
+    if (end == npos) return i + 1;
+    out.emplace_back(begin, end, Kind::token_like);
+    return scan.floor = end;
+  });
   scan.at = std::max(stop, scan.floor);
 }
 

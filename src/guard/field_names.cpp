@@ -1,5 +1,8 @@
 #include "guard/field_names.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/strings.h"
 
 namespace gw::guard {
@@ -7,12 +10,16 @@ namespace {
 
 enum class Class : unsigned char { separator, lower, upper, digit };
 
-Class class_of(char c) {
-  if (c >= 'a' && c <= 'z') return Class::lower;
-  if (c >= 'A' && c <= 'Z') return Class::upper;
-  if (c >= '0' && c <= '9') return Class::digit;
-  return static_cast<unsigned char>(c) >= 0x80 ? Class::lower : Class::separator;
-}
+constexpr std::array<Class, 256> kClasses = [] {
+  std::array<Class, 256> t{};
+  for (std::size_t c = 0; c < t.size(); ++c)
+    t[c] = (c >= 'a' && c <= 'z') || c >= 0x80 ? Class::lower
+           : c >= 'A' && c <= 'Z'              ? Class::upper
+           : c >= '0' && c <= '9'              ? Class::digit
+                                               : Class::separator;
+  return t;
+}();
+constexpr Class class_of(char c) { return kClasses[static_cast<unsigned char>(c)]; }
 
 /// A word starts at `i`, which is no separator.
 bool word_starts_at(std::string_view name, std::size_t i) {
@@ -44,25 +51,35 @@ bool spells(std::string_view name, std::size_t i, std::string_view entry) {
   return i == name.size() || class_of(name[i]) == Class::separator || word_starts_at(name, i);
 }
 
-constexpr std::uint32_t letter_bit(char c) {
-  return std::uint32_t{1} << (static_cast<unsigned char>(to_lower(c)) & 31);
-}
+/// Letters have numbers of their own; what else shares one is told apart later.
+constexpr std::size_t letter_of(char c) { return static_cast<unsigned char>(to_lower(c)) & 31; }
 
 }  // namespace
 
 FieldNames::FieldNames(const std::vector<std::string>& entries) {
   for (const std::string& e : entries)
     if (std::string entry = without_separators(e); !entry.empty()) entries_.push_back(std::move(entry));
-  for (const std::string& e : entries_) first_letters_ |= letter_bit(e[0]);
+  std::sort(entries_.begin(), entries_.end(),
+            [](const std::string& a, const std::string& b) { return letter_of(a[0]) < letter_of(b[0]); });
+  for (const std::string& e : entries_) {
+    ++by_letter_[letter_of(e[0]) + 1];
+    shortest_ = std::min(shortest_, e.size());
+  }
+  for (std::size_t l = 0; l < kLetters; ++l) by_letter_[l + 1] += by_letter_[l];
 }
 
 bool FieldNames::is_denied(std::string_view name) const {
-  for (std::size_t i = 0; i < name.size(); ++i) {
-    if ((first_letters_ & letter_bit(name[i])) == 0 || class_of(name[i]) == Class::separator ||
-        !word_starts_at(name, i))
-      continue;
-    for (const std::string& entry : entries_)
-      if (entry[0] == to_lower(name[i]) && spells(name, i, entry)) return true;
+  if (name.size() < shortest_) return false;
+  Class before = Class::separator;
+  for (std::size_t i = 0; i <= name.size() - shortest_; ++i) {
+    const Class here = class_of(name[i]);
+    const bool inside = here == Class::separator || (here == before && here != Class::upper);
+    before = here;
+    if (inside) continue;
+    const std::size_t letter = letter_of(name[i]);
+    if (by_letter_[letter] == by_letter_[letter + 1] || !word_starts_at(name, i)) continue;
+    for (std::size_t e = by_letter_[letter]; e < by_letter_[letter + 1]; ++e)
+      if (spells(name, i, entries_[e])) return true;
   }
   return false;
 }

@@ -1,5 +1,7 @@
 #pragma once
 // Member names whose values are replaced whole (pii.body.key_denylist).
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -21,8 +23,11 @@ class FieldNames {
   static bool is_usage(std::string_view name);
 
  private:
-  std::vector<std::string> entries_;  // lowercase, separators removed
-  std::uint32_t first_letters_ = 0;   // of all entries, one bit each; the cheap way out for nearly every name
+  static constexpr std::size_t kLetters = 32;
+
+  std::vector<std::string> entries_;                     // lowercase, separators removed, by first letter
+  std::array<std::uint32_t, kLetters + 1> by_letter_{};  // where its entries begin
+  std::size_t shortest_ = static_cast<std::size_t>(-1);  // of them
 };
 
 }  // namespace gw::guard

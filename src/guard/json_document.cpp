@@ -1,9 +1,13 @@
 #include "guard/json_document.h"
 
+#include <algorithm>
+#include <bit>
+#include <cstring>
 #include <utility>
 
 #include "base/strings.h"
 #include "guard/text_class.h"
+#include "guard/trigger_scan.h"
 
 namespace gw::guard {
 namespace {
@@ -75,6 +79,8 @@ constexpr std::uint64_t hash_of(std::string_view s) {  // FNV-1a; a collision jo
   return h;
 }
 
+constexpr MemberName kNoName{.hash = hash_of({})};
+
 constexpr std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
   std::uint64_t x = a ^ (b + 0x9E3779B97F4A7C15ULL + (a << 6) + (a >> 2));
   x = (x ^ (x >> 31)) * 0xBF58476D1CE4E5B9ULL;
@@ -119,7 +125,7 @@ bool is_encoded_content(std::string_view s) {
   std::size_t line = 0;
   for (std::size_t i = 0; i < s.size(); ++i) {
     const char c = s[i];
-    if (is_alnum(c) || c == '+' || c == '/') {
+    if (is_in(c, kAlnums | kPlus) || c == '/') {
       ++line;
     } else if (c == '=') {
       if (s.find_first_not_of('=', i) != npos) return false;
@@ -157,15 +163,36 @@ void StreamedTexts::search_closed(Redaction& redaction, EventWindow& window) con
   constexpr std::uint32_t kLeastPatience = 16;
   const std::uint32_t patience = kLeastPatience + 2 * static_cast<std::uint32_t>(texts_.size());
   for (const Text& text : texts_) {
-    const bool over = window.ended || window.events - text.last_event > patience;
+    const bool over = window.ended || event_ - text.last_event > patience;
     redaction.search_closed(text.pieces, text.key, over, window);
   }
+}
+
+void StreamedTexts::drop(std::size_t bytes) {
+  const auto gone = static_cast<std::uint32_t>(bytes);
+  for (Text& text : texts_) {
+    const auto first =
+        std::find_if(text.pieces.begin(), text.pieces.end(), [gone](const Piece& p) { return p.begin >= gone; });
+    text.pieces.erase(text.pieces.begin(), first);
+    for (Piece& p : text.pieces) {
+      p.begin -= gone;
+      p.end -= gone;
+    }
+  }
+  if (std::erase_if(texts_, [](const Text& text) { return text.pieces.empty(); }) == 0) return;
+  index_.clear();
+  for (std::size_t i = 0; i < texts_.size(); ++i) index_.emplace(texts_[i].key, i);
+}
+
+void StreamedTexts::clear() {
+  texts_.clear();
+  index_.clear();
 }
 
 void JsonDocument::start(std::string_view text, std::size_t offset) {
   text_ = text;
   offset_ = offset;
-  name_ = {};
+  name_ = kNoName;
   usage_next_ = broken_ = schemas_next_ = false;
   schemas_.clear();
   depth_ = usage_depth_ = 0;
@@ -187,19 +214,41 @@ void JsonDocument::finish() {
   for (const Pending& p : pending_) streamed_->add(mix(path[p.node], p.name), p.piece);
 }
 
+MemberName JsonDocument::read_name(std::string_view raw, bool escaped) {
+  std::string decoded;
+  if (escaped) decode_json_string(raw, decoded);
+  const std::string_view name = escaped ? std::string_view(decoded) : raw;
+  MemberName m;
+  m.denied = redaction_.is_denied(fields_, raw, escaped);
+  m.usage = FieldNames::is_usage(name);
+  m.of_schemas = is_one_of(name, kOfSchemas);
+  m.hash = hash_of(name);
+  m.streamed = is_one_of(name, kStreamedMembers);
+  m.identity = is_one_of(name, kIdentities);
+  m.index = name == "index";
+  return m;
+}
+
+MemberName JsonDocument::meaning_of(const JsonString& name) {
+  const std::string_view raw = text_.substr(name.begin, name.end - name.begin);
+  if (raw.empty() || raw.size() > KnownNames::kLongest) return read_name(raw, name.escaped);
+  KnownNames::Key key{};
+  const Block block = load_part(raw.data(), raw.size());
+  std::memcpy(key.data(), &block, sizeof block);
+  key[1] |= std::uint64_t{raw.size()} << 56;
+  if (const MemberName* known = names_.find(key); known != nullptr) return *known;
+  const MemberName m = read_name(raw, name.escaped);
+  names_.add(key, m);
+  return m;
+}
+
 bool JsonDocument::member(const JsonString& name) {
-  name_ = text_.substr(name.begin, name.end - name.begin);
-  if (name.escaped) {
-    decoded_name_.clear();
-    decode_json_string(name_, decoded_name_);
-    name_ = decoded_name_;
-  }
+  name_ = meaning_of(name);
   usage_next_ = false;
-  schemas_next_ = is_one_of(name_, kOfSchemas);
+  schemas_next_ = name_.of_schemas;
   if (usage_depth_ != 0) return false;
-  if (redaction_.is_denied(fields_, text_.substr(name.begin, name.end - name.begin)))
-    return schemas_.empty() || !schemas_.back() || !value_is_schema(text_, name.end + 1);
-  usage_next_ = FieldNames::is_usage(name_);
+  if (name_.denied) return schemas_.empty() || !schemas_.back() || !value_is_schema(text_, name.end + 1);
+  usage_next_ = name_.usage;
   return false;
 }
 
@@ -220,8 +269,8 @@ void JsonDocument::string(const JsonString& s) {
     return;
   }
   if (streamed_ != nullptr && nodes_[current_].object) {
-    if (is_one_of(name_, kStreamedMembers)) {
-      pending_.push_back({current_, hash_of(name_), piece_of(s)});
+    if (name_.streamed) {
+      pending_.push_back({current_, name_.hash, piece_of(s)});
       return;
     }
     note_identity(s.begin, s.end);
@@ -237,10 +286,10 @@ void JsonDocument::scalar(std::size_t begin, std::size_t end) {
 }
 
 void JsonDocument::note_identity(std::size_t begin, std::size_t end) {
-  if (!is_one_of(name_, kIdentities)) return;
+  if (!name_.identity) return;
   Node& node = nodes_[current_];
-  node.identity ^= mix(hash_of(name_), hash_of(text_.substr(begin, end - begin)));
-  node.indexed |= name_ == "index";
+  node.identity ^= mix(name_.hash, hash_of(text_.substr(begin, end - begin)));
+  node.indexed |= name_.index;
 }
 
 void JsonDocument::enter(bool object) {
@@ -251,10 +300,10 @@ void JsonDocument::enter(bool object) {
   schemas_.push(object && of_schemas);
   if (streamed_ == nullptr) return;
   Node& parent = nodes_[current_];
-  const std::uint64_t part = parent.object ? hash_of(name_) : ++parent.children;
+  const std::uint64_t part = parent.object ? name_.hash : ++parent.children;
   nodes_.push_back({current_, object, false, part, 0, 0});
   current_ = static_cast<std::uint32_t>(nodes_.size() - 1);
-  name_ = {};
+  name_ = kNoName;
 }
 
 void JsonDocument::leave() {

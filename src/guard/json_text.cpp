@@ -5,11 +5,12 @@
 
 #include "base/strings.h"
 #include "guard/text_class.h"
+#include "guard/trigger_scan.h"
 
 namespace gw::guard {
 namespace {
 
-constexpr bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+constexpr bool is_blank(char c) { return c <= ' ' && (c == ' ' || c == '\t' || c == '\r' || c == '\n'); }
 
 int hex4(std::string_view s) {  // -1 unless four hex digits
   if (s.size() < 4) return -1;
@@ -120,8 +121,15 @@ bool is_scalar(std::string_view s, bool at_end) {
 
 }  // namespace
 
-void JsonWalk::skip_blanks() {
+inline void JsonWalk::skip_blanks() {
   while (pos_ < text_.size() && is_blank(text_[pos_])) ++pos_;
+}
+
+/// Saves a turn where no blank stands before it.
+inline bool JsonWalk::take(char c) {
+  if (pos_ >= text_.size() || text_[pos_] != c) return false;
+  ++pos_;
+  return true;
 }
 
 WalkEnd JsonWalk::run(std::size_t until) {
@@ -129,10 +137,37 @@ WalkEnd JsonWalk::run(std::size_t until) {
     skip_blanks();
     if (pos_ == text_.size()) return ended();
     if (pos_ >= until) return WalkEnd::more;
-    const WalkEnd step = expect_ == Expect::value ? value() : structure();
+    const WalkEnd step = token(text_[pos_]);
     if (step != WalkEnd::complete) return step == WalkEnd::truncated ? ended() : step;
   } while (!stack_.empty());
   return WalkEnd::complete;
+}
+
+inline WalkEnd JsonWalk::token(char c) {
+  switch (expect_) {
+    case Expect::first_value:
+      if (c == ']') return close();
+      return value(c);
+    case Expect::value:
+      return value(c);
+    case Expect::first_name:
+      if (c == '}') return close();
+      return name(c);
+    case Expect::name:
+      return name(c);
+    case Expect::colon:
+      if (c != ':') return WalkEnd::invalid;
+      ++pos_;
+      expect_ = Expect::value;
+      return WalkEnd::complete;
+    case Expect::separator:
+      if (c == (stack_.back() ? '}' : ']')) return close();
+      if (c != ',') return WalkEnd::invalid;
+      ++pos_;
+      expect_ = stack_.back() ? Expect::name : Expect::value;
+      return WalkEnd::complete;
+  }
+  return WalkEnd::invalid;
 }
 
 /// The text is over in the middle of the value.
@@ -143,20 +178,21 @@ WalkEnd JsonWalk::ended() {
 }
 
 /// A value ended at pos_: back to what surrounds it.
-void JsonWalk::value_done() {
+inline void JsonWalk::value_done() {
   expect_ = Expect::separator;
-  if (whole_depth_ != stack_.size()) return;
-  whole_depth_ = kNone;
-  handler_->whole_value(whole_begin_, pos_);
+  if (whole_depth_ == stack_.size()) {
+    whole_depth_ = kNone;
+    handler_->whole_value(whole_begin_, pos_);
+  }
+  if (!stack_.empty() && take(',')) expect_ = stack_.back() ? Expect::name : Expect::value;
 }
 
-WalkEnd JsonWalk::value() {
+inline WalkEnd JsonWalk::value(char c) {
   if (want_whole_) {
     want_whole_ = false;
     whole_depth_ = stack_.size();
     whole_begin_ = pos_;
   }
-  const char c = text_[pos_];
   if (c == '{' || c == '[') {
     if (stack_.size() >= kMaxJsonDepth) return WalkEnd::too_deep;
     ++pos_;
@@ -174,55 +210,27 @@ WalkEnd JsonWalk::value() {
     return WalkEnd::complete;
   }
   const std::size_t begin = pos_;
-  while (pos_ < text_.size() &&
-         (is_word(text_[pos_]) || text_[pos_] == '-' || text_[pos_] == '+' || text_[pos_] == '.'))
-    ++pos_;
-  if (pos_ == begin || !is_scalar(text_.substr(begin, pos_ - begin), pos_ == text_.size())) return WalkEnd::invalid;
+  const std::size_t digits = end_of_run(text_, begin, kDigits);
+  pos_ = end_of_run(text_, digits, kWordBytes | kHyphen | kPlus | kDot);
+  const bool is_integer = digits == pos_ && c >= '1' && c <= '9';
+  if (pos_ == begin || (!is_integer && !is_scalar(text_.substr(begin, pos_ - begin), pos_ == text_.size())))
+    return WalkEnd::invalid;
   if (reporting()) handler_->scalar(begin, pos_);
   value_done();
   return WalkEnd::complete;
 }
 
-WalkEnd JsonWalk::structure() {
-  const char c = text_[pos_];
-  switch (expect_) {
-    case Expect::first_value:
-      if (c == ']') return close();
-      expect_ = Expect::value;
-      return value();
-    case Expect::first_name:
-      if (c == '}') return close();
-      return name();
-    case Expect::name:
-      return name();
-    case Expect::colon:
-      if (c != ':') return WalkEnd::invalid;
-      ++pos_;
-      expect_ = Expect::value;
-      return WalkEnd::complete;
-    case Expect::separator:
-      if (c == (stack_.back() ? '}' : ']')) return close();
-      if (c != ',') return WalkEnd::invalid;
-      ++pos_;
-      expect_ = stack_.back() ? Expect::name : Expect::value;
-      return WalkEnd::complete;
-    case Expect::value:
-      break;
-  }
-  return WalkEnd::invalid;
-}
-
-WalkEnd JsonWalk::name() {
-  if (text_[pos_] != '"') return WalkEnd::invalid;
+inline WalkEnd JsonWalk::name(char c) {
+  if (c != '"') return WalkEnd::invalid;
   const JsonString s = scan_json_string(text_, pos_);
   if (!s.closed) return WalkEnd::truncated;
   pos_ = s.end + 1;
-  expect_ = Expect::colon;
   if (reporting()) want_whole_ = handler_->member(s);
+  expect_ = take(':') ? Expect::value : Expect::colon;
   return WalkEnd::complete;
 }
 
-WalkEnd JsonWalk::close() {
+inline WalkEnd JsonWalk::close() {
   ++pos_;
   stack_.pop();
   if (reporting()) handler_->leave();
@@ -277,19 +285,14 @@ void append_json_content(std::string& out, std::string_view s) {
 
 JsonString scan_json_string(std::string_view text, std::size_t quote) {
   JsonString s{quote + 1, text.size(), false, false};
-  std::size_t close = text.find('"', s.begin);
-  for (std::size_t i = s.begin; close != npos;) {
-    const std::size_t escape = text.substr(0, close).find('\\', i);
-    if (escape == npos) {
-      s.end = close;
+  for (std::size_t i = s.begin; (i = find_either<'"', '\\'>(text, i)) != npos; i += 2) {
+    if (text[i] == '"') {
+      s.end = i;
       s.closed = true;
       return s;
     }
     s.escaped = true;
-    i = escape + 2;
-    if (i > close) close = text.find('"', i);
   }
-  s.escaped = s.escaped || text.find('\\', s.begin) != npos;
   return s;
 }
 

@@ -64,27 +64,29 @@ class BitStack {
  public:
   bool empty() const { return size_ == 0; }
   std::size_t size() const { return size_; }
-  bool back() const { return size_ <= kNear ? (near_ >> (size_ - 1) & 1) != 0 : far_.back(); }
+  bool back() const { return (top_ & 1) != 0; }
   void push(bool bit) {
-    if (size_ < kNear)
-      near_ = (near_ & ~(std::uint64_t{1} << size_)) | std::uint64_t{bit} << size_;
-    else
-      far_.push_back(bit);
+    if (size_ != 0 && size_ % kWord == 0) below_.push_back(top_);
+    top_ = top_ << 1 | std::uint64_t{bit};
     ++size_;
   }
   void pop() {
-    if (size_-- > kNear) far_.pop_back();
+    --size_;
+    top_ >>= 1;
+    if (size_ == 0 || size_ % kWord != 0) return;
+    top_ = below_.back();
+    below_.pop_back();
   }
   void clear() {
     size_ = 0;
-    far_.clear();
+    below_.clear();
   }
 
  private:
-  static constexpr std::size_t kNear = 64;
-  std::uint64_t near_ = 0;
+  static constexpr std::size_t kWord = 64;
+  std::uint64_t top_ = 0;  // the last of them, the last one lowest
   std::size_t size_ = 0;
-  std::vector<bool> far_;
+  std::vector<std::uint64_t> below_;
 };
 
 /// Walks the one value at `pos` (blanks before it are skipped). Control bytes inside strings are let pass. The text and
@@ -105,9 +107,10 @@ class JsonWalk {
   bool reporting() const { return whole_depth_ == kNone; }
   WalkEnd ended();
   void value_done();
-  WalkEnd value();
-  WalkEnd structure();
-  WalkEnd name();
+  bool take(char c);
+  WalkEnd token(char c);
+  WalkEnd value(char c);
+  WalkEnd name(char c);
   WalkEnd close();
 
   std::string_view text_;

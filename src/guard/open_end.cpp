@@ -9,11 +9,10 @@ namespace {
 
 constexpr std::string_view kKeyBegins = "-----BEGIN ";
 
-bool is_white(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f'; }
+bool is_white(char c) { return is_in(c, kWhite); }
 
-bool is_word_part(char c) {
-  return is_word(c) || c == '.' || c == '%' || c == '+' || c == '-' || c == '@' || c == ':' || c == '(' || c == ')';
-}
+constexpr unsigned kWordParts = kWordBytes | kDot | kPercent | kPlus | kHyphen | kOfWords;
+bool is_word_part(char c) { return is_in(c, kWordParts); }
 
 /// Bytes of the character that ends at `i` when it is part of a word, else 0.
 std::size_t part_before(std::string_view text, std::size_t i) {

@@ -98,6 +98,12 @@ Placeholder::Placeholder(std::string_view configured, std::string_view salt, Kin
   if (!has_hash || has_type || fixed >= kMinFixed) recognised_ = names.size();
   if (!has_type) probe_ = forms_[0][0].anchor;
   const auto& texts = forms_.front();
+  for (std::size_t k = 0; k < recognised_; ++k) {
+    const Form& form = texts[k];
+    const bool hash_first = !form.hashes.empty() && form.hashes[0] == 0;
+    for (const char c : hash_first ? std::string_view(kHexDigits) : std::string_view(form.text).substr(0, 1))
+      begins_[static_cast<unsigned char>(c)] = true;
+  }
   inert_ = std::all_of(texts.begin(), texts.end(), [](const Form& form) { return begins_inert(form.text); });
 }
 
@@ -170,12 +176,14 @@ bool Placeholder::find(std::string_view text, std::size_t from, std::size_t& beg
 }
 
 bool Placeholder::starts(std::string_view text) const {
+  if (text.empty() || !begins_[static_cast<unsigned char>(text[0])]) return false;
   const auto begin = forms_[0].begin();
   return std::any_of(begin, begin + static_cast<std::ptrdiff_t>(recognised_),
                      [&](const Form& form) { return end_of(form, text, 0) != npos; });
 }
 
 bool Placeholder::is_whole(std::string_view text) const {
+  if (text.empty() || !begins_[static_cast<unsigned char>(text[0])]) return false;
   const auto begin = forms_[0].begin();
   return std::any_of(begin, begin + static_cast<std::ptrdiff_t>(recognised_),
                      [&](const Form& form) { return end_of(form, text, 0) == text.size(); });

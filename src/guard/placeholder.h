@@ -78,6 +78,7 @@ class Placeholder {
   std::size_t probe_ = 0;                           // where their first types stand, or their anchors
   std::size_t recognised_ = 0;                      // so many kinds
   std::string anchor_;                              // text that stands in every replacement; cheap to look for
+  std::array<bool, 256> begins_{};                  // bytes that recognised ones begin with
   bool inert_ = false;
 };
 

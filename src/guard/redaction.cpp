@@ -13,12 +13,19 @@ namespace gw::guard {
 
 void Redaction::search(std::span<const Piece> pieces) {
   if (pieces.empty()) return;
-  constexpr std::size_t kNothing = 4;  // nothing is found in so few bytes, escaped or not, unless they belong to others
-  const bool patterns = (detectors_.on() & bit_of(Detector::pattern)) != 0;
-  if (pieces.size() == 1 && pieces[0].end - pieces[0].begin < kNothing && !patterns) return;
-  texts_.push_back({static_cast<std::uint32_t>(pieces_.size()), static_cast<std::uint32_t>(pieces.size())});
+  if (pieces.size() == 1) return search(pieces[0]);
   pieces_.insert(pieces_.end(), pieces.begin(), pieces.end());
+  std::for_each(pieces_.end() - static_cast<std::ptrdiff_t>(pieces.size()), pieces_.end() - 1,
+                [](Piece& p) { p.goes_on = true; });
 }
+
+namespace {
+
+bool is_encoded(const Piece& p) {
+  return p.how == Piece::How::json_escaped || p.how == Piece::How::loose || (p.how == Piece::How::form && !p.as_is);
+}
+
+}  // namespace
 
 void Redaction::search_closed(std::span<const Piece> pieces, std::uint64_t key, bool over, EventWindow& window) {
   if (pieces.empty()) return;
@@ -46,17 +53,9 @@ void Redaction::search_closed(std::span<const Piece> pieces, std::uint64_t key, 
   if (!closed.empty()) search(closed);
 }
 
-namespace {
-
-bool is_encoded(Piece::How how) {
-  return how == Piece::How::json_escaped || how == Piece::How::loose || how == Piece::How::form;
-}
-
-}  // namespace
-
 std::string_view Redaction::join(std::span<const Piece> pieces) {
   starts_.assign(1, 0);
-  if (pieces.size() == 1 && !is_encoded(pieces[0].how)) return bytes(pieces[0]);
+  if (pieces.size() == 1 && !is_encoded(pieces[0])) return bytes(pieces[0]);
   joined_.clear();
   starts_.clear();
   for (const Piece& p : pieces) {
@@ -91,29 +90,41 @@ bool Redaction::begin_text(std::span<const Piece> pieces) {
 
 bool Redaction::step(std::size_t& budget) {
   constexpr std::size_t kEach = 16;  // what any text costs
-  for (; next_text_ < texts_.size(); ++next_text_) {
+  while (next_text_ < pieces_.size()) {
     if (budget == 0) return false;
-    const std::span<const Piece> pieces = pieces_of(texts_[next_text_]);
+    const std::span<const Piece> pieces = text_at(next_text_);
     if (!searching_) {
       searching_ = begin_text(pieces);
       budget -= std::min(budget, kEach + (searching_ ? 0 : text_.size()));
     }
-    if (!searching_) continue;
-    if (!search_.step(budget)) return false;
-    for (const Match& match : search_.matches()) {
-      if (!counts_in(pieces[0], match)) continue;
-      ++counts_[static_cast<std::size_t>(match.kind)];
-      replace(pieces, match);
-      if (pieces[0].how == Piece::How::number) break;
+    if (searching_) {
+      if (!search_.step(budget)) return false;
+      replace_found(pieces);
+      searching_ = false;
     }
-    searching_ = false;
+    next_text_ += pieces.size();
   }
   return true;
 }
 
+void Redaction::replace_found(std::span<const Piece> pieces) {
+  const Piece& first = pieces[0];
+  const bool is_plain = pieces.size() == 1 && !is_encoded(first) && first.how != Piece::How::number;
+  for (const Match& match : search_.matches()) {
+    if (first.how == Piece::How::loose && !counts_in(first, match)) continue;
+    ++counts_[static_cast<std::size_t>(match.kind)];
+    if (is_plain) {
+      edits_.push_back({first.begin + match.begin, first.begin + match.end,
+                        hash_of(text_.substr(match.begin, match.end - match.begin)), match.kind, first.how, true});
+      continue;
+    }
+    replace(pieces, match);
+    if (first.how == Piece::How::number) break;
+  }
+}
+
 /// What a loose text holds without escapes is found in the plain text that it is.
 bool Redaction::counts_in(const Piece& piece, const Match& match) {
-  if (piece.how != Piece::How::loose) return true;
   const RawPlace before = place_of_ == &piece ? place_ : RawPlace();
   const std::uint32_t begin = body_offset(piece, match.begin);
   const std::uint32_t end = match.end < text_.size() ? body_offset(piece, match.end) : piece.end;
@@ -161,7 +172,7 @@ void Redaction::replace(std::span<const Piece> pieces, const Match& match) {
 }
 
 std::uint32_t Redaction::body_offset(const Piece& piece, std::size_t offset) {
-  if (!is_encoded(piece.how)) return piece.begin + static_cast<std::uint32_t>(offset);
+  if (!is_encoded(piece)) return piece.begin + static_cast<std::uint32_t>(offset);
   if (place_of_ != &piece || offset < place_.decoded) {
     place_ = {};
     place_of_ = &piece;
@@ -173,9 +184,9 @@ std::uint32_t Redaction::body_offset(const Piece& piece, std::size_t offset) {
   return piece.begin + static_cast<std::uint32_t>(place_.raw);
 }
 
-bool Redaction::is_denied(const FieldNames& fields, std::string_view raw_name) {
+bool Redaction::is_denied(const FieldNames& fields, std::string_view raw_name, bool escaped) {
   const auto denied = [&](std::string_view name) {
-    if (name.find('\\') == std::string_view::npos) return fields.is_denied(name);
+    if (!escaped) return fields.is_denied(name);
     decoded_.clear();
     decode_json_string(name, decoded_);
     return fields.is_denied(decoded_);
@@ -217,7 +228,6 @@ void Redaction::replace_text_field(std::size_t begin, std::size_t end) {
 
 void Redaction::roll_back(const Mark& mark) {
   edits_.resize(mark.edits);
-  texts_.resize(mark.texts);
   pieces_.resize(mark.pieces);
   counts_ = mark.counts;
   skipped_ = mark.skipped;

@@ -31,6 +31,8 @@ struct Piece {
   std::uint32_t begin = 0;
   std::uint32_t end = 0;
   How how = How::text;
+  bool as_is = false;    ///< of How::form: it has no escapes
+  bool goes_on = false;  ///< the next piece belongs to the same text; set by a redaction
 };
 
 class Redaction {
@@ -41,14 +43,17 @@ class Redaction {
         workspace_id_(workspace_id),
         detectors_(detectors),
         placeholder_(placeholder),
-        search_(detectors, placeholder) {}
+        search_(detectors, placeholder),
+        shortest_(looks_for_patterns() ? 0 : kShortestPiece) {}
 
   /// The body was redacted before.
   void expect_placeholders() { search_.expect_placeholders(); }
   /// Has the pieces searched as one text and also each alone. What is found in several pieces is replaced in the first
   /// and removed from the others.
   void search(std::span<const Piece> pieces);
-  void search(const Piece& piece) { search({&piece, 1}); }
+  void search(const Piece& piece) {
+    if (piece.end - piece.begin >= shortest_) pieces_.push_back(piece);
+  }
   /// The same for a text that may go on unless it is `over`: without its open end, and without the rest of a word that
   /// was searched before.
   void search_closed(std::span<const Piece> pieces, std::uint64_t key, bool over, EventWindow& window);
@@ -66,11 +71,11 @@ class Redaction {
 
   /// To take back what was collected since a mark. Not after step().
   struct Mark {
-    std::size_t edits = 0, texts = 0, pieces = 0;
+    std::size_t edits = 0, pieces = 0;
     Counts counts{};
     std::uint32_t skipped = 0;
   };
-  Mark mark() const { return {edits_.size(), texts_.size(), pieces_.size(), counts_, skipped_}; }
+  Mark mark() const { return {edits_.size(), pieces_.size(), counts_, skipped_}; }
   void roll_back(const Mark& mark);
 
   std::string_view body() const { return body_; }
@@ -78,7 +83,7 @@ class Redaction {
   bool looks_for_patterns() const { return (detectors_.on() & bit_of(Detector::pattern)) != 0; }
   bool looks_at_numbers() const { return detectors_.looks_at_numbers(); }
   /// A member name as written in JSON. Replacements inside it do not count: their FIELD or TOKEN is ours.
-  bool is_denied(const FieldNames& fields, std::string_view raw_name);
+  bool is_denied(const FieldNames& fields, std::string_view raw_name, bool escaped);
   const Counts& counts() const { return counts_; }
   std::uint32_t skipped() const { return skipped_; }
   bool changed() const { return !edits_.empty(); }
@@ -104,14 +109,18 @@ class Redaction {
     Piece::How how = Piece::How::text;
     bool replaced = false;
   };
-  struct Text {
-    std::uint32_t first = 0, count = 0;  ///< of pieces_
-  };
+  /// Nothing is found in fewer bytes, escaped or not, unless they belong to others.
+  static constexpr std::uint32_t kShortestPiece = 4;
 
-  std::span<const Piece> pieces_of(const Text& t) const { return std::span(pieces_).subspan(t.first, t.count); }
+  std::span<const Piece> text_at(std::size_t first) const {
+    std::size_t last = first;
+    while (pieces_[last].goes_on) ++last;
+    return std::span(pieces_).subspan(first, last + 1 - first);
+  }
   bool begin_text(std::span<const Piece> pieces);
   std::string_view join(std::span<const Piece> pieces);
   std::string_view bytes(const Piece& p) const { return body_.substr(p.begin, p.end - p.begin); }
+  void replace_found(std::span<const Piece> pieces);
   void replace(std::span<const Piece> pieces, const Match& match);
   bool counts_in(const Piece& piece, const Match& match);
   std::uint64_t hash_of(std::string_view value);
@@ -124,10 +133,10 @@ class Redaction {
   const Detectors& detectors_;
   const Placeholder& placeholder_;
   TextSearch search_;
-  std::vector<Piece> pieces_;
-  std::vector<Text> texts_;
-  std::size_t next_text_ = 0;
-  bool searching_ = false;  ///< texts_[next_text_]
+  const std::uint32_t shortest_;  ///< bytes of a piece that is searched alone
+  std::vector<Piece> pieces_;     ///< text after text
+  std::size_t next_text_ = 0;     ///< its first piece
+  bool searching_ = false;        ///< that one
   std::vector<Edit> edits_;
   Counts counts_{};
   std::uint32_t skipped_ = 0;

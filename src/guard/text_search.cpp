@@ -21,7 +21,8 @@ bool TextSearch::start(std::string_view text, std::span<const std::uint32_t> sta
   starts_ = starts;
   only_ = only;
   matches_.clear();
-  taken_ = masked_bytes_ = 0;
+  taken_ = hidden_ = masked_bytes_ = 0;
+  widest_ = text.size();
   masked_.clear();
   round_ = 0;
   found_in_round_ = looked_for_placeholders_ = false;
@@ -50,15 +51,23 @@ void TextSearch::begin_part(std::size_t index) {
   scan_ = {};
 }
 
+/// What is left may be long enough to hold something.
+bool TextSearch::holds_more() const {
+  if ((detectors_.on() & bit_of(Detector::pattern)) != 0) return true;
+  return widest_ >= Detectors::kShortest && text_.size() - masked_bytes_ >= Detectors::kShortest;
+}
+
 /// False: all rounds are over.
 bool TextSearch::next_part() {
-  if (starts_.size() > 1 && part_ < starts_.size()) {
+  const bool whole = starts_.size() <= 1;
+  while (!whole && part_ < starts_.size()) {
     begin_part(part_ + 1);
+    if (part_end_ - part_begin_ < Detectors::kShortest && (detectors_.on() & bit_of(Detector::pattern)) == 0) continue;
+    mask_found();
     return true;
   }
-  if (!std::exchange(found_in_round_, false) || ++round_ == kMaxRounds) return false;
-  const bool patterns = (detectors_.on() & bit_of(Detector::pattern)) != 0;
-  if (!patterns && text_.size() - masked_bytes_ < Detectors::kShortest) return false;  // what is left is too short
+  if (!std::exchange(found_in_round_, false) || ++round_ == kMaxRounds || !holds_more()) return false;
+  mask_found();
   begin_part(0);
   return true;
 }
@@ -66,8 +75,10 @@ bool TextSearch::next_part() {
 /// From detector_ on, the next one that could find something. False: there is none.
 bool TextSearch::next_detector() {
   while (detector_ < std::size(kDetectors) && (candidates_ & bit_of(kDetectors[detector_])) == 0) ++detector_;
+  if (detector_ == std::size(kDetectors)) return false;
   scan_ = {};
-  return detector_ < std::size(kDetectors);
+  mask_found();
+  return true;
 }
 
 bool TextSearch::step(std::size_t& budget) {
@@ -109,11 +120,18 @@ bool TextSearch::step(std::size_t& budget) {
 void TextSearch::take_found() {
   if (taken_ == matches_.size()) return;
   found_in_round_ = true;
+  std::size_t widest = 0, before = 0;
   for (; taken_ < matches_.size(); ++taken_) {
     Match& m = matches_[taken_];
     m = {part_begin_ + m.begin, part_begin_ + m.end, m.kind};
-    mask(m.begin, m.end);
+    widest = std::max(widest, m.begin - before);
+    before = m.end;
   }
+  widest_ = std::min(widest_, std::max(widest, text_.size() - before));
+}
+
+void TextSearch::mask_found() {
+  for (; hidden_ < taken_; ++hidden_) mask(matches_[hidden_].begin, matches_[hidden_].end);
 }
 
 void TextSearch::mask(std::size_t begin, std::size_t end) {

@@ -41,14 +41,17 @@ class TextSearch {
   bool next_part();
   bool next_detector();
   void take_found();
+  bool holds_more() const;
+  void mask_found();
   void mask(std::size_t begin, std::size_t end);
   bool mask_placeholders();
 
   const Detectors& detectors_;
   const Placeholder& placeholder_;
   std::vector<Match> matches_;
-  std::size_t taken_ = 0;  ///< of them; the others are being found, in the part's positions
-  std::string masked_;     ///< the text without what is dealt with; empty while nothing is
+  std::size_t taken_ = 0;   ///< of them; the others are being found, in the part's positions
+  std::size_t hidden_ = 0;  ///< of those that are taken, so many are masked
+  std::string masked_;      ///< the text without what is dealt with; empty while nothing is
 
   std::string_view text_;
   std::span<const std::uint32_t> starts_;
@@ -58,6 +61,7 @@ class TextSearch {
   bool looked_for_placeholders_ = false;
   bool mask_first_ = false;
   std::size_t masked_bytes_ = 0;
+  std::size_t widest_ = 0;  ///< no stretch without a match is longer
 
   // Where it is: part 0 is the whole text, part n its piece n-1.
   std::size_t part_ = 0, part_begin_ = 0, part_end_ = 0;

@@ -1,73 +1,92 @@
 #pragma once
-// Where a detector could have something to look at: a text is read sixteen bytes at a time, and only the few bytes that
-// every match has are looked at closely.
-#include <array>
+// Looking for rare bytes: a text is read sixteen bytes at a time, and only where one stands it is looked at closely.
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace gw::guard {
 
-/// Positions of any of a few rare bytes, in order. Each byte is looked for by itself, which the C library does many
-/// bytes at a time.
-template <std::size_t N>
-class TriggerScan {
- public:
-  constexpr TriggerScan(std::string_view text, const char (&bytes)[N + 1], std::size_t from = 0) : text_(text) {
-    for (std::size_t k = 0; k < N; ++k) {
-      bytes_[k] = bytes[k];
-      next_[k] = text_.find(bytes_[k], from);
-    }
-  }
+/// Bytes side by side; comparisons give 0xFF where they hold, else 0.
+using Block __attribute__((vector_size(16))) = unsigned char;
+inline constexpr std::size_t kBlockSize = sizeof(Block);
 
-  /// The first trigger at or after `from`, npos when there is none. `from` never decreases.
-  std::size_t next(std::size_t from) {
-    std::size_t first = std::string_view::npos;
-    for (std::size_t k = 0; k < N; ++k) {
-      if (next_[k] < from) next_[k] = text_.find(bytes_[k], from);
-      if (next_[k] < first) first = next_[k];
-    }
-    return first;
-  }
-
- private:
-  std::string_view text_;
-  std::array<char, N> bytes_{};
-  std::array<std::size_t, N> next_{};
-};
-
-/// Digits, `-`, `.`, `/`, `@`, `_`, `I`, `J` and `j`: one of these is in everything that the detectors know.
-constexpr bool is_trigger(char c) {
-  return (c >= '-' && c <= '9') || c == '@' || c == '_' || c == 'I' || (c | 32) == 'j';
+inline Block load_block(const char* p) {
+  Block v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
 }
 
-/// Calls f(position) for each trigger in [from, to), in order; f returns where to go on, at the earliest behind it.
-template <class F>
-void each_trigger(std::string_view text, std::size_t from, std::size_t to, F&& f) {
-  using Block = unsigned char __attribute__((vector_size(16)));
-  std::size_t resume = from;
-  std::size_t i = from;
-  for (; i + 16 <= to; i += 16) {
-    Block v;
-    std::memcpy(&v, text.data() + i, 16);
-    const Block hit = (Block)((v - static_cast<unsigned char>('-')) <= static_cast<unsigned char>('9' - '-')) |
-                      (Block)(v == static_cast<unsigned char>('@')) | (Block)(v == static_cast<unsigned char>('_')) |
-                      (Block)(v == static_cast<unsigned char>('I')) |
-                      (Block)((v | static_cast<unsigned char>(32)) == static_cast<unsigned char>('j'));
-    std::uint64_t halves[2];
-    std::memcpy(halves, &hit, 16);
-    for (std::size_t h = 0; h < 2; ++h)
-      for (std::uint64_t left = halves[h]; left != 0;) {
-        const auto byte = static_cast<unsigned>(std::countr_zero(left)) / 8;
-        left &= ~(std::uint64_t{0xFF} << (byte * 8));
-        const std::size_t at = i + h * 8 + byte;
-        if (at >= resume) resume = f(at);
-      }
+/// The `n` bytes at `p`, less than a block of them, with zeros behind.
+inline Block load_part(const char* p, std::size_t n) {
+  static_assert(std::endian::native == std::endian::little);
+  const auto word = [p](std::size_t at, auto kind) {
+    std::memcpy(&kind, p + at, sizeof kind);
+    return std::uint64_t{kind};
+  };
+  std::uint64_t halves[2] = {0, 0};
+  if (n >= 8) {  // the words overlap where there are no whole ones
+    halves[0] = word(0, std::uint64_t{});
+    if (n > 8) halves[1] = word(n - 8, std::uint64_t{}) >> (8 * (kBlockSize - n));
+  } else if (n >= 4) {
+    halves[0] = word(0, std::uint32_t{}) | word(n - 4, std::uint32_t{}) << (8 * (n - 4));
+  } else {
+    for (std::size_t i = 0; i < n; ++i) halves[0] |= word(i, std::uint8_t{}) << (8 * i);
   }
-  for (; i < to; ++i)
-    if (i >= resume && is_trigger(text[i])) resume = f(i);
+  Block v;
+  std::memcpy(&v, halves, sizeof v);
+  return v;
+}
+
+/// Bit n: byte n of the comparison holds.
+inline unsigned bits_of(Block hit) {
+#if defined(__SSE2__)
+  return static_cast<unsigned>(_mm_movemask_epi8(reinterpret_cast<__m128i>(hit)));
+#else
+  std::uint64_t halves[2];
+  std::memcpy(halves, &hit, sizeof hit);
+  const auto gather = [](std::uint64_t half) {
+    return static_cast<unsigned>(((half & 0x8040201008040201ULL) * 0x0101010101010101ULL) >> 56);
+  };
+  return gather(halves[0]) | gather(halves[1]) << 8;
+#endif
+}
+
+constexpr unsigned char byte_of(char c) { return static_cast<unsigned char>(c); }
+
+/// Calls f(position) for each byte in [from, to) that `is_hit`, given a block, tells; zero bytes are none. f returns
+/// where to go on, behind it.
+template <class IsHit, class F>
+void each_hit(std::string_view text, std::size_t from, std::size_t to, IsHit&& is_hit, F&& f) {
+  for (std::size_t i = from; i < to;) {
+    const std::size_t here = i;
+    i += kBlockSize;
+    const Block v = i <= to ? load_block(text.data() + here) : load_part(text.data() + here, to - here);
+    for (unsigned left = bits_of(is_hit(v)); left != 0;) {
+      const std::size_t resume = f(here + static_cast<unsigned>(std::countr_zero(left)));
+      if (resume >= here + kBlockSize) {
+        i = resume;
+        break;
+      }
+      left &= ~0U << (resume - here);
+    }
+  }
+}
+
+/// The first `A` or `B` at or after `from`, or npos; neither is a zero byte.
+template <char A, char B>
+std::size_t find_either(std::string_view text, std::size_t from) {
+  for (std::size_t i = from; i < text.size(); i += kBlockSize) {
+    const std::size_t left = text.size() - i;
+    const Block v = left >= kBlockSize ? load_block(text.data() + i) : load_part(text.data() + i, left);
+    if (const unsigned hit = bits_of((Block)(v == byte_of(A)) | (Block)(v == byte_of(B))); hit != 0)
+      return i + static_cast<unsigned>(std::countr_zero(hit));
+  }
+  return std::string_view::npos;
 }
 
 }  // namespace gw::guard
