@@ -81,19 +81,36 @@ void AnswerGuard::take(const BodyRedactor::Outcome& outcome) {
 }
 
 void AnswerGuard::push(std::string_view bytes, std::string& out) {
+  // Answers may come byte by byte: nearly all of them have only to be kept.
+  if (bytes.size() > small_room_) return push_on(bytes, out);
+  char* to = small_.data() + small_size_;
+  for (const char c : bytes) {
+    if (c == '\n' || c == '\r') return push_on(bytes, out);
+    *to++ = c;
+  }
+  small_size_ += bytes.size();
+  small_room_ -= bytes.size();
+}
+
+void AnswerGuard::push_on(std::string_view bytes, std::string& out) {
+  hold_small();
   if (mode_ == AnswerMode::observe) out.append(bytes);
   if (!active_ || state_ != State::open) return;
   if (!error_.empty() || held_.size() + bytes.size() > max_body_) return cannot_hold(out);
   // Whether a CR ends a line by itself is known when the next byte is.
-  bool may_end = !held_.empty() && held_.back() == '\r';
-  if (bytes.size() == 1) {
-    may_end = may_end || bytes[0] == '\n' || bytes[0] == '\r';
-    held_.push_back(bytes[0]);
-  } else {
-    may_end = may_end || line_end(bytes, 0) != npos;
-    held_.append(bytes);
+  const bool may_end = held_.ends_with('\r') || line_end(bytes, 0) != npos;
+  held_.append(bytes);
+  if (events_ && may_end && more_events() && held_.size() >= look_at_) {
+    std::string unused;
+    look(false, mode_ == AnswerMode::observe ? unused : out);
   }
-  if (events_ && may_end) lines_ended(out);
+  if (mode_ != AnswerMode::observe && state_ == State::open && error_.empty() && !held_.ends_with('\r'))
+    small_room_ = std::min(small_.size(), max_body_ - std::min(max_body_, held_.size()));
+}
+
+void AnswerGuard::hold_small() {
+  held_.append(small_.data(), small_size_);
+  small_size_ = small_room_ = 0;
 }
 
 void AnswerGuard::cannot_hold(std::string& out) {
@@ -103,13 +120,8 @@ void AnswerGuard::cannot_hold(std::string& out) {
   give_up("response body exceeds pii inspection limit (" + std::to_string(max_body_) + " bytes)", to);
 }
 
-void AnswerGuard::lines_ended(std::string& out) {
-  if (!more_events() || held_.size() < look_at_) return;
-  std::string unused;
-  look(false, mode_ == AnswerMode::observe ? unused : out);
-}
-
 void AnswerGuard::finish(std::string& out) {
+  hold_small();
   std::string unused;
   std::string& to = mode_ == AnswerMode::observe ? unused : out;
   if (active_ && state_ == State::open && !error_.empty()) give_up(error_, to);

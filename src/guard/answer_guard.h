@@ -1,5 +1,7 @@
 #pragma once
 // What is done about an answer's body on its way to the client (pii.response). Belongs to its exchange.
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -50,8 +52,9 @@ class AnswerGuard final : public http::BodyFilter {
  private:
   enum class State : std::uint8_t { open, refused, unsure };
 
+  void push_on(std::string_view bytes, std::string& out);
   void cannot_hold(std::string& out);
-  void lines_ended(std::string& out);
+  void hold_small();
   bool more_events();
   void look(bool ended, std::string& out);
   void take(const BodyRedactor::Outcome& outcome);
@@ -68,9 +71,13 @@ class AnswerGuard final : public http::BodyFilter {
   std::string error_;
   Counts counts_{};
   std::string held_;
-  std::size_t whole_ = 0;    ///< of what is held: the events that are there to their ends
-  std::size_t scanned_ = 0;  ///< where the end of the next was not found
-  std::size_t look_at_ = 0;  ///< how much has to be held before it is looked at again
+  /// What goes behind it: small pieces without an end of a line, so many bytes.
+  std::array<char, 64> small_{};
+  std::size_t small_size_ = 0;
+  std::size_t small_room_ = 0;  ///< for more of them; none when something else has to be seen to
+  std::size_t whole_ = 0;       ///< of what is held: the events that are there to their ends
+  std::size_t scanned_ = 0;     ///< where the end of the next was not found
+  std::size_t look_at_ = 0;     ///< how much has to be held before it is looked at again
   EventWindow window_;
 };
 

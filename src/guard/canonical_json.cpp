@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "base/json_writer.h"
 #include "base/strings.h"
 #include "guard/json_text.h"
 #include "guard/text_class.h"
+#include "guard/trigger_scan.h"
 
 namespace gw::guard {
 namespace {
@@ -34,9 +38,11 @@ class Canonical {
       case '[':
         return array(out, depth);
       case '"': {
-        std::string decoded;
-        if (!string(decoded)) return false;
-        append_json_string(out, decoded);
+        const std::size_t decoded = decoded_.size();
+        std::string_view content;
+        if (!string(content)) return false;
+        append_json_string(out, content);
+        decoded_.resize(decoded);
         return true;
       }
       default:
@@ -59,13 +65,18 @@ class Canonical {
     return true;
   }
 
-  /// Appends what it means.
-  bool string(std::string& decoded) {
+  /// What it means.
+  bool string(std::string_view& content) {
     skip_blanks();
     if (pos_ >= text_.size() || text_[pos_] != '"') return false;
     const JsonString s = scan_json_string(text_, pos_);
     if (!s.closed) return false;
-    decode_json_string(text_.substr(s.begin, s.end - s.begin), decoded);
+    content = text_.substr(s.begin, s.end - s.begin);
+    if (s.escaped) {
+      decoded_.push_back(std::make_unique<std::string>());
+      decode_json_string(content, *decoded_.back());
+      content = *decoded_.back();
+    }
     pos_ = s.end + 1;
     return true;
   }
@@ -102,16 +113,15 @@ class Canonical {
 
   bool object(std::string& out, int depth) {
     ++pos_;
-    const std::size_t first = members_.size(), names = names_.size(), start = out.size();
+    const std::size_t first = members_.size(), decoded = decoded_.size(), start = out.size();
     bool sorted = true;
     out += '{';
     if (!take('}')) {
       do {
-        Member m{.name = names_.size(), .name_end = 0, .begin = out.size(), .end = 0, .head = 0};
-        if (!string(names_)) return false;
-        m.name_end = names_.size();
-        m.head = head_of(name(m));
-        append_json_string(out, name(m));
+        Member m{.name = {}, .head = 0, .begin = out.size(), .end = 0};
+        if (!string(m.name)) return false;
+        m.head = head_of(m.name);
+        append_json_string(out, m.name);
         out += ':';
         if (!take(':') || !value(out, depth + 1)) return false;
         m.end = out.size();
@@ -125,37 +135,47 @@ class Canonical {
     out += '}';
     if (!sorted) sort_members(out, start, first);
     members_.resize(first);
-    names_.resize(names);
+    decoded_.resize(decoded);
     return true;
   }
 
   struct Member {
-    std::size_t name, name_end;  // in names_
-    std::size_t begin, end;      // of the whole member in the output
-    std::uint64_t head;          // the first bytes of the name
+    std::string_view name;
+    std::uint64_t head;      // its first bytes
+    std::size_t begin, end;  // of the whole member in the output
   };
   static std::uint64_t head_of(std::string_view name) {
+    constexpr std::size_t kHead = sizeof(std::uint64_t);
     std::uint64_t head = 0;
-    for (std::size_t i = 0; i < sizeof head; ++i)
-      head = head << 8 | (i < name.size() ? static_cast<unsigned char>(name[i]) : 0U);
-    return head;
+    const Block block = load_part(name.data(), std::min(name.size(), kHead));
+    std::memcpy(&head, &block, sizeof head);
+    return __builtin_bswap64(head);
   }
-  bool precedes(const Member& a, const Member& b) const {
-    return a.head != b.head ? a.head < b.head : name(a) < name(b);
+  static bool precedes(const Member& a, const Member& b) {
+    return a.head != b.head ? a.head < b.head : a.name < b.name;
   }
-
-  std::string_view name(const Member& m) const { return std::string_view(names_).substr(m.name, m.name_end - m.name); }
 
   /// The object that stands at `start` in `out`; of members with one name the last counts.
   void sort_members(std::string& out, std::size_t start, std::size_t first) {
+    constexpr std::size_t kHead = sizeof members_[first].head;
     order_.clear();
-    for (std::size_t m = first; m < members_.size(); ++m)
-      order_.push_back({members_[m].head, name(members_[m]).size(), m});
-    std::sort(order_.begin(), order_.end(), [this](const Place& a, const Place& b) { return comes_before(a, b); });
+    bool heads_tell = true;  // all of each name but for its length
+    for (std::size_t m = first; m < members_.size(); ++m) {
+      const std::size_t size = members_[m].name.size();
+      heads_tell = heads_tell && size <= kHead;
+      order_.push_back({members_[m].head, std::uint64_t{size} << 32 | m});
+    }
+    if (heads_tell)
+      std::sort(order_.begin(), order_.end(),
+                [](const Place& a, const Place& b) { return a.head != b.head ? a.head < b.head : a.rest < b.rest; });
+    else
+      std::sort(order_.begin(), order_.end(), [this](const Place& a, const Place& b) { return comes_before(a, b); });
     std::string sorted(1, '{');
     for (std::size_t i = 0; i < order_.size(); ++i) {
-      const Member& m = members_[order_[i].member];
-      if (i + 1 < order_.size() && name(m) == name(members_[order_[i + 1].member])) continue;
+      const Member& m = members_[order_[i].member()];
+      if (i + 1 < order_.size() && order_[i].head == order_[i + 1].head &&
+          m.name == members_[order_[i + 1].member()].name)
+        continue;
       if (sorted.size() > 1) sorted += ',';
       sorted.append(out, m.begin, m.end - m.begin);
     }
@@ -165,21 +185,19 @@ class Canonical {
 
   struct Place {
     std::uint64_t head;
-    std::size_t size;  // of the name
-    std::size_t member;
+    std::uint64_t rest;  // the name's size and, below it, which member it is
+    std::size_t member() const { return static_cast<std::uint32_t>(rest); }
   };
   /// Of equal names the one that stands first.
   bool comes_before(const Place& a, const Place& b) const {
-    constexpr std::size_t kHead = sizeof a.head;
     if (a.head != b.head) return a.head < b.head;
-    if (a.size > kHead && b.size > kHead)
-      if (const int rest = name(members_[a.member]).compare(name(members_[b.member])); rest != 0) return rest < 0;
-    return a.size != b.size ? a.size < b.size : a.member < b.member;
+    const int names = members_[a.member()].name.compare(members_[b.member()].name);
+    return names != 0 ? names < 0 : a.rest < b.rest;
   }
 
   std::vector<Member> members_;  // of the objects we are in
   std::vector<Place> order_;
-  std::string names_;
+  std::vector<std::unique_ptr<std::string>> decoded_;  // contents with escapes, which stay where they are
   std::string_view text_;
   std::size_t pos_ = 0;
 };

@@ -297,6 +297,8 @@ void find_ips(std::string_view text, Scan& scan, std::size_t stop, std::vector<M
                           names_nobody_v4(text.substr(begin, end - begin))))
         end = npos;
     } else if (i >= scan.known) {
+      const bool goes_on = i + 1 < text.size() && is_in(text[i + 1], kDigits | kHexLetters | kDot | kOfWords);
+      if (!goes_on && (i == scan.floor || !is_hex(text[i - 1]))) return i + 1;  // a colon by itself
       while (begin > scan.floor && i - begin < 5 && is_hex(text[begin - 1])) --begin;
       std::size_t last = i;
       while (last < text.size() && last - begin < kLongest + 1 &&

@@ -125,8 +125,6 @@ class Scanner {
 
 }  // namespace
 
-const std::array<std::uint64_t, 256> kCredentialsByByte = kFormsByPlace[1];
-
 bool credential_starts(std::string_view text, std::size_t i) {
   const char c = text[i];
   if (c == 'I') {

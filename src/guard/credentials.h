@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "guard/credential_forms.h"
 #include "guard/match.h"
 
 namespace gw::guard {
@@ -22,14 +23,11 @@ struct CredentialKinds {
 void find_credentials(std::string_view text, Scan& scan, std::size_t stop, const CredentialKinds& kinds,
                       std::vector<Match>& out);
 
-/// Bit n: the n-th known prefix has this byte before its last one.
-extern const std::array<std::uint64_t, 256> kCredentialsByByte;
-
 bool credential_starts(std::string_view text, std::size_t i);
 /// Whether the `-`, `_`, `.` or `I` at `i` could belong to the beginning of one.
 inline bool credential_may_start(std::string_view text, std::size_t i) {
-  const bool plausible = (i > 0 && kCredentialsByByte[static_cast<unsigned char>(text[i - 1])] != 0) ||
-                         text[i] == 'I' || text.substr(i, 2) == "--";
+  const bool plausible =
+      forms_ending(text, i) != 0 || text[i] == 'I' || (text[i] == '-' && i + 1 < text.size() && text[i + 1] == '-');
   return plausible && credential_starts(text, i);
 }
 

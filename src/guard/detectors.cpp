@@ -59,8 +59,10 @@ std::size_t underscore_prefix(std::string_view text, std::size_t i) {
 
 /// The end of the longest run of two letters or more from `i` on that has a boundary behind it, or npos.
 std::size_t top_level_end(std::string_view text, std::size_t i) {
-  std::size_t end = npos, letters = 0;
-  for (;;) {
+  std::size_t end = end_of_run(text, i, kUppers | kLowers);
+  if (folded_letter_at(text, end) == 0) return end - i >= 2 && boundary_at(text, end) ? end : npos;
+  end = npos;
+  for (std::size_t letters = 0;;) {
     const bool plain = i < text.size() && is_letter(text[i]);
     if (!plain && letters >= 2 && boundary_at(text, i)) end = i;
     const std::size_t step = plain ? 1 : folded_letter_at(text, i);

@@ -76,7 +76,7 @@ class KnownNames {
     Key key{};  // zeros: none
     MemberName name;
   };
-  static constexpr std::size_t kPlaces = 32;
+  static constexpr std::size_t kPlaces = 64;
   static std::size_t place_of(const Key& key) {
     return ((key[0] ^ key[1]) * 0x9E3779B97F4A7C15ULL) >> (64 - std::countr_zero(kPlaces));
   }

@@ -100,6 +100,7 @@ Placeholder::Placeholder(std::string_view configured, std::string_view salt, Kin
   const auto& texts = forms_.front();
   for (std::size_t k = 0; k < recognised_; ++k) {
     const Form& form = texts[k];
+    shortest_ = std::min(shortest_, form.text.size());
     const bool hash_first = !form.hashes.empty() && form.hashes[0] == 0;
     for (const char c : hash_first ? std::string_view(kHexDigits) : std::string_view(form.text).substr(0, 1))
       begins_[static_cast<unsigned char>(c)] = true;

@@ -55,6 +55,8 @@ class Placeholder {
   /// The first replacement in `text` at or after `from`, written by an earlier run. False when there is none, or when
   /// the format is too plain to be told from a secret (`{hash}` alone): then redacting twice hashes twice.
   bool find(std::string_view text, std::size_t from, std::size_t& begin, std::size_t& end) const;
+  /// Bytes that one has at the least.
+  std::size_t shortest() const { return shortest_; }
   /// `text` starts with a replacement.
   bool starts(std::string_view text) const;
   /// All of `text` is one replacement.
@@ -74,11 +76,12 @@ class Placeholder {
   void add(Form& form, std::size_t writing, std::string_view text);
 
   std::string salt_;
-  std::array<std::vector<Form>, kWritings> forms_;  // by As and Kind
-  std::size_t probe_ = 0;                           // where their first types stand, or their anchors
-  std::size_t recognised_ = 0;                      // so many kinds
-  std::string anchor_;                              // text that stands in every replacement; cheap to look for
-  std::array<bool, 256> begins_{};                  // bytes that recognised ones begin with
+  std::array<std::vector<Form>, kWritings> forms_;       // by As and Kind
+  std::size_t probe_ = 0;                                // where their first types stand, or their anchors
+  std::size_t recognised_ = 0;                           // so many kinds
+  std::size_t shortest_ = static_cast<std::size_t>(-1);  // of those
+  std::string anchor_;                                   // text that stands in every replacement; cheap to look for
+  std::array<bool, 256> begins_{};                       // bytes that recognised ones begin with
   bool inert_ = false;
 };
 

@@ -1,6 +1,7 @@
 #include "guard/text_search.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -34,8 +35,15 @@ bool TextSearch::start(std::string_view text, std::span<const std::uint32_t> sta
   constexpr std::size_t kShort = 4096;
   if (starts.size() > 1 || text.size() > kShort) return true;
   candidates_ = detectors_.candidates(part(), 0, text.size(), only);
-  scan_.at = text.size();
-  return candidates_ != 0;
+  if (candidates_ == 0) return false;
+  if (!std::exchange(looked_for_placeholders_, true) && mask_placeholders()) {
+    begin_part(0);
+  } else {
+    stage_ = Stage::detectors;
+    detector_ = 0;
+    next_detector();
+  }
+  return true;
 }
 
 std::string_view TextSearch::part() const {
@@ -74,8 +82,9 @@ bool TextSearch::next_part() {
 
 /// From detector_ on, the next one that could find something. False: there is none.
 bool TextSearch::next_detector() {
-  while (detector_ < std::size(kDetectors) && (candidates_ & bit_of(kDetectors[detector_])) == 0) ++detector_;
-  if (detector_ == std::size(kDetectors)) return false;
+  const unsigned left = candidates_ >> detector_;
+  if (left == 0) return false;
+  detector_ += static_cast<unsigned>(std::countr_zero(left));
   scan_ = {};
   mask_found();
   return true;
@@ -113,7 +122,8 @@ bool TextSearch::step(std::size_t& budget) {
     if (budget == 0) return false;
   }
   const auto before = [](const Match& a, const Match& b) { return a.begin < b.begin; };
-  if (!std::is_sorted(matches_.begin(), matches_.end(), before)) std::sort(matches_.begin(), matches_.end(), before);
+  if (matches_.size() > 1 && !std::is_sorted(matches_.begin(), matches_.end(), before))
+    std::sort(matches_.begin(), matches_.end(), before);
   return true;
 }
 
@@ -142,6 +152,7 @@ void TextSearch::mask(std::size_t begin, std::size_t end) {
 
 /// False: there is none.
 bool TextSearch::mask_placeholders() {
+  if (text_.size() < placeholder_.shortest()) return false;
   std::size_t begin = 0;
   std::size_t end = 0;
   while (placeholder_.find(masked_.empty() ? text_ : std::string_view(masked_), end, begin, end)) mask(begin, end);
