@@ -54,8 +54,10 @@ void Redaction::search_closed(std::span<const Piece> pieces, std::uint64_t key, 
 }
 
 std::string_view Redaction::join(std::span<const Piece> pieces) {
-  starts_.assign(1, 0);
-  if (pieces.size() == 1 && !is_encoded(pieces[0])) return bytes(pieces[0]);
+  if (pieces.size() == 1 && !is_encoded(pieces[0])) {
+    if (starts_.size() != 1) starts_.assign(1, 0);
+    return bytes(pieces[0]);
+  }
   joined_.clear();
   starts_.clear();
   for (const Piece& p : pieces) {
@@ -109,32 +111,49 @@ bool Redaction::step(std::size_t& budget) {
 
 void Redaction::replace_found(std::span<const Piece> pieces) {
   const Piece& first = pieces[0];
-  const bool is_plain = pieces.size() == 1 && !is_encoded(first) && first.how != Piece::How::number;
-  for (const Match& match : search_.matches()) {
-    if (first.how == Piece::How::loose && !counts_in(first, match)) continue;
-    ++counts_[static_cast<std::size_t>(match.kind)];
-    if (is_plain) {
-      edits_.push_back({first.begin + match.begin, first.begin + match.end,
-                        hash_of(text_.substr(match.begin, match.end - match.begin)), match.kind, first.how, true});
-      continue;
+  if (pieces.size() > 1 || first.how == Piece::How::number) {
+    for (const Match& match : search_.matches()) {
+      ++counts_[static_cast<std::size_t>(match.kind)];
+      replace(pieces, match);
+      if (first.how == Piece::How::number) break;
     }
-    replace(pieces, match);
-    if (first.how == Piece::How::number) break;
+    return;
   }
-}
-
-/// What a loose text holds without escapes is found in the plain text that it is.
-bool Redaction::counts_in(const Piece& piece, const Match& match) {
-  const RawPlace before = place_of_ == &piece ? place_ : RawPlace();
-  const std::uint32_t begin = body_offset(piece, match.begin);
-  const std::uint32_t end = match.end < text_.size() ? body_offset(piece, match.end) : piece.end;
-  place_ = before;  // the same offsets are asked for again
-  return body_.substr(begin, end - begin).find('\\') != std::string_view::npos;
+  for (const Match& match : search_.matches()) {
+    const std::uint32_t begin = body_offset(first, match.begin);
+    const std::uint32_t end = match.end < text_.size() ? body_offset(first, match.end) : first.end;
+    // What a loose text holds without escapes is found in the plain text that it is.
+    if (first.how == Piece::How::loose && body_.substr(begin, end - begin).find('\\') == std::string_view::npos)
+      continue;
+    ++counts_[static_cast<std::size_t>(match.kind)];
+    if (begin == end) continue;
+    const bool as_is = !is_encoded(first);
+    const std::uint64_t hash = as_is ? 0 : hash_of(text_.substr(match.begin, match.end - match.begin));
+    edits_.push_back({begin, end, hash, match.kind, first.how, true, as_is});
+  }
 }
 
 std::uint64_t Redaction::hash_of(std::string_view value) {
   if (!hash_) hash_.emplace(placeholder_.hash_in(workspace_id_));
   return hash_->of(value);
+}
+
+void Redaction::hash_the_rest() {
+  const auto value = [this](const Edit& e) { return body_.substr(e.begin, e.end - e.begin); };
+  Edit* waiting = nullptr;
+  for (Edit& e : edits_) {
+    if (!e.as_is) continue;
+    if (!hash_) hash_.emplace(placeholder_.hash_in(workspace_id_));
+    if (waiting == nullptr) {
+      waiting = &e;
+      continue;
+    }
+    const auto [first, second] = hash_->of(value(*waiting), value(e));
+    waiting->hash = first;
+    e.hash = second;
+    waiting = nullptr;
+  }
+  if (waiting != nullptr) waiting->hash = hash_->of(value(*waiting));
 }
 
 /// As it stands inside such a piece; a number becomes a string.
@@ -238,6 +257,7 @@ void Redaction::apply(std::string& out) {
     return a.begin != b.begin ? a.begin < b.begin : a.end > b.end;
   };
   if (!std::is_sorted(edits_.begin(), edits_.end(), before)) std::sort(edits_.begin(), edits_.end(), before);
+  hash_the_rest();
   out.clear();
   constexpr std::size_t kUsual = 40;  // bytes of a replacement
   out.reserve(body_.size() + edits_.size() * kUsual);

@@ -108,6 +108,7 @@ class Redaction {
     Kind kind = Kind::field_name;
     Piece::How how = Piece::How::text;
     bool replaced = false;
+    bool as_is = false;  ///< the value means what its bytes are; it is hashed when it is spliced
   };
   /// Nothing is found in fewer bytes, escaped or not, unless they belong to others.
   static constexpr std::uint32_t kShortestPiece = 4;
@@ -122,8 +123,8 @@ class Redaction {
   std::string_view bytes(const Piece& p) const { return body_.substr(p.begin, p.end - p.begin); }
   void replace_found(std::span<const Piece> pieces);
   void replace(std::span<const Piece> pieces, const Match& match);
-  bool counts_in(const Piece& piece, const Match& match);
   std::uint64_t hash_of(std::string_view value);
+  void hash_the_rest();
   void replace_value(std::size_t begin, std::size_t end, Piece::How how, std::string_view value);
   void append_replacement(std::string& out, const Edit& edit) const;
   std::uint32_t body_offset(const Piece& piece, std::size_t offset);

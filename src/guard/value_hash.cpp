@@ -36,17 +36,31 @@ ValueHash::ValueHash(std::string_view before) : before_(before), begun_size_(bef
   before.substr(whole).copy(reinterpret_cast<char*>(begun_.data()), begun_size_);
 }
 
-std::uint64_t ValueHash::of(std::string_view value) const {
+/// Most values are short: the block that they go on with is the last.
+bool ValueHash::fits(std::string_view value) const {
   constexpr std::size_t kMarkAndLength = 9;  // a mark and the length in bits
+  return begun_size_ + value.size() + kMarkAndLength <= kBlock;
+}
+
+ShaBlock ValueHash::last_block(std::string_view value) const {
+  ShaBlock block = begun_;
+  value.copy(reinterpret_cast<char*>(block.data()) + begun_size_, value.size());
+  block[begun_size_ + value.size()] = 0x80;
+  const std::uint64_t bits = __builtin_bswap64(std::uint64_t{before_.size() + value.size()} * 8);
+  std::memcpy(block.data() + kBlock - sizeof bits, &bits, sizeof bits);
+  return block;
+}
+
+std::array<std::uint64_t, 2> ValueHash::of(std::string_view a, std::string_view b) const {
+  if (fits(a) && fits(b) && has_sha_instructions()) return digest_pair(state_, last_block(a), last_block(b));
+  return {of(a), of(b)};
+}
+
+std::uint64_t ValueHash::of(std::string_view value) const {
   SHA256_CTX state;
-  if (begun_size_ + value.size() + kMarkAndLength <= kBlock) {  // most are short: the last block is made here
+  if (fits(value)) {
     std::memcpy(state.h, state_.data(), sizeof state_);
-    std::array<unsigned char, kBlock> block = begun_;
-    value.copy(reinterpret_cast<char*>(block.data()) + begun_size_, value.size());
-    block[begun_size_ + value.size()] = 0x80;
-    const std::uint64_t bits = __builtin_bswap64(std::uint64_t{before_.size() + value.size()} * 8);
-    std::memcpy(block.data() + kBlock - sizeof bits, &bits, sizeof bits);
-    ::SHA256_Transform(&state, block.data());
+    ::SHA256_Transform(&state, last_block(value).data());
   } else {
     std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
     ::SHA256_Init(&state);
