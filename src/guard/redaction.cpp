@@ -127,33 +127,47 @@ void Redaction::replace_found(std::span<const Piece> pieces) {
       continue;
     ++counts_[static_cast<std::size_t>(match.kind)];
     if (begin == end) continue;
-    const bool as_is = !is_encoded(first);
-    const std::uint64_t hash = as_is ? 0 : hash_of(text_.substr(match.begin, match.end - match.begin));
-    edits_.push_back({begin, end, hash, match.kind, first.how, true, as_is});
+    replace_by({.begin = begin, .end = end, .kind = match.kind, .how = first.how},
+               text_.substr(match.begin, match.end - match.begin));
   }
 }
 
-std::uint64_t Redaction::hash_of(std::string_view value) {
-  if (!hash_) hash_.emplace(placeholder_.hash_in(workspace_id_));
-  return hash_->of(value);
+/// An edit that puts a placeholder in the place of `value`.
+void Redaction::replace_by(Edit edit, std::string_view value) {
+  constexpr std::size_t kShort = 64;
+  edit.replaced = true;
+  edit.hashed = value.size() > kShort;
+  if (edit.hashed) {
+    edit.hash = value_hash().of(value);
+  } else {
+    edit.hash = std::uint64_t{values_.size()} << 8 | value.size();
+    values_ += value;
+  }
+  edits_.push_back(edit);
 }
 
-void Redaction::hash_the_rest() {
-  const auto value = [this](const Edit& e) { return body_.substr(e.begin, e.end - e.begin); };
+const ValueHash& Redaction::value_hash() {
+  if (!hash_) hash_.emplace(placeholder_.hash_in(workspace_id_));
+  return *hash_;
+}
+
+void Redaction::hash_values() {
+  const ValueHash& hash = value_hash();
+  const auto value = [this](const Edit& e) { return std::string_view(values_).substr(e.hash >> 8, e.hash & 0xFF); };
   Edit* waiting = nullptr;
   for (Edit& e : edits_) {
-    if (!e.as_is) continue;
-    if (!hash_) hash_.emplace(placeholder_.hash_in(workspace_id_));
+    if (!e.replaced || e.hashed) continue;
+    e.hashed = true;
     if (waiting == nullptr) {
       waiting = &e;
       continue;
     }
-    const auto [first, second] = hash_->of(value(*waiting), value(e));
+    const auto [first, second] = hash.of(value(*waiting), value(e));
     waiting->hash = first;
     e.hash = second;
     waiting = nullptr;
   }
-  if (waiting != nullptr) waiting->hash = hash_->of(value(*waiting));
+  if (waiting != nullptr) waiting->hash = hash.of(value(*waiting));
 }
 
 /// As it stands inside such a piece; a number becomes a string.
@@ -171,12 +185,11 @@ void Redaction::append_replacement(std::string& out, const Edit& edit) const {
 
 void Redaction::replace(std::span<const Piece> pieces, const Match& match) {
   if (pieces[0].how == Piece::How::number) {
-    edits_.push_back({pieces[0].begin, pieces[0].end, hash_of(text_), match.kind, Piece::How::number, true});
-    return;
+    return replace_by({.begin = pieces[0].begin, .end = pieces[0].end, .kind = match.kind, .how = Piece::How::number},
+                      text_);
   }
   auto piece =
       static_cast<std::size_t>(std::upper_bound(starts_.begin(), starts_.end(), match.begin) - starts_.begin()) - 1;
-  std::uint64_t hash = 0;
   for (bool first = true; piece < pieces.size() && starts_[piece] < match.end; ++piece) {
     const Piece& p = pieces[piece];
     if (p.how == Piece::How::line_break) continue;
@@ -184,8 +197,9 @@ void Redaction::replace(std::span<const Piece> pieces, const Match& match) {
     const std::size_t next = piece + 1 < starts_.size() ? starts_[piece + 1] : text_.size();
     const std::uint32_t begin = match.begin <= start ? p.begin : body_offset(p, match.begin - start);
     const std::uint32_t end = match.end >= next ? p.end : body_offset(p, match.end - start);
-    if (first) hash = hash_of(text_.substr(match.begin, match.end - match.begin));
-    if (begin < end) edits_.push_back({begin, end, hash, match.kind, p.how, first});
+    const Edit edit{.begin = begin, .end = end, .kind = match.kind, .how = p.how};
+    if (begin < end && first) replace_by(edit, text_.substr(match.begin, match.end - match.begin));
+    if (begin < end && !first) edits_.push_back(edit);
     first = false;
   }
 }
@@ -221,8 +235,7 @@ bool Redaction::is_denied(const FieldNames& fields, std::string_view raw_name, b
 
 /// The value that stands at [begin, end) and means `value`.
 void Redaction::replace_value(std::size_t begin, std::size_t end, Piece::How how, std::string_view value) {
-  edits_.push_back({static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end), hash_of(value),
-                    Kind::field_name, how, true});
+  replace_by({.begin = static_cast<std::uint32_t>(begin), .end = static_cast<std::uint32_t>(end), .how = how}, value);
   ++counts_[static_cast<std::size_t>(Kind::field_name)];
 }
 
@@ -257,7 +270,7 @@ void Redaction::apply(std::string& out) {
     return a.begin != b.begin ? a.begin < b.begin : a.end > b.end;
   };
   if (!std::is_sorted(edits_.begin(), edits_.end(), before)) std::sort(edits_.begin(), edits_.end(), before);
-  hash_the_rest();
+  hash_values();
   out.clear();
   constexpr std::size_t kUsual = 40;  // bytes of a replacement
   out.reserve(body_.size() + edits_.size() * kUsual);

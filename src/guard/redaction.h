@@ -104,11 +104,11 @@ class Redaction {
   /// Bytes of the body that go: for a replacement, or for nothing where that stands in an earlier piece.
   struct Edit {
     std::uint32_t begin = 0, end = 0;
-    std::uint64_t hash = 0;
+    std::uint64_t hash = 0;  ///< until it is hashed: where in values_ the value stands, and its size
     Kind kind = Kind::field_name;
     Piece::How how = Piece::How::text;
     bool replaced = false;
-    bool as_is = false;  ///< the value means what its bytes are; it is hashed when it is spliced
+    bool hashed = false;
   };
   /// Nothing is found in fewer bytes, escaped or not, unless they belong to others.
   static constexpr std::uint32_t kShortestPiece = 4;
@@ -123,8 +123,9 @@ class Redaction {
   std::string_view bytes(const Piece& p) const { return body_.substr(p.begin, p.end - p.begin); }
   void replace_found(std::span<const Piece> pieces);
   void replace(std::span<const Piece> pieces, const Match& match);
-  std::uint64_t hash_of(std::string_view value);
-  void hash_the_rest();
+  void replace_by(Edit edit, std::string_view value);
+  void hash_values();
+  const ValueHash& value_hash();
   void replace_value(std::size_t begin, std::size_t end, Piece::How how, std::string_view value);
   void append_replacement(std::string& out, const Edit& edit) const;
   std::uint32_t body_offset(const Piece& piece, std::size_t offset);
@@ -139,6 +140,7 @@ class Redaction {
   std::size_t next_text_ = 0;     ///< its first piece
   bool searching_ = false;        ///< that one
   std::vector<Edit> edits_;
+  std::string values_;  // short ones, which are hashed two at a time
   Counts counts_{};
   std::uint32_t skipped_ = 0;
   std::string_view text_;              // that is being searched
