@@ -170,6 +170,7 @@ BENCHMARK_CAPTURE(hostile, placeholder_starts, in_string("_REDACTED:@"));
 BENCHMARK_CAPTURE(hostile, short_strings, repeated("[", "\"\",", "0]"));
 BENCHMARK_CAPTURE(hostile, strings, repeated("[", "\"abcdef\",", "0]"));
 BENCHMARK_CAPTURE(hostile, members, repeated("{", "\"a\":1,", "\"b\":0}"));
+BENCHMARK_CAPTURE(hostile, many_members, numbered("{", "\"a#\":1,", "\"b\":0}"));
 BENCHMARK_CAPTURE(hostile, schemas, repeated("[", R"({"properties":{"email":{"type":"x"}}},)", "0]"));
 BENCHMARK_CAPTURE(hostile, numbers, repeated("[", "4155551212,", "0]"));
 BENCHMARK_CAPTURE(hostile, cards_as_numbers, repeated("[", "4111111111111111,", "0]"));
@@ -217,6 +218,9 @@ void answer(benchmark::State& state, const std::string& body, std::size_t read) 
 BENCHMARK_CAPTURE(answer, events, event_stream(64 << 10), 4096);
 BENCHMARK_CAPTURE(answer, events_byte_by_byte, event_stream(64 << 10), 1);
 BENCHMARK_CAPTURE(answer, one_word, word_stream(64 << 10), 200);
+BENCHMARK_CAPTURE(
+    answer, one_word_and_finds,
+    repeated("", "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"abcd\"}}],\"x\":\"a@b.co\"}\n\n", ""), 200);
 BENCHMARK_CAPTURE(answer, one_event, repeated("data: {\"text\":\"", "word ", "\"}\n\n"), 100);
 
 }  // namespace
