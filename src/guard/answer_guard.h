@@ -27,7 +27,8 @@ std::string_view to_string(AnswerMode mode);
 std::optional<AnswerMode> parse_answer_mode(std::string_view name);
 
 /// Server-sent events are let go as soon as nothing in their texts could be the beginning of something; other bodies
-/// are held to their end. Memory: what is held, at most the limit; a stream whose events are longer cannot be judged.
+/// are held to their end. Memory: what is held, at most the limit, and where its texts stand in it; a stream whose
+/// events are longer cannot be judged.
 class AnswerGuard final : public http::BodyFilter {
  public:
   AnswerGuard(const BodyRedactor& redactor, AnswerMode mode, std::string_view workspace_id, std::size_t max_body)
