@@ -10,6 +10,9 @@
 namespace gw::limits {
 namespace {
 
+/// Of one request: more than any has, and far below what a sum holds. Lengths are what clients say.
+constexpr std::int64_t kMostReservedTokens = std::int64_t{1} << 37, kMostReservedNanoUsd = std::int64_t{1} << 50;
+
 using M = Measure;
 using S = Subject;
 
@@ -257,6 +260,21 @@ std::optional<Denial> reserve_all(const AllSteps& steps, const Spend& amounts, P
   }
 }
 
+/// What refuses while a rate does that reserve_all() leaves for last: a request that it refuses must not, for a moment,
+/// hold what other callers share.
+[[gnu::noinline]] std::optional<Denial> refused_by_rate(const AllSteps& steps, const AllSteps& requests,
+                                                        const Periods& at, const Moment& now) {
+  const Step* const full = requests.until(
+      [&](const Step& step) { return !step.asked_last || step.requests->peek(step.threshold, now.mono_ns).accepted; });
+  if (full == nullptr) return std::nullopt;
+  std::optional<Denial> first;
+  steps.until([&](const Step& step) {
+    first = look_at(step, at, now);
+    return !first;
+  });
+  return first;
+}
+
 /// How much of a rate is left, and since when that is so of one that is counted by its events.
 struct Remaining {
   std::int64_t amount = 0, oldest_ns = 0;
@@ -352,6 +370,9 @@ void Steps::add(const Step& step) {
   }
   if (is_lasting(step.measure) && step.share == nullptr && step.whole == nullptr)
     added.account = &step.meter->lasting(step.measure);
+  const bool of_day = step.measure == M::day_tokens || step.measure == M::day_cost;
+  contended = contended ||
+              (step.measure != M::requests && (step.subject == S::org || (step.subject == S::workspace && !of_day)));
   measures = static_cast<std::uint8_t>(measures | 1U << static_cast<int>(step.measure));
   tokens = tokens || is_spend(step.measure);
   money = money || step.measure == M::day_cost || step.measure == M::month_cost;
@@ -412,6 +433,14 @@ std::optional<Denial> Limiter::look(const Meters& meters, const Moment& now) con
   return std::nullopt;
 }
 
+void Limiter::count_refused(const Meters& meters, const Denial& denial, const Moment& now) const {
+  if (denial.measure != M::requests || denial.subject != S::workspace || denial.short_of_share) return;
+  const std::span<const Step> requests = meters.steps.requests;
+  if (requests.front().subject != S::key) return;
+  Least least;
+  record_requests({requests.first(1), {}}, now, least);
+}
+
 std::optional<Standing> Limiter::standing(const Meters& meters, const ModelMeters* model, Measure measure,
                                           const Moment& now) const {
   if (!meters.steps.have(measure) && (model == nullptr || !model->steps.have(measure))) return std::nullopt;
@@ -426,7 +455,9 @@ std::optional<Standing> Limiter::standing(const Meters& meters, const ModelMeter
 
 tl::expected<Permit, Denial> Limiter::take(MetersPtr meters, const ModelMeters* model, const Spend& estimate,
                                            const Moment& now) const {
-  const Spend reserved{std::max<std::int64_t>(0, estimate.tokens), std::max<std::int64_t>(0, estimate.cost_nano_usd)};
+  // A sum that is full to its brim would have forgotten how much of it is this one's.
+  const Spend reserved{std::clamp<std::int64_t>(estimate.tokens, 0, kMostReservedTokens),
+                       std::clamp<std::int64_t>(estimate.cost_nano_usd, 0, kMostReservedNanoUsd)};
   Periods at = Periods::at(now.wall_ns);
   const Steps& tenant = meters->steps;
   AllSteps steps{tenant.list, {}}, requests{tenant.requests, {}};
@@ -435,11 +466,11 @@ tl::expected<Permit, Denial> Limiter::take(MetersPtr meters, const ModelMeters* 
     requests.model = model->steps.requests;
   }
   Least least;
-  std::optional<Denial> denial = reserve_all(steps, reserved, at, now);
+  std::optional<Denial> denial;
+  if (tenant.contended || !steps.model.empty()) denial = refused_by_rate(steps, requests, at, now);
+  if (!denial) denial = reserve_all(steps, reserved, at, now);
   if (denial) {
-    const bool of_workspace = denial->measure == M::requests && denial->subject == S::workspace;
-    if (of_workspace && !denial->short_of_share && tenant.requests.front().subject == S::key)
-      record_requests({requests.tenant.first(1), {}}, now, least);
+    count_refused(*meters, *denial, now);
   } else if ((denial = record_requests(requests, now, least))) {
     steps.until([&](const Step& step) {
       give_back(step, reserved, at);

@@ -52,6 +52,7 @@ struct Steps {
   std::vector<Step> list;
   std::vector<Step> requests;  ///< those of the list that count requests
   bool tokens = false, money = false;
+  bool contended = false;     ///< beside the contract's limits, other callers share some of what is reserved
   std::uint8_t measures = 0;  ///< a bit for each that a step has
 
   void add(const Step& step);
@@ -191,6 +192,9 @@ class Limiter {
 
   /// Whether take() would give a permit to a request that spends nothing, the model aside. Changes nothing.
   std::optional<Denial> look(const Meters& meters, const Moment& now) const;
+  /// Of a request that look() has refused: a key's event stays also when its workspace's rate refuses it, as the
+  /// contract has it. take() does so itself.
+  void count_refused(const Meters& meters, const Denial& denial, const Moment& now) const;
   tl::expected<Permit, Denial> take(MetersPtr meters, const ModelMeters* model, const Spend& estimate,
                                     const Moment& now) const;
 

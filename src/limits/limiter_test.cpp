@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <random>
 #include <thread>
 #include <vector>
@@ -64,6 +65,21 @@ TEST(Limiter, RefusesOnceTheSumHasReachedTheThreshold) {
   EXPECT_EQ(f.spend(k, {1, 0}), "") << "99 is below 100";
   EXPECT_EQ(f.spend(k, {1, 0}), "KEY_DAILY_TOKENS_EXCEEDED");
   EXPECT_EQ(f.spend(f.meters("other"), {1, 0}), "") << "keys are counted apart";
+}
+
+TEST(Limiter, AClaimOfAnySizeTakesNothingOfWhatOthersSpent) {
+  for (const Measure measure : {Measure::day_tokens, Measure::minute_tokens, Measure::day_cost, Measure::month_cost}) {
+    Fixture f(limit(Subject::workspace, measure, 1000));
+    EXPECT_EQ(f.spend(f.meters(), {900, 900}), "");
+    constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+    for (const std::int64_t claim : {kMost, kMost / 4, kMost / 16}) {
+      auto permit = f.limiter.take(f.meters("liar"), nullptr, {claim, claim}, kNoon);
+      ASSERT_TRUE(permit);
+      permit->settle({});
+    }
+    EXPECT_EQ(f.spend(f.meters(), {100, 100}), "") << "900 are below 1000";
+    EXPECT_NE(f.spend(f.meters(), {1, 1}), "") << "and the 900 are still counted";
+  }
 }
 
 struct OneLimit {
@@ -212,6 +228,19 @@ TEST(Limiter, KeepsNamesApartThatReadAlikeTogether) {
   EXPECT_EQ(f.spend(f.meters("b|c", "a"), {1, 0}), "");
   EXPECT_EQ(f.spend(f.meters("c", "a|b"), {1, 0}), "");
   EXPECT_EQ(f.spend(f.meters("c", "a|b"), {1, 0}), "KEY_DAILY_TOKENS_EXCEEDED");
+}
+
+TEST(Limiter, RecordsAKeysRequestAlsoWhenItsWorkspaceRefusesBeforeTheBodyIsRead) {
+  Options o = limit(Subject::key, Measure::requests, 2);
+  o.of(Subject::workspace).of(Measure::requests) = 1;
+  Fixture f(o);
+  const auto k = f.meters();
+  EXPECT_EQ(f.spend(k, {}), "");
+  const auto denial = f.limiter.look(*k, kNoon);
+  ASSERT_TRUE(denial);
+  EXPECT_EQ(denial->code(), "WORKSPACE_RATE_LIMIT_EXCEEDED");
+  f.limiter.count_refused(*k, *denial, kNoon);
+  EXPECT_EQ(f.limiter.look(*k, kNoon)->code(), "KEY_RATE_LIMIT_EXCEEDED");
 }
 
 TEST(Limiter, RecordsAKeysRequestAlsoWhenItsWorkspaceRefuses) {

@@ -136,6 +136,7 @@ net::Task<RelayEnd> Exchange::take_permit(Limited& limited) {
   if (permit_needs_body(*meters)) {
     limited.denial = limiter.look(*meters, now);
     if (limited.denial) {  // a body that is refused anyway is not read
+      limiter.count_refused(*meters, *limited.denial, now);
       write_standing(*meters, nullptr, now);
       co_return RelayEnd::complete;
     }
