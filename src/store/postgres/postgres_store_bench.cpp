@@ -19,14 +19,17 @@ namespace {
 
 using postgres::TestServer;
 
+/// With the memory that PostgreSQL shares when nobody says anything.
+TestServer& server() { return TestServer::get("128MB"); }
+
 PgOptions bench_options(bool may_check = false) {
   const char* const given = std::getenv("GW_BENCH_PG");
   PgOptions o;
   if (given == nullptr)
-    postgres::PlainPg(TestServer::get().dsn("postgres", "postgres"))
+    postgres::PlainPg(server().dsn("postgres", "postgres"))
         .run(may_check ? "GRANT SET ON PARAMETER session_replication_role TO gateway"
                        : "REVOKE SET ON PARAMETER session_replication_role FROM gateway");
-  o.dsn = given != nullptr ? given : TestServer::get().dsn(TestServer::get().fresh_database());
+  o.dsn = given != nullptr ? given : server().dsn(server().fresh_database());
   return o;
 }
 

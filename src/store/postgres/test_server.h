@@ -156,9 +156,9 @@ class TestServer {
   static constexpr const char* kPassword = "geheim";  ///< of every role, through TCP
   static constexpr const char* kPrograms = "/usr/lib/postgresql/15/bin/";
 
-  /// From the main thread, running.
-  static TestServer& get() {
-    static TestServer server;
+  /// From the main thread, running. The first call says how much memory it shares; tests need little.
+  static TestServer& get(const char* shared_buffers = "32MB") {
+    static TestServer server(shared_buffers);
     if (server.pid_ <= 0) server.start();
     return server;
   }
@@ -200,7 +200,7 @@ class TestServer {
       pid_ = start_as_server_user(
           {std::string(kPrograms) + "postgres", "-D", folder_ / "data", "-p", std::to_string(port_), "-k",
            folder_.path(), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=60", "-c",
-           "shared_buffers=32MB", "-c", "lc_messages=C", "-c", "restart_after_crash=on"},
+           "shared_buffers=" + shared_buffers_, "-c", "lc_messages=C", "-c", "restart_after_crash=on"},
           folder_ / "log");
       while (mono_now_ns() < give_up) {
         const std::string dsn_of_it = dsn("postgres", "postgres");
@@ -221,7 +221,7 @@ class TestServer {
   }
 
  private:
-  TestServer() : port_(free_port()) {
+  explicit TestServer(const char* shared_buffers) : port_(free_port()), shared_buffers_(shared_buffers) {
     const std::string password_file = folder_ / "password";
     std::ofstream(password_file) << kPassword << '\n';
     EXPECT_EQ(::chmod(password_file.c_str(), 0644), 0);
@@ -244,6 +244,7 @@ class TestServer {
 
   ServerFolder folder_;
   int port_ = 0;
+  const std::string shared_buffers_;
   pid_t pid_ = -1;
 };
 
