@@ -331,9 +331,9 @@ void SpanEncoder::keep_image(const Shape& shape, std::size_t gateway, std::size_
 
 void SpanEncoder::add_alike(const SpanRecord& r, std::string_view correlation_id) {
   char* const gateway = gateway_.extend(image_.gateway.size());
-  std::memcpy(gateway, image_.gateway.data(), image_.gateway.size());
+  copy_bytes(gateway, image_.gateway.data(), image_.gateway.size());  // none where nothing was begun
   char* const http = http_.extend(image_.http.size());
-  std::memcpy(http, image_.http.data(), image_.http.size());
+  copy_bytes(http, image_.http.data(), image_.http.size());
   const SpanHead& h = r.head();
   const Lengths lengths = lengths_of(h);
   for (const Patch& p : image_.patches) {

@@ -428,6 +428,19 @@ TEST(OtlpSpans, EveryFactOfAnExchangeIsItsOwn) {
   }
 }
 
+TEST(OtlpSpans, ExchangesOfTheServersSpanAloneMayBeTheFirst) {
+  const auto refused_at_once = [](Exchange& e) {
+    e.head.auth = AuthResult::none;
+    e.head.route = RouteKind::none;
+    e.head.enqueue = EnqueueResult::none;
+    e.head.call_ns = 0;
+    e.head.status = 400;
+  };
+  SpanEncoder fresh({.resource = {}, .prefixes = {}});
+  for (int i = 0; i < 2; ++i) add(fresh, refused_at_once);
+  EXPECT_EQ(spans_of(to_json(Signal::traces, fresh.take())).size(), 2U);
+}
+
 TEST(OtlpSpans, ExchangesInOneRequestSayWhatTheySayAlone) {
   const std::vector<std::function<void(Exchange&)>> all = changes();
   const auto spans_in = [](SpanEncoder& encoder) {
