@@ -46,6 +46,17 @@ TEST_F(PostgresPieces, AreWhatBlocksAreMadeOfWhoeverMakesThem) {
   EXPECT_EQ(read_back, 40) << "the rows before there were pieces";
 }
 
+TEST_F(PostgresPieces, ThatCannotBeLeftKeepNoRowFromBeingStored) {
+  ask("DELETE FROM trace_block_columns WHERE col = -1; ALTER TABLE trace_block_columns ADD CONSTRAINT whole CHECK (col "
+      ">= 0)");
+  take_turns(10, 400);
+  EXPECT_EQ(ask("SELECT count(*) FROM traces"), "4040");
+  EXPECT_EQ(pieces(), "0");
+  take_turns(1, 400);
+  EXPECT_EQ(rolled(), "4096");
+  check();
+}
+
 TEST_F(PostgresPieces, GiveTheAnswersThatTheRowsDo) {
   take_turns(24, 430);
   // Of the last block some rows are missing: the rest of a piece is for the next.

@@ -60,6 +60,9 @@ const TenantScope& everything() {
   return all;
 }
 
+/// Not of what the server does when it is away, busy or asked to stop.
+bool may_be_of_piece(const PgError& e) { return e.cls == ErrorClass::unknown || e.cls == ErrorClass::constraint; }
+
 }  // namespace
 
 PostgresWriter::PostgresWriter(const PgOptions& options)
@@ -104,10 +107,13 @@ tl::expected<WriteReport, WriteError> PostgresWriter::write(TraceRows& batch) {
       repeated = true;
     else if (done.error().sqlstate == kNoPrivilege && may_check_)
       may_check_ = false;
+    else if (sent_piece_ && may_be_of_piece(done.error()))
+      leaves_pieces_ = false;  // whatever is wrong there: rows do not wait for it
     else
       break;
     done = write_once(batch, repeated);
   }
+  if (!done) leaves_pieces_ = true;  // it was something else
   db_.clear_deadline();
   if (!done) return tl::make_unexpected(failed(done.error()));
   housekeep_when_due();
@@ -115,6 +121,7 @@ tl::expected<WriteReport, WriteError> PostgresWriter::write(TraceRows& batch) {
 }
 
 PgExpected<WriteReport> PostgresWriter::write_once(TraceRows& batch, bool repeated) {
+  sent_piece_ = false;
   fresh_.clear();
   made_.clear();
   batch_tenants_.clear();
@@ -273,7 +280,10 @@ PgExpected<PgResult> PostgresWriter::send_arrays(PgTransaction* commit) {
   PgParams params;
   arrays_.put(params);
   std::string piece;
-  if (piece_.rows() >= kLeastPiece && arrays_.as_is()) params.bytes(piece = BatchPieces::encode(piece_));
+  if (leaves_pieces_ && piece_.rows() >= kLeastPiece && arrays_.as_is()) {
+    params.bytes(piece = BatchPieces::encode(piece_));
+    sent_piece_ = true;
+  }
   const std::string& sql = piece.empty() ? plain : with_piece;
   return commit != nullptr ? commit->commit_with(sql, params) : db_.query(sql, params);
 }

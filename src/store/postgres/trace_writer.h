@@ -128,6 +128,8 @@ class PostgresWriter final : public TraceWriter {
   std::int64_t written_seq_ = 0, rolled_seq_ = 0;      ///< as they were when we last looked
   std::int64_t least_span_ns_ = 0, most_span_ns_ = 0;  ///< what store_meta holds at least
   bool may_check_ = false;                             ///< the role may switch triggers off, see check_tenants()
+  bool leaves_pieces_ = true;                          ///< no batch has failed for its piece's sake
+  bool sent_piece_ = false;                            ///< with the last statement
   std::int64_t next_housekeeping_ns_ = 0, next_report_ns_ = 0;
   std::string said_failure_;  ///< of the last house-keeping; empty: it went well
 };
