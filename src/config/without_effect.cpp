@@ -19,6 +19,12 @@ void add_unlooked(std::vector<std::string>& out, const std::string& setting, con
     out.push_back(setting + " " + mode + " lets every request pass as it is: pii.stages.request_body is false");
 }
 
+/// Without keys every request is of the tenant default/default.
+bool needs_key(const PiiScopeMatchConfig& m) {
+  const auto other = [](const std::string& id) { return !trim(id).empty() && trim(id) != "default"; };
+  return !trim(m.key_id).empty() || other(m.org_id) || other(m.workspace_id);
+}
+
 bool any_limit(const UsageLimitConfig& l) {
   return l.requests_per_minute > 0 || l.max_tokens_per_day > 0 || l.max_cost_usd_per_day > 0 ||
          l.tokens_per_minute > 0 || l.max_cost_usd_per_month > 0 || l.concurrent_requests > 0;
@@ -36,6 +42,9 @@ std::vector<std::string> settings_without_effect(const Config& c) {
     const std::string_view name = trim(scope.match.provider);
     if (!name.empty() && std::none_of(providers.begin(), providers.end(), [&](auto* p) { return p->name == name; }))
       out.push_back(setting + " is never used: no provider is named " + in_quotes(name));
+    if (!c.auth.enabled && needs_key(scope.match))
+      out.push_back(setting +
+                    " is never used: auth.enabled is false, and without keys all requests are of default/default");
     if (!c.pii.stages.request_body) add_unlooked(out, setting + ".mode", lowercase(trim(scope.mode)));
   }
   if (c.auth.enabled) return out;

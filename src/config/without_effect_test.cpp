@@ -17,8 +17,26 @@ TEST(SettingsWithoutEffect, AScopeForAProviderThatIsNotThere) {
   EXPECT_EQ(settings_without_effect(c), Sentences{"pii.scopes[1] is never used: no provider is named \"opanai\""});
 }
 
+TEST(SettingsWithoutEffect, ScopesOfKeysAndTenantsThatNoRequestHas) {
+  Config c;
+  c.pii.scopes.resize(4);
+  c.pii.scopes[0].match.key_id = "k1";
+  c.pii.scopes[1].match.org_id = "acme";
+  c.pii.scopes[2].match.workspace_id = "default";
+  c.pii.scopes[3].match.workspace_id = "search";
+  const Sentences all = settings_without_effect(c);
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[0],
+            "pii.scopes[0] is never used: auth.enabled is false, and without keys all requests are of default/default");
+  EXPECT_TRUE(all[1].starts_with("pii.scopes[1] ")) << all[1];
+  EXPECT_TRUE(all[2].starts_with("pii.scopes[3] ")) << all[2];
+  c.auth.enabled = true;
+  EXPECT_EQ(settings_without_effect(c), Sentences{});
+}
+
 TEST(SettingsWithoutEffect, ModesOfRequestsWhoseBodiesAreNotLookedAt) {
   Config c;
+  c.auth.enabled = true;
   c.pii.mode = "block";
   c.pii.scopes.resize(2);
   c.pii.scopes[0].match.org_id = "acme";

@@ -85,7 +85,7 @@ void AnswerGuard::push(std::string_view bytes, std::string& out) {
   if (bytes.size() > small_room_) return push_on(bytes, out);
   char* to = small_.data() + small_size_;
   for (const char c : bytes) {
-    if (c == '\n' || c == '\r') return push_on(bytes, out);
+    if (c == '\n' || c == '\r' || c == '\0') return push_on(bytes, out);
     *to++ = c;
   }
   small_size_ += bytes.size();
@@ -93,6 +93,16 @@ void AnswerGuard::push(std::string_view bytes, std::string& out) {
 }
 
 void AnswerGuard::push_on(std::string_view bytes, std::string& out) {
+  const std::size_t nul = bytes.find('\0');
+  if (nul == npos) return hold(bytes, out);
+  hold(bytes.substr(0, nul), out);
+  std::string unused;
+  if (mode_ == AnswerMode::observe) out.append(bytes, nul);
+  if (active_ && state_ == State::open)
+    give_up("redact response body: it holds NUL bytes", mode_ == AnswerMode::observe ? unused : out);
+}
+
+void AnswerGuard::hold(std::string_view bytes, std::string& out) {
   hold_small();
   if (mode_ == AnswerMode::observe) out.append(bytes);
   if (!active_ || state_ != State::open) return;

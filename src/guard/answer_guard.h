@@ -54,6 +54,7 @@ class AnswerGuard final : public http::BodyFilter {
   enum class State : std::uint8_t { open, refused, unsure };
 
   void push_on(std::string_view bytes, std::string& out);
+  void hold(std::string_view bytes, std::string& out);
   void cannot_hold(std::string& out);
   void hold_small();
   bool more_events();

@@ -86,6 +86,21 @@ TEST(AnswerGuard, WhatCannotBeJudgedIsRefusedUnlessItIsOnlyObserved) {
     AnswerGuard binary = guard_of(mode, false);
     through(binary, "a\xff");
     EXPECT_EQ(binary.refusal(), 503);
+    AnswerGuard wide = guard_of(mode, false);
+    EXPECT_EQ(through(wide, std::string_view("{\"a\":\"zed\0@quux.org\"}", 20)),
+              "{\"error\":\"response denied by pii guardrail policy uncertainty\"}\n");
+    EXPECT_EQ(wide.refusal(), 503);
+    const std::string stream = delta("one") + "data: {\"a\":\"zed" + std::string(1, '\0') + "@quux.org\"}\n\n" + kDone;
+    for (const std::size_t piece : {std::size_t{1}, std::size_t{7}, stream.size()}) {
+      AnswerGuard cut = guard_of(mode);
+      std::string out;
+      for (std::size_t at = 0; at < stream.size(); at += piece)
+        cut.push(std::string_view(stream).substr(at, piece), out);
+      cut.finish(out);
+      EXPECT_EQ(out.find("zed"), std::string::npos) << out;
+      EXPECT_NE(out.find("event: error"), std::string::npos) << out;
+      EXPECT_EQ(cut.refusal(), 503);
+    }
     AnswerGuard encoded(redactor(), mode, "ws", 100);
     encoded.begin(true, false, true);
     through(encoded, "x");
@@ -94,6 +109,9 @@ TEST(AnswerGuard, WhatCannotBeJudgedIsRefusedUnlessItIsOnlyObserved) {
   AnswerGuard observed = guard_of(AnswerMode::observe, false, 10);
   EXPECT_EQ(through(observed, "{\"content\":1}"), "{\"content\":1}");
   EXPECT_EQ(observed.refusal(), 0);
+  AnswerGuard seen = guard_of(AnswerMode::observe, false);
+  EXPECT_EQ(through(seen, std::string_view("a\0b", 3)), std::string_view("a\0b", 3));
+  EXPECT_EQ(seen.refusal(), 0);
   AnswerGuard image(redactor(), AnswerMode::block, "ws", 100);
   image.begin(false, false, false);
   EXPECT_FALSE(image.active());

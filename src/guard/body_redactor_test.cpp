@@ -230,7 +230,15 @@ TEST(BodyRedactor, ACharacterCutOffAtTheEndIsNoFailure) {
   EXPECT_EQ(redacted("text \xF0\x9F\x98"), "text \xF0\x9F\x98");
   EXPECT_EQ(redacted("text \x9F"), "failed: non-json body is not valid utf-8");
   EXPECT_EQ(redacted("text \xC3\xBC\xBC"), "failed: non-json body is not valid utf-8");
-  EXPECT_EQ(redacted(std::string("a\0b", 3)), std::string("a\0b", 3));
+}
+
+TEST(BodyRedactor, NulBytesAreAFailureAndTheirEscapesAreNone) {
+  for (const std::string_view body : {std::string_view("a\0b", 3), std::string_view("{\"a\":\"zed\0@quux.org\"}", 20)})
+    EXPECT_EQ(redacted(body), "failed: it holds NUL bytes");
+  std::string wide;
+  for (const char c : std::string_view(R"({"user":"a@b.co"})")) wide.append(1, c).append(1, '\0');
+  EXPECT_EQ(redacted(wide), "failed: it holds NUL bytes");
+  EXPECT_EQ(redacted(R"({"a":"\u0000"})"), R"({"a":"\u0000"})");
 }
 
 TEST(BodyRedactor, DetectorsAndFieldsCanBeSwitchedOff) {

@@ -231,6 +231,7 @@ void Exchange::fill_shared(ExchangeRecord& r) {
     StoredIds& ids = connection_.stored_ids();
     r.path = stored_id(ids.path, r.path);
     r.model = stored_id(ids.model, r.model);
+    r.response_model = stored_id(ids.response_model, r.response_model);
   }
   r.correlation_id = correlation_id_;
   fill_provider_key(r);
@@ -350,8 +351,9 @@ std::string_view Exchange::stored_id(StoredId& cache, std::string_view id) {
   if (cache.id != id || cache.workspace != tenant_workspace()) {
     cache.workspace.assign(tenant_workspace());
     cache.id.assign(id);
-    const auto outcome = snapshot_.id_redactor->redact(cache.id, cache.workspace, cache.stored);
-    if (!outcome.changed) cache.stored = outcome.failed ? std::string() : cache.id;
+    const std::string text = storable_text(id);  // what is left out of it may not keep a value apart
+    const auto outcome = snapshot_.id_redactor->redact(text, cache.workspace, cache.stored);
+    if (!outcome.changed) cache.stored = outcome.failed ? std::string() : text;
   }
   return cache.stored;
 }

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/strings.h"
 #include "telemetry/scrub.h"
 
 namespace gw::pipeline {
@@ -30,6 +31,7 @@ void StoredTexts::Known::remember(std::string_view other) {
 
 inline void StoredTexts::scrub(std::string_view& text, Known* known) {
   if (text.size() < telemetry::kShortestCredential || (known != nullptr && known->is(text))) return;
+  if (text.find('\0') != npos) text = kept_.emplace_back(storable_text(text));  // they would keep a credential apart
   if (telemetry::may_hold_credential(text)) {
     std::string scratch;
     if (telemetry::scrub(text, scratch).data() != text.data()) {

@@ -40,6 +40,16 @@ TEST(StoredTexts, CredentialsLeaveEveryTextThatIsNoBody) {
   EXPECT_EQ(response[0].value, "[CREDENTIAL_REDACTED] and more");
 }
 
+TEST(StoredTexts, ACredentialThatANulKeepsApartIsOne) {
+  ExchangeRecord r;
+  constexpr std::string_view kApart("m sk-pr\0oj-0123456789abcdef", 27);
+  r.model = r.response_model = kApart;
+  StoredTexts stored;
+  stored.scrub(r, false, {}, {});
+  EXPECT_EQ(r.model, "m [CREDENTIAL_REDACTED]");
+  EXPECT_EQ(r.response_model, "m [CREDENTIAL_REDACTED]");
+}
+
 TEST(StoredTexts, WhatHoldsNoneIsTheSameText) {
   ExchangeRecord r;
   r.path = "/openai/v1/chat/completions";

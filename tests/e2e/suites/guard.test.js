@@ -59,6 +59,38 @@ async function expectNotStored(gateway, values) {
   }
 }
 
+scenario('what NUL characters keep apart is not put together in the store', async (world) => {
+  const key = 'sk-proj-Ab3dEf5hIj7kLm9nOp1qRs3tUv5wXy7z';
+  for (const mode of ['off', 'redact_storage', 'observe']) {
+    const env = await setUp(world, { mode }, { tracing: { capture_bodies: true } });
+    const apart = await env.send(`{"model":"m ${key.slice(0, 5)}\\u0000${key.slice(5)}","messages":[]}`);
+    assert.equal(apart.status, 200);
+    const stored = await trace(env.gateway, apart);
+    assert.match(stored.model, mode === 'off' ? /^m \[CREDENTIAL_REDACTED\]$/ : /^m \[TOKEN_REDACTED:/);
+    if (mode === 'off') continue;
+    const bytes = await env.send('{"model":"m","messages":[{"role":"user","content":"zed\0@quux.org"}]}');
+    assert.equal(bytes.status, 200);
+    const dropped = await trace(env.gateway, bytes);
+    assert.equal(dropped.metadata.redaction_storage_drop, true);
+    assert.ok(!dropped.request_body);
+    await expectNotStored(env.gateway, ['zed@quux.org', key]);
+  }
+});
+
+scenario('the model that an answer names is stored as the one that was asked for', async (world) => {
+  const { upstream, routes } = await world.routed();
+  const model = 'ft:zed@quux.org';
+  routes.on('*', (request, peer) => peer.write(reply(chatAnswer(undefined, model), kJson)));
+  const gateway = await world.gateway({ openai: upstream.url, config: { pii: { mode: 'redact_storage' } } });
+  const client = await world.client(gateway);
+  for (const asked of [model, 'other']) {
+    await client.write(post(kCompletions, chatRequest({ model: asked }), kJson));
+    const { metadata } = await trace(gateway, await client.readResponse());
+    assert.equal(metadata.response_model, asked === model ? undefined : `ft:${mark('EMAIL', 'zed@quux.org')}`);
+  }
+  await expectNotStored(gateway, ['zed@quux.org']);
+});
+
 scenario('redact_upstream: only the values are replaced, every other byte stays', async (world) => {
   const env = await setUp(world, { mode: 'redact_upstream' });
   for (const [kind, written, value] of kPlanted) {
