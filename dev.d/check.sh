@@ -102,7 +102,7 @@ tidy_sources() {
       *.cpp) echo "$file" ;;
       *)
         twin=${file%.h}.cpp
-        [ -e "$twin" ] || twin=$(grep -rl --include='*.cpp' "#include \"${file#src/}\"" src | sort | head -1)
+        [ -e "$twin" ] || twin=$(grep -rl --include='*.cpp' "#include \"${file#src/}\"" src | sort | sed -n 1p) || true
         [ -z "$twin" ] || echo "$twin"
         ;;
     esac
