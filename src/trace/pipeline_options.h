@@ -29,7 +29,7 @@ struct PipelineOptions {
   std::size_t spill_file_bytes = std::size_t{64} << 20;  ///< one overflow file
   std::size_t spill_copy_bytes = std::size_t{4} << 20;   ///< copied at a time: room for the producer appears this often
   std::size_t quarantine_bytes = std::size_t{16} << 20;
-  int poll_ms = 25;          ///< the storage thread gathers this long
+  int poll_ms = 25;          ///< the storage thread gathers this long, longer when much comes (gather_ms)
   int idle_after_ms = 1000;  ///< without a record: it sleeps until it is woken
   int spill_poll_ms = 100;   ///< how often the spill thread looks at the rings; a full ring wakes it at once
   int spill_stall_ms = 100;  ///< a ring over half full without progress for this long spills
@@ -37,6 +37,11 @@ struct PipelineOptions {
   int backoff_max_ms = 1000;
   Preallocate preallocate = preallocate_file;
 };
+
+/// How long the storage thread gathers after a batch of `rows` records and `bytes`. A transaction writes a page of each
+/// table and index anew, whatever it holds: where many records come, four times as many share that. Not where they
+/// would take more than a sixteenth of a ring meanwhile.
+std::int64_t gather_ms(const PipelineOptions& options, std::size_t rows, std::size_t bytes);
 
 struct WriteFailure {
   const char* operation = "";    ///< write_trace (one row), write_batch, write_batch_fallback (part of a batch)

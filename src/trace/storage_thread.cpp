@@ -10,8 +10,15 @@ namespace gw::trace {
 namespace {
 
 constexpr std::size_t kChunksPerBatch = 64;
+constexpr std::size_t kManyRows = 16;
+constexpr int kLonger = 4;
 
 }  // namespace
+
+std::int64_t gather_ms(const PipelineOptions& options, std::size_t rows, std::size_t bytes) {
+  const bool longer = rows >= kManyRows && bytes * 16 * kLonger <= options.ring_bytes;
+  return std::int64_t{options.poll_ms} * (longer ? kLonger : 1);
+}
 
 StorageThread::StorageThread(const PipelineOptions& options, const PipelineEvents& events, Ledger& ledger,
                              Signals& signals, store::TraceWriter& writer)
@@ -59,7 +66,7 @@ void StorageThread::sleep_until_work() {
     signals_.storage.wait(ticket, kMs);
     return;
   }
-  const std::int64_t poll_ns = options_.poll_ms * kMs;
+  const std::int64_t poll_ns = gather_ms(options_, batch_.size(), bytes_) * kMs;
   if (mono_now_ns() - last_work_ns_ < options_.idle_after_ms * kMs) {
     writer_.tidy();
     signals_.storage.wait(ticket, poll_ns);

@@ -100,5 +100,18 @@ TEST(StorageThread, StoresAllWhenAskedToStop) {
   rig.store.wait_for_rows(60);
 }
 
+TEST(StorageThread, GathersLongerWhereManyRecordsComeThatFillLittleOfARing) {
+  PipelineOptions options;
+  options.poll_ms = 25;
+  options.ring_bytes = 64 << 20;
+  EXPECT_EQ(gather_ms(options, 0, 0), 25);
+  EXPECT_EQ(gather_ms(options, 15, 20'000), 25) << "few records are seen at once";
+  EXPECT_EQ(gather_ms(options, 16, 20'000), 100);
+  EXPECT_EQ(gather_ms(options, 900, 1 << 20), 100);
+  EXPECT_EQ(gather_ms(options, 900, (1 << 20) + 1), 25) << "large records fill the ring meanwhile";
+  options.ring_bytes = kMinRingBytes;
+  EXPECT_EQ(gather_ms(options, 16, 20'000), 25) << "nor is a small ring let fill";
+}
+
 }  // namespace
 }  // namespace gw::trace
