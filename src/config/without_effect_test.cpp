@@ -66,5 +66,36 @@ TEST(SettingsWithoutEffect, LimitsOfAGatewayThatAsksNobodyForAKey) {
   EXPECT_EQ(settings_without_effect(c), Sentences{});
 }
 
+TEST(SettingsWithoutEffect, LimitsOfModelsThatAnEntryBeforeThemHas) {
+  Config c;
+  c.auth.enabled = true;
+  for (const char* name : {"gpt-4o", "gpt-*", "gpt-4*", "*-mini", "claude-*", "*", "o*", "gpt-5"})
+    c.limits.per_model.list.emplace_back().model = name;
+  EXPECT_EQ(settings_without_effect(c),
+            (Sentences{"limits.per_model.gpt-4* is never used: \"gpt-*\" before it has all of its names",
+                       "limits.per_model.o* is never used: \"*\" before it has all of its names"}));
+}
+
+TEST(SettingsWithoutEffect, PartsOfDetectorsThatAreOff) {
+  Config c;
+  c.pii.detectors.phone_international = c.pii.detectors.ssn_ranges = true;
+  EXPECT_EQ(settings_without_effect(c), Sentences{});
+  c.pii.detectors.phone = c.pii.detectors.ssn = false;
+  EXPECT_EQ(
+      settings_without_effect(c),
+      (Sentences{"pii.detectors.phone_international finds nothing: it is a part of pii.detectors.phone, which is false",
+                 "pii.detectors.ssn_ranges finds nothing: it is a part of pii.detectors.ssn, which is false"}));
+}
+
+TEST(SettingsWithoutEffect, MetricsAndLogRecordsOfATelemetryThatIsOff) {
+  Config c;
+  c.observability.otel.prometheus_enabled = c.observability.otel.logs_enabled = true;
+  EXPECT_EQ(settings_without_effect(c),
+            (Sentences{"observability.otel.prometheus_enabled shows nothing: observability.otel.enabled is false",
+                       "observability.otel.logs_enabled shows nothing: observability.otel.enabled is false"}));
+  c.observability.otel.enabled = true;
+  EXPECT_EQ(settings_without_effect(c), Sentences{});
+}
+
 }  // namespace
 }  // namespace gw::config
