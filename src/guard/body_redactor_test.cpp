@@ -292,6 +292,22 @@ TEST(BodyRedactor, JsonThatIsMendedByAReplacementIsReadAgain) {
             R"({"m":")" + placeholder("EMAIL", "a@b.co") + R"(","token":)" + field("[:k]") + "}");
 }
 
+TEST(BodyRedactor, RedactingBrokenJsonAgainChangesNothingWhateverItsNamesHold) {
+  for (const std::string_view body : {
+           R"({"a"]b""sk-ant-ant-abcdefghaccess_token":12, x)",  // the name is denied without what it holds
+           R"({x"passwo-----BEGIN PRIVATE KEY-----;rd":1])",
+           R"([x"tok[4155551212&en":1)",
+           R"({x"a@b.co[EMAIL_REDACTED:0123456789abcdef]token" :1)",
+           R"([x"-----BEGIN PRIVATE KEY-----":"token":1)",
+           R"([x"EMAIL@b.gh":""token":1)",  // and this one only with it
+           R"([x"-----BEGIN PRIVATE KEY-----token":""token"::)",
+       }) {
+    const std::string once = redacted(body);
+    EXPECT_NE(once, body);
+    EXPECT_EQ(redacted(once), once) << body;
+  }
+}
+
 TEST(BodyRedactor, TextDoesNotTurnIntoJsonByTheBracketOfAPlaceholder) {
   EXPECT_EQ(redacted("a@b.co \"token\": 1"), placeholder("EMAIL", "a@b.co") + " \"token\": 1");
 }

@@ -127,10 +127,12 @@ class BodyRun {
   }
 
   /// What was taken for text will be again, and its names and values will be the same: it does not begin like JSON, or
-  /// is broken before anything in it is replaced.
-  bool stays_as_it_is() const {
+  /// is broken before anything in it is replaced and has no name that may be judged otherwise without what it holds.
+  bool stays_as_it_is() {
     if (!redaction_.placeholder().is_inert() || text_events_) return false;
-    return stays_text_ || (broken_at_ < redaction_.first_change() && !redaction_.looks_for_patterns());
+    if (stays_text_) return true;
+    return broken_at_ != npos && !redaction_.looks_for_patterns() &&
+           redaction_.keeps_names_and_all_before(broken_at_ + 1);
   }
 
   /// A byte order mark at `i` is nobody's text.

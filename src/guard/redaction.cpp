@@ -265,11 +265,31 @@ void Redaction::roll_back(const Mark& mark) {
   skipped_ = mark.skipped;
 }
 
-void Redaction::apply(std::string& out) {
+void Redaction::sort_edits() {
   const auto before = [](const Edit& a, const Edit& b) {
     return a.begin != b.begin ? a.begin < b.begin : a.end > b.end;
   };
   if (!std::is_sorted(edits_.begin(), edits_.end(), before)) std::sort(edits_.begin(), edits_.end(), before);
+}
+
+bool Redaction::keeps_names_and_all_before(std::size_t from) {
+  sort_edits();
+  if (edits_.front().begin < from) return false;
+  std::size_t quote = 0;  // that was looked at last
+  for (const Edit& e : edits_) {
+    if (e.kind == Kind::field_name || e.end <= quote) continue;
+    quote = body_.find('"', e.end);
+    if (quote == npos) return true;
+    std::size_t next = quote + 1;
+    while (next < body_.size() && is_space(body_[next])) ++next;
+    // An escaped quote may be followed by the one that counts, or count itself once what is before it is replaced.
+    if (body_[quote - 1] == '\\' || (next < body_.size() && body_[next] == ':')) return false;
+  }
+  return true;
+}
+
+void Redaction::apply(std::string& out) {
+  sort_edits();
   hash_values();
   out.clear();
   constexpr std::size_t kUsual = 40;  // bytes of a replacement

@@ -1,7 +1,6 @@
 #pragma once
 // One redaction under way: texts to search are collected from strings and lines wherever they stand, then searched a
 // slice at a time; what is to be replaced is spliced in one go. Bytes that are not replaced are never touched.
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -87,12 +86,9 @@ class Redaction {
   const Counts& counts() const { return counts_; }
   std::uint32_t skipped() const { return skipped_; }
   bool changed() const { return !edits_.empty(); }
-  /// Where the first byte is that is replaced, of a body that is changed.
-  std::size_t first_change() const {
-    return std::min_element(edits_.begin(), edits_.end(),
-                            [](const Edit& a, const Edit& b) { return a.begin < b.begin; })
-        ->begin;
-  }
+  /// Of a body that is changed: nothing before `from` is replaced, nor what could stand in a member's name, before a
+  /// quote with a colon behind it.
+  bool keeps_names_and_all_before(std::size_t from);
   /// Appends where in the body something is replaced, in no order; a value in several pieces is several.
   void append_findings(std::vector<Match>& out) const {
     for (const Edit& e : edits_) out.push_back({e.begin, e.end, e.kind});
@@ -124,6 +120,7 @@ class Redaction {
   void replace_found(std::span<const Piece> pieces);
   void replace(std::span<const Piece> pieces, const Match& match);
   void replace_by(Edit edit, std::string_view value);
+  void sort_edits();
   void hash_values();
   const ValueHash& value_hash();
   void replace_value(std::size_t begin, std::size_t end, Piece::How how, std::string_view value);
