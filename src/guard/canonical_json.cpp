@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,10 +18,17 @@ namespace {
 
 constexpr int kMaxDepth = 64;
 
-/// Digits that a double holds, written as they would be again.
-bool is_plain_integer(std::string_view s) {
+/// Digits that a double holds, perhaps with a point between them, written as they would be again.
+bool is_plain_number(std::string_view s) {
   constexpr std::size_t kMost = 15;
-  return !s.empty() && s.size() <= kMost && (s[0] != '0' || s.size() == 1) && std::all_of(s.begin(), s.end(), is_digit);
+  if (s.empty() || s.size() > kMost || !is_digit(s[0])) return false;
+  const std::size_t whole = end_of_run(s, 0, kDigits);
+  if (s[0] == '0' && whole > 1) return false;
+  if (whole == s.size()) return true;
+  // Less than a millionth is written with an exponent, and zero without a point.
+  const bool small = s[0] == '0' && whole + 1 < s.size() && s[whole + 1] == '0';
+  return !small && s[whole] == '.' && whole + 1 < s.size() && end_of_run(s, whole + 1, kDigits) == s.size() &&
+         s.back() != '0';
 }
 
 class Canonical {
@@ -87,7 +93,7 @@ class Canonical {
            !is_space(text_[pos_]))
       ++pos_;
     const std::string_view s = text_.substr(begin, pos_ - begin);
-    if (is_plain_integer(s) || s == "true" || s == "false" || s == "null") {
+    if (is_plain_number(s) || s == "true" || s == "false" || s == "null") {
       out += s;
       return true;
     }
@@ -146,10 +152,7 @@ class Canonical {
   };
   static std::uint64_t head_of(std::string_view name) {
     constexpr std::size_t kHead = sizeof(std::uint64_t);
-    std::uint64_t head = 0;
-    const Block block = load_part(name.data(), std::min(name.size(), kHead));
-    std::memcpy(&head, &block, sizeof head);
-    return __builtin_bswap64(head);
+    return __builtin_bswap64(load_halves(name.data(), std::min(name.size(), kHead))[0]);
   }
   static bool precedes(const Member& a, const Member& b) {
     return a.head != b.head ? a.head < b.head : a.name < b.name;
@@ -206,7 +209,7 @@ class Canonical {
 
 std::string_view canonical_value(std::string_view value, std::string& scratch) {
   if (value == "null") return {};
-  if (is_plain_integer(value)) return value;
+  if (is_plain_number(value)) return value;
   scratch.clear();
   if (value.starts_with('"')) {
     const JsonString s = scan_json_string(value, 0);

@@ -151,22 +151,33 @@ std::size_t iban_end(std::string_view text, std::size_t i) {
   return boundary_at(text, at) && passes_mod97(text.substr(i, at - i)) ? at : npos;
 }
 
-/// The end of four numbers below 256 that start at `i`.
-std::size_t ipv4_end(std::string_view text, std::size_t i) {
-  for (int part = 0; part < 4; ++part) {
-    if (part > 0) {
-      if (i >= text.size() || text[i] != '.') return npos;
-      ++i;
-    }
-    const std::size_t end = digits_end(text, i);
-    if (end == i || end - i > 3 || (end - i > 1 && text[i] == '0') || leading(text.substr(i), end - i) > 255)
-      return npos;
-    i = end;
-  }
-  return i;
-}
+/// Four numbers below 256 with dots between them.
+struct Ipv4 {
+  std::size_t end = npos;  ///< npos: there are none
+  std::uint32_t address = 0;
 
-bool names_nobody_v4(std::string_view s) { return s == "0.0.0.0" || s.starts_with("127.") || s == "255.255.255.255"; }
+  bool names_nobody() const { return address == 0 || address >> 24 == 127 || address == ~std::uint32_t{0}; }
+};
+
+Ipv4 ipv4_at(std::string_view text, std::size_t i) {
+  Ipv4 found;
+  const char* p = text.data() + i;
+  const char* const end = text.data() + text.size();
+  for (int part = 0; part < 4; ++part) {
+    if (part > 0 && (p == end || *p++ != '.')) return {};
+    if (p == end || !is_digit(*p)) return {};
+    auto number = static_cast<std::uint32_t>(*p++ - '0');
+    if (p != end && is_digit(*p)) {
+      if (number == 0) return {};
+      number = number * 10 + static_cast<std::uint32_t>(*p++ - '0');
+      if (p != end && is_digit(*p)) number = number * 10 + static_cast<std::uint32_t>(*p++ - '0');
+    }
+    if (number > 255 || (p != end && is_digit(*p))) return {};
+    found.address = found.address << 8 | number;
+  }
+  found.end = static_cast<std::size_t>(p - text.data());
+  return found;
+}
 
 constexpr bool is_hex(char c) { return is_in(c, kDigits | kHexLetters); }
 
@@ -181,7 +192,7 @@ bool is_ipv6(std::string_view s) {
   }
   while (i < s.size()) {
     if (const std::size_t dot = s.find('.', i); dot != npos && s.find(':', i) == npos) {
-      if (ipv4_end(s, i) != s.size()) return false;
+      if (ipv4_at(s, i).end != s.size()) return false;
       groups += 2;
       digit = true;
       i = s.size();
@@ -289,13 +300,13 @@ void find_ips(std::string_view text, Scan& scan, std::size_t stop, std::vector<M
     std::size_t begin = i, end = npos;
     if (text[i] == '.') {
       while (begin > scan.floor && i - begin < 3 && is_digit(text[begin - 1])) --begin;
-      const bool starts =
-          begin < i && (begin == 0 || (!is_word(text[begin - 1]) && text[begin - 1] != '.' && text[begin - 1] != ':'));
-      if (starts) end = ipv4_end(text, begin);
-      if (end != npos && ((end < text.size() && is_word(text[end])) ||
-                          (end + 1 < text.size() && text[end] == '.' && is_digit(text[end + 1])) ||
-                          names_nobody_v4(text.substr(begin, end - begin))))
-        end = npos;
+      if (begin == i) return i + 1;
+      if (begin > 0 && (is_in(text[begin - 1], kWordBytes | kDot) || text[begin - 1] == ':')) return i + 1;
+      const Ipv4 found = ipv4_at(text, begin);
+      end = found.end;
+      if (end == npos || (end < text.size() && is_word(text[end])) ||
+          (end + 1 < text.size() && text[end] == '.' && is_digit(text[end + 1])) || found.names_nobody())
+        return i + 1;
     } else if (i >= scan.known) {
       const bool goes_on = i + 1 < text.size() && is_in(text[i + 1], kDigits | kHexLetters | kDot | kOfWords);
       if (!goes_on && (i == scan.floor || !is_hex(text[i - 1]))) return i + 1;  // a colon by itself

@@ -1,6 +1,8 @@
 #include "guard/detectors.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 
 #include "base/strings.h"
 #include "guard/checksums.h"
@@ -217,10 +219,26 @@ bool is_issued_ssn(std::string_view s) {
   return area != "000" && area != "666" && area[0] != '9' && s.substr(4, 2) != "00" && s.substr(7) != "0000";
 }
 
-/// Digits, `-`, `.`, `/`, `@`, `_`, `I`, `J` and `j`: one of these is in everything that the detectors know.
-Block is_trigger(Block v) {
-  return (Block)((v - byte_of('-')) <= byte_of('9' - '-')) | (Block)(v == byte_of('@')) | (Block)(v == byte_of('_')) |
-         (Block)(v == byte_of('I')) | (Block)((v | byte_of(' ')) == byte_of('j'));
+/// Which of 64 bytes are of a kind, a bit each.
+struct Kinds {
+  std::uint64_t digits = 0;
+  std::uint64_t marks = 0;   ///< `-` and `.`
+  std::uint64_t others = 0;  ///< `@`, `_`, `I`, `J` and `j`: one of all these is in everything that the detectors know
+};
+constexpr std::size_t kKindsWidth = 64;
+
+Kinds kinds_of(std::string_view bytes) {
+  Kinds k;
+  for (std::size_t at = 0; at < bytes.size(); at += kBlockSize) {
+    const std::size_t left = bytes.size() - at;
+    const Block v = left >= kBlockSize ? load_block(bytes.data() + at) : load_part(bytes.data() + at, left);
+    const auto bits = [at](auto hit) { return std::uint64_t{bits_of((Block)hit)} << at; };
+    k.digits |= bits((v - byte_of('0')) <= byte_of('9' - '0'));
+    k.marks |= bits((Block)(v == byte_of('-')) | (Block)(v == byte_of('.')));
+    k.others |= bits((Block)(v == byte_of('@')) | (Block)(v == byte_of('_')) | (Block)(v == byte_of('I')) |
+                     (Block)((v | byte_of(' ')) == byte_of('j')));
+  }
+  return k;
 }
 
 /// Digit groups that could be one number, as they come by.
@@ -229,25 +247,20 @@ class DigitClusters {
   DigitClusters(std::string_view text, const DetectorOptions& options)
       : text_(text), international_(options.phone_international) {}
 
-  /// The run of digits at `i`; returns its end.
-  std::size_t run(std::size_t i, unsigned& out) {
+  /// The run of digits [i, end).
+  void run(std::size_t i, std::size_t end, unsigned& out) {
     constexpr std::size_t kWidestGap = 3;  // `) (` of foreign numbers
-    const std::size_t end = digit_run_end(text_, i);
     const std::size_t n = end - i;
     const char before = i > 0 ? text_[i - 1] : '\0';
-    const bool signed_before = international_ && before == '+';
     if (i - last_end_ > kWidestGap) {
-      near_ = 0;
-      area_ = card_ = since_plus_ = false;
+      lengths_ = 0;
+      since_plus_ = false;
     }
-    near_ += n;
     last_end_ = end;
-    since_plus_ |= signed_before;
-    area_ |= n >= 3;
-    card_ |= n == 4 || n >= 13;
-    if (near_ >= 10 && area_) out |= bit_of(Detector::phone);
-    if (near_ >= 13 && card_) out |= bit_of(Detector::card);
-    if (since_plus_ && near_ >= 8) out |= bit_of(Detector::phone);
+    lengths_ = lengths_ << 8 | static_cast<std::uint8_t>(std::min<std::size_t>(n, 255));
+    if (n >= 4) long_run(n, out);
+    if (card_ends(n)) out |= bit_of(Detector::card);
+    if (international_) international_run(n, before == '+', out);
     if (before == '-') {
       if (n == 4 && i >= 7 && text_[i - 4] == '-') out |= bit_of(Detector::ssn);
     } else if (before == '.') {
@@ -255,17 +268,95 @@ class DigitClusters {
     } else if (is_upper(before) && i >= 2 && is_upper(text_[i - 2])) {
       out |= bit_of(Detector::iban);
     }
-    return end;
   }
 
  private:
+  std::size_t length_before() const { return lengths_ >> 8 & 0xFF; }
+
+  /// The contract's grammar ends in ten digits, perhaps behind a `1`: in groups of 3, 3 and 4, glued or not.
+  void long_run(std::size_t n, unsigned& out) const {
+    const std::size_t last = length_before();
+    if (n == 10 || n == 11 || (n == 4 && (last == 3 || last == 6 || last == 7)) || (n == 7 && (last == 3 || last == 4)))
+      out |= bit_of(Detector::phone);
+  }
+
+  /// As groups of a card's number do, or all of one.
+  bool card_ends(std::size_t n) const {
+    constexpr std::uint32_t kFours = 0x040404, kFourSix = 0x0406;
+    return n >= 13 || lengths_ >> 8 == kFours || (lengths_ >> 8 & 0xFFFF) == kFourSix;
+  }
+
+  void international_run(std::size_t n, bool is_signed, unsigned& out) {
+    near_ = is_signed || !since_plus_ ? n : near_ + n;
+    since_plus_ |= is_signed;
+    if (since_plus_ && near_ >= 8) out |= bit_of(Detector::phone);
+  }
+
   std::string_view text_;
   const bool international_;
   std::size_t last_end_ = npos / 2;  // far from everything
-  std::size_t near_ = 0;             // digits of the cluster
-  bool area_ = false;                // it has a group that a phone number has
-  bool card_ = false;                // one that a card's number begins with
-  bool since_plus_ = false;
+  std::uint32_t lengths_ = 0;        // of the cluster's last runs, a byte each, the last one lowest
+  std::size_t near_ = 0;             // digits of the cluster, where it
+  bool since_plus_ = false;          // has a sign
+};
+
+/// Looks for what the detectors `wanted` could begin or end with.
+class CandidateScan {
+ public:
+  CandidateScan(std::string_view text, const DetectorOptions& options, unsigned wanted)
+      : text_(text), clusters_(text, options), wanted_(wanted) {}
+
+  unsigned run(std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end && (wanted_ & ~out_) != 0; i += kKindsWidth) {
+      const std::string_view here = text_.substr(i, std::min(kKindsWidth, end - i));
+      const Kinds k = kinds_of(here);
+      if (k.digits != 0) digits(i, here.size(), k.digits);
+      // Behind a digit no prefix of a credential ends in a mark, but `ya29.`, and a private key's first line begins.
+      const std::uint64_t marks = k.marks & (~(k.digits << 1) | k.marks >> 1 | std::uint64_t{1} << 63);
+      for (std::uint64_t left = marks | k.others; left != 0; left &= left - 1)
+        mark(i + static_cast<unsigned>(std::countr_zero(left)));
+    }
+    return out_;
+  }
+
+ private:
+  /// The runs of digits among the `size` bytes at `i`.
+  void digits(std::size_t i, std::size_t size, std::uint64_t left) {
+    if (seen_ > i) left &= seen_ - i < kKindsWidth ? ~std::uint64_t{0} << (seen_ - i) : 0;
+    while (left != 0) {
+      const auto first = static_cast<unsigned>(std::countr_zero(left));
+      const std::size_t length = static_cast<unsigned>(std::countr_one(left >> first));
+      const std::size_t end = first + length < size ? i + first + length : digit_run_end(text_, i + first + length);
+      clusters_.run(i + first, end, out_);
+      if (text_[end - 1] == '9' && end < text_.size() && text_[end] == '.') mark(end);
+      if (first + length >= size) {
+        seen_ = end;
+        return;
+      }
+      left &= ~std::uint64_t{0} << (first + length);
+    }
+  }
+
+  void mark(std::size_t i) {
+    const char c = text_[i];
+    if (c == '@') {
+      out_ |= bit_of(Detector::email);
+    } else if ((c | 32) == 'j') {
+      if (i >= 2 && (text_[i - 1] | 32) == 'y' && (text_[i - 2] | 32) == 'e') out_ |= bit_of(Detector::token);
+    } else {
+      const unsigned left = wanted_ & ~out_;
+      if ((left & bit_of(Detector::credential)) != 0 && credential_may_start(text_, i))
+        out_ |= bit_of(Detector::credential);
+      if (c == '_' && (left & bit_of(Detector::token)) != 0 && underscore_prefix(text_, i) != npos)
+        out_ |= bit_of(Detector::token);
+    }
+  }
+
+  std::string_view text_;
+  DigitClusters clusters_;
+  const unsigned wanted_;
+  unsigned out_ = 0;
+  std::size_t seen_ = 0;  // digits before it
 };
 
 }  // namespace
@@ -285,8 +376,6 @@ Detectors::Detectors(const DetectorOptions& options) : options_(options), patter
 }
 
 unsigned Detectors::candidates(std::string_view text, std::size_t from, std::size_t to, unsigned wanted) const {
-  constexpr unsigned kOfDigits = bit_of(Detector::phone) | bit_of(Detector::card) | bit_of(Detector::ssn) |
-                                 bit_of(Detector::iban) | bit_of(Detector::ip);
   wanted &= on_;
   unsigned out = 0;
   // Patterns are asked about a text once.
@@ -302,25 +391,9 @@ unsigned Detectors::candidates(std::string_view text, std::size_t from, std::siz
 #endif
   const std::size_t begin = from > kReach ? from - kReach : 0;
   const std::size_t end = to < text.size() && text.size() - to > kReach ? to + kReach : text.size();
-  DigitClusters clusters(text, options_);
   const unsigned of_bytes = wanted & ~bit_of(Detector::pattern);
   if (of_bytes == 0) return out;
-  each_hit(text, begin, end, is_trigger, [&](std::size_t i) {
-    const char c = text[i];
-    const unsigned left = of_bytes & ~out;
-    if (is_digit(c)) return (left & kOfDigits) != 0 ? clusters.run(i, out) : i + 1;
-    if (c == '@') {
-      out |= bit_of(Detector::email);
-    } else if ((c | 32) == 'j') {
-      if (i >= 2 && (text[i - 1] | 32) == 'y' && (text[i - 2] | 32) == 'e') out |= bit_of(Detector::token);
-    } else if (c != '/') {
-      if ((left & bit_of(Detector::credential)) != 0 && credential_may_start(text, i))
-        out |= bit_of(Detector::credential);
-      if (c == '_' && (left & bit_of(Detector::token)) != 0 && underscore_prefix(text, i) != npos)
-        out |= bit_of(Detector::token);
-    }
-    return (of_bytes & ~out) == 0 ? text.size() : i + 1;  // nothing is left to be announced
-  });
+  out |= CandidateScan(text, options_, of_bytes).run(begin, end);
   if ((of_bytes & bit_of(Detector::ip)) != 0) {
     const std::size_t colon = text.substr(0, end).find(':', begin);
     if (colon != npos && text.find(':', colon + 1) != npos) out |= bit_of(Detector::ip);
@@ -422,23 +495,22 @@ void Detectors::find_phones(std::string_view text, Scan& scan, std::size_t stop,
 }
 
 void Detectors::find_ssns(std::string_view text, Scan& scan, std::size_t stop, std::vector<Match>& out) const {
-  constexpr std::size_t kLength = 11;  // ddd-dd-dddd
-  std::size_t i = next_digit_run(text, scan.at, stop);
-  while (i < stop) {
-    std::size_t end = digit_run_end(text, i);
-    const std::string_view shape = text.substr(i, kLength);
-    const auto digits = [&](std::size_t at, std::size_t n) {
-      return digit_run_end(shape.substr(0, at + n), at) == at + n;
-    };
-    if (end - i == 3 && boundary_at(text, i) && shape.size() == kLength && shape[3] == '-' && digits(4, 2) &&
-        shape[6] == '-' && digits(7, 4) && boundary_at(text, i + kLength) &&
-        (!options_.ssn_ranges || is_issued_ssn(shape))) {
-      end = i + kLength;
-      out.push_back({i, end, Kind::ssn});
-    }
-    i = next_digit_run(text, end, stop);
-  }
-  scan.at = i;
+  constexpr std::size_t kLength = 11, kFirst = 3;  // ddd-dd-dddd
+  each_hit(
+      text, scan.at, stop, [](Block v) { return (Block)(v == byte_of('-')); },
+      [&](std::size_t dash) {
+        const std::size_t i = dash - kFirst, end = i + kLength;
+        if (dash < scan.floor + kFirst || end > text.size()) return dash + 1;
+        const char* const p = text.data() + i;
+        if (p[6] != '-' || !is_digit(p[0]) || !is_digit(p[1]) || !is_digit(p[2]) || !is_digit(p[4]) ||
+            !is_digit(p[5]) || !is_digit(p[7]) || !is_digit(p[8]) || !is_digit(p[9]) || !is_digit(p[10]))
+          return dash + 1;
+        if (!boundary_at(text, i) || !boundary_at(text, end)) return dash + 1;
+        if (options_.ssn_ranges && !is_issued_ssn(text.substr(i, kLength))) return dash + 1;
+        out.emplace_back(i, end, Kind::ssn);
+        return scan.floor = end;
+      });
+  scan.at = std::max(stop, scan.floor);
 }
 
 void Detectors::find_tokens(std::string_view text, Scan& scan, std::size_t stop, std::vector<Match>& out) const {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <utility>
 
 #include "base/strings.h"
@@ -232,10 +231,8 @@ MemberName JsonDocument::read_name(std::string_view raw, bool escaped) {
 MemberName JsonDocument::meaning_of(const JsonString& name) {
   const std::string_view raw = text_.substr(name.begin, name.end - name.begin);
   if (raw.empty() || raw.size() > KnownNames::kLongest) return read_name(raw, name.escaped);
-  KnownNames::Key key{};
-  const Block block = load_part(raw.data(), raw.size());
-  std::memcpy(key.data(), &block, sizeof block);
-  key[1] |= std::uint64_t{raw.size()} << 56;
+  const Halves halves = load_halves(raw.data(), raw.size());
+  const KnownNames::Key key{halves[0], halves[1] | std::uint64_t{raw.size()} << 56};
   if (const MemberName* known = names_.find(key); known != nullptr) return *known;
   const MemberName m = read_name(raw, name.escaped);
   names_.add(key, m);

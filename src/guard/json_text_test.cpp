@@ -155,6 +155,18 @@ TEST(CanonicalJson, IsTheSameHoweverAValueIsWritten) {
   EXPECT_EQ(canonical(R"({"b":{"d":1,"c":[{"z":0,"y":1}]},"a":{},"b":{"f":2,"e":3},"\u0061":01})"),
             R"({"a":1,"b":{"e":3,"f":2}})");
   EXPECT_EQ(canonical("123456789012345678"), "123456789012345680");
+  for (const auto& [written, meant] : {std::pair("1.5", "1.5"),
+                                       {"0.25", "0.25"},
+                                       {"2.0", "2"},
+                                       {"10.500", "10.5"},
+                                       {"0.0", "0"},
+                                       {"0.0000001", "1e-7"},
+                                       {"0.01", "0.01"},
+                                       {"1234567.8901234", "1234567.8901234"},
+                                       {"-1.5", "-1.5"},
+                                       {"1.", "1"},
+                                       {"0.5.5", "0.5.5"}})
+    EXPECT_EQ(canonical(written), meant);
   EXPECT_EQ(canonical("[]"), "[]");
   EXPECT_EQ(canonical("{ }"), "{}");
 }

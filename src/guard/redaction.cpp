@@ -8,6 +8,7 @@
 #include "guard/json_document.h"
 #include "guard/json_text.h"
 #include "guard/open_end.h"
+#include "guard/sort_runs.h"
 
 namespace gw::guard {
 
@@ -18,14 +19,6 @@ void Redaction::search(std::span<const Piece> pieces) {
   std::for_each(pieces_.end() - static_cast<std::ptrdiff_t>(pieces.size()), pieces_.end() - 1,
                 [](Piece& p) { p.goes_on = true; });
 }
-
-namespace {
-
-bool is_encoded(const Piece& p) {
-  return p.how == Piece::How::json_escaped || p.how == Piece::How::loose || (p.how == Piece::How::form && !p.as_is);
-}
-
-}  // namespace
 
 void Redaction::search_closed(std::span<const Piece> pieces, std::uint64_t key, bool over, EventWindow& window) {
   if (pieces.empty()) return;
@@ -111,63 +104,35 @@ bool Redaction::step(std::size_t& budget) {
 
 void Redaction::replace_found(std::span<const Piece> pieces) {
   const Piece& first = pieces[0];
-  if (pieces.size() > 1 || first.how == Piece::How::number) {
-    for (const Match& match : search_.matches()) {
-      ++counts_[static_cast<std::size_t>(match.kind)];
-      replace(pieces, match);
-      if (first.how == Piece::How::number) break;
-    }
-    return;
-  }
+  if (pieces.size() == 1 && first.how != Piece::How::number) return replace_found_in(first);
   for (const Match& match : search_.matches()) {
-    const std::uint32_t begin = body_offset(first, match.begin);
-    const std::uint32_t end = match.end < text_.size() ? body_offset(first, match.end) : first.end;
+    ++counts_[static_cast<std::size_t>(match.kind)];
+    replace(pieces, match);
+    if (first.how == Piece::How::number) break;
+  }
+}
+
+/// Of a text that is one piece.
+void Redaction::replace_found_in(const Piece& piece) {
+  const bool loose = piece.how == Piece::How::loose;
+  for (const Match& match : search_.matches()) {
+    const std::uint32_t begin = body_offset(piece, match.begin);
+    const std::uint32_t end = match.end < text_.size() ? body_offset(piece, match.end) : piece.end;
     // What a loose text holds without escapes is found in the plain text that it is.
-    if (first.how == Piece::How::loose && body_.substr(begin, end - begin).find('\\') == std::string_view::npos)
-      continue;
+    if (loose && body_.substr(begin, end - begin).find('\\') == npos) continue;
     ++counts_[static_cast<std::size_t>(match.kind)];
     if (begin == end) continue;
-    replace_by({.begin = begin, .end = end, .kind = match.kind, .how = first.how},
+    replace_by({.begin = begin, .end = end, .kind = match.kind, .how = piece.how},
                text_.substr(match.begin, match.end - match.begin));
   }
 }
 
 /// An edit that puts a placeholder in the place of `value`.
 void Redaction::replace_by(Edit edit, std::string_view value) {
-  constexpr std::size_t kShort = 64;
   edit.replaced = true;
-  edit.hashed = value.size() > kShort;
-  if (edit.hashed) {
-    edit.hash = value_hash().of(value);
-  } else {
-    edit.hash = std::uint64_t{values_.size()} << 8 | value.size();
-    values_ += value;
-  }
+  if (!values_) values_.emplace(placeholder_.hash_in(workspace_id_));
+  edit.value = values_->add(value);
   edits_.push_back(edit);
-}
-
-const ValueHash& Redaction::value_hash() {
-  if (!hash_) hash_.emplace(placeholder_.hash_in(workspace_id_));
-  return *hash_;
-}
-
-void Redaction::hash_values() {
-  const ValueHash& hash = value_hash();
-  const auto value = [this](const Edit& e) { return std::string_view(values_).substr(e.hash >> 8, e.hash & 0xFF); };
-  Edit* waiting = nullptr;
-  for (Edit& e : edits_) {
-    if (!e.replaced || e.hashed) continue;
-    e.hashed = true;
-    if (waiting == nullptr) {
-      waiting = &e;
-      continue;
-    }
-    const auto [first, second] = hash.of(value(*waiting), value(e));
-    waiting->hash = first;
-    e.hash = second;
-    waiting = nullptr;
-  }
-  if (waiting != nullptr) waiting->hash = hash.of(value(*waiting));
 }
 
 /// As it stands inside such a piece; a number becomes a string.
@@ -176,7 +141,7 @@ void Redaction::append_replacement(std::string& out, const Edit& edit) const {
   if (!edit.replaced) return;
   const bool number = edit.how == Piece::How::number;
   if (number) out += '"';
-  placeholder_.append(out, edit.kind, edit.hash,
+  placeholder_.append(out, edit.kind, values_->hash_of(edit.value),
                       edit.how == Piece::How::text   ? As::text
                       : edit.how == Piece::How::form ? As::form
                                                      : As::json);
@@ -204,8 +169,7 @@ void Redaction::replace(std::span<const Piece> pieces, const Match& match) {
   }
 }
 
-std::uint32_t Redaction::body_offset(const Piece& piece, std::size_t offset) {
-  if (!is_encoded(piece)) return piece.begin + static_cast<std::uint32_t>(offset);
+std::uint32_t Redaction::encoded_offset(const Piece& piece, std::size_t offset) {
   if (place_of_ != &piece || offset < place_.decoded) {
     place_ = {};
     place_of_ = &piece;
@@ -269,7 +233,7 @@ void Redaction::sort_edits() {
   const auto before = [](const Edit& a, const Edit& b) {
     return a.begin != b.begin ? a.begin < b.begin : a.end > b.end;
   };
-  if (!std::is_sorted(edits_.begin(), edits_.end(), before)) std::sort(edits_.begin(), edits_.end(), before);
+  sort_runs(edits_, before);
 }
 
 bool Redaction::keeps_names_and_all_before(std::size_t from) {
@@ -290,7 +254,7 @@ bool Redaction::keeps_names_and_all_before(std::size_t from) {
 
 void Redaction::apply(std::string& out) {
   sort_edits();
-  hash_values();
+  if (values_) values_->finish();
   out.clear();
   constexpr std::size_t kUsual = 40;  // bytes of a replacement
   out.reserve(body_.size() + edits_.size() * kUsual);

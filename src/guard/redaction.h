@@ -100,15 +100,17 @@ class Redaction {
   /// Bytes of the body that go: for a replacement, or for nothing where that stands in an earlier piece.
   struct Edit {
     std::uint32_t begin = 0, end = 0;
-    std::uint64_t hash = 0;  ///< until it is hashed: where in values_ the value stands, and its size
+    std::uint32_t value = 0;  ///< in values_
     Kind kind = Kind::field_name;
     Piece::How how = Piece::How::text;
     bool replaced = false;
-    bool hashed = false;
   };
   /// Nothing is found in fewer bytes, escaped or not, unless they belong to others.
   static constexpr std::uint32_t kShortestPiece = 4;
 
+  static bool is_encoded(const Piece& p) {
+    return p.how == Piece::How::json_escaped || p.how == Piece::How::loose || (p.how == Piece::How::form && !p.as_is);
+  }
   std::span<const Piece> text_at(std::size_t first) const {
     std::size_t last = first;
     while (pieces_[last].goes_on) ++last;
@@ -118,14 +120,16 @@ class Redaction {
   std::string_view join(std::span<const Piece> pieces);
   std::string_view bytes(const Piece& p) const { return body_.substr(p.begin, p.end - p.begin); }
   void replace_found(std::span<const Piece> pieces);
+  void replace_found_in(const Piece& piece);
   void replace(std::span<const Piece> pieces, const Match& match);
   void replace_by(Edit edit, std::string_view value);
   void sort_edits();
-  void hash_values();
-  const ValueHash& value_hash();
   void replace_value(std::size_t begin, std::size_t end, Piece::How how, std::string_view value);
   void append_replacement(std::string& out, const Edit& edit) const;
-  std::uint32_t body_offset(const Piece& piece, std::size_t offset);
+  std::uint32_t encoded_offset(const Piece& piece, std::size_t offset);
+  std::uint32_t body_offset(const Piece& piece, std::size_t offset) {
+    return is_encoded(piece) ? encoded_offset(piece, offset) : piece.begin + static_cast<std::uint32_t>(offset);
+  }
 
   std::string_view body_;
   std::string_view workspace_id_;
@@ -137,15 +141,14 @@ class Redaction {
   std::size_t next_text_ = 0;     ///< its first piece
   bool searching_ = false;        ///< that one
   std::vector<Edit> edits_;
-  std::string values_;  // short ones, which are hashed two at a time
+  std::optional<ValueList> values_;  // once there is something to replace
   Counts counts_{};
   std::uint32_t skipped_ = 0;
   std::string_view text_;              // that is being searched
   std::string joined_;                 // decoded text of its pieces
   std::vector<std::uint32_t> starts_;  // of each piece in it
   std::string decoded_;
-  std::optional<ValueHash> hash_;  // once there is something to replace
-  RawPlace place_;                 // in place_of_, the escaped piece that was looked at last
+  RawPlace place_;  // in place_of_, the escaped piece that was looked at last
   const Piece* place_of_ = nullptr;
 };
 

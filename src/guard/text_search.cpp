@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "guard/sort_runs.h"
+
 namespace gw::guard {
 namespace {
 
@@ -121,9 +123,7 @@ bool TextSearch::step(std::size_t& budget) {
     }
     if (budget == 0) return false;
   }
-  const auto before = [](const Match& a, const Match& b) { return a.begin < b.begin; };
-  if (matches_.size() > 1 && !std::is_sorted(matches_.begin(), matches_.end(), before))
-    std::sort(matches_.begin(), matches_.end(), before);
+  sort_runs(matches_, [](const Match& a, const Match& b) { return a.begin < b.begin; });
   return true;
 }
 

@@ -21,26 +21,25 @@ inline Block load_block(const char* p) {
   return v;
 }
 
+/// Its halves. Kept in registers: what is stored as halves cannot be loaded as a whole at once.
+using Halves __attribute__((vector_size(16))) = unsigned long long;
+
 /// The `n` bytes at `p`, less than a block of them, with zeros behind.
-inline Block load_part(const char* p, std::size_t n) {
+inline Halves load_halves(const char* p, std::size_t n) {
   static_assert(std::endian::native == std::endian::little);
   const auto word = [p](std::size_t at, auto kind) {
     std::memcpy(&kind, p + at, sizeof kind);
     return std::uint64_t{kind};
   };
-  std::uint64_t halves[2] = {0, 0};
-  if (n >= 8) {  // the words overlap where there are no whole ones
-    halves[0] = word(0, std::uint64_t{});
-    if (n > 8) halves[1] = word(n - 8, std::uint64_t{}) >> (8 * (kBlockSize - n));
-  } else if (n >= 4) {
-    halves[0] = word(0, std::uint32_t{}) | word(n - 4, std::uint32_t{}) << (8 * (n - 4));
-  } else {
-    for (std::size_t i = 0; i < n; ++i) halves[0] |= word(i, std::uint8_t{}) << (8 * i);
-  }
-  Block v;
-  std::memcpy(&v, halves, sizeof v);
-  return v;
+  if (n > 8)  // the words overlap where there are no whole ones
+    return Halves{word(0, std::uint64_t{}), word(n - 8, std::uint64_t{}) >> (8 * (kBlockSize - n))};
+  if (n == 8) return Halves{word(0, std::uint64_t{}), 0};
+  if (n >= 4) return Halves{word(0, std::uint32_t{}) | word(n - 4, std::uint32_t{}) << (8 * (n - 4)), 0};
+  std::uint64_t few = 0;
+  for (std::size_t i = 0; i < n; ++i) few |= word(i, std::uint8_t{}) << (8 * i);
+  return Halves{few, 0};
 }
+inline Block load_part(const char* p, std::size_t n) { return (Block)load_halves(p, n); }
 
 /// Bit n: byte n of the comparison holds.
 inline unsigned bits_of(Block hit) {

@@ -8,20 +8,20 @@
 #include <bit>
 #include <cstring>
 
+#include "guard/trigger_scan.h"
+
 namespace gw::guard {
 namespace {
 
-/// Eight digits, first digit first.
-void write_half(std::uint32_t bits, char* out) {
-  std::uint64_t v = bits;  // a digit in each byte
-  v = (v | v << 16) & 0x0000FFFF0000FFFFULL;
-  v = (v | v << 8) & 0x00FF00FF00FF00FFULL;
-  v = (v | v << 4) & 0x0F0F0F0F0F0F0F0FULL;
-  const std::uint64_t letters = ((v + 0x0606060606060606ULL) >> 4) & 0x0101010101010101ULL;
-  v += 0x3030303030303030ULL + letters * ('a' - '0' - 10);
-  static_assert(std::endian::native == std::endian::little);
-  v = __builtin_bswap64(v);
-  std::memcpy(out, &v, sizeof v);
+/// The first and the last eight bytes, or all of it with zeros behind.
+Halves ends_of(std::string_view value) {
+  if (value.size() < kBlockSize) return load_halves(value.data(), value.size());
+  const auto word = [&](std::size_t at) {
+    std::uint64_t w = 0;
+    std::memcpy(&w, value.data() + at, sizeof w);
+    return w;
+  };
+  return Halves{word(0), word(value.size() - sizeof(std::uint64_t))};
 }
 
 }  // namespace
@@ -77,8 +77,50 @@ std::uint64_t ValueHash::of(std::string_view value) const {
 }
 
 void ValueHash::write_hex(std::uint64_t hash, char* out) {
-  write_half(static_cast<std::uint32_t>(hash >> 32), out);
-  write_half(static_cast<std::uint32_t>(hash), out + kHexSize / 2);
+  static_assert(std::endian::native == std::endian::little);
+  const auto bytes = (Block)Halves{__builtin_bswap64(hash), 0};
+  const Block high = bytes >> byte_of(4), low = bytes & byte_of(15);
+  const Block digits = __builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const Block letters = (Block)(digits > byte_of(9)) & byte_of('a' - '0' - 10);
+  const Block text = digits + byte_of('0') + letters;
+  std::memcpy(out, &text, sizeof text);
+}
+
+std::uint32_t ValueList::add(std::string_view value) {
+  const auto number = static_cast<std::uint32_t>(items_.size());
+  if (value.size() > kLongest) {
+    items_.push_back({hash_.of(value), kHashed});
+    return number;
+  }
+  const Halves ends = ends_of(value);
+  const std::uint64_t head = ends[0], tail = ends[1];
+  const std::uint64_t mixed = (head ^ std::rotl(tail, 25) ^ value.size()) * 0x9E3779B97F4A7C15ULL;
+  Recent& recent = recent_[mixed >> (64 - std::countr_zero(kRecent))];
+  if (recent.number != 0 && recent.head == head && recent.tail == tail) {
+    const Item& known = items_[recent.number - 1];
+    if (known.size == value.size() && (value.size() <= kBlockSize || this->value(known) == value))
+      return recent.number - 1;
+  }
+  recent = {head, tail, number + 1};
+  items_.push_back({bytes_.size(), static_cast<std::uint32_t>(value.size())});
+  bytes_ += value;
+  return number;
+}
+
+void ValueList::finish() {
+  Item* waiting = nullptr;
+  for (Item& item : items_) {
+    if (item.size == kHashed) continue;
+    if (waiting == nullptr) {
+      waiting = &item;
+      continue;
+    }
+    const auto [first, second] = hash_.of(value(*waiting), value(item));
+    *waiting = {first, kHashed};
+    item = {second, kHashed};
+    waiting = nullptr;
+  }
+  if (waiting != nullptr) *waiting = {hash_.of(value(*waiting)), kHashed};
 }
 
 }  // namespace gw::guard
