@@ -186,11 +186,9 @@ void AnswerGuard::look(bool ended, std::string& out) {
     return end_stream(kBlocked, out);
   }
   // Events before the one in which the first open end begins may go.
-  std::size_t go = 0, count = 0;
-  for (std::size_t end = event_end(events, 0); end != npos && end <= window_.open_from; end = event_end(events, go)) {
+  std::size_t go = 0;
+  for (std::size_t end = event_end(events, 0); end != npos && end <= window_.open_from; end = event_end(events, go))
     go = end;
-    ++count;
-  }
   if (ended) go = whole;
   for (const EventWindow::Word& w : window_.words) {
     if (w.begin >= go) continue;
@@ -199,28 +197,26 @@ void AnswerGuard::look(bool ended, std::string& out) {
     else if (w.begin < w.end)
       window_.inside.erase(w.key);
   }
+  whole_ = whole;
   if (redaction.changed()) {
-    window_.texts.clear();
-    window_.read = 0;
     std::string redacted;
-    redaction.apply(redacted);
-    go = 0;
-    for (; count > 0; --count) go = event_end(redacted, go);
-    if (ended) go = redacted.size();
+    Moves moves;
+    redaction.apply(redacted, &moves);
+    window_.texts.move(moves);
+    go = moves(static_cast<std::uint32_t>(go));
     whole_ = redacted.size();
     redacted.append(held_, whole);
     held_ = std::move(redacted);
-  } else {
-    window_.texts.drop(go);
-    window_.read = whole - go;
   }
+  window_.texts.drop(go);
+  window_.read = whole_ - go;
 #ifdef GW_PLANT_BUG
   out.append(held_, 0, go > 100 ? go - 1 : go);
 #else
   out.append(held_, 0, go);
 #endif
   held_.erase(0, go);
-  whole_ -= std::min(whole_, go);
+  whole_ -= go;
   scanned_ = 0;
   // The texts of what stays are searched again each time: where that is more than a few events, only when it has grown
   // by half.

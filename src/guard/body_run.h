@@ -64,8 +64,9 @@ class BodyRun {
         body_(body),
         format_(format),
         streamed_(window != nullptr ? &window->texts : &own_texts_),
-        document_(redaction_, fields_, nullptr, own_names_),
-        event_document_(redaction_, fields_, streamed_, window != nullptr ? window->names : own_names_),
+        names_(window != nullptr ? window->names : own_names_.emplace()),
+        document_(redaction_, fields_, nullptr, names_),
+        event_document_(redaction_, fields_, streamed_, names_),
         window_(window) {}
 
   /// Goes on until about `budget` bytes were looked at. True: done, or error() says what went wrong.
@@ -444,8 +445,9 @@ class BodyRun {
   std::size_t start_ = 0;  // of the first document
   std::optional<JsonWalk> walk_;
   StreamedTexts own_texts_;
-  KnownNames own_names_;
+  std::optional<KnownNames> own_names_;
   StreamedTexts* const streamed_;
+  KnownNames& names_;
   JsonDocument document_;
   JsonDocument event_document_;
   EventWindow* const window_;

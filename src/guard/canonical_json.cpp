@@ -10,8 +10,8 @@
 #include "base/json_writer.h"
 #include "base/strings.h"
 #include "guard/json_text.h"
+#include "guard/name_sort.h"
 #include "guard/text_class.h"
-#include "guard/trigger_scan.h"
 
 namespace gw::guard {
 namespace {
@@ -31,10 +31,21 @@ bool is_plain_number(std::string_view s) {
          s.back() != '0';
 }
 
-class Canonical {
- public:
-  explicit Canonical(std::string_view text) : text_(text) {}
+}  // namespace
 
+class CanonicalJson {
+ public:
+  /// Appends what `text`, a value of JSON and nothing else, means.
+  bool append(std::string_view text, std::string& out) {
+    text_ = text;
+    pos_ = names_used_ = 0;
+    members_.clear();
+    if (!value(out, 0)) return false;
+    skip_blanks();
+    return pos_ == text_.size();
+  }
+
+ private:
   bool value(std::string& out, int depth) {
     skip_blanks();
     if (pos_ >= text_.size() || depth > kMaxDepth) return false;
@@ -44,47 +55,52 @@ class Canonical {
       case '[':
         return array(out, depth);
       case '"': {
-        const std::size_t decoded = decoded_.size();
         std::string_view content;
-        if (!string(content)) return false;
+        if (!string(content, [this]() -> std::string& { return decoded_; })) return false;
         append_json_string(out, content);
-        decoded_.resize(decoded);
         return true;
       }
       default:
         return scalar(out);
     }
   }
-  bool at_end() {
-    skip_blanks();
-    return pos_ == text_.size();
-  }
 
- private:
   void skip_blanks() {
     while (pos_ < text_.size() && is_space(text_[pos_])) ++pos_;
   }
   bool take(char c) {
+    if (pos_ < text_.size() && text_[pos_] == c) {
+      ++pos_;
+      return true;
+    }
     skip_blanks();
     if (pos_ >= text_.size() || text_[pos_] != c) return false;
     ++pos_;
     return true;
   }
 
-  /// What it means.
-  bool string(std::string_view& content) {
+  /// What it means; where it has escapes, in what `decoded` gives.
+  template <class Decoded>
+  bool string(std::string_view& content, Decoded&& decoded) {
     skip_blanks();
     if (pos_ >= text_.size() || text_[pos_] != '"') return false;
     const JsonString s = scan_json_string(text_, pos_);
     if (!s.closed) return false;
     content = text_.substr(s.begin, s.end - s.begin);
     if (s.escaped) {
-      decoded_.push_back(std::make_unique<std::string>());
-      decode_json_string(content, *decoded_.back());
-      content = *decoded_.back();
+      std::string& plain = decoded();
+      plain.clear();
+      decode_json_string(content, plain);
+      content = plain;
     }
     pos_ = s.end + 1;
     return true;
+  }
+
+  /// For a name, which stays where it is until its object ends.
+  std::string& decoded_name() {
+    if (names_used_ == decoded_names_.size()) decoded_names_.push_back(std::make_unique<std::string>());
+    return *decoded_names_[names_used_++];
   }
 
   bool scalar(std::string& out) {
@@ -119,20 +135,19 @@ class Canonical {
 
   bool object(std::string& out, int depth) {
     ++pos_;
-    const std::size_t first = members_.size(), decoded = decoded_.size(), start = out.size();
+    const std::size_t first = members_.size(), decoded = names_used_, start = out.size();
     bool sorted = true;
     out += '{';
     if (!take('}')) {
       do {
-        Member m{.name = {}, .head = 0, .begin = out.size(), .end = 0};
-        if (!string(m.name)) return false;
-        m.head = head_of(m.name);
+        Member m{.name = {}, .begin = out.size(), .end = 0};
+        if (!string(m.name, [this]() -> std::string& { return decoded_name(); })) return false;
         append_json_string(out, m.name);
         out += ':';
         if (!take(':') || !value(out, depth + 1)) return false;
         m.end = out.size();
         out += ',';
-        sorted = sorted && (members_.size() == first || precedes(members_.back(), m));
+        sorted = sorted && (members_.size() == first || members_.back().name < m.name);
         members_.push_back(m);
       } while (take(','));
       if (!take('}')) return false;
@@ -141,85 +156,58 @@ class Canonical {
     out += '}';
     if (!sorted) sort_members(out, start, first);
     members_.resize(first);
-    decoded_.resize(decoded);
+    names_used_ = decoded;
     return true;
   }
 
   struct Member {
     std::string_view name;
-    std::uint64_t head;      // its first bytes
     std::size_t begin, end;  // of the whole member in the output
   };
-  static std::uint64_t head_of(std::string_view name) {
-    constexpr std::size_t kHead = sizeof(std::uint64_t);
-    return __builtin_bswap64(load_halves(name.data(), std::min(name.size(), kHead))[0]);
-  }
-  static bool precedes(const Member& a, const Member& b) {
-    return a.head != b.head ? a.head < b.head : a.name < b.name;
-  }
 
   /// The object that stands at `start` in `out`; of members with one name the last counts.
   void sort_members(std::string& out, std::size_t start, std::size_t first) {
-    constexpr std::size_t kHead = sizeof members_[first].head;
-    order_.clear();
-    bool heads_tell = true;  // all of each name but for its length
-    for (std::size_t m = first; m < members_.size(); ++m) {
-      const std::size_t size = members_[m].name.size();
-      heads_tell = heads_tell && size <= kHead;
-      order_.push_back({members_[m].head, std::uint64_t{size} << 32 | m});
+    names_.clear();
+    for (std::size_t m = first; m < members_.size(); ++m) names_.push_back(members_[m].name);
+    sort_.order(names_);
+    sorted_.assign(1, '{');
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+      const Member& m = members_[first + sort_[i]];
+      if (i + 1 < names_.size() && m.name == members_[first + sort_[i + 1]].name) continue;
+      if (sorted_.size() > 1) sorted_ += ',';
+      sorted_.append(out, m.begin, m.end - m.begin);
     }
-    if (heads_tell)
-      std::sort(order_.begin(), order_.end(),
-                [](const Place& a, const Place& b) { return a.head != b.head ? a.head < b.head : a.rest < b.rest; });
-    else
-      std::sort(order_.begin(), order_.end(), [this](const Place& a, const Place& b) { return comes_before(a, b); });
-    std::string sorted(1, '{');
-    for (std::size_t i = 0; i < order_.size(); ++i) {
-      const Member& m = members_[order_[i].member()];
-      if (i + 1 < order_.size() && order_[i].head == order_[i + 1].head &&
-          m.name == members_[order_[i + 1].member()].name)
-        continue;
-      if (sorted.size() > 1) sorted += ',';
-      sorted.append(out, m.begin, m.end - m.begin);
-    }
-    sorted += '}';
-    out.replace(start, std::string::npos, sorted);
+    sorted_ += '}';
+    out.replace(start, npos, sorted_);
   }
 
-  struct Place {
-    std::uint64_t head;
-    std::uint64_t rest;  // the name's size and, below it, which member it is
-    std::size_t member() const { return static_cast<std::uint32_t>(rest); }
-  };
-  /// Of equal names the one that stands first.
-  bool comes_before(const Place& a, const Place& b) const {
-    if (a.head != b.head) return a.head < b.head;
-    const int names = members_[a.member()].name.compare(members_[b.member()].name);
-    return names != 0 ? names < 0 : a.rest < b.rest;
-  }
-
-  std::vector<Member> members_;  // of the objects we are in
-  std::vector<Place> order_;
-  std::vector<std::unique_ptr<std::string>> decoded_;  // contents with escapes, which stay where they are
+  std::vector<Member> members_;          // of the objects we are in
+  std::vector<std::string_view> names_;  // of the object that is sorted
+  NameSort sort_;
+  std::string sorted_;
+  std::vector<std::unique_ptr<std::string>> decoded_names_;  // that have escapes, and room for more
+  std::size_t names_used_ = 0;
+  std::string decoded_;
   std::string_view text_;
   std::size_t pos_ = 0;
 };
 
-}  // namespace
+CanonicalValue::CanonicalValue() = default;
+CanonicalValue::~CanonicalValue() = default;
 
-std::string_view canonical_value(std::string_view value, std::string& scratch) {
+std::string_view CanonicalValue::of(std::string_view value) {
   if (value == "null") return {};
   if (is_plain_number(value)) return value;
-  scratch.clear();
+  text_.clear();
   if (value.starts_with('"')) {
     const JsonString s = scan_json_string(value, 0);
     const std::string_view content = value.substr(s.begin, s.end - s.begin);
     if (!s.escaped) return content;
-    decode_json_string(content, scratch);
-    return scratch;
+    decode_json_string(content, text_);
+    return text_;
   }
-  Canonical canonical(value);
-  return canonical.value(scratch, 0) && canonical.at_end() ? std::string_view(scratch) : value;
+  if (json_ == nullptr) json_ = std::make_unique<CanonicalJson>();
+  return json_->append(value, text_) ? std::string_view(text_) : value;
 }
 
 }  // namespace gw::guard

@@ -178,14 +178,24 @@ void StreamedTexts::drop(std::size_t bytes) {
       p.end -= gone;
     }
   }
+  drop_empty();
+}
+
+void StreamedTexts::move(const Moves& moves) {
+  for (Text& text : texts_) {
+    for (Piece& p : text.pieces) {
+      if (moves.stretch(p.begin, p.end) && p.how == Piece::How::json)
+        p.how = Piece::How::json_escaped;  // by the format, perhaps
+    }
+    std::erase_if(text.pieces, [](const Piece& p) { return p.begin == p.end && p.how != Piece::How::line_break; });
+  }
+  drop_empty();
+}
+
+void StreamedTexts::drop_empty() {
   if (std::erase_if(texts_, [](const Text& text) { return text.pieces.empty(); }) == 0) return;
   index_.clear();
   for (std::size_t i = 0; i < texts_.size(); ++i) index_.emplace(texts_[i].key, i);
-}
-
-void StreamedTexts::clear() {
-  texts_.clear();
-  index_.clear();
 }
 
 void JsonDocument::start(std::string_view text, std::size_t offset) {

@@ -28,7 +28,8 @@ class StreamedTexts {
   void search_closed(Redaction& redaction, EventWindow& window) const;
   /// The first `bytes` of the body are gone, and the pieces in them.
   void drop(std::size_t bytes);
-  void clear();
+  /// What was found in the body is replaced in it.
+  void move(const Moves& moves);
 
  private:
   struct Text {
@@ -36,6 +37,8 @@ class StreamedTexts {
     std::uint32_t last_event = 0;
     std::vector<Piece> pieces;
   };
+
+  void drop_empty();
 
   std::unordered_map<std::uint64_t, std::size_t> index_;
   std::vector<Text> texts_;
@@ -92,7 +95,7 @@ struct EventWindow {
   std::unordered_set<std::uint64_t> inside;
   StreamedTexts texts;  ///< of the events that were read
   KnownNames names;
-  std::size_t read = 0;  ///< so many bytes, and nothing was found in them: they are not read again
+  std::size_t read = 0;  ///< so many bytes: they are not read again
 
   // What a search found out.
   std::size_t open_from = static_cast<std::size_t>(-1);  ///< where in the body the first open end's piece begins

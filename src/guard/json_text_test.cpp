@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <random>
+
 #include "guard/canonical_json.h"
 
 namespace gw::guard {
@@ -139,8 +142,8 @@ TEST(JsonText, NestingIsBounded) {
 }
 
 std::string canonical(std::string_view value) {
-  std::string scratch;
-  return std::string(canonical_value(value, scratch));
+  static CanonicalValue values;
+  return std::string(values.of(value));
 }
 
 TEST(CanonicalJson, IsTheSameHoweverAValueIsWritten) {
@@ -169,6 +172,28 @@ TEST(CanonicalJson, IsTheSameHoweverAValueIsWritten) {
     EXPECT_EQ(canonical(written), meant);
   EXPECT_EQ(canonical("[]"), "[]");
   EXPECT_EQ(canonical("{ }"), "{}");
+}
+
+TEST(CanonicalJson, NamesAreInTheOrderOfTheirBytesHoweverManyAndLongTheyAre) {
+  std::mt19937 random(5);
+  for (int round = 0; round < 300; ++round) {
+    std::map<std::string, std::string> members;
+    std::string value = "{";
+    const std::string common(random() % 20, 'n');
+    for (auto n = random() % 200; n > 0; --n) {
+      std::string name = common, written = common;
+      for (auto c = random() % 11; c > 0; --c) {
+        const char letter = "ab\0b"[random() % 4];
+        name += letter;
+        written += letter == '\0' ? std::string("\\u0000") : std::string(1, letter);
+      }
+      value += (value.size() > 1 ? ",\"" : "\"") + written + "\":" + std::to_string(n);
+      members[name] = "\"" + written + "\":" + std::to_string(n);
+    }
+    std::string want;
+    for (const auto& [name, member] : members) want += (want.empty() ? "{" : ",") + member;
+    ASSERT_EQ(canonical(value + "}"), members.empty() ? "{}" : want + "}") << value;
+  }
 }
 
 TEST(CanonicalJson, WhatIsCutOffCountsAsItsBytes) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "guard/canonical_json.h"
+#include "base/strings.h"
 #include "guard/form_text.h"
 #include "guard/json_document.h"
 #include "guard/json_text.h"
@@ -22,7 +22,7 @@ void Redaction::search(std::span<const Piece> pieces) {
 
 void Redaction::search_closed(std::span<const Piece> pieces, std::uint64_t key, bool over, EventWindow& window) {
   if (pieces.empty()) return;
-  const std::string text(join(pieces));
+  const std::string_view text = join(pieces);
   place_of_ = nullptr;
   // A word that had to be let go before its end was not searched to it.
   const std::size_t rest = window.inside.contains(key) ? word_end(text, 0) : 0;
@@ -205,7 +205,7 @@ void Redaction::replace_value(std::size_t begin, std::size_t end, Piece::How how
 
 void Redaction::replace_field(std::size_t begin, std::size_t end) {
   const std::string_view value = body_.substr(begin, end - begin);
-  const std::string_view canonical = canonical_value(value, decoded_);
+  const std::string_view canonical = canonical_.of(value);
   if (value.starts_with('"') && placeholder_.is_whole(canonical)) return;
   replace_value(begin, end, Piece::How::number, canonical);
 }
@@ -252,7 +252,7 @@ bool Redaction::keeps_names_and_all_before(std::size_t from) {
   return true;
 }
 
-void Redaction::apply(std::string& out) {
+void Redaction::apply(std::string& out, Moves* moves) {
   sort_edits();
   if (values_) values_->finish();
   out.clear();
@@ -265,6 +265,7 @@ void Redaction::apply(std::string& out) {
     if (e.begin > done) out += body_.substr(done, e.begin - done);
     append_replacement(out, e);
     done = e.end;
+    if (moves != nullptr) moves->add(e.begin, e.end, out.size());
   }
   out += body_.substr(done);
 }

@@ -1,6 +1,7 @@
 #pragma once
 // One redaction under way: texts to search are collected from strings and lines wherever they stand, then searched a
 // slice at a time; what is to be replaced is spliced in one go. Bytes that are not replaced are never touched.
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -8,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "guard/canonical_json.h"
 #include "guard/field_names.h"
 #include "guard/json_text.h"
 #include "guard/text_search.h"
@@ -32,6 +34,44 @@ struct Piece {
   How how = How::text;
   bool as_is = false;    ///< of How::form: it has no escapes
   bool goes_on = false;  ///< the next piece belongs to the same text; set by a redaction
+};
+
+/// Where in what comes out of a redaction the bytes stand that stay.
+class Moves {
+ public:
+  /// `[begin, end)` is replaced by what ends at `to`. In the order in which they stand.
+  void add(std::uint32_t begin, std::uint32_t end, std::size_t to) {
+    moves_.push_back({begin, end, static_cast<std::uint32_t>(to)});
+  }
+  /// Where the byte at `offset` stands; inside something that is replaced, and behind it, the end of that.
+  std::uint32_t operator()(std::uint32_t offset) const { return place(first_from(offset), offset); }
+  /// The same for both ends of a stretch. True: something is replaced that begins in it.
+  bool stretch(std::uint32_t& begin, std::uint32_t& end) const {
+    const auto first = first_from(begin);
+    auto last = first;
+    while (last != moves_.end() && last->begin < end) ++last;
+    begin = place(first, begin);
+    end = place(last, end);
+    return first != last;
+  }
+
+ private:
+  struct Move {
+    std::uint32_t begin, end, to;
+  };
+  using Place = std::vector<Move>::const_iterator;
+  Place first_from(std::uint32_t offset) const {
+    return std::lower_bound(moves_.begin(), moves_.end(), offset,
+                            [](const Move& m, std::uint32_t at) { return m.begin < at; });
+  }
+  /// Of an offset before which only moves before `next` begin.
+  std::uint32_t place(Place next, std::uint32_t offset) const {
+    if (next == moves_.begin()) return offset;
+    const Move& last = *(next - 1);
+    return last.to + (offset > last.end ? offset - last.end : 0);
+  }
+
+  std::vector<Move> moves_;
 };
 
 class Redaction {
@@ -93,8 +133,8 @@ class Redaction {
   void append_findings(std::vector<Match>& out) const {
     for (const Edit& e : edits_) out.push_back({e.begin, e.end, e.kind});
   }
-  /// Replaces `out` by the body with everything spliced in. Call once, at the end.
-  void apply(std::string& out);
+  /// Replaces `out` by the body with everything spliced in. Call once, at the end. `moves`: where everything went.
+  void apply(std::string& out, Moves* moves = nullptr);
 
  private:
   /// Bytes of the body that go: for a replacement, or for nothing where that stands in an earlier piece.
@@ -148,6 +188,7 @@ class Redaction {
   std::string joined_;                 // decoded text of its pieces
   std::vector<std::uint32_t> starts_;  // of each piece in it
   std::string decoded_;
+  CanonicalValue canonical_;
   RawPlace place_;  // in place_of_, the escaped piece that was looked at last
   const Piece* place_of_ = nullptr;
 };
