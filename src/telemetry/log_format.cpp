@@ -1,11 +1,15 @@
 #include "telemetry/log_format.h"
 
+#include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 
 #include "base/json_writer.h"
+#include "base/strings.h"
+#include "base/time_format.h"
 
 namespace gw::telemetry {
 namespace {
@@ -35,6 +39,34 @@ char* fraction(char* p, std::uint32_t ns) {
   while (digits[n - 1] == '0') --n;
   std::memcpy(p, digits, sizeof digits);  // the fixed size is one store pair; what is behind n gets overwritten
   return p + n;
+}
+
+std::uint64_t word_at(const char* p) {
+  std::uint64_t w;
+  std::memcpy(&w, p, sizeof w);
+  return w;
+}
+
+/// The number that is written in eight digits; false when one is none.
+bool eight_digits(std::uint64_t w, std::uint64_t& value) {
+  constexpr std::uint64_t kHigh = kOnes * 0xf0, kDigit = kOnes * '0', kBytes = 0x000000ff000000ff;
+  if ((((w & kHigh) ^ kDigit) | (((w + kOnes * 6) & kHigh) ^ kDigit)) != 0) return false;
+  w -= kDigit;
+  w = w * 10 + (w >> 8);  // pairs, each in its first byte
+  value = ((w & kBytes) * 0x000f424000000064 + (w >> 16 & kBytes) * 0x0000271000000001) >> 32;
+  return true;
+}
+
+/// The digits behind a point, as nanoseconds; false when there are none or more than nine.
+bool read_fraction(const char*& p, std::int64_t& ns) {
+  std::uint64_t value = 0;
+  int digits = 0;
+  if (eight_digits(word_at(p), value)) digits = 8;
+  for (p += digits; digits < 9 && is_digit(*p); ++digits) value = value * 10 + static_cast<std::uint64_t>(*p++ - '0');
+  if (digits == 0 || is_digit(*p)) return false;
+  for (; digits < 9; ++digits) value *= 10;
+  ns = static_cast<std::int64_t>(value);
+  return true;
 }
 
 }  // namespace
@@ -86,6 +118,41 @@ char* TimeText::write(char* out, std::int64_t unix_ns) {
   out = fraction(out + head_size_, static_cast<std::uint32_t>(ns));
   std::memcpy(out, zone_, zone_size_);
   return out + zone_size_;
+}
+
+bool TimeReader::read(const char*& p, const char* end, std::int64_t& unix_ns) {
+  if (end - p < static_cast<std::ptrdiff_t>(TimeText::kMax)) return false;
+  return read_known(p, unix_ns) || (learn(p) && read_known(p, unix_ns));
+}
+
+bool TimeReader::read_known(const char*& p, std::int64_t& unix_ns) const {
+  if (std::memcmp(p, second_, kSecond) != 0) return false;
+  const char* q = p + kSecond;
+  std::int64_t ns = 0;
+  if (*q == '.' && !read_fraction(++q, ns)) return false;
+  if (zone_mask_ == 0 || (word_at(q) & zone_mask_) != zone_) return false;
+  unix_ns = second_ns_ + ns;
+  p = q + std::bit_width(zone_mask_) / 8 - 1;
+  return true;
+}
+
+/// Second and zone of the time that `p` begins with.
+bool TimeReader::learn(const char* p) {
+  constexpr std::int64_t kMost = 9'000'000'000 * kSecondNs;  // beyond it times are not what they seem
+  std::string_view text(p, TimeText::kMax);
+  text = text.substr(0, text.find('"'));
+  if (text.size() <= kSecond || text.size() == TimeText::kMax) return false;
+  std::string_view zone = text.substr(kSecond);
+  if (zone.starts_with('.')) zone.remove_prefix(std::min(zone.size(), zone.find_first_not_of("0123456789", 1)));
+  if (zone.size() >= sizeof zone_) return false;
+  const auto second = parse_rfc3339(std::string(text.substr(0, kSecond)).append(zone));
+  if (!second || *second < -kMost || *second > kMost) return false;
+  std::memcpy(second_, p, kSecond);
+  second_ns_ = *second;
+  zone_ = zone_mask_ = 0;
+  std::memcpy(&zone_, zone.data(), zone.size() + 1);
+  std::memset(&zone_mask_, 0xff, zone.size() + 1);
+  return true;
 }
 
 void append_head(std::string& out, TimeText& time, std::int64_t unix_ns, std::string_view level, std::string_view msg) {

@@ -26,6 +26,25 @@ class TimeText {
   std::size_t zone_size_ = 0;
 };
 
+/// Reads what TimeText wrote. Most stamps have the second and the zone of the one before: only others are taken apart.
+/// One per thread: holds that second.
+class TimeReader {
+ public:
+  /// The time that `p` begins with and a quote ends, where `p` is then. False, and `p` stays, when it is none, or fewer
+  /// than TimeText::kMax bytes are left before `end`.
+  bool read(const char*& p, const char* end, std::int64_t& unix_ns);
+
+ private:
+  bool read_known(const char*& p, std::int64_t& unix_ns) const;
+  bool learn(const char* p);
+
+  static constexpr std::size_t kSecond = 19;  ///< 2026-02-12T03:00:01
+  char second_[kSecond] = {};
+  std::int64_t second_ns_ = 0;
+  // The zone and the quote behind it as they lie in memory. No zone: nothing is known.
+  std::uint64_t zone_ = 0, zone_mask_ = 0;
+};
+
 /// Appends the head of a line: {"time":"…","level":"…","msg":"…"
 void append_head(std::string& out, TimeText& time, std::int64_t unix_ns, std::string_view level, std::string_view msg);
 

@@ -1,18 +1,20 @@
 #include "telemetry/log_queue.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace gw::telemetry {
 
 bool is_exported_line(std::string_view line) {
-  // Nothing before it can hold these bytes: a quote within a string has a backslash before it.
-  constexpr std::string_view kLevel = R"(","level":")";
-  const std::size_t level = line.find(kLevel);
-  if (level == std::string_view::npos) return false;
-  const std::string_view rest = line.substr(level + kLevel.size());
-  if (rest.starts_with("WARN\"") || rest.starts_with("ERROR\"")) return true;
-  return rest.starts_with(R"(INFO","msg":"request complete",)") ||
-         rest.find(R"(,"audit_action":")") != std::string_view::npos;
+  constexpr std::string_view kTime = R"({"time":")", kLevel = R"(","level":")";
+  if (!line.starts_with(kTime)) return false;
+  line.remove_prefix(std::min(line.size(), line.find('"', kTime.size())));  // a time has none
+  if (!line.starts_with(kLevel)) return false;
+  line.remove_prefix(kLevel.size());
+  if (line.starts_with(R"(INFO","msg":"request complete",)")) return true;
+  // Outside of strings a quote has no backslash before it.
+  return line.starts_with("WARN\"") || line.starts_with("ERROR\"") ||
+         line.find(R"(,"audit_action":")") != std::string_view::npos;
 }
 
 void LogQueue::take(std::string_view lines) {

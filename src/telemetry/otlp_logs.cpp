@@ -17,24 +17,28 @@ using simdjson::dom::element_type;
 // Deeper values are cut off: the log writes none.
 constexpr int kMostDepth = 8;
 
-// Fields of LogRecord.
-constexpr std::uint32_t kTime = 1, kSeverityNumber = 2, kSeverityText = 3, kBody = 5, kLogAttributes = 6, kFlags = 8,
-                        kTraceId = 9, kSpanId = 10, kObserved = 11;
-
 std::int32_t severity_of(std::string_view level) {
-  constexpr std::array<std::pair<std::string_view, std::int32_t>, 4> kLevels{
-      {{"DEBUG", 5}, {"INFO", 9}, {"WARN", 13}, {"ERROR", 17}}};
+  constexpr std::array<std::pair<std::string_view, std::int32_t>, 4> kLevels{{{"DEBUG", log_record::kDebug},
+                                                                              {"INFO", log_record::kInfo},
+                                                                              {"WARN", log_record::kWarn},
+                                                                              {"ERROR", log_record::kError}}};
   for (const auto& [name, number] : kLevels)
     if (level == name) return number;
   return 0;
 }
 
 /// The bytes of an id in hex; empty when it is none of that size.
-std::string id_of(std::string_view hex, std::size_t size) {
-  const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
-  if (hex.size() != 2 * size || hex.find_first_not_of("0123456789abcdef") != std::string_view::npos) return {};
+template <std::size_t N>
+std::string id_of(std::string_view hex) {
+  std::array<std::uint8_t, N> id;
+  if (hex.size() != 2 * N || !read_hex(hex.data(), id)) return {};
+  return {id.begin(), id.end()};
+}
+
+std::string scope_of(const metrics::Scope& scope) {
   std::string out;
-  for (std::size_t i = 0; i < hex.size(); i += 2) out += static_cast<char>(digit(hex[i]) << 4 | digit(hex[i + 1]));
+  pbf_writer writer(out);
+  add_scope(writer, scope);
   return out;
 }
 
@@ -109,26 +113,26 @@ void LogEncoder::Reader::member(std::string_view key, element value, std::string
   std::string_view text;
   const bool is_text = value.get(text) == simdjson::SUCCESS;
   if (is_text && key == "level") {
-    if (const std::int32_t n = severity_of(text); n != 0) to.add_enum(kSeverityNumber, n);
-    return put(to, kSeverityText, text);
+    if (const std::int32_t n = severity_of(text); n != 0) to.add_enum(log_record::kSeverityNumber, n);
+    return put(to, log_record::kSeverityText, text);
   }
   if (is_text && key == "msg") {
-    pbf_writer body(to, kBody);
+    pbf_writer body(to, log_record::kBody);
     return put(body, 1, clean(text));
   }
   if (is_text && key == "trace_id") {
-    trace_id = id_of(text, 16);
+    trace_id = id_of<16>(text);
     if (!trace_id.empty()) return;
   }
   if (is_text && key == "span_id") {
-    span_id = id_of(text, 8);
+    span_id = id_of<8>(text);
     if (!span_id.empty()) return;
   }
   // Most are these two, which need not be put together in parts.
-  if (is_text) return add_attribute(out, kLogAttributes, cut_at_character(key, kMostKey), clean(text));
+  if (is_text) return add_attribute(out, log_record::kAttributes, cut_at_character(key, kMostKey), clean(text));
   if (value.get(number) == simdjson::SUCCESS)
-    return add_attribute(out, kLogAttributes, cut_at_character(key, kMostKey), number);
-  pair(key, value, to, kLogAttributes, kMostDepth);
+    return add_attribute(out, log_record::kAttributes, cut_at_character(key, kMostKey), number);
+  pair(key, value, to, log_record::kAttributes, kMostDepth);
 }
 
 /// False when it is no line of the log.
@@ -140,43 +144,52 @@ bool LogEncoder::Reader::record(std::string_view line, std::string& out) {
   const auto at = parse_rfc3339(time);
   if (!at) return false;
   pbf_writer to(out);
-  to.add_fixed64(kTime, static_cast<std::uint64_t>(*at));
-  to.add_fixed64(kObserved, static_cast<std::uint64_t>(*at));
+  to.add_fixed64(log_record::kTime, static_cast<std::uint64_t>(*at));
+  to.add_fixed64(log_record::kObserved, static_cast<std::uint64_t>(*at));
   std::string trace_id, span_id;
   for (const auto& [key, value] : all)
     if (key != "time") member(key, value, out, trace_id, span_id);
   if (trace_id.empty()) return true;
-  to.add_fixed32(kFlags, kSampled);  // ids stand on lines of recorded exchanges only
-  to.add_bytes(kTraceId, trace_id);
-  if (!span_id.empty()) to.add_bytes(kSpanId, span_id);
+  to.add_fixed32(log_record::kFlags, kSampled);  // ids stand on lines of recorded exchanges only
+  to.add_bytes(log_record::kTraceId, trace_id);
+  if (!span_id.empty()) to.add_bytes(log_record::kSpanId, span_id);
   return true;
 }
 
 LogEncoder::LogEncoder(const Attributes& resource, Scrub scrub, std::size_t most_value_bytes)
-    : resource_(encode_resource(resource)), reader_(std::make_unique<Reader>(scrub, most_value_bytes)) {}
+    : resource_(encode_resource(resource)),
+      scope_(scope_of(metrics::kGatewayScope)),
+      reader_(std::make_unique<Reader>(scrub, most_value_bytes)),
+      access_(scrub, most_value_bytes) {}
 
 LogEncoder::~LogEncoder() = default;
 
 void LogEncoder::add(std::string_view line) {
+  if (access_.add(line, records_)) {
+    ++count_;
+    return;
+  }
   std::string& record = reader_->made;
   record.clear();
   if (reader_->record(line, record)) add_record(record);
 }
 
 void LogEncoder::add_record(std::string_view record) {
-  pbf_writer(records_).add_message(2, record.data(), record.size());
+  put_head(records_, 2, record.size());
+  records_.append(record);
   ++count_;
 }
 
 std::string LogEncoder::take() {
   if (count_ == 0) return {};
-  std::string scope;
-  pbf_writer writer(scope);
-  add_scope(writer, metrics::kGatewayScope);
-  std::string resource_logs = resource_;
-  pbf_writer(resource_logs).add_message(2, scope + records_);
+  const std::size_t scope_logs = scope_.size() + records_.size();
   std::string request;
-  pbf_writer(request).add_message(1, resource_logs);
+  constexpr std::size_t kHeads = 24;
+  request.reserve(resource_.size() + scope_logs + kHeads);
+  put_head(request, 1, resource_.size() + 1 + varint_size(scope_logs) + scope_logs);
+  request.append(resource_);
+  put_head(request, 2, scope_logs);
+  request.append(scope_).append(records_.view());
   records_.clear();
   count_ = 0;
   return request;

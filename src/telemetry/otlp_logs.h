@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "telemetry/otlp_access.h"
 #include "telemetry/otlp_wire.h"
 
 namespace gw::telemetry::otlp {
@@ -30,9 +31,10 @@ class LogEncoder {
 
  private:
   struct Reader;
-  const std::string resource_;
+  const std::string resource_, scope_;
   const std::unique_ptr<Reader> reader_;
-  std::string records_;  ///< each as field 2 of ScopeLogs
+  AccessRecords access_;
+  WireBuffer records_;  ///< each as field 2 of ScopeLogs
   std::size_t count_ = 0;
 };
 

@@ -45,14 +45,6 @@ enum class SpanKind : std::uint8_t { internal = 1, server = 2, client = 3 };
 
 constexpr std::size_t kMostMethod = 32;  // of a name
 
-/// Of field `field`, which is `size` bytes long.
-void put_head(auto& out, std::uint32_t field, std::size_t size) {
-  char head[12];
-  char* p = put_varint(head, field << 3 | 2);
-  p = put_varint(p, size);
-  out.append(head, static_cast<std::size_t>(p - head));
-}
-
 void put(auto& to, std::string_view key, std::string_view value) { add_attribute(to, kAttributes, key, value); }
 void put(auto& to, std::string_view key, std::int64_t value) { add_attribute(to, kAttributes, key, value); }
 void put_if(auto& to, std::string_view key, std::string_view value) {

@@ -1,5 +1,6 @@
 #pragma once
 // What OTLP's messages have in common, as protobuf. Field numbers are those of opentelemetry-proto 1.x.
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -33,6 +34,23 @@ inline char* put_varint(char* p, std::uint64_t v) {
 constexpr std::size_t varint_size(std::uint64_t v) {  // a byte for each 7 bits, without a division
   return static_cast<std::size_t>(std::bit_width(v | 1) * 9 + 64) / 64;
 }
+
+/// Tag and length of field `field`, which is `size` bytes long.
+void put_head(auto& out, std::uint32_t field, std::size_t size) {
+  char head[12];
+  char* p = put_varint(head, field << 3 | 2);
+  p = put_varint(p, size);
+  out.append(head, static_cast<std::size_t>(p - head));
+}
+
+namespace log_record {
+
+// Fields of LogRecord.
+inline constexpr std::uint32_t kTime = 1, kSeverityNumber = 2, kSeverityText = 3, kBody = 5, kAttributes = 6,
+                               kFlags = 8, kTraceId = 9, kSpanId = 10, kObserved = 11;
+inline constexpr std::int32_t kDebug = 5, kInfo = 9, kWarn = 13, kError = 17;  ///< severities
+
+}  // namespace log_record
 
 /// Bytes under construction, in one piece: as a std::string, but without a call for each part.
 class WireBuffer {
@@ -104,6 +122,36 @@ void add_attribute(Out& out, std::uint32_t field, std::string_view key, std::int
   *p++ = 3 << 3;  // int_value
   p = put_varint(p, bits);
   out.append(head, static_cast<std::size_t>(p - head));
+}
+
+namespace detail {
+
+using HexDigits __attribute__((vector_size(16))) = unsigned char;
+using HexPairs __attribute__((vector_size(16))) = std::uint16_t;
+using HexHalves __attribute__((vector_size(16))) = std::uint64_t;
+using HexBytes __attribute__((vector_size(8))) = unsigned char;
+
+/// Sixteen digits.
+inline bool read_eight_bytes(const char* from, std::uint8_t* to) {
+  HexDigits c;
+  std::memcpy(&c, from, sizeof c);
+  const auto number = reinterpret_cast<HexDigits>(c - '0' < 10), letter = reinterpret_cast<HexDigits>(c - 'a' < 6);
+  const auto nibbles = reinterpret_cast<HexPairs>((number & (c - '0')) | (letter & (c - 'a' + 10)));
+  const HexBytes bytes = __builtin_convertvector((nibbles << 4 | nibbles >> 8) & 0xff, HexBytes);
+  std::memcpy(to, &bytes, sizeof bytes);
+  const auto digits = reinterpret_cast<HexHalves>(number | letter);
+  return (digits[0] & digits[1]) == ~std::uint64_t{0};
+}
+
+}  // namespace detail
+
+/// An id in lowercase hex, twice as many digits as it has bytes. False: they are something else.
+template <std::size_t N>
+bool read_hex(const char* from, std::array<std::uint8_t, N>& to) {
+  static_assert(N % 8 == 0);
+  bool all = true;
+  for (std::size_t i = 0; i < N; i += 8) all = detail::read_eight_bytes(from + 2 * i, to.data() + i) && all;
+  return all;
 }
 
 /// Field 1 (resource) of ResourceSpans and ResourceMetrics.
