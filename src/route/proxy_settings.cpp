@@ -52,14 +52,9 @@ Result<std::optional<ProxyUrl>> parse_proxy(const Setting& setting) {
   const std::size_t start = url.find("://") + 3;
   const std::string_view authority = std::string_view(url).substr(start, url.find_first_of("/?#", start) - start);
   if (const std::size_t at = authority.rfind('@'); at != npos) {
-    const std::string_view userinfo = authority.substr(0, at);
-    const std::size_t colon = userinfo.find(':');
-    std::string credentials;
-    bool sound = percent_decode(userinfo.substr(0, colon), credentials);
-    credentials += ':';
-    if (colon != npos) sound = percent_decode(userinfo.substr(colon + 1), credentials) && sound;
-    if (!sound) return fail(setting.name + " has an invalid percent-escape in its user or password");
-    out.authorization = "Basic " + base64(credentials);
+    auto authorization = basic_authorization(authority.substr(0, at));
+    if (!authorization) return fail(setting.name + " has an invalid percent-escape in its user or password");
+    out.authorization = *std::move(authorization);
   }
   return std::optional<ProxyUrl>(std::move(out));
 }
@@ -86,6 +81,16 @@ bool split_host_port(std::string_view entry, std::string_view& host, std::string
 }
 
 }  // namespace
+
+std::optional<std::string> basic_authorization(std::string_view userinfo) {
+  const std::size_t colon = userinfo.find(':');
+  std::string credentials;
+  bool sound = percent_decode(userinfo.substr(0, colon), credentials);
+  credentials += ':';
+  if (colon != npos) sound = percent_decode(userinfo.substr(colon + 1), credentials) && sound;
+  if (!sound) return std::nullopt;
+  return "Basic " + base64(credentials);
+}
 
 std::optional<ProxySettings::Address> ProxySettings::parse_address(std::string_view text) {
   const std::string s(text.substr(0, text.find('%')));  // a zone does not take part in comparisons

@@ -22,6 +22,9 @@ struct ProxyUrl {
   friend bool operator==(const ProxyUrl&, const ProxyUrl&) = default;
 };
 
+/// Of a URL's `user:password`: value for Authorization and its like, a secret. Nothing when a percent-escape is none.
+std::optional<std::string> basic_authorization(std::string_view userinfo);
+
 class ProxySettings {
  public:
   /// Value of an environment variable; empty when unset.

@@ -15,7 +15,6 @@
 namespace gw::telemetry::otlp {
 namespace {
 
-constexpr std::int64_t kMs = 1'000'000;
 constexpr std::size_t kMostBatchBytes = std::size_t{2} << 20;
 constexpr std::size_t kLeastLane = 64 * 1024;
 

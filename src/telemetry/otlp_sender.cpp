@@ -4,123 +4,236 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <limits>
-#include <mutex>
+#include <optional>
 
 #include "base/clock.h"
+#include "base/strings.h"
+#include "http/chunked.h"
+#include "http/parser.h"
+#include "route/proxy_settings.h"
+#include "route/upstream_url.h"
 
 namespace gw::telemetry::otlp {
 namespace {
 
-std::size_t keep_answer(char* data, std::size_t, std::size_t n, void* to) {
-  auto& answer = *static_cast<std::string*>(to);
-  answer.append(data, std::min(n, kMostAnswer - answer.size()));
-  return n;
-}
-
-int look_at_clock(void* at, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-  return mono_now_ns() >= static_cast<const std::atomic<std::int64_t>*>(at)->load(std::memory_order_relaxed) ? 1 : 0;
-}
-
-class Lines {
- public:
-  Lines() = default;
-  Lines(const Lines&) = delete;
-  Lines& operator=(const Lines&) = delete;
-  ~Lines() { ::curl_slist_free_all(list_); }
-  void add(const std::string& line) {
-    if (curl_slist* longer = ::curl_slist_append(list_, line.c_str()); longer != nullptr) list_ = longer;
-  }
-  curl_slist* get() const { return list_; }
-
- private:
-  curl_slist* list_ = nullptr;
-};
+constexpr std::int64_t kMostSeconds = 3'600;  // that a receiver is waited for
 
 /// Of a status that the specification does not let us repeat, sending again is of no use.
-bool is_passing(long status) { return status == 429 || status == 502 || status == 503 || status == 504; }
+bool is_passing(int status) { return status == 429 || status == 502 || status == 503 || status == 504; }
 
-Delivery delivery_of(long status) {
+Delivery delivery_of(int status) {
   if (status >= 200 && status < 300) return Delivery::taken;
   return is_passing(status) ? Delivery::again : Delivery::refused;
 }
 
+/// Seconds or a date; 0 for anything else.
+std::int64_t seconds_of(std::string_view retry_after) {
+  std::int64_t seconds = 0;
+  const auto r = std::from_chars(retry_after.data(), retry_after.data() + retry_after.size(), seconds);
+  if (r.ec != std::errc() || r.ptr != retry_after.data() + retry_after.size()) {
+    const std::time_t at = ::curl_getdate(std::string(retry_after).c_str(), nullptr);
+    seconds = at < 0 ? 0 : at - std::time(nullptr);
+  }
+  return std::clamp<std::int64_t>(seconds, 0, kMostSeconds);
+}
+
+/// Of the URL, which has been read as one.
+std::string_view userinfo_of(std::string_view url) {
+  const std::size_t begin = url.find("://") + 3;
+  const std::string_view authority = url.substr(begin, url.find_first_of("/?#", begin) - begin);
+  const std::size_t at = authority.rfind('@');
+  return at == npos ? std::string_view() : authority.substr(0, at);
+}
+
+/// The head of requests, up to the value of Content-Length.
+std::string head_of(const Destination& to, const std::string& user_agent) {
+  const auto url = route::parse_upstream_url(to.url);
+  if (!url) return {};
+  std::string target = url->path.empty() ? "/" : url->path;
+  if (!url->query.empty()) target.append("?").append(url->query);
+  const bool by_proxy = !to.proxy.empty() && !url->tls;  // with TLS it sees none of this
+  std::string out = "POST " + (by_proxy ? "http://" + url->host_header : "") + target + " HTTP/1.1\r\n";
+  const auto said = [&](std::string_view name) {
+    return std::any_of(to.headers.begin(), to.headers.end(), [&](const std::string& h) {
+      return h.size() > name.size() && h[name.size()] == ':' && iequals(h.substr(0, name.size()), name);
+    });
+  };
+  const auto add = [&](std::string_view name, std::string_view value) {
+    if (!value.empty() && !said(name)) out.append(name).append(": ").append(value).append("\r\n");
+  };
+  add("Host", url->host_header);
+  add("User-Agent", user_agent);
+  add("Accept", "*/*");
+  if (const std::string_view user = userinfo_of(to.url); !user.empty())
+    add("Authorization", route::basic_authorization(user).value_or(""));
+  if (by_proxy) add("Proxy-Authorization", to.proxy_authorization);
+  out += to.json ? "Content-Type: application/json\r\n" : "Content-Type: application/x-protobuf\r\n";
+  if (to.gzip) out += "Content-Encoding: gzip\r\n";
+  for (const std::string& h : to.headers) {
+    const std::string_view name = std::string_view(h).substr(0, h.find(':'));
+    const bool frames = iequals(name, "Content-Length") || iequals(name, "Transfer-Encoding");
+    if (!frames && !trim(std::string_view(h).substr(std::min(h.size(), name.size() + 1))).empty()) out += h + "\r\n";
+  }
+  return out + "Content-Length: ";
+}
+
 }  // namespace
 
-struct HttpSender::Handle {
-  CURL* curl = ::curl_easy_init();
-  Handle() = default;
-  Handle(const Handle&) = delete;
-  Handle& operator=(const Handle&) = delete;
-  ~Handle() { ::curl_easy_cleanup(curl); }
+/// What comes back, as it comes.
+class HttpSender::Answer {
+ public:
+  enum class State : std::uint8_t { more, done, garbled };
+
+  State take(std::string_view bytes) {
+    any_ = true;
+    if (status_ != 0) return take_body(bytes);
+    if (head_.size() + bytes.size() > kMostAnswer) return State::garbled;
+    head_ += bytes;
+    while (true) {
+      http::ResponseHead head;
+      http::ParseError why;
+      const http::ParseStatus parsed = http::parse_response(head_, false, head, why);
+      if (parsed == http::ParseStatus::incomplete) return State::more;
+      if (parsed == http::ParseStatus::bad || head.status == 101) return State::garbled;
+      if (head.status >= 200) return begin_body(head);
+      head_.erase(0, head.size);
+    }
+  }
+  /// Nothing more comes. True when that is the end of an answer.
+  bool end() const { return status_ != 0 && kind_ == http::BodyKind::until_close; }
+
+  bool any() const { return any_; }
+  bool keep_alive() const { return keep_alive_; }
+
+  PostResult result() {
+    PostResult out{.delivery = delivery_of(status_), .error = {}, .retry_after_ms = 0, .answer = std::move(body_)};
+    if (out.delivery != Delivery::taken) out.error = "the receiver answered " + std::to_string(status_);
+    if (is_passing(status_)) out.retry_after_ms = retry_after_s_ * 1'000;
+    return out;
+  }
+
+ private:
+  State begin_body(const http::ResponseHead& head) {
+    status_ = head.status;
+    kind_ = head.body;
+    left_ = head.content_length;
+    keep_alive_ = head.keep_alive && kind_ != http::BodyKind::until_close;
+    for (const http::Field& f : head.fields)
+      if (iequals(f.name, "Retry-After")) retry_after_s_ = seconds_of(f.value);
+    return take_body(std::string_view(head_).substr(head.size));
+  }
+
+  State take_body(std::string_view bytes) {
+    std::size_t used = bytes.size();
+    bool done = false;
+    if (kind_ == http::BodyKind::chunked) {
+      const auto step =
+          chunks_.scan(bytes, false, [this](std::string_view data) { keep(data); }, [](std::string_view) {});
+      if (step.status == http::ChunkScanner::Status::bad) return State::garbled;
+      done = step.status == http::ChunkScanner::Status::done;
+      used = step.consumed;
+    } else if (kind_ == http::BodyKind::until_close) {
+      keep(bytes);
+    } else {
+      if (kind_ == http::BodyKind::none) left_ = 0;
+      used = static_cast<std::size_t>(std::min<std::uint64_t>(left_, bytes.size()));
+      left_ -= used;
+      keep(bytes.substr(0, used));
+      done = left_ == 0;
+    }
+    keep_alive_ = keep_alive_ && used == bytes.size();  // what nobody asked for
+    return done ? State::done : State::more;
+  }
+
+  void keep(std::string_view data) { body_.append(data.substr(0, kMostAnswer - body_.size())); }
+
+  std::string head_, body_;
+  int status_ = 0;  ///< 0: the head is not whole
+  http::BodyKind kind_ = http::BodyKind::none;
+  std::uint64_t left_ = 0;
+  http::ChunkScanner chunks_;
+  std::int64_t retry_after_s_ = 0;
+  bool any_ = false, keep_alive_ = false;
 };
 
 HttpSender::HttpSender(std::string user_agent)
-    : user_agent_(std::move(user_agent)), abort_at_ns_(std::numeric_limits<std::int64_t>::max()) {
-  static std::once_flag once;
-  std::call_once(once, [] { ::curl_global_init(CURL_GLOBAL_DEFAULT); });
-  handle_ = std::make_unique<Handle>();
+    : user_agent_(std::move(user_agent)), abort_at_ns_(std::numeric_limits<std::int64_t>::max()) {}
+
+HttpSender::Way& HttpSender::way_to(const Destination& to) {
+  for (Way& way : ways_)
+    if (way.to == to) return way;
+  Way& way = ways_[next_way_++ % ways_.size()];
+  way.link.close();
+  way.to = to;
+  way.head = head_of(to, user_agent_);
+  return way;
 }
 
-HttpSender::~HttpSender() = default;
+std::int64_t HttpSender::left_ms(std::int64_t deadline_ns) const {
+  const std::int64_t until = std::min(deadline_ns, abort_at_ns_.load(std::memory_order_relaxed));
+  return (until - mono_now_ns() + kMs - 1) / kMs;
+}
 
 PostResult HttpSender::post(const Destination& to, std::string_view body, std::int64_t timeout_ms) {
+  const std::int64_t deadline = mono_now_ns() + timeout_ms * kMs;
   PostResult out;
-  CURL* const c = handle_->curl;
-  if (c == nullptr || timeout_ms <= 0 || mono_now_ns() >= abort_at_ns_.load(std::memory_order_relaxed)) {
-    out.error = c == nullptr ? "out of memory" : "no time left";
+  if (left_ms(deadline) <= 0) {
+    out.error = "no time left";
     return out;
   }
-  Lines lines;
-  lines.add(to.json ? "Content-Type: application/json" : "Content-Type: application/x-protobuf");
-  lines.add("Expect:");  // do not wait for it
-  if (to.gzip) lines.add("Content-Encoding: gzip");
-  for (const std::string& h : to.headers) lines.add(h);
-
-  Lines for_proxy;
-  if (!to.proxy_authorization.empty()) for_proxy.add("Proxy-Authorization: " + to.proxy_authorization);
-
-  char why[CURL_ERROR_SIZE] = "";
-  ::curl_easy_reset(c);  // keeps its connections
-  ::curl_easy_setopt(c, CURLOPT_URL, to.url.c_str());
-  ::curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-  ::curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-  ::curl_easy_setopt(c, CURLOPT_POSTFIELDS, body.data());
-  ::curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
-  ::curl_easy_setopt(c, CURLOPT_HTTPHEADER, lines.get());
-  ::curl_easy_setopt(c, CURLOPT_PROXY, to.proxy.c_str());  // also an empty one: the environment is not asked
-  ::curl_easy_setopt(c, CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE));
-  ::curl_easy_setopt(c, CURLOPT_PROXYHEADER, for_proxy.get());
-  ::curl_easy_setopt(c, CURLOPT_USERAGENT, user_agent_.c_str());
-  ::curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));
-  ::curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(timeout_ms));
-  ::curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, keep_answer);
-  ::curl_easy_setopt(c, CURLOPT_WRITEDATA, &out.answer);
-  ::curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-  ::curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, look_at_clock);
-  ::curl_easy_setopt(c, CURLOPT_XFERINFODATA, &abort_at_ns_);
-  ::curl_easy_setopt(c, CURLOPT_ERRORBUFFER, why);
-  if (!to.ca_file.empty()) ::curl_easy_setopt(c, CURLOPT_CAINFO, to.ca_file.c_str());
-  if (!to.client_certificate.empty()) ::curl_easy_setopt(c, CURLOPT_SSLCERT, to.client_certificate.c_str());
-  if (!to.client_key.empty()) ::curl_easy_setopt(c, CURLOPT_SSLKEY, to.client_key.c_str());
-
-  const CURLcode code = ::curl_easy_perform(c);
-  ::curl_easy_setopt(c, CURLOPT_ERRORBUFFER, nullptr);
-  if (code != CURLE_OK) {
-    out.error = why[0] != 0 ? why : ::curl_easy_strerror(code);
+  Way& way = way_to(to);
+  if (way.head.empty()) return {.delivery = Delivery::refused, .error = "the address is no URL"};
+  const std::string head = way.head + std::to_string(body.size()) + "\r\n\r\n";
+  for (bool used_before = way.link.usable();; used_before = false) {
+    if (!used_before) {
+      out.error = way.link.open(to, std::max<std::int64_t>(1, left_ms(deadline)), abort_at_ns_);
+      if (!out.error.empty()) return out;
+    }
+    Answer answer;
+    const Talk end = talk(way.link, head, body, deadline, answer);
+    if (end != Talk::answered || !answer.keep_alive()) way.link.close();
+    if (end == Talk::closed && used_before && !answer.any()) continue;
+    if (end == Talk::answered) return answer.result();
+    out.error = end == Talk::late      ? "the receiver did not answer in time"
+                : end == Talk::garbled ? "the receiver's answer is not HTTP"
+                                       : "the receiver closed the connection without a whole answer";
     return out;
   }
-  long status = 0;
-  ::curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
-  curl_off_t retry_after_s = 0;
-  ::curl_easy_getinfo(c, CURLINFO_RETRY_AFTER, &retry_after_s);
-  out.delivery = delivery_of(status);
-  if (out.delivery != Delivery::taken) out.error = "the receiver answered " + std::to_string(status);
-  constexpr curl_off_t kMostSeconds = 3'600;
-  if (is_passing(status)) out.retry_after_ms = std::min(retry_after_s, kMostSeconds) * 1'000;
-  return out;
+}
+
+/// Says it, and hears the answer, which may come before all is said: nothing more is said then.
+HttpSender::Talk HttpSender::talk(Link& link, std::string_view head, std::string_view body, std::int64_t deadline_ns,
+                                  Answer& answer) const {
+  constexpr std::int64_t kLookMs = 100;  // how soon abort_at() is heard
+  std::array<char, 16 * 1024> buffer;
+  while (true) {
+    const std::int64_t left = left_ms(deadline_ns);
+    if (left <= 0) return Talk::late;
+    bool moved = false;
+    if (std::string_view& next = head.empty() ? body : head; !next.empty()) {
+      const Link::Moved sent = link.send(next);
+      next.remove_prefix(sent.bytes);
+      moved = sent.bytes > 0;
+      if (sent.state == Link::State::closed) head = body = {};  // why may have been said
+    }
+    const Link::Moved got = link.receive(buffer.data(), buffer.size());
+    if (got.state == Link::State::closed) return answer.end() ? Talk::answered : Talk::closed;
+    if (got.bytes > 0) {
+      moved = true;
+      const Answer::State state = answer.take({buffer.data(), got.bytes});
+      if (state == Answer::State::garbled) return Talk::garbled;
+      if (state == Answer::State::done) {
+        if (!head.empty() || !body.empty()) link.close();
+        return Talk::answered;
+      }
+    }
+    if (!moved) link.wait(!head.empty() || !body.empty(), static_cast<int>(std::min(left, kLookMs)));
+  }
 }
 
 Result<void> check_files(const Destination& d) {

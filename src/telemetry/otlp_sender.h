@@ -1,12 +1,13 @@
 #pragma once
 // One HTTP POST after another, in plain blocking code, over connections that are kept.
+#include <array>
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
+#include "telemetry/otlp_link.h"
 #include "telemetry/otlp_settings.h"
 
 namespace gw::telemetry::otlp {
@@ -25,24 +26,37 @@ struct PostResult {
 };
 inline constexpr std::size_t kMostAnswer = 64 * 1024;
 
-/// libcurl. One thread's, but for abort_at(). Follows no redirect.
+/// HTTP/1.1. One thread's, but for abort_at(). Follows no redirect.
 class HttpSender {
  public:
   explicit HttpSender(std::string user_agent);
-  ~HttpSender();
   HttpSender(const HttpSender&) = delete;
   HttpSender& operator=(const HttpSender&) = delete;
 
-  /// `body` as it goes out. `timeout_ms` bounds all of it.
+  /// `body` as it goes out. `timeout_ms` bounds all of it. Where a connection turns out to be closed that was used
+  /// before, all is said once more over a new one.
   PostResult post(const Destination& to, std::string_view body, std::int64_t timeout_ms);
 
   /// Any thread: a POST that is under way at that time (monotonic ns) ends, and none begins.
   void abort_at(std::int64_t mono_ns) { abort_at_ns_.store(mono_ns, std::memory_order_relaxed); }
 
  private:
-  struct Handle;
+  /// A destination that was asked before.
+  struct Way {
+    Destination to{};  ///< what its connection depends on
+    std::string head;  ///< of its requests, up to the length
+    Link link;
+  };
+  class Answer;
+  enum class Talk : std::uint8_t { answered, closed, garbled, late };
+
+  Way& way_to(const Destination& to);
+  std::int64_t left_ms(std::int64_t deadline_ns) const;
+  Talk talk(Link& link, std::string_view head, std::string_view body, std::int64_t deadline_ns, Answer& answer) const;
+
   const std::string user_agent_;
-  std::unique_ptr<Handle> handle_;
+  std::array<Way, kSignals> ways_;
+  std::size_t next_way_ = 0;
   std::atomic<std::int64_t> abort_at_ns_;
 };
 

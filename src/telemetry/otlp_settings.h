@@ -37,6 +37,8 @@ struct Destination {
   std::string ca_file, client_certificate, client_key;  ///< paths; empty: the system's, or none
   std::string proxy;                                    ///< URL of a forward proxy; empty: none
   std::string proxy_authorization;                      ///< a secret
+
+  friend bool operator==(const Destination&, const Destination&) = default;
 };
 
 struct Settings {
