@@ -15,8 +15,10 @@ inline void copy_bytes(char* to, const char* from, std::size_t n) {
     std::memcpy(to, &word, sizeof word);
     std::memcpy(to + n - sizeof last, &last, sizeof last);
   };
-  if (n > 32) {
+  if (n > 64) {
     std::memcpy(to, from, n);
+  } else if (n > 32) {
+    both_ends(std::array<std::uint64_t, 4>{});
   } else if (n >= 16) {
     both_ends(std::array<std::uint64_t, 2>{});
   } else if (n >= 8) {

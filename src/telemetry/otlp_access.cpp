@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/copy_bytes.h"
 #include "base/strings.h"
 
 namespace gw::telemetry::otlp {
@@ -41,8 +42,9 @@ bool number_before(const char* begin, const char*& end, std::uint64_t& value) {
 /// As the gateway makes them: `corr-` and 32 digits, in which no credential can hide.
 bool is_own_id(std::string_view id) {
   constexpr std::string_view kBegin = "corr-";
-  std::array<std::uint8_t, 16> bits;
-  return id.size() == kBegin.size() + 32 && id.starts_with(kBegin) && read_hex(id.data() + kBegin.size(), bits);
+  constexpr std::size_t kSize = kBegin.size() + 32;
+  return id.size() == kSize && std::memcmp(id.data(), kBegin.data(), kBegin.size()) == 0 &&
+         is_hex_32(id.data() + kBegin.size());
 }
 
 template <class Value>
@@ -124,7 +126,7 @@ bool AccessRecords::is_of(const Image& image, const Line& l) {
 void AccessRecords::patch(char* record, const Image& image, const Line& l) {
   put_at(record, image.times, l.at_ns);
   put_at(record, image.times + sizeof l.at_ns + 1, l.at_ns);
-  std::memcpy(record + image.correlation, l.correlation_id.data(), image.correlation_bytes);
+  copy_bytes(record + image.correlation, l.correlation_id.data(), image.correlation_bytes);
   put_varint(record + image.latency, l.latency_ms);
   if (!image.traced) return;
   put_at(record, image.trace_id, l.trace_id);

@@ -228,8 +228,8 @@ TEST(OtlpSender, TheStatusSaysWhetherToSendAgain) {
 
 TEST(OtlpSender, WhatIsNoAnswerIsAFailure) {
   for (const std::string& garbage : {std::string("\0\1garbage\r\n\r\n", 12), std::string("HTTP/1.1 101 X\r\n\r\n"),
-                                    "HTTP/1.1 200 OK\r\nX: " + std::string(70'000, 'x'),
-                                    std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")}) {
+                                     "HTTP/1.1 200 OK\r\nX: " + std::string(70'000, 'x'),
+                                     std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")}) {
     const PostResult r = one_post(garbage);
     EXPECT_EQ(r.delivery, Delivery::again);
     EXPECT_EQ(r.error, "the receiver's answer is not HTTP");

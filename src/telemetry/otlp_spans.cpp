@@ -41,6 +41,9 @@ constexpr std::array<std::int64_t, 4> kLeastLength{1, 1, 1, 0};
 constexpr std::size_t kSpanStart = 3;
 constexpr std::size_t kMostStart = 80;
 
+/// Whether a span is of the HTTP scope, not of the gateway's.
+constexpr bool in_http(ExchangePart part) { return part == ExchangePart::server || part == ExchangePart::call; }
+
 enum class SpanKind : std::uint8_t { internal = 1, server = 2, client = 3 };
 
 constexpr std::size_t kMostMethod = 32;  // of a name
@@ -80,7 +83,8 @@ char* put_id(char* p, std::uint32_t field, const Id& id) {
 /// A span's id as it lies in memory.
 using IdWord = std::uint64_t;
 IdWord word_of(SpanId id) { return std::bit_cast<IdWord>(id); }
-IdWord part_of(SpanId base, ExchangePart part) { return word_of(part_id(base, part)); }
+[[gnu::always_inline]] inline IdWord part_of(SpanId base, ExchangePart part) { return word_of(part_id(base, part)); }
+std::uint32_t place_of(std::size_t at) { return static_cast<std::uint32_t>(at); }
 
 std::string model_attribute(std::string_view model) {
   std::string out;
@@ -300,7 +304,7 @@ void SpanEncoder::add_exchange(const SpanRecord& r) {
   status_text_.clear();
   if (h.status >= 500) status_text_.assign("http ").append(std::to_string(h.status));
   const std::size_t gateway = gateway_.size(), http = http_.size();
-  varying_.clear();
+  places_ = {};
   image_.any = ordinary;
   image_.spans = spans_;
   add_server(r);
@@ -317,8 +321,21 @@ void SpanEncoder::keep_image(const Shape& shape, std::size_t gateway, std::size_
   image_.gateway.assign(gateway_.view().substr(gateway));
   image_.http.assign(http_.view().substr(http));
   image_.spans = spans_ - image_.spans;
-  image_.patches = varying_;
-  for (Patch& p : image_.patches) p.at -= static_cast<std::uint32_t>(p.http ? http : gateway);
+  image_.places = places_;
+  const auto within = [](std::uint32_t& at, std::size_t begin) {
+    if (at != 0) at -= place_of(begin);
+  };
+  for (std::size_t part = 0; part < kParts; ++part)
+    within(image_.places.starts[part], in_http(static_cast<ExchangePart>(part)) ? http : gateway);
+  for (std::uint32_t& at : image_.places.lengths) within(at, http);
+  within(image_.places.server_correlation, http);
+  within(image_.places.auth_correlation, gateway);
+}
+
+template <ExchangePart part>
+[[gnu::always_inline]] inline void SpanEncoder::restart(char* scope, const SpanHead& h) const {
+  if (const std::uint32_t at = image_.places.starts[static_cast<std::size_t>(part)]; at != 0)
+    put_start(scope + at, h, frame_of(h, part));
 }
 
 void SpanEncoder::add_alike(const SpanRecord& r, std::string_view correlation_id) {
@@ -327,41 +344,33 @@ void SpanEncoder::add_alike(const SpanRecord& r, std::string_view correlation_id
   char* const http = http_.extend(image_.http.size());
   copy_bytes(http, image_.http.data(), image_.http.size());
   const SpanHead& h = r.head();
+  restart<ExchangePart::server>(http, h);
+  restart<ExchangePart::auth>(gateway, h);
+  restart<ExchangePart::route>(gateway, h);
+  restart<ExchangePart::call>(http, h);
+  restart<ExchangePart::enqueue>(gateway, h);
+  const Places& places = image_.places;
   const Lengths lengths = lengths_of(h);
-  for (const Patch& p : image_.patches) {
-    char* const at = (p.http ? http : gateway) + p.at;
-    switch (p.what) {
-      case Varying::start:
-        put_start(at, h, frame_of(h, static_cast<ExchangePart>(p.which)));
-        break;
-      case Varying::length:
-        put_varint(at, static_cast<std::uint64_t>(lengths[p.which]));
-        break;
-      case Varying::correlation:
-        copy_bytes(at, correlation_id.data(), correlation_id.size());
-        break;
-    }
-  }
+  for (std::size_t i = 0; i < kLengths; ++i)
+    if (places.lengths[i] != 0) put_varint(http + places.lengths[i], static_cast<std::uint64_t>(lengths[i]));
+  if (places.server_correlation != 0)
+    copy_bytes(http + places.server_correlation, correlation_id.data(), correlation_id.size());
+  if (places.auth_correlation != 0)
+    copy_bytes(gateway + places.auth_correlation, correlation_id.data(), correlation_id.size());
   spans_ += image_.spans;
-}
-
-void SpanEncoder::note(const WireBuffer& scope, std::size_t at, Varying what, std::size_t which) {
-  varying_.push_back({.at = static_cast<std::uint32_t>(at),
-                      .http = &scope == &http_,
-                      .what = what,
-                      .which = static_cast<std::uint8_t>(which)});
 }
 
 void SpanEncoder::put_length(WireBuffer& span, std::size_t which, const SpanHead& head) {
   const std::int64_t length = lengths_of(head)[which];
   if (length < kLeastLength[which]) return;
   put(span, kLengthKeys[which], length);
-  note(span, span.size() - varint_size(static_cast<std::uint64_t>(length)), Varying::length, which);
+  places_.lengths[which] = place_of(span.size() - varint_size(static_cast<std::uint64_t>(length)));
 }
 
-void SpanEncoder::put_correlation(WireBuffer& span) {
+/// Returns where it is.
+std::uint32_t SpanEncoder::put_correlation(WireBuffer& span) {
   span.append(correlation_);
-  note(span, span.size() - correlation_bytes_, Varying::correlation);
+  return place_of(span.size() - correlation_bytes_);
 }
 
 void SpanEncoder::add_server(const SpanRecord& r) {
@@ -376,7 +385,7 @@ void SpanEncoder::add_server(const SpanRecord& r) {
         clean(r, SpanText::error));
   if (h.auth != AuthResult::none) {
     span.out.append(texts_.scope);
-    put_correlation(span.out);
+    places_.server_correlation = put_correlation(span.out);
   }
   end(span, {.error = h.status >= 500});
 }
@@ -386,7 +395,7 @@ void SpanEncoder::add_auth(const SpanRecord& r) {
   const Open span = begin(gateway_, r, ExchangePart::auth);
   if (h.auth == AuthResult::allow) {
     span.out.append(texts_.allowed);
-    put_correlation(span.out);
+    places_.auth_correlation = put_correlation(span.out);
     return end(span, {.error = h.status >= 500, .text = status_text_});
   }
   const std::string_view reason = h.auth == AuthResult::unauthorized ? "unauthorized" : "forbidden";
@@ -447,7 +456,7 @@ void SpanEncoder::add_write(const SpanRecord& r) {
 }
 
 SpanEncoder::Open SpanEncoder::begin(WireBuffer& to, const SpanRecord& r, ExchangePart part) {
-  note(to, to.size() + kSpanStart, Varying::start, static_cast<std::size_t>(part));
+  places_.starts[static_cast<std::size_t>(part)] = place_of(to.size() + kSpanStart);
   return begin(to, r, frame_of(r.head(), part));
 }
 

@@ -81,12 +81,12 @@ class SpanEncoder {
   static Lengths lengths_of(const SpanHead& head);
   static Shape shape_of(const SpanHead& head, std::size_t correlation);
 
-  enum class Varying : std::uint8_t { start, length, correlation };
-  struct Patch {
-    std::uint32_t at = 0;  ///< in the part of its scope
-    bool http = false;
-    Varying what = Varying::start;
-    std::uint8_t which = 0;  ///< ExchangePart of a start, or number of a length
+  static constexpr std::size_t kParts = 5;
+  /// Where the spans of an exchange have what is its own, each in the part of its scope; 0: nowhere.
+  struct Places {
+    std::array<std::uint32_t, kParts> starts{};     ///< by ExchangePart
+    std::array<std::uint32_t, kLengths> lengths{};  ///< of the server's span and of the call's
+    std::uint32_t server_correlation = 0, auth_correlation = 0;
   };
   /// The spans of an exchange, to be those of the next one as well where that is of the same shape.
   struct Image {
@@ -94,7 +94,7 @@ class SpanEncoder {
     Shape shape;
     std::string gateway, http;
     std::size_t spans = 0;
-    std::vector<Patch> patches;
+    Places places;
   };
 
   void follow_prefixes();
@@ -108,9 +108,10 @@ class SpanEncoder {
   void add_exchange(const SpanRecord& r);
   void add_alike(const SpanRecord& r, std::string_view correlation_id);
   void keep_image(const Shape& shape, std::size_t gateway, std::size_t http);
-  void note(const WireBuffer& scope, std::size_t at, Varying what, std::size_t which = 0);
+  template <ExchangePart part>
+  void restart(char* scope, const SpanHead& head) const;
   void put_length(WireBuffer& span, std::size_t which, const SpanHead& head);
-  void put_correlation(WireBuffer& span);
+  std::uint32_t put_correlation(WireBuffer& span);
   void add_server(const SpanRecord& r);
   void add_auth(const SpanRecord& r);
   void add_route(const SpanRecord& r);
@@ -136,7 +137,7 @@ class SpanEncoder {
   std::size_t spans_ = 0;
   Texts texts_;
   Image image_;                        ///< with texts_
-  std::vector<Patch> varying_;         ///< of the present record, each in the whole of its scope
+  Places places_;                      ///< of the present record, each in the whole of its scope
   std::string correlation_;            ///< attribute of the present record
   std::size_t correlation_bytes_ = 0;  ///< of its value
   std::string pattern_, name_, url_, sound_, scrubbed_, status_text_;

@@ -131,19 +131,35 @@ using HexPairs __attribute__((vector_size(16))) = std::uint16_t;
 using HexHalves __attribute__((vector_size(16))) = std::uint64_t;
 using HexBytes __attribute__((vector_size(8))) = unsigned char;
 
-/// Sixteen digits.
-inline bool read_eight_bytes(const char* from, std::uint8_t* to) {
+inline HexDigits sixteen_at(const char* from) {
   HexDigits c;
   std::memcpy(&c, from, sizeof c);
-  const auto number = reinterpret_cast<HexDigits>(c - '0' < 10), letter = reinterpret_cast<HexDigits>(c - 'a' < 6);
+  return c;
+}
+inline HexDigits are_numbers(HexDigits c) { return reinterpret_cast<HexDigits>(c - '0' < 10); }
+inline HexDigits are_letters(HexDigits c) { return reinterpret_cast<HexDigits>(c - 'a' < 6); }
+inline bool all_are(HexDigits what) {
+  const auto halves = reinterpret_cast<HexHalves>(what);
+  return (halves[0] & halves[1]) == ~std::uint64_t{0};
+}
+
+/// Sixteen digits.
+inline bool read_eight_bytes(const char* from, std::uint8_t* to) {
+  const HexDigits c = sixteen_at(from), number = are_numbers(c), letter = are_letters(c);
   const auto nibbles = reinterpret_cast<HexPairs>((number & (c - '0')) | (letter & (c - 'a' + 10)));
   const HexBytes bytes = __builtin_convertvector((nibbles << 4 | nibbles >> 8) & 0xff, HexBytes);
   std::memcpy(to, &bytes, sizeof bytes);
-  const auto digits = reinterpret_cast<HexHalves>(number | letter);
-  return (digits[0] & digits[1]) == ~std::uint64_t{0};
+  return all_are(number | letter);
 }
 
 }  // namespace detail
+
+/// Lowercase.
+inline bool is_hex_32(const char* digits) {
+  const detail::HexDigits a = detail::sixteen_at(digits), b = detail::sixteen_at(digits + 16);
+  return detail::all_are((detail::are_numbers(a) | detail::are_letters(a)) &
+                         (detail::are_numbers(b) | detail::are_letters(b)));
+}
 
 /// An id in lowercase hex, twice as many digits as it has bytes. False: they are something else.
 template <std::size_t N>

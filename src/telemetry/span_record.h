@@ -114,8 +114,8 @@ class SpanRecord {
 /// The texts of a record to be written, which stay where they are until then.
 class SpanTexts {
  public:
-  /// Once for each that there is.
-  void set(SpanText which, std::string_view text) {
+  /// Once for each that there is. Inline, where it is a few stores: a worker names all of them for each exchange.
+  [[gnu::always_inline]] void set(SpanText which, std::string_view text) {
     if (text.size() > kMostSpanText) [[unlikely]]
       text = cut_at_character(text, kMostSpanText);
     const auto i = static_cast<std::size_t>(which);
