@@ -210,21 +210,15 @@ limits::Spend Exchange::estimate_spend(const std::optional<std::string_view>& co
     output = asked < 0 ? options.default_output_reserve : std::min(asked, kMostOutput);
     output *= std::clamp<std::int64_t>(request_reader_.choices(), 1, kMostChoices);
   }
-  Usage usage;
-  usage.input_tokens = static_cast<std::int64_t>(bytes) / kBytesPerToken;
-  usage.output_tokens = output;
-  usage.total_tokens = usage.input_tokens + usage.output_tokens;
-  usage.seen = true;
-  limits::Spend estimate{.tokens = usage.total_tokens};
-  if (money && !request_reader_.model().empty())
-    estimate.cost_nano_usd = mine_->prices
-                                 .price(snapshot_.prices, route_->index,
-                                        {.route = route_->name,
-                                         .model = request_reader_.model(),
-                                         .service_tier = request_reader_.service_tier(),
-                                         .at_ns = started_wall_ns_},
-                                        usage)
-                                 .cost.nano_usd;
+  const std::int64_t input = static_cast<std::int64_t>(bytes) / kBytesPerToken;
+  limits::Spend estimate{.tokens = input + output};
+  if (const std::string_view model = request_reader_.model(); money && !model.empty())
+    estimate.cost_nano_usd = mine_->prices.nano_usd(snapshot_.prices, route_->index,
+                                                    {.route = route_->name,
+                                                     .model = model,
+                                                     .service_tier = request_reader_.service_tier(),
+                                                     .at_ns = started_wall_ns_},
+                                                    input, output);
   return estimate;
 }
 

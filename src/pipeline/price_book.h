@@ -62,15 +62,28 @@ class WorkerPrices {
  public:
   /// `query.provider` is filled in by the route's index.
   provider::Priced price(const PriceBook& book, std::size_t route, provider::PriceQuery query, const Usage& usage) {
+    complete(query, book, route);
+    return memo_.price(*view_->table, query, usage);
+  }
+  /// Likewise: what so many tokens of text cost.
+  std::int64_t nano_usd(const PriceBook& book, std::size_t route, provider::PriceQuery query, std::int64_t input,
+                        std::int64_t output) {
+    complete(query, book, route);
+    return memo_.nano_usd(*view_->table, query, input, output);
+  }
+
+ private:
+  static constexpr int kRouteBits = 16;  // far more than a configuration has
+
+  void complete(provider::PriceQuery& query, const PriceBook& book, std::size_t route) {
     if (const std::uint64_t now = book.epoch(); now != epoch_) {
       view_ = book.view();
       epoch_ = now;
     }
     query.provider = view_->providers[route];
-    return memo_.price(*view_->table, query, usage);
+    query.asker = epoch_ << kRouteBits | (route + 1);
   }
 
- private:
   std::shared_ptr<const PriceView> view_;
   std::uint64_t epoch_ = 0;
   provider::PriceMemo memo_;

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -52,6 +53,50 @@ TEST(PriceBook, WorkersSeeAReplacedTableWithTheNextExchangeWholly) {
   for (auto& w : workers) w.join();
   EXPECT_FALSE(bad);
   EXPECT_EQ(finished, 3);
+}
+
+/// Of two providers, with prices of one model that differ.
+std::shared_ptr<const provider::PriceTable> table_of_two(int price) {
+  const std::string p = std::to_string(price), more = std::to_string(price + 1);
+  const std::string model = R"({"id":"m","prices":{"input_mtok":")", output = R"(","output_mtok":"7"}})";
+  return provider::PriceTable::parse(R"({"format":"ongoingai-prices/1","version":"t)" + p +
+                                     R"(","providers":[{"id":"p","api_pattern":"https://p","models":[)" + model + p +
+                                     output + R"(]},{"id":"q","api_pattern":"https://q","models":[)" + model + more +
+                                     output + R"(]}]})")
+      .value();
+}
+
+TEST(WorkerPrices, SayOfTokensOfTextWhatPriceSays) {
+  std::mt19937_64 random(20261127);
+  PriceBook book(table_of_two(1), {{"p", "", "https://p"}, {"q", "", "https://q"}});
+  WorkerPrices prices;
+  std::int64_t sum = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    if (random() % 500 == 0) book.replace(table_of_two(1 + static_cast<int>(random() % 50)));
+    constexpr std::string_view kModels[] = {"m", "m", "m", "", "n", "a-name-that-no-table-has"};
+    constexpr std::string_view kTiers[] = {"", "", "", "priority", "default"};
+    const std::size_t route = random() % 2;
+    const provider::PriceQuery query{.route = route == 0 ? "p" : "q",
+                                     .model = kModels[random() % std::size(kModels)],
+                                     .service_tier = kTiers[random() % std::size(kTiers)],
+                                     .at_ns = static_cast<std::int64_t>(random() % 2'000'000'000) * 1'000'000'000};
+    Usage usage;
+    usage.seen = true;
+    const std::uint64_t most = random() % 50 == 0 ? std::uint64_t{1} << 40 : 100'000;
+    usage.input_tokens = static_cast<std::int64_t>(random() % most);
+    usage.output_tokens = static_cast<std::int64_t>(random() % most);
+    usage.total_tokens = usage.input_tokens + usage.output_tokens;
+    const std::int64_t said = prices.nano_usd(book, route, query, usage.input_tokens, usage.output_tokens);
+    const provider::PriceTable& table = *book.table();
+    provider::PriceQuery whole = query;
+    whole.provider = route == 0 ? "p" : "q";
+    ASSERT_EQ(said, provider::price(table, whole, usage).cost.nano_usd) << "query " << i << " of " << query.model;
+    provider::PriceQuery answered = query;  // as it is asked at the end, which must not be taken for an estimate
+    answered.response_model = "m";
+    prices.price(book, route, answered, usage);
+    sum += said;
+  }
+  EXPECT_GT(sum, 0);
 }
 
 TEST(UnpricedModels, TellTheFirstTimeAndCountEach) {

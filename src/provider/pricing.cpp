@@ -1,6 +1,8 @@
 #include "provider/pricing.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 #include <functional>
 #include <limits>
 #include <numeric>
@@ -187,10 +189,10 @@ bool is_plain(const Usage& u) {
 }
 
 /// What Sum gives for it: 1e-12 USD are a thousandth of a nano-dollar.
-std::int64_t plain_nano_usd(const PriceDecision::PlainPrice& price, const Usage& u) {
-  return static_cast<std::int64_t>((static_cast<std::uint64_t>(u.input_tokens) * price.input +
-                                    static_cast<std::uint64_t>(u.output_tokens) * price.output + 500) /
-                                   1000);
+std::int64_t plain_nano_usd(const PriceDecision::PlainPrice& price, std::int64_t input, std::int64_t output) {
+  return static_cast<std::int64_t>(
+      (static_cast<std::uint64_t>(input) * price.input + static_cast<std::uint64_t>(output) * price.output + 500) /
+      1000);
 }
 
 }  // namespace
@@ -254,7 +256,8 @@ namespace {
 Cost cost_of(const PriceTable& table, const PriceDecision& decision, const Usage& usage) noexcept {
   Cost cost;
   if (decision.plain.known && is_plain(usage)) {
-    if (const std::int64_t nano = plain_nano_usd(decision.plain, usage); nano <= kMostNanoUsd) {
+    if (const std::int64_t nano = plain_nano_usd(decision.plain, usage.input_tokens, usage.output_tokens);
+        nano <= kMostNanoUsd) {
       cost.computed_nano_usd = nano;
       cost.source = usage.estimated || usage.anomalous ? CostSource::estimated : CostSource::computed;
     }
@@ -280,13 +283,27 @@ bool PriceMemo::Entry::answers(const PriceQuery& q, std::uint64_t of_serial, std
   const char* at = text.data();
   const std::uint16_t* size = sizes.data();
   const auto next_is = [&](std::string_view part) __attribute__((always_inline)) {
-    if (*size != part.size() || !same_bytes(at, part.data(), part.size())) return false;
+    if (*size != part.size() || (!part.empty() && !same_bytes(at, part.data(), part.size()))) return false;
     at += *size++;
     return true;
   };
   // As key_of() has them: what differs first between what is asked about a request and about its answer.
-  return next_is(q.response_model) && next_is(q.model) && next_is(q.route) && next_is(q.provider) &&
-         next_is(q.service_tier) && next_is(q.inference_geo);
+  if (!next_is(q.response_model) || !next_is(q.model) || !next_is(q.service_tier) || !next_is(q.inference_geo))
+    return false;
+  return (q.asker != 0 && q.asker == asker) || (next_is(q.route) && next_is(q.provider));
+}
+
+bool PriceMemo::Entry::answers_for_model(const PriceQuery& q, std::uint64_t of_serial, std::int64_t second) const {
+  if (q.asker == 0 || asker != q.asker || serial != of_serial) return false;
+  if (second < decision.valid_from || second >= decision.valid_to) return false;
+  // The sizes of what key_of() has before route and provider: no response_model, a model, and neither tier nor region.
+  static_assert(std::endian::native == std::endian::little);
+  std::uint64_t known;
+  std::memcpy(&known, sizes.data(), sizeof known);
+  if (known != q.model.size() << 16 || q.model.empty() || q.response_model.size() + q.service_tier.size() != 0 ||
+      !q.inference_geo.empty())
+    return false;
+  return same_bytes(text.data(), q.model.data(), q.model.size());
 }
 
 void PriceMemo::Entry::remember(const Key& asked) {
@@ -323,6 +340,7 @@ const PriceMemo::Entry* PriceMemo::decide_anew(const PriceTable& table, const Pr
     e->decision = decide(table, q);
     e->serial = table.serial();
   }
+  e->asker = q.asker;
   last_ = {e, last_[0]};
   return e;
 }
@@ -333,6 +351,23 @@ Priced PriceMemo::price(const PriceTable& table, const PriceQuery& q, const Usag
   if (known == nullptr) known = decide_anew(table, q, second);
   if (known == nullptr) return provider::price(table, q, usage);
   return {cost_of(table, known->decision, usage), table.price_version()};
+}
+
+std::int64_t PriceMemo::nano_usd(const PriceTable& table, const PriceQuery& q, std::int64_t input,
+                                 std::int64_t output) {
+  if (static_cast<std::uint64_t>(input | output) <= kMostPlain) [[likely]]
+    for (const Entry* const known : last_) {
+      if (known == nullptr || !known->decision.plain.known) continue;
+      if (!known->answers_for_model(q, table.serial(), q.at_ns / 1'000'000'000)) continue;
+      const std::int64_t nano = plain_nano_usd(known->decision.plain, input, output);
+      return nano <= kMostNanoUsd ? nano : 0;
+    }
+  Usage usage;
+  usage.input_tokens = input;
+  usage.output_tokens = output;
+  usage.total_tokens = input + output;
+  usage.seen = true;
+  return price(table, q, usage).cost.nano_usd;
 }
 
 }  // namespace gw::provider

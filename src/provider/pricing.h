@@ -28,6 +28,9 @@ struct PriceQuery {
   std::string_view service_tier = {};    ///< effective_service_tier()
   std::string_view inference_geo = {};   ///< as answered
   std::int64_t at_ns = 0;                ///< start of the exchange, Unix ns
+  /// Stands for `route` and `provider`: of two queries to one PriceMemo that have the same number both are the same. 0:
+  /// they have to be compared.
+  std::uint64_t asker = 0;
 };
 
 struct Priced {
@@ -73,20 +76,25 @@ class PriceMemo {
 
   PriceMemo();
   Priced price(const PriceTable& table, const PriceQuery& query, const Usage& usage);
+  /// What so many tokens of text cost, and nothing else: what price() says of them, sooner.
+  std::int64_t nano_usd(const PriceTable& table, const PriceQuery& query, std::int64_t input, std::int64_t output);
 
  private:
   static constexpr std::size_t kKeyBytes = 256;
   using Key = std::array<std::string_view, 6>;
   static Key key_of(const PriceQuery& q) {
-    return {q.response_model, q.model, q.route, q.provider, q.service_tier, q.inference_geo};
+    return {q.response_model, q.model, q.service_tier, q.inference_geo, q.route, q.provider};
   }
   struct Entry {
     std::uint64_t serial = 0;  ///< of the table; 0: empty
+    std::uint64_t asker = 0;   ///< PriceQuery::asker, of one that had these texts
     std::array<std::uint16_t, 6> sizes{};
     std::array<char, kKeyBytes> text;  ///< the parts of the key, one behind the other
     PriceDecision decision;
 
     bool answers(const PriceQuery& asked, std::uint64_t of_serial, std::int64_t second) const;
+    /// A short way to see it of a query with an asker that has no text but a model. False: it has to be asked.
+    bool answers_for_model(const PriceQuery& asked, std::uint64_t of_serial, std::int64_t second) const;
     void remember(const Key& asked);
   };
   /// Null: the key is too long to keep.
