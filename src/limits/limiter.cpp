@@ -1,6 +1,7 @@
 #include "limits/limiter.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/glob.h"
 #include "limits/flag_lock.h"
@@ -187,9 +188,25 @@ void give_back(const Step& step, const Spend& amounts, const Periods& at) {
   if (step.whole != nullptr) commit(*step.whole, step.measure, period, -amount);
 }
 
+void give_back(std::span<const Sum> sums, const Spend& amounts, const Periods& at) {
+  const Booking b(amounts, at);
+  for (const Sum& sum : sums) sum.account->committed.add(b.period(sum), -b.amount(sum));
+}
+
+/// All of them or none. False: why, and what else it is that refuses, is for those to say who ask in order.
+[[gnu::always_inline]] inline bool reserve_sums(std::span<const Sum> sums, const Spend& amounts, const Periods& at) {
+  const Booking b(amounts, at);
+  for (const Sum& sum : sums)
+    if (!sum.account->committed.add_below(b.period(sum), b.amount(sum), sum.threshold).taken) [[unlikely]] {
+      give_back(sums.first(static_cast<std::size_t>(&sum - sums.data())), amounts, at);
+      return false;
+    }
+  return true;
+}
+
 /// As far as sums take it that count here alone: nearly always to the end. Else the step that remains to be asked.
-[[gnu::noinline]] const Step* reserve_sums(const Step* step, const Step* end, std::int64_t tokens, std::int64_t cost,
-                                           std::int64_t day, std::int64_t month) {
+[[gnu::noinline]] const Step* reserve_steps(const Step* step, const Step* end, std::int64_t tokens, std::int64_t cost,
+                                            std::int64_t day, std::int64_t month) {
   for (; step != end; ++step) {
     if (step->account == nullptr) {
       if (step->asked_last) continue;
@@ -221,7 +238,7 @@ const Step* reserve_most(const AllSteps& steps, Reservation& r) {
   for (const std::span<const Step> part : {steps.tenant, steps.model}) {
     const Step* const end = part.data() + part.size();
     for (const Step* step = part.data(); step != end; ++step) {
-      step = reserve_sums(step, end, r.amounts.tokens, r.amounts.cost_nano_usd, r.at.day, r.at.month);
+      step = reserve_steps(step, end, r.amounts.tokens, r.amounts.cost_nano_usd, r.at.day, r.at.month);
       if (step == end) break;
       if (!reserve(*step, r)) return step;
     }
@@ -304,12 +321,12 @@ inline std::int64_t reset_s(const Step& step, const Remaining& left, const Momen
 /// Of several, the one that has the least left.
 class Least {
  public:
-  void see(const Step& step, const Remaining& r) {
+  [[gnu::always_inline]] void see(const Step& step, const Remaining& r) {
     if (step_ != nullptr && r.amount >= left_.amount) return;
     step_ = &step;
     left_ = r;
   }
-  std::optional<Standing> standing(const Moment& now) const {
+  [[gnu::always_inline]] std::optional<Standing> standing(const Moment& now) const {
     if (step_ == nullptr) return std::nullopt;
     return Standing{.limit = step_->threshold, .remaining = left_.amount, .reset_s = reset_s(*step_, left_, now)};
   }
@@ -339,7 +356,7 @@ class Least {
 
 /// Of those that count requests. A key's event stays also when its workspace is then refused, as the contract has it.
 /// All of them are shared or none is.
-[[gnu::flatten]] std::optional<Denial> record_requests(const AllSteps& requests, const Moment& now, Least& least) {
+std::optional<Denial> record_requests(const AllSteps& requests, const Moment& now, Least& least) {
   std::optional<Denial> denial;
   requests.until([&](const Step& step) {
     if (step.share != nullptr) {
@@ -348,7 +365,7 @@ class Least {
     }
     const auto answer = step.requests->accept(step.threshold, now.mono_ns);
     if (answer.accepted)
-      least.see(step, remaining_of(step, now));
+      least.see(step, {step.threshold - answer.view.count, answer.view.oldest_ns});
     else
       denial = denial_of(step, answer.retry_after_s);
     return answer.accepted;
@@ -370,9 +387,17 @@ void Steps::add(const Step& step) {
   }
   if (is_lasting(step.measure) && step.share == nullptr && step.whole == nullptr)
     added.account = &step.meter->lasting(step.measure);
+  if (added.account != nullptr)
+    sums.push_back({.account = added.account,
+                    .threshold = step.threshold,
+                    .tell_from = step.threshold / 2,
+                    .money = step.measure == M::day_tokens ? 0U : 1U,
+                    .month = step.measure == M::month_cost ? 1U : 0U,
+                    .step = static_cast<std::uint32_t>(list.size() - 1)});
   const bool of_day = step.measure == M::day_tokens || step.measure == M::day_cost;
   contended = contended ||
               (step.measure != M::requests && (step.subject == S::org || (step.subject == S::workspace && !of_day)));
+  plain = plain && !contended && (added.account != nullptr || added.asked_last);
   measures = static_cast<std::uint8_t>(measures | 1U << static_cast<int>(step.measure));
   tokens = tokens || is_spend(step.measure);
   money = money || step.measure == M::day_cost || step.measure == M::month_cost;
@@ -453,13 +478,48 @@ std::optional<Standing> Limiter::standing(const Meters& meters, const ModelMeter
   return least.standing(now);
 }
 
-tl::expected<Permit, Denial> Limiter::take(MetersPtr meters, const ModelMeters* model, const Spend& estimate,
-                                           const Moment& now) const {
+std::optional<Denial> Limiter::take(const MetersPtr& meters, const ModelMeters* model, const Spend& estimate,
+                                    const Moment& now, Permit& permit) const {
   // A sum that is full to its brim would have forgotten how much of it is this one's.
-  const Spend reserved{std::clamp<std::int64_t>(estimate.tokens, 0, kMostReservedTokens),
-                       std::clamp<std::int64_t>(estimate.cost_nano_usd, 0, kMostReservedNanoUsd)};
-  Periods at = Periods::at(now.wall_ns);
-  const Steps& tenant = meters->steps;
+  permit.reserved_ = {std::clamp<std::int64_t>(estimate.tokens, 0, kMostReservedTokens),
+                      std::clamp<std::int64_t>(estimate.cost_nano_usd, 0, kMostReservedNanoUsd)};
+  permit.periods_ = Periods::at(now.wall_ns);
+  const Steps& steps = meters->steps;
+  if (steps.plain && model == nullptr && reserve_sums(steps.sums, permit.reserved_, permit.periods_)) [[likely]] {
+    const Step* least = nullptr;
+    RateWindow::View seen;
+    std::int64_t left = std::numeric_limits<std::int64_t>::max();
+    for (const Step& step : steps.requests) {
+      const auto answer = step.requests->accept(step.threshold, now.mono_ns);
+      if (!answer.accepted) [[unlikely]] {
+        give_back(steps.sums, permit.reserved_, permit.periods_);
+        return denial_of(step, answer.retry_after_s);
+      }
+      if (step.threshold - answer.view.count >= left) continue;
+      least = &step;
+      left = step.threshold - answer.view.count;
+      seen = answer.view;
+    }
+    if (least != nullptr)
+      permit.requests_left_ = Standing{.limit = least->threshold,
+                                       .remaining = left,
+                                       .reset_s = whole_seconds(seen.oldest_ns + RateWindow::kWindowNs - now.mono_ns)};
+  } else if (const auto denial = take_in_order(*meters, model, now, permit)) {
+    return denial;
+  }
+  permit.limiter_ = this;
+  permit.meters_ = meters;
+  permit.model_ = model;
+  permit.settled_ = false;
+  return std::nullopt;
+}
+
+/// As the contract has it to the letter: also of what has to be refused, and why.
+std::optional<Denial> Limiter::take_in_order(const Meters& meters, const ModelMeters* model, const Moment& now,
+                                             Permit& permit) const {
+  const Spend& reserved = permit.reserved_;
+  Periods& at = permit.periods_;
+  const Steps& tenant = meters.steps;
   AllSteps steps{tenant.list, {}}, requests{tenant.requests, {}};
   if (model != nullptr) {
     steps.model = model->steps.list;
@@ -470,15 +530,15 @@ tl::expected<Permit, Denial> Limiter::take(MetersPtr meters, const ModelMeters* 
   if (tenant.contended || !steps.model.empty()) denial = refused_by_rate(steps, requests, at, now);
   if (!denial) denial = reserve_all(steps, reserved, at, now);
   if (denial) {
-    count_refused(*meters, *denial, now);
+    count_refused(meters, *denial, now);
   } else if ((denial = record_requests(requests, now, least))) {
     steps.until([&](const Step& step) {
       give_back(step, reserved, at);
       return true;
     });
   }
-  if (denial) return tl::make_unexpected(*denial);
-  return Permit(*this, std::move(meters), model, reserved, at, least.standing(now));
+  if (!denial) permit.requests_left_ = least.standing(now);
+  return denial;
 }
 
 /// Keys that nobody uses and of which nothing is counted; then what only they had in the ledger.

@@ -47,10 +47,22 @@ struct Step {
   Meter::Account<10>* account = nullptr;
 };
 
+/// A step with an account, as those need it who ask nothing else of it.
+struct Sum {
+  Meter::Account<10>* account = nullptr;
+  std::int64_t threshold = 0;
+  std::int64_t tell_from = 0;  ///< nobody is told of a smaller sum
+  std::uint32_t money = 0;     ///< 1: of cost_nano_usd, else of tokens
+  std::uint32_t month = 0;     ///< 1: of the month, else of the day
+  std::uint32_t step = 0;      ///< its place in the list
+};
+
 /// Checks in the order in which they are made, and what a request has to say for them of what it may spend.
 struct Steps {
   std::vector<Step> list;
   std::vector<Step> requests;  ///< those of the list that count requests
+  std::vector<Sum> sums;       ///< those with an account
+  bool plain = true;           ///< the others are asked last, and none is contended: so with the contract's limits
   bool tokens = false, money = false;
   bool contended = false;     ///< beside the contract's limits, other callers share some of what is reserved
   std::uint8_t measures = 0;  ///< a bit for each that a step has
@@ -143,14 +155,6 @@ class Permit {
 
  private:
   friend class Limiter;
-  Permit(const Limiter& limiter, MetersPtr&& meters, const ModelMeters* model, const Spend& reserved, const Periods& at,
-         const std::optional<Standing>& requests_left)
-      : limiter_(&limiter),
-        meters_(std::move(meters)),
-        model_(model),
-        reserved_(reserved),
-        periods_(at),
-        requests_left_(requests_left) {}
   void give_back();
   std::span<const Step> tenant_steps() const { return meters_->steps.list; }
   std::span<const Step> model_steps() const {
@@ -195,8 +199,15 @@ class Limiter {
   /// Of a request that look() has refused: a key's event stays also when its workspace's rate refuses it, as the
   /// contract has it. take() does so itself.
   void count_refused(const Meters& meters, const Denial& denial, const Moment& now) const;
-  tl::expected<Permit, Denial> take(MetersPtr meters, const ModelMeters* model, const Spend& estimate,
-                                    const Moment& now) const;
+  /// The permit is one that holds nothing; refused, it stays so.
+  std::optional<Denial> take(const MetersPtr& meters, const ModelMeters* model, const Spend& estimate,
+                             const Moment& now, Permit& permit) const;
+  tl::expected<Permit, Denial> take(const MetersPtr& meters, const ModelMeters* model, const Spend& estimate,
+                                    const Moment& now) const {
+    Permit permit;
+    if (const auto denial = take(meters, model, estimate, now, permit)) return tl::make_unexpected(*denial);
+    return permit;
+  }
 
   /// Of `requests` or `minute_tokens`, of the subject that has the least left. Nothing where that is not limited.
   std::optional<Standing> standing(const Meters& meters, const ModelMeters* model, Measure measure,
@@ -231,6 +242,8 @@ class Limiter {
  private:
   friend class Permit;
 
+  std::optional<Denial> take_in_order(const Meters& meters, const ModelMeters* model, const Moment& now,
+                                      Permit& permit) const;
   void add_models(std::int64_t mono_ns);
   void add_steps(Meters& meters, std::int64_t mono_ns);
   void share(Step& step, const std::string& name);
@@ -264,11 +277,16 @@ struct KeyPlace {
 /// What one worker remembers of Limiter::find. One thread.
 class MeterCache {
  public:
+  /// Null: it is not remembered.
+  const MetersPtr* known(const KeyPlace& of) const {
+    const Place& place = places_[of.index % kPlaces];
+    return place.of == of && place.meters != nullptr ? &place.meters : nullptr;
+  }
   /// Null as there.
   const MetersPtr& find(Limiter& limiter, const KeyPlace& of, std::string_view org, std::string_view workspace,
                         std::string_view key, const store::KeyLimits& overrides, const Moment& now) {
+    if (const MetersPtr* known = this->known(of)) return *known;
     Place& known = places_[of.index % kPlaces];
-    if (known.of == of && known.meters != nullptr) return known.meters;
     known = {of, limiter.find(org, workspace, key, overrides, now)};
     return known.meters;
   }

@@ -20,37 +20,26 @@ class RateWindow {
   RateWindow(const RateWindow&) = delete;
   RateWindow& operator=(const RateWindow&) = delete;
 
-  struct Answer {
-    bool accepted = false;
-    std::int64_t retry_after_s = 0;  ///< of a refusal: whole seconds, at least 1
-  };
-
-  /// `most` is the same in every call, at least 1.
-  Answer accept(std::int64_t most, std::int64_t now_ns) { return ask(most, now_ns, true); }
-  /// Likewise, recording nothing.
-  Answer peek(std::int64_t most, std::int64_t now_ns) { return ask(most, now_ns, false); }
-
   /// How many were accepted in the last 60 seconds, and when the first of them was. While others ask, a moment's view.
   struct View {
     std::int64_t count = 0;
     std::int64_t oldest_ns = 0;
   };
+  struct Answer {
+    bool accepted = false;
+    std::int64_t retry_after_s = 0;  ///< of a refusal: whole seconds, at least 1
+    View view{};                     ///< of one that was recorded: with it
+  };
+
+  /// `most` is the same in every call, at least 1.
+  [[gnu::always_inline]] Answer accept(std::int64_t most, std::int64_t now_ns) { return ask(most, now_ns, true); }
+  /// Likewise, recording nothing.
+  Answer peek(std::int64_t most, std::int64_t now_ns) { return ask(most, now_ns, false); }
+
   View view(std::int64_t most, std::int64_t now_ns) const {
     const std::atomic<std::uint64_t>* const slots = slots_.load(std::memory_order_acquire);
     if (slots == nullptr) return {};
-    const std::uint64_t next = next_.load(std::memory_order_acquire);
-    const auto n = static_cast<std::uint64_t>(most);
-    const auto slot = [&](std::uint64_t i) { return slots[i % n].load(std::memory_order_relaxed); };
-    // The first event that counts is nearly always the one seen last.
-    const std::uint64_t seen = first_.load(std::memory_order_relaxed);
-    std::uint64_t low = std::clamp<std::uint64_t>(seen, next > n ? next - n : 0, next);
-    std::uint64_t oldest = low < next ? slot(low) : 0;
-    if (!counts(oldest, now_ns)) {
-      low = first_that_counts(slot, low, next, now_ns);
-      oldest = low < next ? slot(low) : 0;
-    }
-    if (low != seen) first_.store(low, std::memory_order_relaxed);
-    return {.count = static_cast<std::int64_t>(next - low), .oldest_ns = time_of(oldest)};
+    return view_to(next_.load(std::memory_order_acquire), slots, static_cast<std::uint64_t>(most), now_ns);
   }
 
   /// Before this one's first use: what counts of another one. What that one accepts meanwhile is missed.
@@ -74,6 +63,28 @@ class RateWindow {
     return slot != 0 && now_ns - time_of(slot) <= kWindowNs;
   }
 
+  /// Of the last `n` events before number `next`.
+  [[gnu::always_inline]] View view_to(std::uint64_t next, const std::atomic<std::uint64_t>* slots, std::uint64_t n,
+                                      std::int64_t now_ns) const {
+    // The first event that counts is nearly always the one seen last.
+    const std::uint64_t low = first_.load(std::memory_order_relaxed);
+    if (next - low - 1 < n) [[likely]] {
+      const std::uint64_t oldest = slots[low % n].load(std::memory_order_relaxed);
+      if (counts(oldest, now_ns)) [[likely]]
+        return {.count = static_cast<std::int64_t>(next - low), .oldest_ns = time_of(oldest)};
+    }
+    return look_from(low, next, slots, n, now_ns);
+  }
+  /// Where that one does not count any more.
+  [[gnu::noinline]] View look_from(std::uint64_t seen, std::uint64_t next, const std::atomic<std::uint64_t>* slots,
+                                   std::uint64_t n, std::int64_t now_ns) const {
+    const auto slot = [&](std::uint64_t i) { return slots[i % n].load(std::memory_order_relaxed); };
+    const std::uint64_t low =
+        first_that_counts(slot, std::clamp<std::uint64_t>(seen, next > n ? next - n : 0, next), next, now_ns);
+    if (low != seen) first_.store(low, std::memory_order_relaxed);
+    return {.count = static_cast<std::int64_t>(next - low), .oldest_ns = low < next ? time_of(slot(low)) : 0};
+  }
+
   /// Of those in [low, next), which lie in the order of their times; `next`: none.
   template <class Slot>
   static std::uint64_t first_that_counts(const Slot& slot, std::uint64_t low, std::uint64_t next, std::int64_t now_ns) {
@@ -89,8 +100,10 @@ class RateWindow {
     return low;
   }
 
-  Answer ask(std::int64_t most, std::int64_t now_ns, bool record) {
-    std::atomic<std::uint64_t>* const slots = slots_of(most);
+  [[gnu::always_inline]] Answer ask(std::int64_t most, std::int64_t now_ns, bool record) {
+    std::atomic<std::uint64_t>* slots = slots_.load(std::memory_order_acquire);
+    if (slots == nullptr) [[unlikely]]
+      slots = make_slots(most);
     const auto n = static_cast<std::uint64_t>(most);
     for (;;) {
       std::uint64_t next = next_.load(std::memory_order_acquire);
@@ -110,14 +123,14 @@ class RateWindow {
       if (!record) return {.accepted = true};
       const std::uint64_t taken = static_cast<std::uint64_t>(now_ns) << kLapBits | (lap + 1) % kLaps;
       if (!slot.compare_exchange_strong(oldest, taken, std::memory_order_acq_rel)) continue;
+      const std::uint64_t mine = next;
       next_.compare_exchange_strong(next, next + 1, std::memory_order_acq_rel);
-      return {.accepted = true};
+      return {.accepted = true, .view = view_to(mine + 1, slots, n, now_ns)};
     }
   }
 
-  std::atomic<std::uint64_t>* slots_of(std::int64_t most) {
-    std::atomic<std::uint64_t>* known = slots_.load(std::memory_order_acquire);
-    if (known != nullptr) return known;
+  [[gnu::noinline]] std::atomic<std::uint64_t>* make_slots(std::int64_t most) {
+    std::atomic<std::uint64_t>* known = nullptr;
     auto made = std::make_unique<std::atomic<std::uint64_t>[]>(static_cast<std::size_t>(most));
     if (slots_.compare_exchange_strong(known, made.get(), std::memory_order_acq_rel)) return made.release();
     return known;

@@ -65,7 +65,10 @@ TEST(RateWindow, AgreesWithTheContractsLogForRandomTimes) {
       const auto want = slow.accept(now);
       ASSERT_EQ(got.accepted, want.accepted) << "limit " << most << ", request " << i;
       ASSERT_EQ(got.retry_after_s, want.retry_after_s) << "limit " << most << ", request " << i;
-      ASSERT_EQ(window.view(most, now).count, static_cast<std::int64_t>(slow.events.size()));
+      const auto events = static_cast<std::int64_t>(slow.events.size());
+      ASSERT_EQ(window.view(most, now).count, events);
+      ASSERT_EQ(got.view.count, got.accepted ? events : 0) << "limit " << most << ", request " << i;
+      ASSERT_EQ(got.view.oldest_ns, got.accepted ? slow.events.front() : 0);
     }
   }
 }

@@ -72,6 +72,18 @@ void book(std::span<const Step> steps, Spend reserved, Spend spent, const Period
   }
 }
 
+void book(const Steps& steps, const Spend& reserved, const Spend& spent, const Periods& at, Crossings& out) {
+  if (!steps.plain) return book(steps.list, reserved, spent, at, {}, out);
+  const Booking all(spent, at),
+      more({spent.tokens - reserved.tokens, spent.cost_nano_usd - reserved.cost_nano_usd}, at);
+  for (const Sum& sum : steps.sums) {
+    sum.account->committed.add(all.period(sum), more.amount(sum));
+    const PeriodStep done = sum.account->spent.add(all.period(sum), all.amount(sum));
+    if (done.after >= sum.tell_from) [[unlikely]]
+      note_crossing(steps.list[sum.step], all.period(sum), done.before, done.after, {}, out);
+  }
+}
+
 void book(const ModelMeters* model, const Spend& reserved, const Spend& spent, const Periods& at, Crossings& out) {
   if (model != nullptr) book(model->steps.list, reserved, spent, at, model->pattern, out);
 }
@@ -108,7 +120,7 @@ void Permit::give_back() {
 Crossings Permit::settle(const Spend& spent, const ModelMeters* found) {
   Crossings out;
   if (limiter_ == nullptr || std::exchange(settled_, true)) return out;
-  book(tenant_steps(), reserved_, spent, periods_, {}, out);
+  book(meters_->steps, reserved_, spent, periods_, out);
   if (model_ != nullptr)
     book(model_, reserved_, spent, periods_, out);
   else
@@ -120,7 +132,7 @@ Crossings Permit::charge(const Spend& spent, const ModelMeters* model, std::int6
   Crossings out;
   if (limiter_ == nullptr) return out;
   const Periods at = Periods::at(wall_ns);
-  book(tenant_steps(), {}, spent, at, {}, out);
+  book(meters_->steps, {}, spent, at, out);
   book(model, {}, spent, at, out);
   return out;
 }

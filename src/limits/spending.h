@@ -25,6 +25,18 @@ inline std::int64_t lasting_period(Measure m, const Periods& at) {
   return m == Measure::month_cost ? at.month : at.day;
 }
 
+/// What a request spends, as sums ask for it.
+class Booking {
+ public:
+  Booking(const Spend& spend, const Periods& at)
+      : amounts_{spend.tokens, spend.cost_nano_usd}, periods_{at.day, at.month} {}
+  std::int64_t amount(const Sum& sum) const { return amounts_[sum.money]; }
+  std::int64_t period(const Sum& sum) const { return periods_[sum.month]; }
+
+ private:
+  std::int64_t amounts_[2], periods_[2];
+};
+
 inline void release(const Step& step) {
   if (step.share != nullptr)
     step.share->give(Share::kForever, 1);

@@ -144,6 +144,7 @@ class Exchange final : private proxy::RelayObserver {
   // exchange_accounting.cpp: the two policies that do more than read to know what was used.
   bool may_ask_for_usage() const;
   bool hold_what_came(std::size_t most);
+  std::optional<std::string_view> content_that_came(std::size_t most) const;
   net::Task<proxy::RelayEnd> hold_body(std::size_t most);
   std::optional<std::string_view> held_content(std::size_t most) const;
   void observe_held(std::string_view content);

@@ -81,6 +81,14 @@ bool Exchange::hold_what_came(std::size_t most) {
   return true;
 }
 
+/// The whole content, where it is there without anything being done for it and is no longer than that.
+std::optional<std::string_view> Exchange::content_that_came(std::size_t most) const {
+  if (held_) return held_content(most);
+  if (head_.body != http::BodyKind::length || head_.content_length > std::min(most, first_body_.size()))
+    return std::nullopt;
+  return std::string_view(first_body_).substr(0, static_cast<std::size_t>(head_.content_length));
+}
+
 /// Holds the body back until it is whole: held_ says how far that came. It may go on with a greater bound. What is
 /// returned other than `complete` ends the exchange.
 net::Task<RelayEnd> Exchange::hold_body(std::size_t most) {

@@ -79,8 +79,10 @@ limits::Moment Exchange::permit_moment() const {
 
 /// Null: nothing can be said about this key.
 const limits::MetersPtr& Exchange::key_meters(const limits::Moment& now) {
-  return mine_->meters.find(*snapshot_.limiter(), {keys_->authorizer().serial(), identity_->index}, identity_->org_id,
-                            identity_->workspace_id, identity_->key_id, identity_->limits, now);
+  const limits::KeyPlace place{keys_->authorizer().serial(), identity_->index};
+  if (const limits::MetersPtr* const known = mine_->meters.known(place)) return *known;
+  return mine_->meters.find(*snapshot_.limiter(), place, identity_->org_id, identity_->workspace_id, identity_->key_id,
+                            identity_->limits, now);
 }
 
 /// The body has to be looked at before anything is taken.
@@ -108,18 +110,12 @@ bool Exchange::take_permit_at_once(Limited& limited) {
   }
   std::optional<std::string_view> content;
   if (permit_needs_body(*meters)) {
-    const std::size_t most = snapshot_.limit_options.hold_max_bytes;
-    if (!hold_what_came(most)) return false;
-    content = held_content(most);
+    content = content_that_came(snapshot_.limit_options.hold_max_bytes);
     if (!content) return false;
     observe_held(*content);
   }
   const limits::ModelMeters* const model = limited_model();
-  auto permit = snapshot_.limiter()->take(meters, model, estimate_for(*meters, model, content), now);
-  if (permit)
-    permit_ = std::move(*permit);
-  else
-    limited.denial = permit.error();
+  limited.denial = snapshot_.limiter()->take(meters, model, estimate_for(*meters, model, content), now, permit_);
   write_standing(*meters, model, now);
   return true;
 }
@@ -151,18 +147,14 @@ net::Task<RelayEnd> Exchange::take_permit(Limited& limited) {
   }
   const limits::ModelMeters* const model = limited_model();
   const limits::Spend estimate = estimate_for(*meters, model, held_content(snapshot_.limit_options.hold_max_bytes));
-  auto permit = limiter.take(meters, model, estimate, now);
+  limited.denial = limiter.take(meters, model, estimate, now, permit_);
   // Others may take what was fetched for this one; it is fair enough to try a few times.
-  for (int round = 0; round < 3 && !permit && permit.error().short_of_share; ++round) {
+  for (int round = 0; round < 3 && limited.denial && limited.denial->short_of_share; ++round) {
     if (!co_await await_share(*meters, model, estimate, now)) break;
     now = {.wall_ns = wall_now_ns(), .mono_ns = mono_now_ns()};
-    permit = limiter.take(meters, model, estimate, now);
+    limited.denial = limiter.take(meters, model, estimate, now, permit_);
   }
   if (snapshot_.leases() != nullptr) snapshot_.leases()->look();
-  if (permit)
-    permit_ = std::move(*permit);
-  else
-    limited.denial = permit.error();
   write_standing(*meters, model, now);
   co_return RelayEnd::complete;
 }
@@ -190,8 +182,11 @@ void Exchange::write_standing(const limits::Meters& meters, const limits::ModelM
     if (!meters.steps.have(measure) && model == nullptr) return std::nullopt;
     return snapshot_.limiter()->standing(meters, model, measure, now);
   };
-  const auto& seen = permit_.requests_left();
-  buffers_.rate_limits.show(seen ? seen : left(Measure::requests), left(Measure::minute_tokens));
+  const std::optional<limits::Standing> tokens = left(Measure::minute_tokens);
+  if (const auto& seen = permit_.requests_left())
+    buffers_.rate_limits.show(seen, tokens);
+  else
+    buffers_.rate_limits.show(left(Measure::requests), tokens);
 }
 
 /// Of a body that is not held only the length is known, and not the price.

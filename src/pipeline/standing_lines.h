@@ -17,7 +17,7 @@ class StandingLines {
   using Standing = std::optional<limits::Standing>;
 
   /// Without a value: not limited, no lines of it.
-  void show(const Standing& requests, const Standing& tokens) {
+  [[gnu::always_inline]] void show(const Standing& requests, const Standing& tokens) {
     shown_ = true;
     if (!change(requests_, requests) || !change(tokens_, tokens)) write(requests, tokens);
   }
