@@ -14,7 +14,7 @@ namespace gw::http {
 namespace {
 
 /// First byte that may not stand in a field value: a control character other than TAB. `end` when there is none.
-const char* find_control(const char* p, const char* end) {
+[[gnu::always_inline]] inline const char* find_control(const char* p, const char* end) {
 #if defined(__SSE2__)
   const __m128i space = _mm_set1_epi8(0x20);
   const __m128i tab = _mm_set1_epi8('\t');
@@ -37,7 +37,7 @@ const char* find_control(const char* p, const char* end) {
 }
 
 /// First byte that is no token character. Names are letters and dashes, nearly always, with a colon behind them.
-const char* skip_token(const char* p, const char* end) {
+[[gnu::always_inline]] inline const char* skip_token(const char* p, const char* end) {
 #if defined(__SSE2__)
   while (end - p >= 16) {
     const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
@@ -81,7 +81,7 @@ bool is_ows(char c) { return c == ' ' || c == '\t'; }
 enum class Line : std::uint8_t { field, end, incomplete, bad };
 
 /// Reads one field line at `p`, or the empty line that ends the head; moves `p` past its CRLF.
-Line parse_field_line(const char*& p, const char* end, Field& out) {
+[[gnu::always_inline]] inline Line parse_field_line(const char*& p, const char* end, Field& out) {
   if (p == end) return Line::incomplete;
   if (*p == '\r') {
     if (p + 1 == end) return Line::incomplete;
@@ -146,7 +146,7 @@ struct Framing {
   std::uint64_t length = 0;
 };
 
-ParseStatus add_framing(const Field& f, Framing& fr, ParseError& error) {
+[[gnu::noinline]] ParseStatus add_framing_field(const Field& f, Framing& fr, ParseError& error) {
   switch (f.id) {
     case FieldId::content_length:
       if (fr.has_length) return refuse(error, 400, "repeated Content-Length");
@@ -175,6 +175,17 @@ ParseStatus add_framing(const Field& f, Framing& fr, ParseError& error) {
       break;
   }
   return ParseStatus::complete;
+}
+
+bool frames(FieldId id) {
+  return id == FieldId::content_length || id == FieldId::transfer_encoding || id == FieldId::connection ||
+         id == FieldId::upgrade;
+}
+
+/// Few fields do.
+[[gnu::always_inline]] inline ParseStatus add_framing(const Field& f, Framing& fr, ParseError& error) {
+  if (!frames(f.id)) return ParseStatus::complete;
+  return add_framing_field(f, fr, error);
 }
 
 /// " HTTP/1.x" or "HTTP/1.x" at p (8 bytes); -1 when it is none, -2 when it is another major version.
