@@ -51,8 +51,11 @@ class TokenMemo {
     std::uint64_t bits = 0;
     const std::size_t n = token.size();
     const auto differing = [&](std::size_t at) { return word(token.data() + at) ^ word(token_.data() + at); };
-    for (std::size_t i = 0; i + 8 <= n; i += 8) bits |= differing(i);
-    if (n >= 8) return bits | differing(n - 8);  // overlaps what was seen already
+    if (n >= 16) {
+      for (std::size_t i = 0; i + 16 <= n; i += 16) bits |= differing(i) | differing(i + 8);
+      return bits | differing(n - 16) | differing(n - 8);  // overlaps what was seen already
+    }
+    if (n >= 8) return differing(0) | differing(n - 8);
     for (std::size_t i = 0; i < n; ++i) bits |= static_cast<unsigned char>(token[i] ^ token_[i]);
     return bits;
   }

@@ -242,7 +242,8 @@ void append_refusal_head(std::string& out, const ClientHeadInput& in) {
 
 bool is_rate_limit(std::string_view name) {
   constexpr std::string_view kBeginning = "x-ratelimit-";
-  return iequals(name.substr(0, kBeginning.size()), kBeginning);
+  return name.size() >= kBeginning.size() && to_lower(name.front()) == kBeginning.front() &&
+         iequals(name.substr(0, kBeginning.size()), kBeginning);
 }
 
 }  // namespace

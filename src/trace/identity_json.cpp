@@ -1,6 +1,7 @@
 #include "trace/identity_json.h"
 
-#include <algorithm>
+#include <cstdint>
+#include <cstring>
 
 #include "base/strings.h"
 
@@ -16,10 +17,14 @@ bool IdentityJson::Entry::is_of(const IdentityView& who) const {
 
 /// The ends of ids differ, also where they begin alike.
 std::size_t IdentityJson::place_of(std::string_view key_id) {
-  std::size_t hash = 0;
-  for (const char c : key_id.substr(key_id.size() - std::min<std::size_t>(key_id.size(), 4)))
-    hash = hash * 31 + static_cast<unsigned char>(c);
-  return hash % kEntries;
+  std::uint32_t end = 0;
+  if (key_id.size() >= sizeof end)
+    std::memcpy(&end, key_id.data() + key_id.size() - sizeof end, sizeof end);
+  else
+    for (const char c : key_id) end = end << 8 | static_cast<unsigned char>(c);
+  constexpr std::uint32_t kSpread = 2654435761;  // Knuth's: the product's high bits depend on all of the factor's
+  static_assert(kEntries == 1 << 8);
+  return end * kSpread >> 24;
 }
 
 void IdentityJson::write(const IdentityView& who, Entry& entry) {
