@@ -41,6 +41,12 @@ std::optional<AnswerMode> parse_answer_mode(std::string_view name) {
   return std::nullopt;
 }
 
+AnswerGuard::AnswerGuard(const BodyRedactor& redactor, AnswerMode mode, std::string_view workspace_id,
+                         std::size_t max_body)
+    : redactor_(redactor), mode_(mode), workspace_id_(workspace_id), max_body_(max_body) {}
+AnswerGuard::AnswerGuard(AnswerGuard&&) noexcept = default;
+AnswerGuard::~AnswerGuard() = default;
+
 void AnswerGuard::begin(bool is_text, bool events, bool encoded) {
   active_ = is_text && mode_ != AnswerMode::off;
   events_ = events;
@@ -174,10 +180,13 @@ void AnswerGuard::look(bool ended, std::string& out) {
   window_.ended = ended;
   window_.open_from = npos;
   window_.words.clear();
-  BodyRun run(redactor_, events, workspace_id_, {}, &window_);
-  run.step(std::numeric_limits<std::size_t>::max() / 2);
-  if (run.error() != nullptr) return give_up(std::string("redact response body: ") + run.error(), out);
-  Redaction& redaction = run.redaction();
+  if (run_ == nullptr)
+    run_ = std::make_unique<BodyRun>(redactor_, events, workspace_id_, BodyFormat{}, &window_);
+  else
+    run_->restart(events);
+  run_->step(std::numeric_limits<std::size_t>::max() / 2);
+  if (run_->error() != nullptr) return give_up(std::string("redact response body: ") + run_->error(), out);
+  Redaction& redaction = run_->redaction();
   for (std::size_t k = 0; k < kKinds; ++k) counts_[k] += redaction.counts()[k];
   found_ = found_ || redaction.changed();
   if (redaction.changed() && mode_ == AnswerMode::block) {
@@ -218,6 +227,8 @@ void AnswerGuard::look(bool ended, std::string& out) {
   held_.erase(0, go);
   whole_ -= go;
   scanned_ = 0;
+  constexpr std::size_t kUsual = 64 << 10;
+  if (whole > kUsual) run_.reset();  // and its memory
   // The texts of what stays are searched again each time: where that is more than a few events, only when it has grown
   // by half.
   constexpr std::size_t kOften = 1024;

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,8 +32,9 @@ std::optional<AnswerMode> parse_answer_mode(std::string_view name);
 /// events are longer cannot be judged.
 class AnswerGuard final : public http::BodyFilter {
  public:
-  AnswerGuard(const BodyRedactor& redactor, AnswerMode mode, std::string_view workspace_id, std::size_t max_body)
-      : redactor_(redactor), mode_(mode), workspace_id_(workspace_id), max_body_(max_body) {}
+  AnswerGuard(const BodyRedactor& redactor, AnswerMode mode, std::string_view workspace_id, std::size_t max_body);
+  AnswerGuard(AnswerGuard&&) noexcept;  ///< of one that was not pushed to
+  ~AnswerGuard() override;
 
   /// The answer's head is there. `encoded`: the body has a content coding, and cannot be read. Nothing is looked at
   /// that is neither JSON nor text (`is_text`).
@@ -65,7 +67,7 @@ class AnswerGuard final : public http::BodyFilter {
 
   const BodyRedactor& redactor_;
   const AnswerMode mode_;
-  const std::string workspace_id_;
+  std::string workspace_id_;
   const std::size_t max_body_;
   bool active_ = false, events_ = false, found_ = false;
   bool unlooked_ = false;  ///< there are events that were not looked at
@@ -81,6 +83,7 @@ class AnswerGuard final : public http::BodyFilter {
   std::size_t scanned_ = 0;     ///< where the end of the next was not found
   std::size_t look_at_ = 0;     ///< how much has to be held before it is looked at again
   EventWindow window_;
+  std::unique_ptr<BodyRun> run_;  ///< over the window; its memory is used again for the next events
 };
 
 }  // namespace gw::guard

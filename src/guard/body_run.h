@@ -69,6 +69,17 @@ class BodyRun {
         event_document_(redaction_, fields_, streamed_, names_),
         window_(window) {}
 
+  /// Begins anew with what the window has now.
+  void restart(std::string_view events) {
+    redaction_.restart(events);
+    body_ = events;
+    stage_ = Stage::begin;
+    error_ = nullptr;
+    data_.clear();
+    may_be_loose_ = loose_ = text_events_ = stays_text_ = false;
+    broken_at_ = npos;
+  }
+
   /// Goes on until about `budget` bytes were looked at. True: done, or error() says what went wrong.
   bool step(std::size_t budget) {
     while (error_ == nullptr) {

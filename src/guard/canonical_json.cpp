@@ -56,9 +56,7 @@ class CanonicalJson {
         return array(out, depth);
       case '"': {
         std::string_view content;
-        if (!string(content, [this]() -> std::string& { return decoded_; })) return false;
-        append_json_string(out, content);
-        return true;
+        return string(content, out, [this]() -> std::string& { return decoded_; });
       }
       default:
         return scalar(out);
@@ -79,10 +77,10 @@ class CanonicalJson {
     return true;
   }
 
-  /// What it means; where it has escapes, in what `decoded` gives.
+  /// Appends the string, and tells what it means: where it has escapes, in what `decoded` gives.
   template <class Decoded>
-  bool string(std::string_view& content, Decoded&& decoded) {
-    skip_blanks();
+  bool string(std::string_view& content, std::string& out, Decoded&& decoded) {
+    constexpr unsigned kAsTheyAre = kWordBytes | kHyphen | kDot | kPlus | kPercent | kOfWords;
     if (pos_ >= text_.size() || text_[pos_] != '"') return false;
     const JsonString s = scan_json_string(text_, pos_);
     if (!s.closed) return false;
@@ -93,6 +91,10 @@ class CanonicalJson {
       decode_json_string(content, plain);
       content = plain;
     }
+    if (!s.escaped && end_of_run(content, 0, kAsTheyAre) == content.size())
+      out.append(text_, pos_, content.size() + 2);
+    else
+      append_json_string(out, content);
     pos_ = s.end + 1;
     return true;
   }
@@ -105,6 +107,7 @@ class CanonicalJson {
 
   bool scalar(std::string& out) {
     const std::size_t begin = pos_;
+    pos_ = end_of_run(text_, begin, kDigits);
     while (pos_ < text_.size() && text_[pos_] != ',' && text_[pos_] != ']' && text_[pos_] != '}' &&
            !is_space(text_[pos_]))
       ++pos_;
@@ -141,8 +144,8 @@ class CanonicalJson {
     if (!take('}')) {
       do {
         Member m{.name = {}, .begin = out.size(), .end = 0};
-        if (!string(m.name, [this]() -> std::string& { return decoded_name(); })) return false;
-        append_json_string(out, m.name);
+        skip_blanks();
+        if (!string(m.name, out, [this]() -> std::string& { return decoded_name(); })) return false;
         out += ':';
         if (!take(':') || !value(out, depth + 1)) return false;
         m.end = out.size();

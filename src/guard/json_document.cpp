@@ -72,6 +72,23 @@ constexpr bool is_one_of(std::string_view name, const std::string_view (&list)[N
   return false;
 }
 
+/// By a name's first byte: the sizes of those above that begin with it, a bit each.
+constexpr std::array<std::uint32_t, 256> kSizesByFirst = [] {
+  std::array<std::uint32_t, 256> t{};
+  const auto add = [&t](const auto& list) {
+    for (const std::string_view name : list) t[static_cast<unsigned char>(name[0])] |= 1U << name.size();
+  };
+  add(kStreamedMembers);
+  add(kIdentities);
+  add(kOfSchemas);
+  return t;
+}();
+/// Few other names may.
+constexpr bool may_be_listed(std::string_view name) {
+  return !name.empty() && name.size() < 32 &&
+         (kSizesByFirst[static_cast<unsigned char>(name[0])] >> name.size() & 1) != 0;
+}
+
 constexpr std::uint64_t hash_of(std::string_view s) {  // FNV-1a; a collision joins two texts, no more
   std::uint64_t h = 0xcbf29ce484222325ULL;
   for (char c : s) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
@@ -230,8 +247,9 @@ MemberName JsonDocument::read_name(std::string_view raw, bool escaped) {
   MemberName m;
   m.denied = redaction_.is_denied(fields_, raw, escaped);
   m.usage = FieldNames::is_usage(name);
-  m.of_schemas = is_one_of(name, kOfSchemas);
   m.hash = hash_of(name);
+  if (!may_be_listed(name)) return m;
+  m.of_schemas = is_one_of(name, kOfSchemas);
   m.streamed = is_one_of(name, kStreamedMembers);
   m.identity = is_one_of(name, kIdentities);
   m.index = name == "index";

@@ -1,6 +1,7 @@
 #include "guard/json_text.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "base/strings.h"
@@ -12,15 +13,20 @@ namespace {
 
 constexpr bool is_blank(char c) { return c <= ' ' && (c == ' ' || c == '\t' || c == '\r' || c == '\n'); }
 
-int hex4(std::string_view s) {  // -1 unless four hex digits
+constexpr std::array<std::int8_t, 256> kHexValues = [] {
+  std::array<std::int8_t, 256> t{};
+  t.fill(-1);
+  for (int d = 0; d < 10; ++d) t[static_cast<std::size_t>('0' + d)] = static_cast<std::int8_t>(d);
+  for (int d = 10; d < 16; ++d)
+    t[static_cast<std::size_t>('a' + d - 10)] = t[static_cast<std::size_t>('A' + d - 10)] = static_cast<std::int8_t>(d);
+  return t;
+}();
+
+int hex4(std::string_view s) {  // negative unless four hex digits
   if (s.size() < 4) return -1;
-  int v = 0;
-  for (char c : s.substr(0, 4)) {
-    const int d = is_digit(c) ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-    if (d < 0) return -1;
-    v = v * 16 + d;
-  }
-  return v;
+  const auto digit = [&](std::size_t i) -> int { return kHexValues[static_cast<unsigned char>(s[i])]; };
+  const int a = digit(0), b = digit(1), c = digit(2), d = digit(3);
+  return (a | b | c | d) < 0 ? -1 : a << 12 | b << 8 | c << 4 | d;
 }
 
 std::size_t encode_utf8(std::uint32_t c, char* out) {
@@ -283,7 +289,7 @@ void append_json_content(std::string& out, std::string_view s) {
   }
 }
 
-JsonString scan_json_string(std::string_view text, std::size_t quote) {
+JsonString scan_any_json_string(std::string_view text, std::size_t quote) {
   JsonString s{quote + 1, text.size(), false, false};
   for (std::size_t i = s.begin; (i = find_either<'"', '\\'>(text, i)) != npos; i += 2) {
     if (text[i] == '"') {

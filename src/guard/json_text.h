@@ -1,11 +1,14 @@
 #pragma once
 // JSON seen as bytes: strings with their escapes, and a walk over a document that tells where each value stands.
 // Nothing is copied or built.
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "guard/trigger_scan.h"
 
 namespace gw::guard {
 
@@ -43,8 +46,18 @@ struct JsonString {
   bool closed = true;     ///< false: the text ended inside
 };
 
+JsonString scan_any_json_string(std::string_view text, std::size_t quote);
 /// The string whose opening quote stands at `quote`.
-JsonString scan_json_string(std::string_view text, std::size_t quote);
+inline JsonString scan_json_string(std::string_view text, std::size_t quote) {
+  const std::size_t begin = quote + 1;
+  if (text.size() - begin >= kBlockSize) {  // nearly all are short and have no escapes
+    const Block v = load_block(text.data() + begin);
+    const unsigned hit = bits_of((Block)(v == byte_of('"')) | (Block)(v == byte_of('\\')));
+    const std::size_t end = begin + static_cast<unsigned>(std::countr_zero(hit));
+    if (hit != 0 && text[end] == '"') return {begin, end, false, true};
+  }
+  return scan_any_json_string(text, quote);
+}
 
 /// Called while walking, in document order. A handler that wants a member's value whole returns true from `member`.
 class JsonHandler {

@@ -85,6 +85,15 @@ class Redaction {
         search_(detectors, placeholder),
         shortest_(looks_for_patterns() ? 0 : kShortestPiece) {}
 
+  /// Begins anew, with another body.
+  void restart(std::string_view body) {
+    body_ = body;
+    roll_back({});
+    next_text_ = 0;
+    searching_ = false;
+    values_.reset();
+    place_of_ = nullptr;
+  }
   /// The body was redacted before.
   void expect_placeholders() { search_.expect_placeholders(); }
   /// Has the pieces searched as one text and also each alone. What is found in several pieces is replaced in the first
