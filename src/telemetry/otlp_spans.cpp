@@ -150,13 +150,22 @@ struct SpanEncoder::Frame {
 SpanEncoder::SpanEncoder(SpanOptions options)
     : options_(std::move(options)),
       resource_(encode_resource(options_.resource)),
-      unknown_model_(model_attribute({})) {}
+      unknown_model_(model_attribute({})),
+      known_(kKnown + 1),
+      last_(&known_.back()),
+      texts_(&last_->texts),
+      image_(last_->images.data()) {}
 
 void SpanEncoder::add(const SpanRecord& r) {
   const SpanHead& h = r.head();
   if (h.kind == RecordKind::write) return add_write(r);
   follow_prefixes();
-  if (!is_of(r)) read_texts(r);
+  if (!is_of(*texts_, r)) {
+    last_ = &known_of(r);
+    texts_ = &last_->texts;
+    image_ = last_->images.data();
+    if (!texts_->any) read_texts(r);
+  }
   if (h.kind == RecordKind::exchange) return add_exchange(r);
   // A further trace of an exchange.
   add_enqueue(r, begin(gateway_, r,
@@ -171,27 +180,60 @@ void SpanEncoder::follow_prefixes() {
   if (options_.prefixes == nullptr || options_.prefixes->version() == prefixes_version_) return;
   prefixes_version_ = options_.prefixes->version();
   prefixes_ = options_.prefixes->list();
-  texts_.any = false;
+  for (Known& known : known_) known.texts.any = false;
 }
 
-/// Whether texts_ are those of this record.
-bool SpanEncoder::is_of(const SpanRecord& r) const {
+/// Whether they are those of this record.
+bool SpanEncoder::is_of(const Texts& t, const SpanRecord& r) {
   const SpanHead& h = r.head();
-  return texts_.any && texts_.route == h.route && texts_.tls == h.tls && texts_.call_tls == h.call_tls &&
-         texts_.http_minor == h.http_minor &&
-         std::memcmp(texts_.sizes.data(), h.sizes.data(), sizeof texts_.sizes) == 0 && texts_.raw == r.lasting_texts();
+  return t.any && t.route == h.route && t.tls == h.tls && t.call_tls == h.call_tls && t.http_minor == h.http_minor &&
+         std::memcmp(t.sizes.data(), h.sizes.data(), sizeof t.sizes) == 0 && t.raw == r.lasting_texts();
+}
+
+/// What is known of exchanges with the texts of this one; maybe nothing yet, in the place of what was looked for
+/// longest ago.
+SpanEncoder::Known& SpanEncoder::known_of(const SpanRecord& r) {
+  const std::string_view text = r.lasting_texts();
+  Known* first = &known_.back();
+  Known* second = first;
+  if (text.size() <= kMostKnownText) {
+    constexpr std::uint64_t kFactor = 0x9e3779b97f4a7c15;
+    std::uint64_t hash = text.size(), word = 0;
+    std::size_t at = 0;
+    for (; at + sizeof word <= text.size(); at += sizeof word) {
+      std::memcpy(&word, text.data() + at, sizeof word);
+      hash = std::rotl((hash ^ word) * kFactor, 29);
+    }
+    for (; at < text.size(); ++at) hash = (hash ^ static_cast<unsigned char>(text[at])) * kFactor;
+    static_assert(kKnown == 128);
+    first = &known_[hash >> 57];
+    second = &known_[(hash >> 57) ^ 1];
+  }
+  Known* found = is_of(first->texts, r) ? first : second;
+  if (!is_of(found->texts, r)) {
+    found = first->used <= second->used ? first : second;
+    found->texts.any = false;
+  }
+  found->used = ++looked_;
+  return *found;
+}
+
+SpanEncoder::Image& SpanEncoder::image_of(Known& known, const Shape& shape) {
+  std::size_t mixed = shape.status + shape.call_status + shape.correlation + (shape.called ? 1 : 0);
+  for (const std::uint8_t length : shape.lengths) mixed = mixed * 3 + length;
+  return known.images[mixed % Known::kShapes];
 }
 
 void SpanEncoder::read_texts(const SpanRecord& r) {
   const SpanHead& h = r.head();
-  texts_.any = true;
-  image_.any = false;
-  texts_.route = h.route;
-  texts_.tls = h.tls;
-  texts_.call_tls = h.call_tls;
-  texts_.http_minor = h.http_minor;
-  std::memcpy(texts_.sizes.data(), h.sizes.data(), sizeof texts_.sizes);
-  texts_.raw.assign(r.lasting_texts());
+  texts_->any = true;
+  for (Image& image : last_->images) image.any = false;
+  texts_->route = h.route;
+  texts_->tls = h.tls;
+  texts_->call_tls = h.call_tls;
+  texts_->http_minor = h.http_minor;
+  std::memcpy(texts_->sizes.data(), h.sizes.data(), sizeof texts_->sizes);
+  texts_->raw.assign(r.lasting_texts());
   read_common(r);
   read_server(r);
   read_call(r);
@@ -200,7 +242,7 @@ void SpanEncoder::read_texts(const SpanRecord& r) {
 
 /// Of what nearly all exchanges have alike each span takes one piece.
 void SpanEncoder::join_texts() {
-  Texts& t = texts_;
+  Texts& t = *texts_;
   t.scope.assign(t.common).append(t.model).append(t.caller);
   t.routed.append(t.common).append(unknown_model_);
   t.allowed.clear();
@@ -215,30 +257,30 @@ void SpanEncoder::join_texts() {
 }
 
 void SpanEncoder::read_common(const SpanRecord& r) {
-  texts_.common.clear();
-  put(texts_.common, "gateway.provider", or_unknown(clean(r, SpanText::provider)));
-  put(texts_.common, "gateway.org_id", or_unknown(clean(r, SpanText::org)));
-  put(texts_.common, "gateway.workspace_id", or_unknown(clean(r, SpanText::workspace)));
+  texts_->common.clear();
+  put(texts_->common, "gateway.provider", or_unknown(clean(r, SpanText::provider)));
+  put(texts_->common, "gateway.org_id", or_unknown(clean(r, SpanText::org)));
+  put(texts_->common, "gateway.workspace_id", or_unknown(clean(r, SpanText::workspace)));
   const std::string_view prefix = clean(r, SpanText::prefix);
   if (prefix.empty())
     pattern_.assign(pattern_of(path_of(r.text(SpanText::target))));
   else
     pattern_.assign(prefix).append("/*");
-  put(texts_.common, "gateway.route", pattern_);
-  texts_.model = model_attribute(clean(r, SpanText::model));
-  texts_.caller.clear();
-  put_if(texts_.caller, "gateway.key_id", clean(r, SpanText::key_id));
-  put_if(texts_.caller, "gateway.role", clean(r, SpanText::role));
+  put(texts_->common, "gateway.route", pattern_);
+  texts_->model = model_attribute(clean(r, SpanText::model));
+  texts_->caller.clear();
+  put_if(texts_->caller, "gateway.key_id", clean(r, SpanText::key_id));
+  put_if(texts_->caller, "gateway.role", clean(r, SpanText::role));
 
-  texts_.routed.clear();
-  put_text(texts_.routed, kName, "gateway.route");
-  put(texts_.routed, "gateway.route.provider", or_unknown(clean(r, SpanText::provider)));
-  put(texts_.routed, "gateway.route.prefix",
+  texts_->routed.clear();
+  put_text(texts_->routed, kName, "gateway.route");
+  put(texts_->routed, "gateway.route.provider", or_unknown(clean(r, SpanText::provider)));
+  put(texts_->routed, "gateway.route.prefix",
       r.head().route == RouteKind::provider ? clean(r, SpanText::prefix) : std::string_view("/"));
 }
 
 void SpanEncoder::read_server(const SpanRecord& r) {
-  std::string& out = texts_.server;
+  std::string& out = texts_->server;
   out.clear();
   name_.assign(clean(r, SpanText::method).substr(0, kMostMethod)).append(" ").append(pattern_);
   put_text(out, kName, name_);
@@ -254,7 +296,7 @@ void SpanEncoder::read_server(const SpanRecord& r) {
 }
 
 void SpanEncoder::read_call(const SpanRecord& r) {
-  std::string& out = texts_.call;
+  std::string& out = texts_->call;
   out.clear();
   const std::string_view path = path_of(r.text(SpanText::call_target));
   const std::string_view pattern = pattern_of(path);
@@ -296,7 +338,9 @@ void SpanEncoder::add_exchange(const SpanRecord& r) {
       h.own_correlation_id ? r.text(SpanText::correlation_id) : clean(r, SpanText::correlation_id);
   const bool ordinary = !h.client_left && r.text(SpanText::error).empty() && r.text(SpanText::trace_state).empty();
   const Shape shape = shape_of(h, id.size());
-  if (ordinary && image_.any && std::memcmp(&image_.shape, &shape, sizeof shape) == 0) return add_alike(r, id);
+  const auto known = [&] { return image_->any && std::memcmp(&image_->shape, &shape, sizeof shape) == 0; };
+  if (ordinary && !known()) image_ = &image_of(*last_, shape);
+  if (ordinary && known()) return add_alike(r, id);
 
   correlation_.clear();
   put_if(correlation_, "gateway.correlation_id", id);
@@ -305,51 +349,52 @@ void SpanEncoder::add_exchange(const SpanRecord& r) {
   if (h.status >= 500) status_text_.assign("http ").append(std::to_string(h.status));
   const std::size_t gateway = gateway_.size(), http = http_.size();
   places_ = {};
-  image_.any = ordinary;
-  image_.spans = spans_;
+  keeps_image_ = ordinary;
+  const std::size_t spans = spans_;
   add_server(r);
   if (h.auth != AuthResult::none) add_auth(r);
   if (h.route != RouteKind::none) add_route(r);
   if (h.call_ns != 0) add_call(r);
   if (h.enqueue != EnqueueResult::none) add_enqueue(r, begin(gateway_, r, ExchangePart::enqueue));
-  if (image_.any) keep_image(shape, gateway, http);
+  if (keeps_image_) keep_image(shape, gateway, http, spans_ - spans);
 }
 
 /// What stands behind these places is the image.
-void SpanEncoder::keep_image(const Shape& shape, std::size_t gateway, std::size_t http) {
-  image_.shape = shape;
-  image_.gateway.assign(gateway_.view().substr(gateway));
-  image_.http.assign(http_.view().substr(http));
-  image_.spans = spans_ - image_.spans;
-  image_.places = places_;
+void SpanEncoder::keep_image(const Shape& shape, std::size_t gateway, std::size_t http, std::size_t spans) {
+  image_->any = true;
+  image_->shape = shape;
+  image_->gateway.assign(gateway_.view().substr(gateway));
+  image_->http.assign(http_.view().substr(http));
+  image_->spans = spans;
+  image_->places = places_;
   const auto within = [](std::uint32_t& at, std::size_t begin) {
     if (at != 0) at -= place_of(begin);
   };
   for (std::size_t part = 0; part < kParts; ++part)
-    within(image_.places.starts[part], in_http(static_cast<ExchangePart>(part)) ? http : gateway);
-  for (std::uint32_t& at : image_.places.lengths) within(at, http);
-  within(image_.places.server_correlation, http);
-  within(image_.places.auth_correlation, gateway);
+    within(image_->places.starts[part], in_http(static_cast<ExchangePart>(part)) ? http : gateway);
+  for (std::uint32_t& at : image_->places.lengths) within(at, http);
+  within(image_->places.server_correlation, http);
+  within(image_->places.auth_correlation, gateway);
 }
 
 template <ExchangePart part>
 [[gnu::always_inline]] inline void SpanEncoder::restart(char* scope, const SpanHead& h) const {
-  if (const std::uint32_t at = image_.places.starts[static_cast<std::size_t>(part)]; at != 0)
+  if (const std::uint32_t at = image_->places.starts[static_cast<std::size_t>(part)]; at != 0)
     put_start(scope + at, h, frame_of(h, part));
 }
 
 void SpanEncoder::add_alike(const SpanRecord& r, std::string_view correlation_id) {
-  char* const gateway = gateway_.extend(image_.gateway.size());
-  copy_bytes(gateway, image_.gateway.data(), image_.gateway.size());  // none where nothing was begun
-  char* const http = http_.extend(image_.http.size());
-  copy_bytes(http, image_.http.data(), image_.http.size());
+  char* const gateway = gateway_.extend(image_->gateway.size());
+  copy_bytes(gateway, image_->gateway.data(), image_->gateway.size());  // none where nothing was begun
+  char* const http = http_.extend(image_->http.size());
+  copy_bytes(http, image_->http.data(), image_->http.size());
   const SpanHead& h = r.head();
   restart<ExchangePart::server>(http, h);
   restart<ExchangePart::auth>(gateway, h);
   restart<ExchangePart::route>(gateway, h);
   restart<ExchangePart::call>(http, h);
   restart<ExchangePart::enqueue>(gateway, h);
-  const Places& places = image_.places;
+  const Places& places = image_->places;
   const Lengths lengths = lengths_of(h);
   for (std::size_t i = 0; i < kLengths; ++i)
     if (places.lengths[i] != 0) put_varint(http + places.lengths[i], static_cast<std::uint64_t>(lengths[i]));
@@ -357,7 +402,7 @@ void SpanEncoder::add_alike(const SpanRecord& r, std::string_view correlation_id
     copy_bytes(http + places.server_correlation, correlation_id.data(), correlation_id.size());
   if (places.auth_correlation != 0)
     copy_bytes(gateway + places.auth_correlation, correlation_id.data(), correlation_id.size());
-  spans_ += image_.spans;
+  spans_ += image_->spans;
 }
 
 void SpanEncoder::put_length(WireBuffer& span, std::size_t which, const SpanHead& head) {
@@ -376,7 +421,7 @@ std::uint32_t SpanEncoder::put_correlation(WireBuffer& span) {
 void SpanEncoder::add_server(const SpanRecord& r) {
   const SpanHead& h = r.head();
   const Open span = begin(http_, r, ExchangePart::server);
-  span.out.append(texts_.server);
+  span.out.append(texts_->server);
   put_length(span.out, 0, h);
   put_length(span.out, 1, h);
   put(span.out, "http.status_code", std::int64_t{h.status});
@@ -384,7 +429,7 @@ void SpanEncoder::add_server(const SpanRecord& r) {
     put(span.out, h.call_status != 0 ? std::string_view("http.write_error") : std::string_view("http.read_error"),
         clean(r, SpanText::error));
   if (h.auth != AuthResult::none) {
-    span.out.append(texts_.scope);
+    span.out.append(texts_->scope);
     places_.server_correlation = put_correlation(span.out);
   }
   end(span, {.error = h.status >= 500});
@@ -394,13 +439,13 @@ void SpanEncoder::add_auth(const SpanRecord& r) {
   const SpanHead& h = r.head();
   const Open span = begin(gateway_, r, ExchangePart::auth);
   if (h.auth == AuthResult::allow) {
-    span.out.append(texts_.allowed);
+    span.out.append(texts_->allowed);
     places_.auth_correlation = put_correlation(span.out);
     return end(span, {.error = h.status >= 500, .text = status_text_});
   }
   const std::string_view reason = h.auth == AuthResult::unauthorized ? "unauthorized" : "forbidden";
   put_text(span.out, kName, "gateway.auth");
-  span.out.append(texts_.common).append(unknown_model_);
+  span.out.append(texts_->common).append(unknown_model_);
   put(span.out, "gateway.auth.result", "deny");
   put(span.out, "gateway.auth.deny_reason", reason);
   end(span, {.error = true, .text = reason});
@@ -409,14 +454,14 @@ void SpanEncoder::add_auth(const SpanRecord& r) {
 void SpanEncoder::add_route(const SpanRecord& r) {
   const SpanHead& h = r.head();
   const Open span = begin(gateway_, r, ExchangePart::route);
-  span.out.append(texts_.routed);
+  span.out.append(texts_->routed);
   end(span, {.error = h.status >= 500, .text = status_text_});
 }
 
 void SpanEncoder::add_call(const SpanRecord& r) {
   const SpanHead& h = r.head();
   const Open span = begin(http_, r, ExchangePart::call);
-  span.out.append(texts_.call);
+  span.out.append(texts_->call);
   put_length(span.out, 2, h);
   if (h.call_status != 0) put(span.out, "http.status_code", std::int64_t{h.call_status});
   put_length(span.out, 3, h);
@@ -427,11 +472,11 @@ void SpanEncoder::add_call(const SpanRecord& r) {
 
 void SpanEncoder::add_enqueue(const SpanRecord& r, const Open& span) {
   if (r.head().enqueue != EnqueueResult::dropped) {
-    span.out.append(texts_.enqueued);
+    span.out.append(texts_->enqueued);
     return end(span, {});
   }
   put_text(span.out, kName, "gateway.trace.enqueue");
-  span.out.append(texts_.common).append(texts_.model);
+  span.out.append(texts_->common).append(texts_->model);
   put(span.out, "gateway.trace.enqueue.result", "dropped");
   end(span, {.error = true, .text = "trace dropped"});
 }
@@ -490,7 +535,7 @@ void SpanEncoder::end(const Open& span, Status status) {
     if (start > kSpanStart) out.extend(start - kSpanStart);
     std::memmove(out.at(span.at + start), out.at(span.at + kSpanStart), size);
     out.end_at(out.at(span.at + start + size));
-    image_.any = false;  // what was noted has moved
+    keeps_image_ = false;  // what was noted has moved
   }
   char* const begin = out.at(span.at);
   *begin = 2 << 3 | 2;

@@ -21,7 +21,8 @@ struct SpanOptions {
   std::size_t most_value_bytes = kMostSpanText;  ///< longer values are cut
 };
 
-/// One thread's. Its memory is bounded by what is added between two take().
+/// One thread's. Its memory is bounded by what is added between two take() and some megabytes at most of what it has
+/// seen: spans of exchanges that differ in ids, times and lengths alone are copies.
 class SpanEncoder {
  public:
   explicit SpanEncoder(SpanOptions options);
@@ -47,7 +48,7 @@ class SpanEncoder {
     bool error = false;
     std::string_view text{};
   };
-  /// What an exchange's texts make of its spans: names and attributes. Most exchanges have those of the one before.
+  /// What an exchange's texts make of its spans: names and attributes.
   struct Texts {
     // Of the record that they were made of:
     std::string raw;
@@ -96,9 +97,19 @@ class SpanEncoder {
     std::size_t spans = 0;
     Places places;
   };
+  /// Exchanges with the same texts, of some shapes. What callers, models and paths there are makes a few dozen of them.
+  struct Known {
+    static constexpr std::size_t kShapes = 4;
+    Texts texts;
+    std::array<Image, kShapes> images;
+    std::uint64_t used = 0;  ///< when it was looked for last
+  };
+  static constexpr std::size_t kKnown = 128, kMostKnownText = 2048;
 
   void follow_prefixes();
-  bool is_of(const SpanRecord& r) const;
+  static bool is_of(const Texts& texts, const SpanRecord& r);
+  Known& known_of(const SpanRecord& r);
+  static Image& image_of(Known& known, const Shape& shape);
   void read_texts(const SpanRecord& r);
   void read_common(const SpanRecord& r);
   void read_server(const SpanRecord& r);
@@ -107,7 +118,7 @@ class SpanEncoder {
 
   void add_exchange(const SpanRecord& r);
   void add_alike(const SpanRecord& r, std::string_view correlation_id);
-  void keep_image(const Shape& shape, std::size_t gateway, std::size_t http);
+  void keep_image(const Shape& shape, std::size_t gateway, std::size_t http, std::size_t spans);
   template <ExchangePart part>
   void restart(char* scope, const SpanHead& head) const;
   void put_length(WireBuffer& span, std::size_t which, const SpanHead& head);
@@ -135,8 +146,12 @@ class SpanEncoder {
   const std::string unknown_model_;
   WireBuffer gateway_, http_;  ///< spans by scope, each as field 2 of ScopeSpans
   std::size_t spans_ = 0;
-  Texts texts_;
-  Image image_;                        ///< with texts_
+  std::vector<Known> known_;           ///< two for each hash, and at the end one for long texts
+  std::uint64_t looked_ = 0;           ///< how often it was looked for another than the last
+  Known* last_ = nullptr;              ///< what the record before was of, of known_
+  Texts* texts_ = nullptr;             ///< of the present record, in last_
+  Image* image_ = nullptr;             ///< likewise
+  bool keeps_image_ = false;           ///< of the present record
   Places places_;                      ///< of the present record, each in the whole of its scope
   std::string correlation_;            ///< attribute of the present record
   std::size_t correlation_bytes_ = 0;  ///< of its value

@@ -6,6 +6,7 @@
 #include <array>
 #include <functional>
 #include <map>
+#include <random>
 #include <set>
 
 #include "telemetry/otlp_json.h"
@@ -425,6 +426,27 @@ TEST(OtlpSpans, EveryFactOfAnExchangeIsItsOwn) {
       EXPECT_EQ(encode(one, all[k]), alone(all[k])) << i << " " << k;
       EXPECT_EQ(encode(one, all[k]), alone(all[k])) << i << " " << k << " again";
     }
+  }
+}
+
+TEST(OtlpSpans, ExchangesOfManyKindsMayTakeTurns) {
+  const std::vector<std::function<void(Exchange&)>> all = changes();
+  std::vector<std::string> peers;
+  for (int i = 0; i < 300; ++i)
+    peers.push_back("10.0.0." + std::to_string(i) + (i % 50 == 0 ? std::string(1'900, 'p') : ""));
+  std::mt19937 random(7);
+  SpanEncoder one({.resource = {}, .prefixes = {}});
+  for (int i = 0; i < 1'000; ++i) {
+    const std::string& peer = peers[random() % (i % 2 == 0 ? 6 : peers.size())];
+    const auto& changed = all[random() % all.size()];
+    const auto both = [&](Exchange& e) {
+      e.set(SpanText::peer, peer);
+      changed(e);
+    };
+    SpanEncoder fresh({.resource = {}, .prefixes = {}});
+    add(one, both);
+    add(fresh, both);
+    ASSERT_EQ(one.take(), fresh.take()) << i << " " << peer;
   }
 }
 
