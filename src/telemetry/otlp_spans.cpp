@@ -336,7 +336,8 @@ void SpanEncoder::add_exchange(const SpanRecord& r) {
   const SpanHead& h = r.head();
   const std::string_view id =
       h.own_correlation_id ? r.text(SpanText::correlation_id) : clean(r, SpanText::correlation_id);
-  const bool ordinary = !h.client_left && r.text(SpanText::error).empty() && r.text(SpanText::trace_state).empty();
+  const auto has = [&h](SpanText which) { return h.sizes[static_cast<std::size_t>(which)] != 0; };
+  const bool ordinary = !h.client_left && !has(SpanText::error) && !has(SpanText::trace_state);
   const Shape shape = shape_of(h, id.size());
   const auto known = [&] { return image_->any && std::memcmp(&image_->shape, &shape, sizeof shape) == 0; };
   if (ordinary && !known()) image_ = &image_of(*last_, shape);
