@@ -114,7 +114,7 @@ bool Exchange::take_permit_at_once(Limited& limited) {
     if (!content) return false;
     observe_held(*content);
   }
-  const limits::ModelMeters* const model = limited_model();
+  const limits::ModelMeters* const model = snapshot_.limiter()->knows_models() ? limited_model() : nullptr;
   limited.denial = snapshot_.limiter()->take(meters, model, estimate_for(*meters, model, content), now, permit_);
   write_standing(*meters, model, now);
   return true;

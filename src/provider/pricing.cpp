@@ -293,16 +293,16 @@ bool PriceMemo::Entry::answers(const PriceQuery& q, std::uint64_t of_serial, std
   return (q.asker != 0 && q.asker == asker) || (next_is(q.route) && next_is(q.provider));
 }
 
-bool PriceMemo::Entry::answers_for_model(const PriceQuery& q, std::uint64_t of_serial, std::int64_t second) const {
-  if (q.asker == 0 || asker != q.asker || serial != of_serial) return false;
-  if (second < decision.valid_from || second >= decision.valid_to) return false;
+inline bool PriceMemo::Entry::answers_for_model(const PriceQuery& q, std::uint64_t of_serial,
+                                                std::int64_t second) const {
   // The sizes of what key_of() has before route and provider: no response_model, a model, and neither tier nor region.
   static_assert(std::endian::native == std::endian::little);
   std::uint64_t known;
   std::memcpy(&known, sizes.data(), sizeof known);
-  if (known != q.model.size() << 16 || q.model.empty() || q.response_model.size() + q.service_tier.size() != 0 ||
-      !q.inference_geo.empty())
+  if (known != q.model.size() << 16 || (q.response_model.size() | q.service_tier.size() | q.inference_geo.size()) != 0)
     return false;
+  if (q.asker == 0 || asker != q.asker || serial != of_serial) return false;
+  if (second < decision.valid_from || second >= decision.valid_to) return false;
   return same_bytes(text.data(), q.model.data(), q.model.size());
 }
 
@@ -355,19 +355,20 @@ Priced PriceMemo::price(const PriceTable& table, const PriceQuery& q, const Usag
 
 std::int64_t PriceMemo::nano_usd(const PriceTable& table, const PriceQuery& q, std::int64_t input,
                                  std::int64_t output) {
-  if (static_cast<std::uint64_t>(input | output) <= kMostPlain) [[likely]]
-    for (const Entry* const known : last_) {
-      if (known == nullptr || !known->decision.plain.known) continue;
-      if (!known->answers_for_model(q, table.serial(), q.at_ns / 1'000'000'000)) continue;
-      const std::int64_t nano = plain_nano_usd(known->decision.plain, input, output);
-      return nano <= kMostNanoUsd ? nano : 0;
-    }
+  if (static_cast<std::uint64_t>(input | output) <= kMostPlain && plain_ != nullptr && plain_->decision.plain.known &&
+      plain_->answers_for_model(q, table.serial(), q.at_ns / 1'000'000'000)) [[likely]] {
+    const std::int64_t nano = plain_nano_usd(plain_->decision.plain, input, output);
+    return nano <= kMostNanoUsd ? nano : 0;
+  }
   Usage usage;
   usage.input_tokens = input;
   usage.output_tokens = output;
   usage.total_tokens = input + output;
   usage.seen = true;
-  return price(table, q, usage).cost.nano_usd;
+  const std::int64_t nano = price(table, q, usage).cost.nano_usd;
+  for (const Entry* const known : last_)
+    if (known != nullptr && known->answers_for_model(q, table.serial(), q.at_ns / 1'000'000'000)) plain_ = known;
+  return nano;
 }
 
 }  // namespace gw::provider

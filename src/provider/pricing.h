@@ -104,6 +104,7 @@ class PriceMemo {
 
   /// Most requests ask what the one before asked: with limits once for what they may spend and once for what they did.
   std::array<const Entry*, 2> last_{};
+  const Entry* plain_ = nullptr;  ///< that nano_usd() found last
   std::unique_ptr<std::array<Entry, kEntries>> entries_;
 };
 

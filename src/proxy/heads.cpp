@@ -259,7 +259,7 @@ void append_client_head(std::string& out, const ClientHeadInput& in) {
   bool rate_limited = in.rate_limit_lines.empty();
   FieldRun run(out);
   for (const http::Field& f : in.head.fields) {
-    rate_limited = rate_limited || is_rate_limit(f.name);
+    if (f.id == http::FieldId::other) rate_limited = rate_limited || is_rate_limit(f.name);
     if (f.id == http::FieldId::gw_correlation_id || f.id == http::FieldId::gw_trace_id || http::is_hop_by_hop(f.id))
       continue;
     // Would announce a body, or one of another length than a filter leaves.
