@@ -2,16 +2,23 @@
 
 #include <cstring>
 
+#include "trace/frame_hash.h"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 namespace gw::trace {
+namespace detail {
+
+std::uint64_t frame_hash_portable(const char* bytes, std::size_t n) { return XXH3_64bits(bytes, n); }
+
+}  // namespace detail
 namespace {
 
 constexpr std::size_t kChecksumBytes = 8;
 
 std::uint64_t checksum_of(const char* frame, std::size_t payload) {
-  return XXH3_64bits(frame + kChecksumBytes, kFrameHeaderBytes - kChecksumBytes + payload);
+  return frame_hash(frame + kChecksumBytes, kFrameHeaderBytes - kChecksumBytes + payload);
 }
 
 }  // namespace

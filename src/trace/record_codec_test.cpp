@@ -5,6 +5,7 @@
 #include <string>
 
 #include "trace/frame.h"
+#include "trace/frame_hash.h"
 #include "trace/test_record.h"
 
 namespace gw::trace {
@@ -346,6 +347,14 @@ TEST(Frame, IsRefusedAfterAnyChangedByte) {
     changed[i] = static_cast<char>(changed[i] ^ 0x20);
     EXPECT_FALSE(read_frame(changed.data(), changed.size(), Verify::checksum, out)) << "byte " << i;
   }
+}
+
+TEST(Frame, HasTheSameHashOnEveryProcessor) {
+  std::string bytes;
+  for (int i = 0; i < 3000; ++i) bytes += static_cast<char>(i * 37 + i / 256);
+  for (std::size_t n = 0; n <= bytes.size(); ++n)
+    ASSERT_EQ(detail::frame_hash_portable(bytes.data(), n), detail::best_frame_hash()(bytes.data(), n)) << n;
+  EXPECT_EQ(frame_hash("", 0), 0x2d06800538d394c2U) << "files of other machines are read, too";
 }
 
 TEST(Frame, IsRefusedWhenCutOff) {
