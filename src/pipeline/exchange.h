@@ -182,7 +182,7 @@ class Exchange final : private proxy::RelayObserver {
   void fill_headers(ExchangeRecord& record);
   void fill_bodies(ExchangeRecord& record, const capture::BodyCapture& request, const capture::BodyCapture& response);
   void fill_provider_key(ExchangeRecord& record);
-  void add_header(std::vector<HeaderView>& to, std::string_view name, std::string_view value, bool denied);
+  HeaderView* add_denied(HeaderView* first, HeaderView* end, std::string_view name);
 
   // exchange_metrics.cpp: what is counted, where somebody asks for that.
   void count_exchange(const ExchangeRecord& record, bool dropped);

@@ -39,6 +39,12 @@ std::string_view provider_key(const http::Fields& fields, const auth::Credential
   return api_key;
 }
 
+/// The list keeps its size, so that nothing is done for it but where it grows.
+HeaderView* room_for(std::vector<HeaderView>& list, std::size_t n) {
+  if (list.size() < n) list.resize(n);
+  return list.data();
+}
+
 std::int64_t checkpoint_seq(std::string_view text) {
   std::string_view s = trim(text);
   if (!s.empty() && s.front() == '+') s.remove_prefix(1);
@@ -419,45 +425,53 @@ void Exchange::fill_provider_key(ExchangeRecord& r) {
   r.api_key_last4 = key.size() <= 4 ? key : key.substr(key.size() - 4);
 }
 
-void Exchange::add_header(std::vector<HeaderView>& to, std::string_view name, std::string_view value, bool denied) {
-  if (!denied) {
-    to.push_back({name, value});
-    return;
-  }
+/// One whose value is not kept, behind those in [first, end). The new end.
+HeaderView* Exchange::add_denied(HeaderView* first, HeaderView* end, std::string_view name) {
   ++header_redactions_;
-  for (const HeaderView& h : to)  // a whole value list becomes one placeholder
-    if (iequals(h.name, name)) return;
-  to.push_back({name, guard::kRedactedHeaderValue});
+  for (const HeaderView* h = first; h != end; ++h)  // a whole value list becomes one placeholder
+    if (iequals(h->name, name)) return end;
+  *end = {name, guard::kRedactedHeaderValue};
+  return end + 1;
 }
 
 void Exchange::fill_headers(ExchangeRecord& r) {
   header_redactions_ = 0;
-  auto& request = worker_.request_headers;
-  request.clear();
+  HeaderView* const request = room_for(worker_.request_headers, head_.fields.size() + 1);
+  HeaderView* end = request;
   const bool key_stripped = services_.keys.enabled();
   for (const http::Field& f : head_.fields) {
     if (f.id == http::FieldId::host || f.id == http::FieldId::gw_correlation_id) continue;
     if (key_stripped && snapshot_.credentials.is_gateway_header(f.name)) continue;
-    add_header(request, f.name, names_ids_ ? stored_header(f) : f.value,
-               snapshot_.request_header_redactor.is_denied(f.name));
+    if (snapshot_.request_header_redactor.is_denied(f.name))
+      end = add_denied(request, end, f.name);
+    else
+      *end++ = {f.name, names_ids_ ? stored_header(f) : f.value};
   }
-  auto& response = worker_.response_headers;
-  response.clear();
+  std::size_t own = 0;
+  if (response_ != nullptr)
+    own = response_->fields.size();
+  else if (local_ != nullptr)
+    own = local_->headers.size();
+  HeaderView* const response = room_for(worker_.response_headers, own + 2);
+  HeaderView* response_end = response;
   if (response_ != nullptr) {
     for (const http::Field& f : response_->fields) {
       if (f.id == http::FieldId::gw_correlation_id || f.id == http::FieldId::gw_trace_id || http::is_hop_by_hop(f.id))
         continue;
-      add_header(response, f.name, f.value, snapshot_.response_header_redactor.is_denied(f.name));
+      if (snapshot_.response_header_redactor.is_denied(f.name))
+        response_end = add_denied(response, response_end, f.name);
+      else
+        *response_end++ = {f.name, f.value};
     }
   } else if (local_ != nullptr) {
-    for (const auto& [name, value] : local_->headers) response.push_back({name, value});
+    for (const auto& [name, value] : local_->headers) *response_end++ = {name, value};
   }
-  worker_.stored_texts.scrub(r, own_id_, request, response);
-  request.push_back({proxy::kCorrelationHeader, r.correlation_id});
-  response.push_back({proxy::kCorrelationHeader, r.correlation_id});
-  response.push_back({proxy::kTraceIdHeader, trace_id_text()});
-  r.request_headers = request;
-  r.response_headers = response;
+  worker_.stored_texts.scrub(r, own_id_, {request, end}, {response, response_end});
+  *end++ = {proxy::kCorrelationHeader, r.correlation_id};
+  *response_end++ = {proxy::kCorrelationHeader, r.correlation_id};
+  *response_end++ = {proxy::kTraceIdHeader, trace_id_text()};
+  r.request_headers = {request, end};
+  r.response_headers = {response, response_end};
 
   auto& counts = worker_.redaction_counts;
   counts.clear();
