@@ -13,9 +13,9 @@ fuzz_corpus() {
   if [ -d "$dir/$stem" ]; then echo "$dir/$stem"; elif [ -d "$dir/${stem%_fuzz}" ]; then echo "$dir/${stem%_fuzz}"; fi
 }
 
-# fuzz_one PROGRAM SOURCE SECONDS: the status is the program's; all it says goes to its log.
+# fuzz_one PROGRAM SOURCE SECONDS SEED: the status is the program's; all it says goes to its log.
 fuzz_one() {
-  local program=$1 source=$2 secs=$3 work=build/dev/fuzz/$1 corpus dict
+  local program=$1 source=$2 secs=$3 seed=$4 work=build/dev/fuzz/$1 corpus dict
   corpus=$(fuzz_corpus "$source")
   dict=$(dirname "$source")/corpus/$(basename "$source" .cpp).dict
   rm -rf "$work"
@@ -25,7 +25,7 @@ fuzz_one() {
     return 2
   fi
   [ -e "$dict" ] && dict=-dict=$dict || dict=
-  "build/dev/src/$program" -max_total_time="$secs" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$work/found/" \
+  "build/dev/src/$program" -seed="$seed" -max_total_time="$secs" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$work/found/" \
     $dict "$work/new" "$corpus" >"$work/log" 2>&1 </dev/null
 }
 
@@ -36,25 +36,21 @@ fuzz_seconds() {
 
 fuzz_executions() { awk '/stat::number_of_executed_units/ { n = $2 } END { print n + 0 }' "$1"; }
 
-# fuzz_run SUITE SECONDS SOURCE...: JOBS targets at a time. The suite `fuzz` fails when something is found, `planted` when nothing is.
-# Records one test per target.
+# fuzz_run SUITE SECONDS SEED SOURCE...: JOBS targets at a time, those that take longest first. The suite `fuzz` fails when something is
+# found, `planted` when nothing is. Records one test per target.
 fuzz_run() {
-  local suite=$1 secs=$2 from=$SECONDS passed=0 failed=0 at=0 suffix= source program
-  shift 2
-  local queue=("$@") batch
+  local suite=$1 secs=$2 seed=$3 from=$SECONDS passed=0 failed=0 suffix= source
+  shift 3
   [ "$suite" = fuzz ] || suffix=_planted
   mkdir -p build/dev/fuzz
-  while [ $at -lt ${#queue[@]} ]; do
-    batch=("${queue[@]:at:JOBS}")
-    at=$((at + ${#batch[@]}))
-    for source in "${batch[@]}"; do
-      program=$(basename "$source" .cpp)$suffix
-      (fuzz_one "$program" "$source" "$(fuzz_seconds "$source" "$secs")"; echo $? >"build/dev/fuzz/$program.status") &
-    done
-    wait
-    for source in "${batch[@]}"; do
-      fuzz_verdict "$suite" "$(basename "$source" .cpp)$suffix" && passed=$((passed + 1)) || failed=$((failed + 1))
-    done
+  rm -f build/dev/fuzz/*.status
+  export -f fuzz_one fuzz_corpus
+  for source in "$@"; do
+    echo "$(fuzz_seconds "$source" "$secs") $(basename "$source" .cpp)$suffix $source"
+  done | sort -rns | while read -r secs program source; do echo "$program $source $secs $seed"; done |
+    xargs -n 4 -P "$JOBS" bash -c 'fuzz_one "$@"; echo $? >"build/dev/fuzz/$1.status"' fuzz_one
+  for source in "$@"; do
+    fuzz_verdict "$suite" "$(basename "$source" .cpp)$suffix" && passed=$((passed + 1)) || failed=$((failed + 1))
   done
   record "$suite" "$passed" "$failed" $((SECONDS - from))
   [ $failed -eq 0 ]
@@ -80,7 +76,7 @@ fuzz_verdict() {
 }
 
 fuzz_command() {
-  local only=${1:-} secs=${2:-30} sources=() programs=() source
+  local only=${1:-} secs=${2:-30} seed=${GW_FUZZ_SEED:-$((RANDOM * 32768 + RANDOM + 1))} sources=() programs=() source
   while read -r source; do
     if [ -z "$only" ] || [ "$(basename "$source" .cpp)" = "$only" ] || [ "$(basename "$source" _fuzz.cpp)" = "$only" ]; then
       sources+=("$source")
@@ -89,5 +85,7 @@ fuzz_command() {
   done < <(fuzz_targets)
   [ ${#sources[@]} -gt 0 ] || die "no fuzz target ${only:+named '$only'}; there are: $(fuzz_targets | xargs -rn1 basename -s .cpp | paste -sd' ')"
   need_packages build clang
-  build dev "${programs[@]}" && fuzz_run fuzz "$secs" "${sources[@]}"
+  build dev "${programs[@]}" || return 1
+  say "seed $seed; GW_FUZZ_SEED=$seed gives the same inputs again"
+  fuzz_run fuzz "$secs" "$seed" "${sources[@]}"
 }
