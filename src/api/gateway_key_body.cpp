@@ -10,19 +10,19 @@
 namespace gw::api {
 namespace {
 
-struct Field {
+struct TextField {
   std::string_view name;
   std::string KeyBody::* text;
   bool of_rotate = false;
 };
-constexpr std::array<Field, 8> kTexts = {{{"id", &KeyBody::id},
-                                          {"token", &KeyBody::token, true},
-                                          {"org_id", &KeyBody::org_id},
-                                          {"workspace_id", &KeyBody::workspace_id},
-                                          {"name", &KeyBody::name},
-                                          {"description", &KeyBody::description},
-                                          {"role", &KeyBody::role},
-                                          {"expires_at", &KeyBody::expires_at}}};
+constexpr std::array<TextField, 8> kTexts = {{{"id", &KeyBody::id},
+                                              {"token", &KeyBody::token, true},
+                                              {"org_id", &KeyBody::org_id},
+                                              {"workspace_id", &KeyBody::workspace_id},
+                                              {"name", &KeyBody::name},
+                                              {"description", &KeyBody::description},
+                                              {"role", &KeyBody::role},
+                                              {"expires_at", &KeyBody::expires_at}}};
 
 bool take_list(KeyBody& to, const JsonValue& value) {
   if (value.kind != JsonValue::Kind::array) return false;
@@ -59,7 +59,7 @@ bool take(KeyBody& to, KeyBodyOf of, std::string_view name, const JsonValue& val
     if (value.kind == JsonValue::Kind::number) to.grace_seconds = value.number;
     return null || value.kind == JsonValue::Kind::number;
   }
-  for (const Field& field : kTexts) {
+  for (const TextField& field : kTexts) {
     if (!iequals(field.name, name) || (rotate && !field.of_rotate)) continue;
     if (value.kind == JsonValue::Kind::string) to.*field.text = std::string(trim(value.string));
     return null || value.kind == JsonValue::Kind::string;

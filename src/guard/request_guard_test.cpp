@@ -13,7 +13,7 @@ namespace {
 
 constexpr const char* kJson = "application/json";
 
-std::string mark(std::string_view type, std::string_view value) {
+std::string marked(std::string_view type, std::string_view value) {
   return "[" + std::string(type) + "_REDACTED:" + sha256_hex("ws::" + std::string(value)).substr(0, 16) + "]";
 }
 
@@ -88,14 +88,15 @@ TEST(RequestGuard, NamesUnderPropertiesOfASchemaAreNoValues) {
        R"({"schema":{"$defs":{"token":{"anyOf":[{"type":"null"}]}},"properties":{"a":{"properties":{"ssn":{"type":"string"}}}}}})"})
     EXPECT_EQ(forwarded(body), body);
   // What is no schema is a value, also there.
-  EXPECT_EQ(forwarded(R"({"properties":{"email":"x"}})"), R"({"properties":{"email":")" + mark("FIELD", "x") + "\"}}");
+  EXPECT_EQ(forwarded(R"({"properties":{"email":"x"}})"),
+            R"({"properties":{"email":")" + marked("FIELD", "x") + "\"}}");
   EXPECT_EQ(forwarded(R"({"properties":{"token":{"value":"x"}}})"),
-            R"({"properties":{"token":")" + mark("FIELD", R"({"value":"x"})") + "\"}}");
+            R"({"properties":{"token":")" + marked("FIELD", R"({"value":"x"})") + "\"}}");
   EXPECT_EQ(forwarded(R"({"properties":[{"token":{"type":"x"}}]})"),
-            R"({"properties":[{"token":")" + mark("FIELD", R"({"type":"x"})") + "\"}]}");
+            R"({"properties":[{"token":")" + marked("FIELD", R"({"type":"x"})") + "\"}]}");
   // Below a schema's names everything is searched.
   EXPECT_EQ(forwarded(R"({"properties":{"email":{"type":"string","default":"a@b.co"}}})"),
-            R"({"properties":{"email":{"type":"string","default":")" + mark("EMAIL", "a@b.co") + "\"}}}");
+            R"({"properties":{"email":{"type":"string","default":")" + marked("EMAIL", "a@b.co") + "\"}}}");
 }
 
 TEST(RequestGuard, AccountingFieldsOfRequestsPass) {
@@ -141,9 +142,9 @@ TEST(RequestGuard, NumbersOfJsonAreComparedWithCardsAndPatterns) {
   options.detectors.patterns = {{.name = "member", .regex = "^77[0-9]{6}$"}};
   const RequestGuard guard(options, 1 << 20);
   EXPECT_EQ(forwarded(R"({"n":[ 4111111111111111 ,77123456,4155551212,1741570283000]})", kJson, guard),
-            R"({"n":[ ")" + mark("CARD", "4111111111111111") + R"(" ,")" + mark("MEMBER", "77123456") +
+            R"({"n":[ ")" + marked("CARD", "4111111111111111") + R"(" ,")" + marked("MEMBER", "77123456") +
                 R"(",4155551212,1741570283000]})");
-  EXPECT_EQ(forwarded(" 4111111111111111\n", kJson, guard), " \"" + mark("CARD", "4111111111111111") + "\"\n");
+  EXPECT_EQ(forwarded(" 4111111111111111\n", kJson, guard), " \"" + marked("CARD", "4111111111111111") + "\"\n");
   EXPECT_EQ(forwarded(R"({"usage":{"total_tokens":4111111111111111}})", kJson, guard),
             R"({"usage":{"total_tokens":4111111111111111}})");
 }
@@ -175,7 +176,7 @@ TEST(RequestGuard, PartsAreSearchedByTheirTypes) {
   };
   const Judgement j = judge(body("a@b.co", "c@d.ef", "x"), kMultipart);
   ASSERT_EQ(j.verdict, Verdict::replace) << j.error;
-  EXPECT_EQ(j.replacement, body(mark("EMAIL", "a@b.co"), mark("EMAIL", "c@d.ef"), mark("FIELD", "x")));
+  EXPECT_EQ(j.replacement, body(marked("EMAIL", "a@b.co"), marked("EMAIL", "c@d.ef"), marked("FIELD", "x")));
   EXPECT_EQ(j.skipped, 1u);
   EXPECT_EQ(forwarded(j.replacement, kMultipart), j.replacement);
 }
@@ -189,9 +190,9 @@ TEST(RequestGuard, PartsOfDrawingsAndNamesOfFilesAreText) {
                "<svg>" + std::string(email) + "</svg>") +
            "--B b--\r\n";
   };
-  EXPECT_EQ(
-      forwarded(body("a@b.co", "%C3%A9%20c%40d.ef"), kMultipart),
-      body(mark("EMAIL", "a@b.co"), "%C3%A9%20%5BEMAIL_REDACTED%3A" + sha256_hex("ws::c@d.ef").substr(0, 16) + "%5D"));
+  EXPECT_EQ(forwarded(body("a@b.co", "%C3%A9%20c%40d.ef"), kMultipart),
+            body(marked("EMAIL", "a@b.co"),
+                 "%C3%A9%20%5BEMAIL_REDACTED%3A" + sha256_hex("ws::c@d.ef").substr(0, 16) + "%5D"));
 }
 
 TEST(RequestGuard, EscapesCountAlsoInWhatOnlyLenientReadersTakeForJson) {
@@ -200,7 +201,7 @@ TEST(RequestGuard, EscapesCountAlsoInWhatOnlyLenientReadersTakeForJson) {
       return R"({"user":"x\n)" + std::string(email) + R"( \"y\"","to":")" + std::string(phone) + R"(","n":)" + tail;
     };
     const Judgement j = judge(body(R"(jane\u0040example.org)", R"(415\t555\t1212)"));
-    EXPECT_EQ(j.replacement, body(mark("EMAIL", "jane@example.org"), mark("PHONE", "415\t555\t1212"))) << j.error;
+    EXPECT_EQ(j.replacement, body(marked("EMAIL", "jane@example.org"), marked("PHONE", "415\t555\t1212"))) << j.error;
     EXPECT_EQ(j.counts[static_cast<std::size_t>(Kind::email)], 1u);
     const Judgement plain = judge(body("jane@example.org", ""));
     EXPECT_EQ(plain.counts[static_cast<std::size_t>(Kind::email)], 1u);
