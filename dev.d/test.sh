@@ -12,7 +12,7 @@ test_command() {
   need_packages build
   begin_results
   mkdir -p build
-  rm -f build/packages.installed
+  rm -f build/packages.installed build/*/complete
   set_up $suites >build/set_up.log 2>&1 </dev/null &
   setting_up=$!
   for suite in $suites; do "suite_$suite" || true; done
@@ -61,12 +61,27 @@ all_set_up() {
 }
 setting_up=
 
-# build_ahead PRESET: compiles, behind everything else, what the suites after the present one need: end-to-end tests wait more than they
-# compute. It fails in silence: the suite that needs it goes on with the same build, aloud.
+# build_ahead: compiles, behind everything else, what suites to come need, in their order: tests wait more than they compute. It fails in
+# silence: the suite that needs it goes on with the same build, aloud.
 build_ahead() {
-  case " ${suites:-} " in *" asan "* | *" fuzz "* | *" planted "*) ;; *) return 0 ;; esac
-  [ -z "$ahead" ] && configure "$1" || return 0
-  nice -n 15 ninja -C "build/$1" -j "$JOBS" </dev/null >"build/$1/ahead.log" 2>&1 &
+  local what to_come=()
+  case " ${suites:-} " in *" asan "* | *" fuzz "* | *" planted "*) to_come+=(dev) ;; esac
+  case " ${suites:-} " in *" tsan "*) to_come+=("tsan unit_tests") ;; esac
+  [ -z "$ahead" ] && [ ${#to_come[@]} -gt 0 ] || return 0
+  (
+    compiling=
+    trap '[ -z "$compiling" ] || { kill "$compiling"; wait "$compiling"; }; exit' TERM
+    packages_here
+    for what in "${to_come[@]}"; do
+      [ ! -e "build/${what%% *}/complete" ] || continue
+      configure "${what%% *}" || exit
+      nice -n 15 ninja -C build/$what -j "$JOBS" >"build/${what%% *}/ahead.log" 2>&1 &
+      compiling=$!
+      wait "$compiling" || exit
+      : >"build/${what%% *}/complete"
+      compiling=
+    done
+  ) </dev/null >/dev/null 2>&1 &
   ahead=$!
 }
 stop_building_ahead() {
@@ -79,11 +94,14 @@ ahead=
 
 # build_once PRESET [TARGET...]: brought up to date by the first suite that needs it.
 build_once() {
-  local what="${*// /_}"
+  local what="${*// /_}" status=0
   case $built in *" $what:yes "*) return 0 ;; *" $what:no "*) return 1 ;; esac
-  stop_building_ahead
+  [ -e "build/$1/complete" ] || stop_building_ahead
   [ "$1" = release ] || packages_here
-  if attempt "build $1" build "$@"; then built+="$what:yes "; else built+="$what:no "; return 1; fi
+  if attempt "build $1" build "$@"; then built+="$what:yes "; else built+="$what:no " status=1; fi
+  case "$status $*" in "0 dev" | "0 tsan unit_tests") : >"build/$1/complete" ;; esac
+  build_ahead
+  return $status
 }
 built=" "
 
@@ -95,7 +113,7 @@ suite_asan() { unit_tests dev; }
 
 suite_tsan() { unit_tests tsan unit_tests; }
 
-# unit_tests PRESET [TARGET]: all that the preset has.
+# unit_tests PRESET [TARGET]: all that the preset has. One more than there are processors, as those with a database wait for it.
 unit_tests() {
   local preset=$1 from log=build/$1/ctest.log
   build_once "$@" || return 1
@@ -105,7 +123,7 @@ unit_tests() {
   rm -rf "build/$preset/results"
   mkdir -p "build/$preset/results"
   GTEST_OUTPUT="json:$PWD/build/$preset/results/" $(sanitizer_environment) \
-    ctest --test-dir "build/$preset" -j "$JOBS" --output-on-failure --no-tests=error </dev/null 2>&1 | tee "$log" | indent
+    ctest --test-dir "build/$preset" -j $((JOBS + 1)) --output-on-failure --no-tests=error </dev/null 2>&1 | tee "$log" | indent
   count_ctest "$preset" "$log" $((SECONDS - from))
 }
 
@@ -172,7 +190,7 @@ suite_prices() {
 end_to_end() {
   local preset=$1 script=${2:-tests/e2e/run.sh} name=${3:-end to end} from log=build/$1/e2e.log status=0 passed failed
   case $preset in
-    release) build_once release ongoingai ongoingai_unscrubbed price_oracle count_tokens && build_ahead dev ;;
+    release) build_once release ongoingai ongoingai_unscrubbed price_oracle count_tokens ;;
     *) build_once "$preset" ongoingai ongoingai_unscrubbed ;;
   esac || return 1
   all_set_up
