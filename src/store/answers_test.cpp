@@ -18,7 +18,7 @@ std::vector<Trace> draw_traces(TraceDraw& draw, std::size_t n, std::int64_t hour
 
 TEST(Answers, EqualAFullScanForAnyCutOfTheRowsAndAnyQuestion) {
   const std::uint64_t first = first_seed();
-  for (std::uint64_t seed = first; seed < first + 40 && !testing::Test::HasFailure(); ++seed) {
+  for (std::uint64_t seed = first; seed < first + 20 && !testing::Test::HasFailure(); ++seed) {
     SCOPED_TRACE("GW_SEED=" + std::to_string(seed));
     TraceDraw draw(seed);
     const std::int64_t hours = draw.chance(50) ? 6 : 80;
@@ -35,7 +35,7 @@ TEST(Answers, EqualAFullScanForAnyCutOfTheRowsAndAnyQuestion) {
 
 TEST(Answers, AfterRetentionTheHoursThatAreGoneAreAnsweredAsAWhole) {
   const std::uint64_t first = first_seed();
-  for (std::uint64_t seed = first; seed < first + 20 && !testing::Test::HasFailure(); ++seed) {
+  for (std::uint64_t seed = first; seed < first + 10 && !testing::Test::HasFailure(); ++seed) {
     SCOPED_TRACE("GW_SEED=" + std::to_string(seed));
     TraceDraw draw(seed);
     const auto traces = draw_traces(draw, 400, 60);

@@ -126,7 +126,7 @@ TEST(TraceBlock, ConstantColumnsAndConsecutiveNumbersCostAFewBytes) {
 TEST(TraceBlock, DamagedColumnsAreRefusedOrReadableButNeverReadBeyondTheirEnd) {
   TraceDraw draw(7);
   const EncodedBlock good = block_of(drawn(draw, 300)).encode();
-  for (int n = 0; n < 1500; ++n) {
+  for (int n = 0; n < 600; ++n) {
     EncodedBlock bad = good;
     for (int hits = 0; hits < 3; ++hits) {
       std::string& column = bad.columns[static_cast<std::size_t>(draw.number(0, kBlockColumns - 1))];
