@@ -187,6 +187,36 @@ TEST(AnswerGuard, APrivateKeyOfManyLinesIsReplacedWhole) {
   EXPECT_EQ(said(out), mark("TOKEN", key));
 }
 
+TEST(AnswerGuard, WhatIsFoundInHeldEventsDoesNotHideWhatGoesOnBehindIt) {
+  BodyOptions options;
+  options.format = "<\"{type}\":{hash}>";  // has to be escaped where it stands
+  const BodyRedactor quoting(options);
+  const auto event = [](std::string_view text, std::string_view beside) {
+    return "data: {\"delta\":{\"content\":\"" + std::string(text) + "\"},\"x\":\"" + std::string(beside) + "\"}\n\n";
+  };
+  std::string body;
+  for (const std::string_view text :
+       {"see ja", "ne@exam", "ple.org, 078-0", "", "5-11", "20", " or x", "@y.zz(", "415-555", "-1212)"})
+    body += event(text, "a@b.co") + event("", "4155551212");
+  const auto redacted = [&](std::size_t read) {
+    AnswerGuard g(quoting, AnswerMode::redact, "ws", 1 << 20);
+    g.begin(true, true, false);
+    std::string out;
+    for (std::size_t at = 0; at < body.size(); at += read) g.push(std::string_view(body).substr(at, read), out);
+    g.finish(out);
+    EXPECT_EQ(g.counts()[static_cast<std::size_t>(Kind::email)], 12u) << read;
+    EXPECT_EQ(g.counts()[static_cast<std::size_t>(Kind::phone)], 11u) << read;
+    return out;
+  };
+  const std::string whole = redacted(body.size());
+  const auto quoted = [](std::string_view type, std::string_view value) {
+    return "<\"" + std::string(type) + "\":" + sha256_hex("ws::" + std::string(value)).substr(0, 16) + ">";
+  };
+  EXPECT_EQ(said(whole), "see " + quoted("EMAIL", "jane@example.org") + ", " + quoted("SSN", "078-05-1120") + " or " +
+                             quoted("EMAIL", "x@y.zz") + "(" + quoted("PHONE", "415-555-1212") + ")");
+  for (std::size_t read = 1; read < 200; ++read) ASSERT_EQ(redacted(read), whole) << read;
+}
+
 TEST(AnswerGuard, ABlockedStreamEndsWithAnErrorEvent) {
   AnswerGuard g = guard_of(AnswerMode::block);
   std::string out;

@@ -51,13 +51,15 @@ void NameSort::split(const std::vector<std::string_view>& names, const Group& gr
   const std::size_t next = group.at + kWord;
   // A name that ends comes before one that goes on with zeros.
   const auto size = [&](const Item& item) { return std::min(names[item.name].size(), next + 1); };
-  const auto shorter = [&](const Item& a, const Item& b) { return size(a) < size(b); };
+  const auto shorter = [&](const Item& a, const Item& b) {
+    return size(a) != size(b) ? size(a) < size(b) : a.name < b.name;
+  };
   for (std::size_t i = group.from; i < group.to;) {
     std::size_t same = i + 1;
     while (same < group.to && items_[same].word == items_[i].word) ++same;
     const auto begin = items_.begin() + static_cast<std::ptrdiff_t>(i);
     const auto end = items_.begin() + static_cast<std::ptrdiff_t>(same);
-    if (!std::is_sorted(begin, end, shorter)) std::stable_sort(begin, end, shorter);
+    if (!std::is_sorted(begin, end, shorter)) std::sort(begin, end, shorter);
     while (i < same && names[items_[i].name].size() <= next) ++i;
     if (same - i > 1) groups_.push_back({i, same, next});
     i = same;
