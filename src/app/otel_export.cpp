@@ -52,7 +52,7 @@ std::vector<std::string> prefixes_of(const config::Config& c) {
 otlp::ExporterHooks hooks_of(otlp::HttpSender& sender, std::function<metrics::Snapshot()> snapshot,
                              telemetry::LogWriter& log) {
   otlp::ExporterHooks hooks;
-  hooks.post = [&sender](const otlp::Destination& to, std::string_view body, std::int64_t timeout_ms) {
+  hooks.post = [&sender](const otlp::Destination& to, const otlp::Body& body, std::int64_t timeout_ms) {
     return sender.post(to, body, timeout_ms);
   };
   hooks.abort_at = [&sender](std::int64_t at_ns) { sender.abort_at(at_ns); };

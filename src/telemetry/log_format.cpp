@@ -129,7 +129,10 @@ bool TimeReader::read_known(const char*& p, std::int64_t& unix_ns) const {
   if (std::memcmp(p, second_, kSecond) != 0) return false;
   const char* q = p + kSecond;
   std::int64_t ns = 0;
-  if (*q == '.' && !read_fraction(++q, ns)) return false;
+  if (*q == '.') {
+    ++q;
+    if (!read_fraction(q, ns)) return false;
+  }
   if (zone_mask_ == 0 || (word_at(q) & zone_mask_) != zone_) return false;
   unix_ns = second_ns_ + ns;
   p = q + std::bit_width(zone_mask_) / 8 - 1;

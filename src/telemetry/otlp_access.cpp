@@ -60,7 +60,7 @@ bool AccessRecords::add(std::string_view line, WireBuffer& out) {
   Image& image = images_[slot_of(l)];
   if (!is_of(image, l) && !make(l, image)) return false;
   char* const record = out.extend(image.record.size());
-  std::memcpy(record, image.record.data(), image.record.size());
+  copy_bytes(record, image.record.data(), image.record.size());
   patch(record, image, l);
   return true;
 }

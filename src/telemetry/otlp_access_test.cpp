@@ -11,6 +11,7 @@
 #include "telemetry/log.h"
 #include "telemetry/otlp_json.h"
 #include "telemetry/otlp_logs.h"
+#include "telemetry/otlp_test_read.h"
 #include "telemetry/scrub.h"
 
 namespace gw::telemetry::otlp {
@@ -51,7 +52,7 @@ class Both {
   /// What was added says the same both ways.
   void expect_same(const std::string& what) {
     ASSERT_EQ(copied_.records(), read_.records()) << what;
-    const std::string copied = copied_.take(), read = read_.take();
+    const std::string copied = taken(copied_), read = taken(read_);
     ASSERT_EQ(copied == read, true) << what << "\ncopied: " << to_json(Signal::logs, copied)
                                     << "\nread:   " << to_json(Signal::logs, read);
     ASSERT_EQ(copied.find("sk-ant"), std::string::npos) << what;
@@ -105,76 +106,81 @@ TEST(OtlpAccess, WhatTheLogWritesIsNotReadAsJson) {
   }
 }
 
-TEST(OtlpAccess, EveryRecordIsWhatItsLineReadAsJsonMakes) {
-  const std::vector<std::string> times = {"2026-02-12T03:00:01.583067647+01:00",
-                                          "2026-02-12T03:00:01.5+01:00",
-                                          "2026-02-12T03:00:01+01:00",
-                                          "2026-02-12T03:00:01Z",
-                                          "2026-02-12T03:00:01.12345678Z",
-                                          "2026-02-12T03:00:02.000000001Z",
-                                          "2026-02-12T03:00:01.1234567890Z",
-                                          "2026-02-12T03:00:01.Z",
-                                          "2026-10-25T02:30:00.25-05:30",
-                                          "1970-01-01T00:00:00Z",
-                                          "9999-12-31T23:59:59.5Z",
-                                          "2026-02-30T03:00:01Z",
-                                          "2026-02-12T03:00:01.5",
-                                          "yesterday",
-                                          ""};
-  const std::vector<std::string> ids = {"corr-0123456789abcdef0123456789abcdef",
-                                        "corr-fedcba9876543210fedcba9876543210",
-                                        "corr-fedcba9876543210fedcba987654321G",
-                                        "corr-FEDCBA9876543210fedcba9876543210",
-                                        "of-the-client",
-                                        "of the client",
-                                        " ",
+/// What lines are made of: first what is usual.
+struct Texts {
+  std::vector<std::string> times = {"2026-02-12T03:00:01.583067647+01:00",
+                                    "2026-02-12T03:00:01.5+01:00",
+                                    "2026-02-12T03:00:01+01:00",
+                                    "2026-02-12T03:00:01Z",
+                                    "2026-02-12T03:00:01.12345678Z",
+                                    "2026-02-12T03:00:02.000000001Z",
+                                    "2026-02-12T03:00:01.1234567890Z",
+                                    "2026-02-12T03:00:01.Z",
+                                    "2026-10-25T02:30:00.25-05:30",
+                                    "1970-01-01T00:00:00Z",
+                                    "9999-12-31T23:59:59.5Z",
+                                    "2026-02-30T03:00:01Z",
+                                    "2026-02-12T03:00:01.5",
+                                    "yesterday",
+                                    ""};
+  std::vector<std::string> ids = {"corr-0123456789abcdef0123456789abcdef",
+                                  "corr-fedcba9876543210fedcba9876543210",
+                                  "corr-fedcba9876543210fedcba987654321G",
+                                  "corr-FEDCBA9876543210fedcba9876543210",
+                                  "of-the-client",
+                                  "of the client",
+                                  " ",
+                                  "",
+                                  R"(say \"x\")",
+                                  R"(\u00e4)",
+                                  "ä",
+                                  "token=" + std::string(kSecret),
+                                  std::string(kSecret),
+                                  std::string(300, 'i')};
+  std::vector<std::string> paths = {"/openai/v1/chat/completions",
+                                    "/openai/v1/chat/completion",
+                                    "/openai/v1/embeddings12345",
+                                    "/",
+                                    "",
+                                    R"(/\u00e4)",
+                                    "/ä",
+                                    R"(/\",\"status\":1,\"latency_ms\":)",
+                                    "/" + std::string(kSecret),
+                                    "/%73k-ant-api03-abcdefghijklmnopqrstuvwxyz0123456789",
+                                    "/" + std::string(120, 'p'),
+                                    "/" + std::string(3'000, 'p')};
+  std::vector<std::string> methods = {"POST", "GET", "", "PUT!", "M"};
+  std::vector<std::string> statuses = {"200", "404", "0", "1000", "-1", "2.5", "007", "\"200\"", "null"};
+  std::vector<std::string> latencies = {"0",
+                                        "7",
+                                        "127",
+                                        "128",
+                                        "16383",
+                                        "16384",
+                                        "2097151",
+                                        "2097152",
+                                        "268435455",
+                                        "268435456",
+                                        "9007199254740993",
+                                        "9223372036854775807",
+                                        "99999999999999999999",
+                                        "-5",
+                                        "1.5",
+                                        "00",
                                         "",
-                                        R"(say \"x\")",
-                                        R"(\u00e4)",
-                                        "ä",
-                                        "token=" + std::string(kSecret),
-                                        std::string(kSecret),
-                                        std::string(300, 'i')};
-  const std::vector<std::string> paths = {"/openai/v1/chat/completions",
-                                          "/openai/v1/chat/completion",
-                                          "/openai/v1/embeddings12345",
-                                          "/",
-                                          "",
-                                          R"(/\u00e4)",
-                                          "/ä",
-                                          R"(/\",\"status\":1,\"latency_ms\":)",
-                                          "/" + std::string(kSecret),
-                                          "/%73k-ant-api03-abcdefghijklmnopqrstuvwxyz0123456789",
-                                          "/" + std::string(120, 'p'),
-                                          "/" + std::string(3'000, 'p')};
-  const std::vector<std::string> methods = {"POST", "GET", "", "PUT!", "M"};
-  const std::vector<std::string> statuses = {"200", "404", "0", "1000", "-1", "2.5", "007", "\"200\"", "null"};
-  const std::vector<std::string> latencies = {"0",
-                                              "7",
-                                              "127",
-                                              "128",
-                                              "16383",
-                                              "16384",
-                                              "2097151",
-                                              "2097152",
-                                              "268435455",
-                                              "268435456",
-                                              "9007199254740993",
-                                              "9223372036854775807",
-                                              "99999999999999999999",
-                                              "-5",
-                                              "1.5",
-                                              "00",
-                                              "",
-                                              "true"};
-  const std::vector<std::string> traces = {"4bf92f3577b34da6a3ce929d0e0e4736",
-                                           "00000000000000000000000000000001",
-                                           "4BF92F3577B34DA6A3CE929D0E0E4736",
-                                           "4bf92f3577b34da6a3ce929d0e0e473g",
-                                           "chosen",
-                                           "",
-                                           "",
-                                           ""};
+                                        "true"};
+  std::vector<std::string> traces = {"4bf92f3577b34da6a3ce929d0e0e4736",
+                                     "00000000000000000000000000000001",
+                                     "4BF92F3577B34DA6A3CE929D0E0E4736",
+                                     "4bf92f3577b34da6a3ce929d0e0e473g",
+                                     "chosen",
+                                     "",
+                                     "",
+                                     ""};
+};
+
+TEST(OtlpAccess, EveryRecordIsWhatItsLineReadAsJsonMakes) {
+  const Texts texts;
   std::mt19937 random(20'260'212);
   const auto one_of = [&](const std::vector<std::string>& all, unsigned usual) -> const std::string& {
     // Most exchanges are alike.
@@ -184,13 +190,13 @@ TEST(OtlpAccess, EveryRecordIsWhatItsLineReadAsJsonMakes) {
   for (int i = 0; i < 20'000; ++i) {
     Fields f;
     const unsigned usual = i % 3 == 0 ? 50 : 97;
-    f.time = one_of(times, usual);
-    f.id = one_of(ids, usual);
-    f.method = one_of(methods, usual);
-    f.path = one_of(paths, usual);
-    f.status = one_of(statuses, usual);
-    f.latency = random() % 100 < usual ? std::to_string(random() % 40'000) : one_of(latencies, 0);
-    f.trace_id = one_of(traces, usual);
+    f.time = one_of(texts.times, usual);
+    f.id = one_of(texts.ids, usual);
+    f.method = one_of(texts.methods, usual);
+    f.path = one_of(texts.paths, usual);
+    f.status = one_of(texts.statuses, usual);
+    f.latency = random() % 100 < usual ? std::to_string(random() % 40'000) : one_of(texts.latencies, 0);
+    f.trace_id = one_of(texts.traces, usual);
     both.add(f.line());
     // Requests of one record and of many.
     if (random() % 4 == 0) {

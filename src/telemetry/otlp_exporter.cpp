@@ -217,8 +217,10 @@ std::size_t Exporter::items_of(Signal signal) const {
 std::size_t Exporter::bytes_of(Signal signal) const {
   return signal == Signal::traces ? encoder_.bytes() + genai_.bytes() : logs_.bytes();
 }
-std::string Exporter::encoded(Signal signal) {
-  return signal == Signal::traces ? encoder_.take() + genai_.take_spans() : logs_.take();
+void Exporter::encode(Signal signal, Body& to) {
+  if (signal != Signal::traces) return logs_.take(to);
+  encoder_.take(to);
+  to.pieces.back().append(genai_.take_spans());
 }
 
 /// The next request, of at most a batch and of every ring in turn. False: nothing waits.
@@ -240,7 +242,8 @@ bool Exporter::take_queued(Signal signal) {
   Channel& c = channel(signal);
   c.items = items_of(signal);
   if (c.items == 0) return false;
-  c.body = outgoing(signal, encoded(signal));
+  encode(signal, c.body);
+  make_outgoing(signal, c.body);
   c.retry.begin_request();
   return true;
 }
@@ -249,15 +252,17 @@ void Exporter::take_metrics() {
   Channel& c = channel(Signal::metrics);
   if (c.body.empty()) c.retry.begin_request();
   c.items = 1;
-  c.body = outgoing(Signal::metrics, encode_metrics(hooks_.snapshot(), settings_.resource));
+  c.body.assign(encode_metrics(hooks_.snapshot(), settings_.resource));
+  make_outgoing(Signal::metrics, c.body);
 }
 
-std::string Exporter::outgoing(Signal signal, std::string protobuf) const {
-  if (protobuf.empty()) return protobuf;
+void Exporter::make_outgoing(Signal signal, Body& protobuf) const {
   const Destination& to = settings_.of(signal);
-  std::string body = to.json ? to_json(signal, protobuf) : std::move(protobuf);
-  if (to.gzip) return gzipped(body);
-  return body;
+  if (protobuf.empty() || (!to.json && !to.gzip)) return;
+  std::string text = protobuf.text();
+  if (to.json) text = to_json(signal, text);
+  if (to.gzip) text = gzipped(text);
+  protobuf.assign(text);
 }
 
 bool Exporter::attempt(Signal signal, bool last) {

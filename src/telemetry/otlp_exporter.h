@@ -43,7 +43,7 @@ struct ExporterStats {
 };
 
 struct ExporterHooks {
-  std::function<PostResult(const Destination&, std::string_view body, std::int64_t timeout_ms)> post;
+  std::function<PostResult(const Destination&, const Body&, std::int64_t timeout_ms)> post;
   std::function<void(std::int64_t mono_ns)> abort_at;  ///< see HttpSender; may be empty
   std::function<metrics::Snapshot()> snapshot;         ///< called on the exporter's thread
   /// What an operator must be told; called on the exporter's thread. Failing is said once until it works again.
@@ -80,7 +80,7 @@ class Exporter {
  private:
   /// A signal's way out: at most one request waits to be sent (again).
   struct Channel {
-    std::string body;  ///< as it goes out; empty: none
+    Body body;  ///< as it goes out; empty: none
     std::uint64_t items = 0;
     RetryClock retry;
     bool failing = false;
@@ -116,12 +116,12 @@ class Exporter {
   void flush_queue(Signal signal);
   void look_at_drops(Signal signal, std::uint64_t dropped);
   std::uint64_t dropped_before(Signal signal) const;
-  std::string encoded(Signal signal);
+  void encode(Signal signal, Body& to);
   std::size_t items_of(Signal signal) const;
   std::size_t bytes_of(Signal signal) const;
   bool take_queued(Signal signal);
   void take_metrics();
-  std::string outgoing(Signal signal, std::string protobuf) const;
+  void make_outgoing(Signal signal, Body& protobuf) const;
   /// True when the signal's request is gone: taken, or given up.
   bool attempt(Signal signal, bool last);
   void drop(Signal signal, std::uint64_t items, const std::string& error);

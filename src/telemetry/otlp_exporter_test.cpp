@@ -20,9 +20,9 @@ class Receiver {
     std::string url, body;
   };
 
-  PostResult post(const Destination& to, std::string_view body, std::int64_t timeout_ms) {
+  PostResult post(const Destination& to, const Body& body, std::int64_t timeout_ms) {
     std::unique_lock lock(mutex_);
-    got_.push_back({to.url, std::string(body)});
+    got_.push_back({to.url, body.text()});
     last_timeout_ms_ = timeout_ms;
     changed_.notify_all();
     changed_.wait(lock, [&] { return !held_; });
@@ -81,7 +81,7 @@ class OtlpExporterTest : public testing::Test {
 
   Exporter& make() {
     ExporterHooks hooks;
-    hooks.post = [this](const Destination& to, std::string_view body, std::int64_t timeout_ms) {
+    hooks.post = [this](const Destination& to, const Body& body, std::int64_t timeout_ms) {
       return receiver_.post(to, body, timeout_ms);
     };
     hooks.snapshot = [this] {

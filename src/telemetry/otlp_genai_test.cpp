@@ -37,7 +37,7 @@ class OtlpGenAi : public testing::Test {
   static Span log(const std::string& record) {
     LogEncoder logs({}, leave_as_is, 1'000);
     logs.add_record(record);
-    return {at(to_json(Signal::logs, logs.take()), "/resourceLogs/0/scopeLogs/0/logRecords/0")};
+    return {at(to_json(Signal::logs, taken(logs)), "/resourceLogs/0/scopeLogs/0/logRecords/0")};
   }
   /// Of an attribute, whatever its type.
   static std::string value(const Span& of, const std::string& key, const std::string& path) {

@@ -180,19 +180,17 @@ void LogEncoder::add_record(std::string_view record) {
   ++count_;
 }
 
-std::string LogEncoder::take() {
-  if (count_ == 0) return {};
+void LogEncoder::take(Body& to) {
+  to.clear();
+  if (count_ == 0) return;
   const std::size_t scope_logs = scope_.size() + records_.size();
-  std::string request;
-  constexpr std::size_t kHeads = 24;
-  request.reserve(resource_.size() + scope_logs + kHeads);
-  put_head(request, 1, resource_.size() + 1 + varint_size(scope_logs) + scope_logs);
-  request.append(resource_);
-  put_head(request, 2, scope_logs);
-  request.append(scope_).append(records_.view());
-  records_.clear();
+  WireBuffer& head = to.pieces[0];
+  put_head(head, 1, resource_.size() + 1 + varint_size(scope_logs) + scope_logs);
+  head.append(resource_);
+  put_head(head, 2, scope_logs);
+  head.append(scope_);
+  std::swap(to.pieces[1], records_);
   count_ = 0;
-  return request;
 }
 
 }  // namespace gw::telemetry::otlp

@@ -26,8 +26,9 @@ class LogEncoder {
   std::size_t records() const { return count_; }
   std::size_t bytes() const { return records_.size(); }
 
-  /// The request with all that was added since the last one; empty when that is nothing.
-  std::string take();
+  /// The request with all that was added since the last one, in the place of what `to` held; empty when that is
+  /// nothing.
+  void take(Body& to);
 
  private:
   struct Reader;

@@ -17,7 +17,7 @@ constexpr std::string_view kAccess =
     R"("trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"00f067aa0ba902b7"})";
 
 LogEncoder encoder() { return {{{"service.name", "s"}}, scrub, 64}; }
-std::string json_of(LogEncoder& e) { return to_json(Signal::logs, e.take()); }
+std::string json_of(LogEncoder& e) { return to_json(Signal::logs, taken(e)); }
 std::string json_of(std::string_view line) {
   LogEncoder e = encoder();
   e.add(line);
@@ -91,7 +91,7 @@ TEST(OtlpLogs, WhatIsNoLineIsLeftOut) {
   for (const std::string_view line : {"", "{", "[]", "{}", R"({"time":"yesterday","level":"INFO","msg":"m"})"})
     e.add(line);
   EXPECT_EQ(e.records(), 0U);
-  EXPECT_EQ(e.take(), "");
+  EXPECT_EQ(taken(e), "");
   e.add(kAccess);
   e.add(kAccess);
   EXPECT_EQ(e.records(), 2U);

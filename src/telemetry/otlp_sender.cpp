@@ -179,7 +179,7 @@ std::int64_t HttpSender::left_ms(std::int64_t deadline_ns) const {
   return (until - mono_now_ns() + kMs - 1) / kMs;
 }
 
-PostResult HttpSender::post(const Destination& to, std::string_view body, std::int64_t timeout_ms) {
+PostResult HttpSender::post(const Destination& to, const Body& body, std::int64_t timeout_ms) {
   const std::int64_t deadline = mono_now_ns() + timeout_ms * kMs;
   PostResult out;
   if (left_ms(deadline) <= 0) {
@@ -207,19 +207,28 @@ PostResult HttpSender::post(const Destination& to, std::string_view body, std::i
 }
 
 /// Says it, and hears the answer, which may come before all is said: nothing more is said then.
-HttpSender::Talk HttpSender::talk(Link& link, std::string_view head, std::string_view body, std::int64_t deadline_ns,
+HttpSender::Talk HttpSender::talk(Link& link, std::string_view head, const Body& body, std::int64_t deadline_ns,
                                   Answer& answer) const {
   constexpr std::int64_t kLookMs = 100;  // how soon abort_at() is heard
+  std::array<std::string_view, 1 + Body::kPieces> unsaid{head};
+  for (std::size_t i = 0; i < Body::kPieces; ++i) unsaid[i + 1] = body.pieces[i].view();
+  std::size_t next = 0;
+  const auto all_said = [&] {
+    while (next < unsaid.size() && unsaid[next].empty()) ++next;
+    return next == unsaid.size();
+  };
+  bool deaf = false;
   std::array<char, 16 * 1024> buffer;
   while (true) {
     const std::int64_t left = left_ms(deadline_ns);
     if (left <= 0) return Talk::late;
     bool moved = false;
-    if (std::string_view& next = head.empty() ? body : head; !next.empty()) {
-      const Link::Moved sent = link.send(next);
-      next.remove_prefix(sent.bytes);
-      moved = sent.bytes > 0;
-      if (sent.state == Link::State::closed) head = body = {};  // why may have been said
+    while (!deaf && !all_said()) {
+      const Link::Moved sent = link.send(unsaid[next]);
+      unsaid[next].remove_prefix(sent.bytes);
+      moved = moved || sent.bytes > 0;
+      deaf = sent.state == Link::State::closed;  // why may have been said
+      if (sent.state != Link::State::ok) break;
     }
     const Link::Moved got = link.receive(buffer.data(), buffer.size());
     if (got.state == Link::State::closed) return answer.end() ? Talk::answered : Talk::closed;
@@ -228,11 +237,11 @@ HttpSender::Talk HttpSender::talk(Link& link, std::string_view head, std::string
       const Answer::State state = answer.take({buffer.data(), got.bytes});
       if (state == Answer::State::garbled) return Talk::garbled;
       if (state == Answer::State::done) {
-        if (!head.empty() || !body.empty()) link.close();
+        if (deaf || !all_said()) link.close();
         return Talk::answered;
       }
     }
-    if (!moved) link.wait(!head.empty() || !body.empty(), static_cast<int>(std::min(left, kLookMs)));
+    if (!moved) link.wait(!deaf && !all_said(), static_cast<int>(std::min(left, kLookMs)));
   }
 }
 

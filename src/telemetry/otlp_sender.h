@@ -35,7 +35,7 @@ class HttpSender {
 
   /// `body` as it goes out. `timeout_ms` bounds all of it. Where a connection turns out to be closed that was used
   /// before, all is said once more over a new one.
-  PostResult post(const Destination& to, std::string_view body, std::int64_t timeout_ms);
+  PostResult post(const Destination& to, const Body& body, std::int64_t timeout_ms);
 
   /// Any thread: a POST that is under way at that time (monotonic ns) ends, and none begins.
   void abort_at(std::int64_t mono_ns) { abort_at_ns_.store(mono_ns, std::memory_order_relaxed); }
@@ -52,7 +52,7 @@ class HttpSender {
 
   Way& way_to(const Destination& to);
   std::int64_t left_ms(std::int64_t deadline_ns) const;
-  Talk talk(Link& link, std::string_view head, std::string_view body, std::int64_t deadline_ns, Answer& answer) const;
+  Talk talk(Link& link, std::string_view head, const Body& body, std::int64_t deadline_ns, Answer& answer) const;
 
   const std::string user_agent_;
   std::array<Way, kSignals> ways_;

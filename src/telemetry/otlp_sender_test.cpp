@@ -18,6 +18,13 @@ namespace {
 constexpr std::int64_t kLong = 60'000;
 const std::string kTaken = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
+PostResult post(HttpSender& sender, const Destination& to, std::string_view text, std::int64_t timeout_ms) {
+  Body body;
+  body.pieces[1].append(text.substr(0, text.size() / 2));
+  body.pieces[4].append(text.substr(text.size() / 2));
+  return sender.post(to, body, timeout_ms);
+}
+
 /// A connection at its other end.
 class Peer {
  public:
@@ -111,7 +118,7 @@ PostResult one_post(const std::string& answer, bool close = false) {
     if (!close) peer.await_end();
   }});
   HttpSender sender("test");
-  return sender.post(receiver.destination(), "body", kLong);
+  return post(sender, receiver.destination(), "body", kLong);
 }
 
 TEST(OtlpSender, RequestsGoOverOneConnectionAndSayWhatTheyAre) {
@@ -122,7 +129,7 @@ TEST(OtlpSender, RequestsGoOverOneConnectionAndSayWhatTheyAre) {
     Destination to = receiver.destination();
     to.headers = {"X-Key: secret", "X-Empty: "};
     for (const char* body : {"one", "", "three"}) {
-      const PostResult r = sender.post(to, body, kLong);
+      const PostResult r = post(sender, to, body, kLong);
       EXPECT_EQ(r.delivery, Delivery::taken) << r.error;
       EXPECT_EQ(r.answer, "ok");
     }
@@ -145,7 +152,7 @@ TEST(OtlpSender, HeadersOfTheSettingsGoBeforeOurs) {
     to.url = "http://us%40er:pa:ss@" + receiver.authority() + "?key=1#part";
     to.json = to.gzip = true;
     to.headers = {"user-agent: own", "content-length: 9", "host: collector"};
-    EXPECT_EQ(sender.post(to, "x", kLong).delivery, Delivery::taken);
+    EXPECT_EQ(post(sender, to, "x", kLong).delivery, Delivery::taken);
   }
   receiver.join();
   ASSERT_EQ(got.size(), 1U);
@@ -164,7 +171,7 @@ TEST(OtlpSender, AForwardProxyIsAskedForTheWholeAddress) {
     to.url = "http://collector.test:4318/v1/traces";
     to.proxy = "http://" + proxy.authority();
     to.proxy_authorization = "Basic eDp5";
-    EXPECT_EQ(sender.post(to, "x", kLong).delivery, Delivery::taken);
+    EXPECT_EQ(post(sender, to, "x", kLong).delivery, Delivery::taken);
   }
   proxy.join();
   ASSERT_EQ(got.size(), 1U);
@@ -186,7 +193,7 @@ TEST(OtlpSender, AConnectionThatEndedMeanwhileIsReplaced) {
   ScriptedReceiver receiver({once, once_and_a_half, once_and_a_half, answering(kTaken)});
   HttpSender sender("a");
   for (int i = 0; i < 5; ++i) {
-    const PostResult r = sender.post(receiver.destination(), "x", kLong);
+    const PostResult r = post(sender, receiver.destination(), "x", kLong);
     EXPECT_EQ(r.delivery, Delivery::taken) << i << ": " << r.error;
   }
 }
@@ -194,7 +201,7 @@ TEST(OtlpSender, AConnectionThatEndedMeanwhileIsReplaced) {
 TEST(OtlpSender, AFirstConnectionThatEndsIsAFailure) {
   ScriptedReceiver receiver({[](Peer& peer) { peer.request(); }});
   HttpSender sender("a");
-  const PostResult r = sender.post(receiver.destination(), "x", kLong);
+  const PostResult r = post(sender, receiver.destination(), "x", kLong);
   EXPECT_EQ(r.delivery, Delivery::again);
   EXPECT_EQ(r.error, "the receiver closed the connection without a whole answer");
 }
@@ -244,24 +251,24 @@ TEST(OtlpSender, ARefusalMayComeBeforeAllIsSaid) {
                              },
                              answering(kTaken)});
   HttpSender sender("a");
-  EXPECT_EQ(sender.post(receiver.destination(), std::string(std::size_t{64} << 20, 'x'), kLong).error,
+  EXPECT_EQ(post(sender, receiver.destination(), std::string(std::size_t{64} << 20, 'x'), kLong).error,
             "the receiver answered 413");
-  EXPECT_EQ(sender.post(receiver.destination(), "x", kLong).delivery, Delivery::taken);
+  EXPECT_EQ(post(sender, receiver.destination(), "x", kLong).delivery, Delivery::taken);
 }
 
 TEST(OtlpSender, SilenceEndsWithTheTimeOrWhenAllEnds) {
   ScriptedReceiver receiver({[](Peer& peer) { peer.await_end(); }, [](Peer& peer) { peer.await_end(); }});
   HttpSender sender("a");
-  const PostResult late = sender.post(receiver.destination(), "x", 20);
+  const PostResult late = post(sender, receiver.destination(), "x", 20);
   EXPECT_EQ(late.delivery, Delivery::again);
   EXPECT_EQ(late.error, "the receiver did not answer in time");
   std::thread ending([&] { sender.abort_at(mono_now_ns()); });
-  EXPECT_EQ(sender.post(receiver.destination(), "x", kLong).delivery, Delivery::again);
+  EXPECT_EQ(post(sender, receiver.destination(), "x", kLong).delivery, Delivery::again);
   ending.join();
-  EXPECT_EQ(sender.post(receiver.destination(), "x", kLong).error, "no time left");
+  EXPECT_EQ(post(sender, receiver.destination(), "x", kLong).error, "no time left");
   // What the script still waits for.
   HttpSender last("a");
-  last.post(receiver.destination(), "x", 20);
+  post(last, receiver.destination(), "x", 20);
 }
 
 TEST(OtlpSender, WhereNobodyListensTheErrorSaysSo) {
@@ -271,7 +278,7 @@ TEST(OtlpSender, WhereNobodyListensTheErrorSaysSo) {
     to = gone.destination();
   }
   HttpSender sender("a");
-  const PostResult r = sender.post(to, "x", kLong);
+  const PostResult r = post(sender, to, "x", kLong);
   EXPECT_EQ(r.delivery, Delivery::again);
   EXPECT_NE(r.error.find("onnect"), std::string::npos) << r.error;
 }

@@ -559,33 +559,33 @@ std::string_view SpanEncoder::pattern_of(std::string_view path) {
   return kOther;
 }
 
-std::string SpanEncoder::take() {
-  if (spans_ == 0) return {};
+void SpanEncoder::take(Body& to) {
+  to.clear();
+  if (spans_ == 0) return;
   struct Part {
     WireBuffer& spans;
+    const metrics::Scope& of;
     std::string scope;
   };
-  std::array<Part, 2> parts{Part{gateway_, {}}, Part{http_, {}}};
+  std::array<Part, 2> parts{Part{gateway_, metrics::kGatewayScope, {}}, Part{http_, metrics::kHttpScope, {}}};
   std::size_t size = resource_.size();
-  for (auto& [spans, scope] : parts) {
-    if (spans.empty()) continue;
-    protozero::pbf_writer writer(scope);
-    add_scope(writer, &spans == &http_ ? metrics::kHttpScope : metrics::kGatewayScope);
-    size += 1 + varint_size(scope.size() + spans.size()) + scope.size() + spans.size();
+  for (Part& part : parts) {
+    if (part.spans.empty()) continue;
+    protozero::pbf_writer writer(part.scope);
+    add_scope(writer, part.of);
+    const std::size_t scope_spans = part.scope.size() + part.spans.size();
+    size += 1 + varint_size(scope_spans) + scope_spans;
   }
-  // The spans are most of it, so they are copied once.
-  std::string request;
-  request.reserve(size + 12);
-  put_head(request, 1, size);
-  request.append(resource_);
-  for (const auto& [spans, scope] : parts) {
-    if (spans.empty()) continue;
-    put_head(request, 2, scope.size() + spans.size());
-    request.append(scope).append(spans.view());
-    spans.clear();
+  put_head(to.pieces[0], 1, size);
+  to.pieces[0].append(resource_);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    Part& part = parts[i];
+    if (part.spans.empty()) continue;
+    put_head(to.pieces[2 * i], 2, part.scope.size() + part.spans.size());
+    to.pieces[2 * i].append(part.scope);
+    std::swap(to.pieces[2 * i + 1], part.spans);
   }
   spans_ = 0;
-  return request;
 }
 
 }  // namespace gw::telemetry::otlp

@@ -32,8 +32,9 @@ class SpanEncoder {
   std::size_t spans() const { return spans_; }
   std::size_t bytes() const { return gateway_.size() + http_.size(); }
 
-  /// The request with all that was added since the last one; empty when that is nothing.
-  std::string take();
+  /// The request with all that was added since the last one, in the place of what `to` held; empty when that is
+  /// nothing. The last of its pieces stays empty.
+  void take(Body& to);
 
  private:
   struct Frame;

@@ -62,7 +62,7 @@ std::map<std::string, Span> spans_of_exchange(Exchange& e, SpanOptions options =
   SpanEncoder encoder(std::move(options));
   encoder.add(SpanRecord(lane.ring().front()));
   std::map<std::string, Span> out;
-  for (Span& s : spans_of(to_json(Signal::traces, encoder.take()))) {
+  for (Span& s : spans_of(to_json(Signal::traces, taken(encoder)))) {
     const std::string name = s.get("name");
     out.emplace(name, std::move(s));
   }
@@ -307,7 +307,7 @@ TEST(OtlpSpans, PatternsAreThoseOfTheRoutesThatAReloadBrings) {
   SpanEncoder encoder({.resource = {}, .prefixes = prefixes});
   const auto call = [&] {
     encoder.add(record);
-    for (const Span& s : spans_of(to_json(Signal::traces, encoder.take())))
+    for (const Span& s : spans_of(to_json(Signal::traces, taken(encoder))))
       if (s.get("name").starts_with("proxy ")) return s.get("name");
     return std::string();
   };
@@ -338,13 +338,13 @@ TEST(OtlpSpans, TextsOfOneExchangeAreNotThoseOfTheNext) {
     lane.ring().pop();
   }
   EXPECT_EQ(encoder.spans(), 20U);
-  const std::string json = to_json(Signal::traces, encoder.take());
+  const std::string json = to_json(Signal::traces, taken(encoder));
   EXPECT_EQ(at(json, "/resourceSpans/0/resource/attributes/0/value/stringValue"), "s");
   std::vector<std::string> seen;
   for (const Span& s : spans_of(json))
     if (s.get("name") == "gateway.auth") seen.push_back(s.attribute("gateway.org_id"));
   EXPECT_EQ(seen, (std::vector<std::string>{"one", "unknown", "two", "two"}));
-  EXPECT_EQ(encoder.take(), "") << "what was taken is gone";
+  EXPECT_EQ(taken(encoder), "") << "what was taken is gone";
 }
 
 /// Each changes one thing of an exchange, or a few.
@@ -413,7 +413,7 @@ TEST(OtlpSpans, EveryFactOfAnExchangeIsItsOwn) {
   const std::vector<std::function<void(Exchange&)>> all = changes();
   const auto encode = [](SpanEncoder& encoder, const std::function<void(Exchange&)>& change) {
     add(encoder, change);
-    return encoder.take();
+    return taken(encoder);
   };
   const auto alone = [&](const std::function<void(Exchange&)>& change) {
     SpanEncoder fresh({.resource = {}, .prefixes = {}});
@@ -431,9 +431,9 @@ TEST(OtlpSpans, EveryFactOfAnExchangeIsItsOwn) {
 
 TEST(OtlpSpans, ExchangesOfManyKindsMayTakeTurns) {
   const std::vector<std::function<void(Exchange&)>> all = changes();
-  std::vector<std::string> peers;
-  for (int i = 0; i < 300; ++i)
-    peers.push_back("10.0.0." + std::to_string(i) + (i % 50 == 0 ? std::string(1'900, 'p') : ""));
+  std::vector<std::string> peers(300);
+  for (std::size_t i = 0; i < peers.size(); ++i)
+    peers[i] = "10.0.0." + std::to_string(i) + (i % 50 == 0 ? std::string(1'900, 'p') : "");
   std::mt19937 random(7);
   SpanEncoder one({.resource = {}, .prefixes = {}});
   for (int i = 0; i < 1'000; ++i) {
@@ -446,7 +446,7 @@ TEST(OtlpSpans, ExchangesOfManyKindsMayTakeTurns) {
     SpanEncoder fresh({.resource = {}, .prefixes = {}});
     add(one, both);
     add(fresh, both);
-    ASSERT_EQ(one.take(), fresh.take()) << i << " " << peer;
+    ASSERT_EQ(taken(one), taken(fresh)) << i << " " << peer;
   }
 }
 
@@ -460,14 +460,14 @@ TEST(OtlpSpans, ExchangesOfTheServersSpanAloneMayBeTheFirst) {
   };
   SpanEncoder fresh({.resource = {}, .prefixes = {}});
   for (int i = 0; i < 2; ++i) add(fresh, refused_at_once);
-  EXPECT_EQ(spans_of(to_json(Signal::traces, fresh.take())).size(), 2U);
+  EXPECT_EQ(spans_of(to_json(Signal::traces, taken(fresh))).size(), 2U);
 }
 
 TEST(OtlpSpans, ExchangesInOneRequestSayWhatTheySayAlone) {
   const std::vector<std::function<void(Exchange&)>> all = changes();
   const auto spans_in = [](SpanEncoder& encoder) {
     std::multiset<std::string> out;
-    for (Span& s : spans_of(to_json(Signal::traces, encoder.take()))) out.insert(std::move(s.json));
+    for (Span& s : spans_of(to_json(Signal::traces, taken(encoder)))) out.insert(std::move(s.json));
     return out;
   };
   SpanEncoder one({.resource = {}, .prefixes = {}});

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "telemetry/otlp_wire.h"
+
 namespace gw::telemetry::otlp {
 
 /// A value of a document by a path such as `/resourceSpans/0/scopeSpans`; the text of it, or `absent`.
@@ -15,6 +17,14 @@ inline std::string at(const std::string& json, const std::string& path) {
   if (document.at_pointer(path).get(found) != simdjson::SUCCESS) return "absent";
   std::string_view text;
   return found.get(text) == simdjson::SUCCESS ? std::string(text) : simdjson::to_string(found);
+}
+
+/// What an encoder has for a request, in one piece.
+template <class Encoder>
+std::string taken(Encoder& encoder) {
+  Body body;
+  encoder.take(body);
+  return body.text();
 }
 
 struct Span {

@@ -84,6 +84,33 @@ class WireBuffer {
   std::size_t size_ = 0, capacity_ = 0;
 };
 
+/// A request as it goes out, in pieces one behind the other: what is large need not be copied to stand behind what is
+/// small. The rooms of its pieces stay where it is cleared.
+struct Body {
+  static constexpr std::size_t kPieces = 5;
+  std::array<WireBuffer, kPieces> pieces;
+
+  std::size_t size() const {
+    std::size_t all = 0;
+    for (const WireBuffer& piece : pieces) all += piece.size();
+    return all;
+  }
+  bool empty() const { return size() == 0; }
+  void clear() {
+    for (WireBuffer& piece : pieces) piece.clear();
+  }
+  void assign(std::string_view text) {
+    clear();
+    pieces[0].append(text);
+  }
+  std::string text() const {
+    std::string out;
+    out.reserve(size());
+    for (const WireBuffer& piece : pieces) out.append(piece.view());
+    return out;
+  }
+};
+
 namespace detail {
 
 /// KeyValue up to the content of its AnyValue, which is `content` bytes long and begins with `tag`.
