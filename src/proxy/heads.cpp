@@ -1,5 +1,6 @@
 #include "proxy/heads.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <ctime>
@@ -11,8 +12,16 @@
 namespace gw::proxy {
 namespace {
 
+/// All parts at once: to look for room costs more than most of them.
 void append_field(std::string& out, std::string_view name, std::string_view value) {
-  out.append(name).append(": ").append(value).append("\r\n");
+  const std::size_t before = out.size();
+  out.resize(before + name.size() + value.size() + 4);
+  char* p = std::copy(name.begin(), name.end(), out.data() + before);
+  *p++ = ':';
+  *p++ = ' ';
+  p = std::copy(value.begin(), value.end(), p);
+  *p++ = '\r';
+  *p = '\n';
 }
 
 bool two_bytes(const char* p, const char (&text)[3]) { return std::memcmp(p, text, 2) == 0; }
