@@ -19,6 +19,7 @@ class StandingLines {
   /// Without a value: not limited, no lines of it.
   [[gnu::always_inline]] void show(const Standing& requests, const Standing& tokens) {
     shown_ = true;
+    if (count_down(requests_, requests) && !tokens && !tokens_.of) return;
     if (!change(requests_, requests) || !change(tokens_, tokens)) write(requests, tokens);
   }
   void clear() { shown_ = false; }
@@ -30,6 +31,15 @@ class StandingLines {
     Standing of;
     std::size_t remaining_end = 0;  ///< where its digits end in the text
   };
+  /// One less than before, as most are, which changes a digit. False: nothing was done.
+  bool count_down(Part& part, const Standing& to) {
+    if (!to || !part.of || part.of->limit != to->limit || part.of->reset_s != to->reset_s) return false;
+    if (to->remaining < 0 || to->remaining != part.of->remaining - 1 || text_[part.remaining_end - 1] == '0')
+      return false;
+    --text_[part.remaining_end - 1];
+    part.of->remaining = to->remaining;
+    return true;
+  }
   /// False: it has to be written anew.
   bool change(Part& part, const Standing& to);
   void write(const Standing& requests, const Standing& tokens);

@@ -43,6 +43,15 @@ TEST(StandingLines, SayNothingOnceTheyAreCleared) {
   EXPECT_EQ(lines.text(), lines_of("requests", s) + lines_of("tokens", s)) << "the same as before";
 }
 
+TEST(StandingLines, CountDown) {
+  StandingLines lines;
+  for (std::int64_t left = 1203; left >= 0; --left) {
+    const limits::Standing s{.limit = 1204, .remaining = left, .reset_s = left % 100 == 7 ? 59 : 60};
+    lines.show(s, std::nullopt);
+    ASSERT_EQ(lines.text(), lines_of("requests", s));
+  }
+}
+
 TEST(StandingLines, AreTheSameWhateverTheyWereBefore) {
   std::mt19937_64 random(5);
   const auto some = [&](std::uint64_t most) { return static_cast<std::int64_t>(random() % most); };

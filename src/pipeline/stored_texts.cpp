@@ -9,7 +9,7 @@
 namespace gw::pipeline {
 
 /// `other` is not shorter than a credential, so that eight bytes can be read of both.
-bool StoredTexts::Known::is(std::string_view other) const {
+[[gnu::always_inline]] inline bool StoredTexts::Known::is(std::string_view other) const {
   static_assert(telemetry::kShortestCredential >= sizeof(std::uint64_t));
   if (other.size() != size) return false;
   const auto differ = [&](std::size_t at) {
@@ -29,8 +29,13 @@ void StoredTexts::Known::remember(std::string_view other) {
   size = static_cast<std::uint16_t>(other.size());
 }
 
-inline void StoredTexts::scrub(std::string_view& text, Known* known) {
-  if (text.size() < telemetry::kShortestCredential || (known != nullptr && known->is(text))) return;
+[[gnu::always_inline]] inline void StoredTexts::scrub(std::string_view& text, Known* known) {
+  if (text.size() < telemetry::kShortestCredential || (known != nullptr && known->is(text))) [[likely]]
+    return;
+  search(text, known);
+}
+
+[[gnu::noinline]] void StoredTexts::search(std::string_view& text, Known* known) {
   if (text.find('\0') != npos) text = kept_.emplace_back(storable_text(text));  // they would keep a credential apart
   if (telemetry::may_hold_credential(text)) {
     std::string scratch;

@@ -32,6 +32,7 @@ class StoredTexts {
   static constexpr std::size_t kFields = 12, kHeaders = 24;
 
   void scrub(std::string_view& text, Known* known);
+  void search(std::string_view& text, Known* known);
 
   std::deque<std::string> kept_;
   std::array<Known, kFields> fields_{};
