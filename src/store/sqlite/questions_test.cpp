@@ -118,7 +118,7 @@ TEST_F(SqliteQuestions, WhatOthersChangeIsAnsweredAtOnceAndMadeAnew) {
 
 TEST_F(SqliteQuestions, RowsOfOthersBetweenOursAreInTheBlocks) {
   open();
-  for (int round = 0; round < 12 && !HasFailure(); ++round) {
+  for (int round = 0; round < 6 && !HasFailure(); ++round) {
     fill(700, 100);
     std::vector<std::string> gone;
     run("DELETE FROM traces WHERE id IN " + some_ids(30, gone));
@@ -136,7 +136,7 @@ TEST_F(SqliteQuestions, DamagedBlocksAndPagesAreNeverAnsweredFrom) {
   open();
   fill(9'000);
   writer_.reset();
-  for (int round = 0; round < 8 && !HasFailure(); ++round) {
+  for (int round = 0; round < 5 && !HasFailure(); ++round) {
     PlainSql sql(options().path);
     const std::string at = std::to_string(draw_.number(1, 30));
     const int what = static_cast<int>(draw_.number(0, 5));
@@ -291,7 +291,7 @@ TEST_F(SqliteQuestions, AWriteThatIsCutAnywhereLeavesNothing) {
   check(2);
   const std::vector<Trace> batch = rows(4'500);
   bool ended = false;
-  for (std::int64_t looks = 3; !ended && !HasFailure(); looks = looks * 5 / 4 + 1) {
+  for (std::int64_t looks = 3; !ended && !HasFailure(); looks = looks * 3 / 2 + 1) {
     looks_left = looks;
     ended = static_cast<bool>(writer_->write(batch));
     looks_left = INT64_MAX;
@@ -320,7 +320,7 @@ TEST_F(SqliteQuestions, ARefusedCommitLeavesNothingAndIsDoneAgain) {
     sqlite3_commit_hook(db, refuse, nullptr);
   };
   open(o);
-  for (int round = 0; round < 10 && !HasFailure(); ++round) {
+  for (int round = 0; round < 6 && !HasFailure(); ++round) {
     const std::vector<Trace> batch = rows(static_cast<std::size_t>(draw_.number(1, 2'500)));
     commits_to_refuse = draw_.chance(60) ? 1 : 0;
     const bool refused = commits_to_refuse > 0;
