@@ -377,7 +377,8 @@ class BodyRun {
   const char* events(std::size_t pos) {
     const char* error = nullptr;
     while (pos < body_.size() && error == nullptr) {
-      const std::size_t end = std::min(find_either<'\n', '\r'>(body_, pos), body_.size());
+      const bool blank = body_[pos] == '\n' || body_[pos] == '\r';
+      const std::size_t end = blank ? pos : std::min(find_either<'\n', '\r'>(body_, pos), body_.size());
       const std::string_view line = body_.substr(pos, end - pos);
       if (line.starts_with("data:")) {
         const std::size_t value = pos + 5 + (line.size() > 5 && line[5] == ' ' ? 1 : 0);
@@ -388,7 +389,7 @@ class BodyRun {
       } else {
         redaction_.search(detail::text_piece(pos, end));
       }
-      pos = end + (body_.substr(end, 2) == "\r\n" ? 2 : 1);
+      pos = end + (end + 1 < body_.size() && body_[end] == '\r' && body_[end + 1] == '\n' ? 2 : 1);
     }
     if (error == nullptr && !data_.empty()) error = event();
     if (window_ != nullptr)

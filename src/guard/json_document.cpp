@@ -127,11 +127,12 @@ bool value_is_schema(std::string_view text, std::size_t i) {
   return end != std::string_view::npos && is_one_of(near.substr(0, end), kSchemaKeywords);
 }
 
-/// Content in base64, as images, sounds and files come: text of that length has other characters.
+/// Content in base64, as images, sounds and files come: text of that length, so many bytes at least, has other
+/// characters.
+constexpr std::size_t kLeastEncoded = 256;
 bool is_encoded_content(std::string_view s) {
-  constexpr std::size_t kLeast = 256, kLongestPrefix = 128;
+  constexpr std::size_t kLongestPrefix = 128;
   constexpr std::string_view kMark = ";base64,";
-  if (s.size() < kLeast) return false;
   if (s.starts_with("data:")) {
     const std::size_t mark = s.substr(0, kLongestPrefix).find(kMark);
     if (mark == std::string_view::npos) return false;
@@ -288,7 +289,8 @@ Piece JsonDocument::piece_of(const JsonString& s) const {
 
 void JsonDocument::string(const JsonString& s) {
   if (s.begin == s.end) return;
-  if (is_encoded_content(text_.substr(s.begin, s.end - s.begin))) return redaction_.skip();
+  if (s.end - s.begin >= kLeastEncoded && is_encoded_content(text_.substr(s.begin, s.end - s.begin)))
+    return redaction_.skip();
   if (streamed_ != nullptr && text_.substr(s.begin, s.end - s.begin).find('\n') != std::string_view::npos) {
     broken_ = true;
     return;
