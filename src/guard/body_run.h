@@ -64,7 +64,6 @@ class BodyRun {
         body_(body),
         format_(format),
         streamed_(window != nullptr ? &window->texts : &own_texts_),
-        names_(window != nullptr ? window->names : own_names_.emplace()),
         document_(redaction_, fields_, nullptr, names_),
         event_document_(redaction_, fields_, streamed_, names_),
         window_(window) {}
@@ -457,9 +456,8 @@ class BodyRun {
   std::size_t start_ = 0;  // of the first document
   std::optional<JsonWalk> walk_;
   StreamedTexts own_texts_;
-  std::optional<KnownNames> own_names_;
+  KnownNames names_;
   StreamedTexts* const streamed_;
-  KnownNames& names_;
   JsonDocument document_;
   JsonDocument event_document_;
   EventWindow* const window_;

@@ -313,8 +313,13 @@ class CandidateScan {
       if (k.digits != 0) digits(i, here.size(), k.digits);
       // Behind a digit no prefix of a credential ends in a mark, but `ya29.`, and a private key's first line begins.
       const std::uint64_t marks = k.marks & (~(k.digits << 1) | k.marks >> 1 | std::uint64_t{1} << 63);
-      for (std::uint64_t left = marks | k.others; left != 0; left &= left - 1)
-        mark(i + static_cast<unsigned>(std::countr_zero(left)));
+      for (std::uint64_t left = marks | k.others; left != 0; left &= left - 1) {
+        const auto at = static_cast<unsigned>(std::countr_zero(left));
+        if (here[at] == '@')
+          out_ |= bit_of(Detector::email);
+        else
+          mark(i + at);
+      }
     }
     return out_;
   }
@@ -337,11 +342,10 @@ class CandidateScan {
     }
   }
 
+  /// Any but an `@`.
   void mark(std::size_t i) {
     const char c = text_[i];
-    if (c == '@') {
-      out_ |= bit_of(Detector::email);
-    } else if ((c | 32) == 'j') {
+    if ((c | 32) == 'j') {
       if (i >= 2 && (text_[i - 1] | 32) == 'y' && (text_[i - 2] | 32) == 'e') out_ |= bit_of(Detector::token);
     } else {
       const unsigned left = wanted_ & ~out_;

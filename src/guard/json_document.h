@@ -93,8 +93,7 @@ struct EventWindow {
   bool ended = false;  ///< nothing more will come
   /// Texts of which events were let go in the middle of a word, which was searched with what came before.
   std::unordered_set<std::uint64_t> inside;
-  StreamedTexts texts;  ///< of the events that were read
-  KnownNames names;
+  StreamedTexts texts;   ///< of the events that were read
   std::size_t read = 0;  ///< so many bytes: they are not read again
 
   // What a search found out.
