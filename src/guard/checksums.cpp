@@ -164,7 +164,10 @@ Ipv4 ipv4_at(std::string_view text, std::size_t i) {
   const char* p = text.data() + i;
   const char* const end = text.data() + text.size();
   for (int part = 0; part < 4; ++part) {
-    if (part > 0 && (p == end || *p++ != '.')) return {};
+    if (part > 0) {
+      if (p == end || *p != '.') return {};
+      ++p;
+    }
     if (p == end || !is_digit(*p)) return {};
     auto number = static_cast<std::uint32_t>(*p++ - '0');
     if (p != end && is_digit(*p)) {

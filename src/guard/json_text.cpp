@@ -16,9 +16,9 @@ constexpr bool is_blank(char c) { return c <= ' ' && (c == ' ' || c == '\t' || c
 constexpr std::array<std::int8_t, 256> kHexValues = [] {
   std::array<std::int8_t, 256> t{};
   t.fill(-1);
-  for (int d = 0; d < 10; ++d) t[static_cast<std::size_t>('0' + d)] = static_cast<std::int8_t>(d);
-  for (int d = 10; d < 16; ++d)
-    t[static_cast<std::size_t>('a' + d - 10)] = t[static_cast<std::size_t>('A' + d - 10)] = static_cast<std::int8_t>(d);
+  constexpr std::string_view kLower = "0123456789abcdef", kUpper = "0123456789ABCDEF";
+  for (std::size_t d = 0; d < kLower.size(); ++d)
+    t[static_cast<unsigned char>(kLower[d])] = t[static_cast<unsigned char>(kUpper[d])] = static_cast<std::int8_t>(d);
   return t;
 }();
 
