@@ -347,7 +347,10 @@ PgExpected<PgTransaction> PgTransaction::begin(PgConnection& c, const PgTransact
     sql += " READ ONLY";
   else  // a writer whose host is gone must not keep its locks until TCP gives up
     sql += "; SET LOCAL idle_in_transaction_session_timeout = '60s'";
-  if (o.writer) sql += "; SET LOCAL ongoingai.writer = 'on'; SET LOCAL plan_cache_mode = 'force_generic_plan'";
+  if (o.writer)
+    sql +=
+        "; SET LOCAL ongoingai.writer = 'on'; SET LOCAL plan_cache_mode = 'force_generic_plan'; SET LOCAL "
+        "random_page_cost = 1";
   if (o.by_index)
     sql += "; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off";
   const bool all = o.scope != nullptr && o.scope->everything, one = o.scope != nullptr && !all;

@@ -117,7 +117,8 @@ struct PgTransactionOptions {
   /// row-level security, and would rather read and sort a large part of a table than follow an index to a page of it.
   bool by_index = false;
   /// It is the gateway that changes rows: triggers have nothing to note (trace_schema.cpp). Statements are planned
-  /// without their values: a plan with them in it has a copy of a whole batch.
+  /// without their values: a plan with them in it has a copy of a whole batch. What is looked up for each row is small
+  /// and in memory, as the planner would not think: up to a page of it is read, more is found by an index.
   bool writer = false;
 };
 

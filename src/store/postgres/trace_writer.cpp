@@ -83,7 +83,17 @@ Result<void> PostgresWriter::open() {
                        ? db_.query("SELECT has_parameter_privilege('session_replication_role', 'SET')")
                        : db_.query("SELECT false");
   may_check_ = may && may->boolean(0, 0);
+  count_tenants();
   return {};
+}
+
+/// The server does so by itself once there are fifty more of them. Until it knows how few there are, it looks for the
+/// tenant of each row by an index, which for a page of them takes longer than reading it.
+void PostgresWriter::count_tenants() {
+  const auto known = db_.query("SELECT reltuples > 0 FROM pg_class WHERE oid = 'workspaces'::regclass");
+  if (!known || known->rows() != 1 || known->boolean(0, 0)) return;
+  auto t = PgTransaction::begin(db_, {.scope = &everything()});
+  if (t && db_.run("SET LOCAL lock_timeout = '2s'; ANALYZE workspaces")) (void)t->commit();
 }
 
 WriteError PostgresWriter::failed(const PgError& e) const {

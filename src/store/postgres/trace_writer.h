@@ -89,6 +89,7 @@ class PostgresWriter final : public TraceWriter {
   PgExpected<void> find_stored(TraceRows& batch);
   /// Commits.
   PgExpected<void> insert(TraceRows& batch, bool repeated, PgTransaction& t, Inserted& out);
+  void count_tenants();
   void note_tenant(const Trace& t);
   void note_rows(TraceRows& batch, std::size_t from);
   PgExpected<void> prepare_rows(Inserted& so_far);

@@ -176,6 +176,11 @@ TEST_F(PostgresWriters, WhoWaitsForWhatIsSaidOfTimesHoldsUpNobody) {
   EXPECT_EQ(*reader()->count(), 13);
 }
 
+TEST_F(PostgresWriters, TheServerKnowsFromTheFirstStartHowFewTenantsThereAre) {
+  open();
+  EXPECT_EQ(ask("SELECT reltuples FROM pg_class WHERE relname = 'workspaces'"), "1");
+}
+
 /// The role may have the server not check the tenants of the gateway's rows.
 class CheckedTenants : public PostgresTraces {
  protected:
