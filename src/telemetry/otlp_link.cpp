@@ -2,9 +2,7 @@
 
 #include <curl/curl.h>
 #include <poll.h>
-#include <sys/socket.h>
 
-#include <cerrno>
 #include <mutex>
 
 #include "base/clock.h"
@@ -52,6 +50,7 @@ std::string Link::open(const Destination& to, std::int64_t timeout_ms, const std
   ::curl_easy_setopt(c, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));  // no other is spoken over it
   ::curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
   ::curl_easy_setopt(c, CURLOPT_PROXY, to.proxy.c_str());  // also an empty one: the environment is not asked
+  ::curl_easy_setopt(c, CURLOPT_NOPROXY, "");              // nor whom it excepts
   ::curl_easy_setopt(c, CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE));
   ::curl_easy_setopt(c, CURLOPT_PROXYHEADER, for_proxy.get());
   ::curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));
@@ -74,11 +73,10 @@ std::string Link::open(const Destination& to, std::int64_t timeout_ms, const std
 
 void Link::close() { handle_.reset(); }
 
-bool Link::usable() const {
+bool Link::usable() {
   if (handle_ == nullptr) return false;
   char next = 0;
-  const auto n = ::recv(handle_->socket, &next, 1, MSG_PEEK | MSG_DONTWAIT);
-  return n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR));  // TLS says things of its own
+  return receive(&next, 1).state == State::again;
 }
 
 Link::Moved Link::send(std::string_view bytes) {

@@ -34,8 +34,9 @@ class Link {
   /// change). Returns why there is none, without secrets; empty: there is one.
   std::string open(const Destination& to, std::int64_t timeout_ms, const std::atomic<std::int64_t>& abort_at_ns);
   void close();
-  /// There is one, and its other end has not closed it.
-  bool usable() const;
+  /// There is one, and its other end has neither closed it nor said anything since: that would be no answer to what is
+  /// said next. Takes a byte of it then, so that only a new connection is of use.
+  bool usable();
 
   Moved send(std::string_view bytes);
   Moved receive(char* to, std::size_t most);

@@ -22,6 +22,9 @@ namespace gw::telemetry::otlp {
 namespace {
 
 constexpr std::int64_t kMostSeconds = 3'600;  // that a receiver is waited for
+// What is between may have forgotten a connection that was idle for longer, without a word.
+constexpr std::int64_t kMostIdleNs = 60'000 * kMs;
+constexpr int kTimedOut = 408;  // receivers say so of a connection that was idle
 
 /// Of a status that the specification does not let us repeat, sending again is of no use.
 bool is_passing(int status) { return status == 429 || status == 502 || status == 503 || status == 504; }
@@ -40,6 +43,17 @@ std::int64_t seconds_of(std::string_view retry_after) {
     seconds = at < 0 ? 0 : at - std::time(nullptr);
   }
   return std::clamp<std::int64_t>(seconds, 0, kMostSeconds);
+}
+
+/// Of a head that begins with a whole line; 0: it says none that is final.
+int stated_status(std::string_view head) {
+  constexpr std::string_view kVersion = "HTTP/1.";
+  constexpr std::size_t kBegin = kVersion.size() + 2;
+  if (!head.starts_with(kVersion) || head.find('\n') == npos || head.size() < kBegin + 4) return 0;
+  int status = 0;
+  const auto r = std::from_chars(head.data() + kBegin, head.data() + kBegin + 3, status);
+  const bool ends = std::string_view(" \r\n").find(head[kBegin + 3]) != npos;
+  return r.ptr == head.data() + kBegin + 3 && ends && status >= 200 ? status : 0;
 }
 
 /// Of the URL, which has been read as one.
@@ -109,6 +123,13 @@ class HttpSender::Answer {
 
   bool any() const { return any_; }
   bool keep_alive() const { return keep_alive_; }
+  int status() const { return status_; }
+  /// Goes by the status alone, where the rest did not come or is none. False: there is no status either.
+  bool settle() {
+    if (status_ == 0) status_ = stated_status(head_);
+    body_.clear();
+    return status_ != 0;
+  }
 
   PostResult result() {
     PostResult out{.delivery = delivery_of(status_), .error = {}, .retry_after_ms = 0, .answer = std::move(body_)};
@@ -180,7 +201,7 @@ std::int64_t HttpSender::left_ms(std::int64_t deadline_ns) const {
 }
 
 PostResult HttpSender::post(const Destination& to, const Body& body, std::int64_t timeout_ms) {
-  const std::int64_t deadline = mono_now_ns() + timeout_ms * kMs;
+  const std::int64_t deadline = mono_now_ns() + std::min(timeout_ms, kMostSeconds * 1'000) * kMs;
   PostResult out;
   if (left_ms(deadline) <= 0) {
     out.error = "no time left";
@@ -189,16 +210,18 @@ PostResult HttpSender::post(const Destination& to, const Body& body, std::int64_
   Way& way = way_to(to);
   if (way.head.empty()) return {.delivery = Delivery::refused, .error = "the address is no URL"};
   const std::string head = way.head + std::to_string(body.size()) + "\r\n\r\n";
-  for (bool used_before = way.link.usable();; used_before = false) {
+  const bool fresh = mono_now_ns() - way.heard_ns < kMostIdleNs;
+  for (bool used_before = fresh && way.link.usable();; used_before = false) {
     if (!used_before) {
       out.error = way.link.open(to, std::max<std::int64_t>(1, left_ms(deadline)), abort_at_ns_);
       if (!out.error.empty()) return out;
     }
     Answer answer;
     const Talk end = talk(way.link, head, body, deadline, answer);
+    way.heard_ns = mono_now_ns();
     if (end != Talk::answered || !answer.keep_alive()) way.link.close();
-    if (end == Talk::closed && used_before && !answer.any()) continue;
-    if (end == Talk::answered) return answer.result();
+    if (used_before && (end == Talk::closed ? !answer.any() : answer.status() == kTimedOut)) continue;
+    if (end == Talk::answered || answer.settle()) return answer.result();
     out.error = end == Talk::late      ? "the receiver did not answer in time"
                 : end == Talk::garbled ? "the receiver's answer is not HTTP"
                                        : "the receiver closed the connection without a whole answer";

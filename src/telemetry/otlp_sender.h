@@ -34,7 +34,8 @@ class HttpSender {
   HttpSender& operator=(const HttpSender&) = delete;
 
   /// `body` as it goes out. `timeout_ms` bounds all of it. Where a connection turns out to be closed that was used
-  /// before, all is said once more over a new one.
+  /// before, all is said once more over a new one. The status of an answer says what became of the body, whatever is
+  /// wrong with the rest of it: a receiver that has taken it shall not get it again.
   PostResult post(const Destination& to, const Body& body, std::int64_t timeout_ms);
 
   /// Any thread: a POST that is under way at that time (monotonic ns) ends, and none begins.
@@ -46,6 +47,7 @@ class HttpSender {
     Destination to{};  ///< what its connection depends on
     std::string head;  ///< of its requests, up to the length
     Link link;
+    std::int64_t heard_ns = 0;  ///< when its last answer came
   };
   class Answer;
   enum class Talk : std::uint8_t { answered, closed, garbled, late };

@@ -5,7 +5,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <functional>
+#include <limits>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -235,13 +238,82 @@ TEST(OtlpSender, TheStatusSaysWhetherToSendAgain) {
 
 TEST(OtlpSender, WhatIsNoAnswerIsAFailure) {
   for (const std::string& garbage : {std::string("\0\1garbage\r\n\r\n", 12), std::string("HTTP/1.1 101 X\r\n\r\n"),
-                                     "HTTP/1.1 200 OK\r\nX: " + std::string(70'000, 'x'),
-                                     std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")}) {
+                                     std::string("HTTP/1.1 2000 OK\r\nX Y: 1\r\n\r\n"),
+                                     std::string("HTTP/1.1 20\r\n\r\n"), std::string("ICY 200 OK\r\n\r\n")}) {
     const PostResult r = one_post(garbage);
     EXPECT_EQ(r.delivery, Delivery::again);
     EXPECT_EQ(r.error, "the receiver's answer is not HTTP");
   }
-  EXPECT_EQ(one_post("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", true).delivery, Delivery::again);
+  EXPECT_EQ(one_post("HTTP/1.1 200", true).delivery, Delivery::again) << "its status may go on";
+}
+
+TEST(OtlpSender, WhatTheStatusSaysWasTakenIsNotSentAgain) {
+  for (const std::string& rest :
+       {std::string("Content-Length: 9\r\n\r\nhalf"), std::string("Content-Length: 2\r\nContent-Length: 2\r\n\r\nok"),
+        std::string("X Y: 1\r\n\r\n"), std::string("Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
+        std::string("Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n"),
+        "X: " + std::string(70'000, 'x')}) {
+    EXPECT_EQ(one_post("HTTP/1.1 200 OK\r\n" + rest, true).delivery, Delivery::taken) << rest.substr(0, 80);
+    EXPECT_EQ(one_post("HTTP/1.1 503 X\r\n" + rest, true).error, "the receiver answered 503") << rest.substr(0, 80);
+  }
+  EXPECT_EQ(one_post("HTTP/1.1 200 OK\nContent-Length: 0\n\n", true).delivery, Delivery::taken);
+}
+
+TEST(OtlpSender, WhatIsSaidOverAnIdleConnectionIsNoAnswerToTheNextRequest) {
+  std::vector<std::string> got;
+  const auto and_more = [&](const char* more) {
+    return [&got, more](Peer& peer) {
+      got.push_back(peer.request());
+      peer.say(kTaken + more);
+      peer.await_end();
+    };
+  };
+  ScriptedReceiver receiver({and_more("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"),
+                             and_more("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+                             [&](Peer& peer) {
+                               got.push_back(peer.request());
+                               peer.say(kTaken);
+                               peer.request();
+                               peer.say("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n");
+                               peer.await_end();
+                             },
+                             answering(kTaken, &got)});
+  {
+    HttpSender sender("a");
+    for (int i = 0; i < 4; ++i) {
+      const PostResult r = post(sender, receiver.destination(), "x" + std::to_string(i), kLong);
+      EXPECT_EQ(r.delivery, Delivery::taken) << i << ": " << r.error;
+    }
+  }
+  receiver.join();
+  ASSERT_EQ(got.size(), 4U);
+  for (std::size_t i = 0; i < got.size(); ++i) EXPECT_TRUE(got[i].ends_with("x" + std::to_string(i))) << got[i];
+}
+
+TEST(OtlpSender, WhomTheEnvironmentExceptsFromProxiesIsForTheSettingsToSay) {
+  std::vector<std::string> got;
+  ScriptedReceiver proxy({answering(kTaken, &got)});
+  const char* const before = std::getenv("no_proxy");
+  const std::optional<std::string> kept = before == nullptr ? std::nullopt : std::optional<std::string>(before);
+  ::setenv("no_proxy", ".collector.test", 1);
+  {
+    HttpSender sender("a");
+    Destination to = proxy.destination();
+    to.url = "http://collector.test:4318/v1/traces";
+    to.proxy = "http://" + proxy.authority();
+    const PostResult r = post(sender, to, "x", kLong);
+    EXPECT_EQ(r.delivery, Delivery::taken) << r.error;
+  }
+  kept ? ::setenv("no_proxy", kept->c_str(), 1) : ::unsetenv("no_proxy");
+  proxy.join();
+  EXPECT_EQ(got.size(), 1U);
+}
+
+TEST(OtlpSender, ATimeWithoutEndIsAnHour) {
+  ScriptedReceiver receiver({answering(kTaken)});
+  HttpSender sender("a");
+  EXPECT_EQ(post(sender, receiver.destination(), "x", std::numeric_limits<std::int64_t>::max()).delivery,
+            Delivery::taken);
 }
 
 TEST(OtlpSender, ARefusalMayComeBeforeAllIsSaid) {
