@@ -484,6 +484,7 @@ std::optional<Denial> Limiter::take(const MetersPtr& meters, const ModelMeters* 
   permit.reserved_ = {std::clamp<std::int64_t>(estimate.tokens, 0, kMostReservedTokens),
                       std::clamp<std::int64_t>(estimate.cost_nano_usd, 0, kMostReservedNanoUsd)};
   permit.periods_ = Periods::at(now.wall_ns);
+  permit.requests_left_.reset();
   const Steps& steps = meters->steps;
   if (steps.plain && model == nullptr && reserve_sums(steps.sums, permit.reserved_, permit.periods_)) [[likely]] {
     const Step* least = nullptr;

@@ -199,7 +199,7 @@ class Limiter {
   /// Of a request that look() has refused: a key's event stays also when its workspace's rate refuses it, as the
   /// contract has it. take() does so itself.
   void count_refused(const Meters& meters, const Denial& denial, const Moment& now) const;
-  /// The permit is one that holds nothing; refused, it stays so.
+  /// The permit is one that holds nothing; refused, it goes on to hold nothing.
   std::optional<Denial> take(const MetersPtr& meters, const ModelMeters* model, const Spend& estimate,
                              const Moment& now, Permit& permit) const;
   tl::expected<Permit, Denial> take(const MetersPtr& meters, const ModelMeters* model, const Spend& estimate,
