@@ -32,7 +32,7 @@ struct PipelineOptions {
   int poll_ms = 25;          ///< the storage thread gathers this long, longer when much comes (gather_ms)
   int idle_after_ms = 1000;  ///< without a record: it sleeps until it is woken
   int spill_poll_ms = 100;   ///< how often the spill thread looks at the rings; a full ring wakes it at once
-  int spill_stall_ms = 100;  ///< a ring over half full without progress for this long spills
+  int spill_stall_ms = 200;  ///< a ring over half full without progress for this long, longer than gather_ms, spills
   int backoff_min_ms = 50;   ///< between attempts to reach the store, doubling
   int backoff_max_ms = 1000;
   Preallocate preallocate = preallocate_file;
