@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <random>
 #include <thread>
 #include <vector>
+
+#include "base/time_format.h"
 
 namespace gw::limits {
 namespace {

@@ -32,6 +32,7 @@ const std::vector<PricedRoute> kRoutes = {{"p", "", ""}};
 TEST(PriceBook, WorkersSeeAReplacedTableWithTheNextExchangeWholly) {
   PriceBook book(table_of("1"), kRoutes);
   std::vector<std::thread> workers;
+  workers.reserve(3);
   std::atomic<bool> bad{false};
   std::atomic<int> finished{0};
   for (int w = 0; w < 3; ++w) {

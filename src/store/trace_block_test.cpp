@@ -68,6 +68,7 @@ TEST(TraceBlock, RemovedRowsLeaveNothingBehind) {
 
 TEST(TraceBlock, NumbersOfEveryWidthComeBack) {
   std::vector<std::int64_t> parity;
+  parity.reserve(200);
   for (std::int64_t i = 0; i < 200; ++i) parity.push_back(i % 2);
   std::string parity_bytes;
   encode_numbers(parity, parity_bytes);
@@ -97,10 +98,10 @@ TEST(TraceBlock, NumbersOfEveryWidthComeBack) {
           evens->keep(0, 0, half);
           view->keep(least, greatest, half);
           std::vector<std::uint16_t> want, want_half;
-          for (std::uint16_t i = 0; i < values.size(); ++i) {
+          for (std::size_t i = 0; i < values.size(); ++i) {
             if (values[i] < least || values[i] > greatest) continue;
-            want.push_back(i);
-            if (i % 2 == 0) want_half.push_back(i);
+            want.push_back(static_cast<std::uint16_t>(i));
+            if (i % 2 == 0) want_half.push_back(static_cast<std::uint16_t>(i));
           }
           ASSERT_EQ(std::vector(some.rows().begin(), some.rows().end()), want) << bits;
           ASSERT_EQ(std::vector(half.rows().begin(), half.rows().end()), want_half) << bits;
