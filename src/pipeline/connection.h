@@ -24,7 +24,7 @@ struct StoredId {
   std::string stored;
 };
 struct StoredIds {
-  StoredId session, group, thread, run, parent, path, model, response_model;
+  StoredId session, group, thread, run, parent, path, model, response_model, tier_asked, tier, geo;
 };
 
 class ClientConnection {

@@ -233,11 +233,14 @@ void Exchange::fill_shared(ExchangeRecord& r) {
   r.provider = route_->name;
   r.method = head_.method;
   r.path = target_.path();
-  if (policy_.mode != guard::Mode::off) {  // clients choose these too
+  if (policy_.mode != guard::Mode::off) {  // clients choose these too, and providers repeat them
     StoredIds& ids = connection_.stored_ids();
     r.path = stored_id(ids.path, r.path);
     r.model = stored_id(ids.model, r.model);
     r.response_model = stored_id(ids.response_model, r.response_model);
+    r.service_tier_asked = stored_id(ids.tier_asked, r.service_tier_asked);
+    r.service_tier = stored_id(ids.tier, r.service_tier);
+    r.inference_geo = stored_id(ids.geo, r.inference_geo);
   }
   r.correlation_id = correlation_id_;
   fill_provider_key(r);

@@ -91,6 +91,19 @@ scenario('the model that an answer names is stored as the one that was asked for
   await expectNotStored(gateway, ['zed@quux.org']);
 });
 
+scenario('service tiers and regions are stored redacted, whoever names them', async (world) => {
+  const { upstream, routes } = await world.routed();
+  const answer = { ...JSON.parse(chatAnswer()), service_tier: 'served zed@quux.org', inference_geo: 'geo zed@quux.org' };
+  routes.on('*', (request, peer) => peer.write(reply(JSON.stringify(answer), kJson)));
+  const gateway = await world.gateway({ openai: upstream.url, config: { pii: { mode: 'redact_upstream' } } });
+  const client = await world.client(gateway);
+  await client.write(post(kCompletions, chatRequest({ service_tier: 'asked zed@quux.org' }), kJson));
+  const { metadata } = await trace(gateway, await client.readResponse());
+  assert.equal(metadata.service_tier_asked, `asked ${mark('EMAIL', 'zed@quux.org')}`);
+  assert.equal(metadata.service_tier, `served ${mark('EMAIL', 'zed@quux.org')}`);
+  await expectNotStored(gateway, ['zed@quux.org']);
+});
+
 scenario('redact_upstream: only the values are replaced, every other byte stays', async (world) => {
   const env = await setUp(world, { mode: 'redact_upstream' });
   for (const [kind, written, value] of kPlanted) {
