@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <functional>
+#include <future>
 #include <limits>
 #include <optional>
 #include <thread>
@@ -317,14 +318,16 @@ TEST(OtlpSender, ATimeWithoutEndIsAnHour) {
 }
 
 TEST(OtlpSender, ARefusalMayComeBeforeAllIsSaid) {
-  ScriptedReceiver receiver({[](Peer& peer) {
+  std::promise<void> heard;
+  ScriptedReceiver receiver({[&](Peer& peer) {
                                peer.say("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
-                               peer.await_end();
+                               heard.get_future().wait();  // reads nothing, so that not all can be said
                              },
                              answering(kTaken)});
   HttpSender sender("a");
   EXPECT_EQ(post(sender, receiver.destination(), std::string(std::size_t{64} << 20, 'x'), kLong).error,
             "the receiver answered 413");
+  heard.set_value();
   EXPECT_EQ(post(sender, receiver.destination(), "x", kLong).delivery, Delivery::taken);
 }
 
