@@ -217,8 +217,13 @@ void AnswerGuard::look(bool ended, std::string& out) {
     redacted.append(held_, whole);
     held_ = std::move(redacted);
   }
-  window_.texts.drop(go);
-  window_.read = whole_ - go;
+  if (redaction.changed_text()) {  // what stays is read again as a whole
+    window_.texts = StreamedTexts();
+    window_.read = 0;
+  } else {
+    window_.texts.drop(go);
+    window_.read = whole_ - go;
+  }
 #ifdef GW_PLANT_BUG
   out.append(held_, 0, go > 100 ? go - 1 : go);
 #else

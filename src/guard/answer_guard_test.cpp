@@ -217,6 +217,23 @@ TEST(AnswerGuard, WhatIsFoundInHeldEventsDoesNotHideWhatGoesOnBehindIt) {
   for (std::size_t read = 1; read < 200; ++read) ASSERT_EQ(redacted(read), whole) << read;
 }
 
+TEST(AnswerGuard, TextThatReadsOtherwiseWithoutWhatWasFoundInItIsReadAgain) {
+  // Of one event, and of lines that are a document only without what is found before them.
+  for (const std::string_view body :
+       {"data: jane.doe@exam\n\ndata: ple.org \ndata: {\"token\":\"hunter2\"}\ndata: tail\n\ndata: more\n\n",
+        "data: jane.doe@exam\n\ndata: ple.org {\"token\":\"hunter2\",\"x\":\"\ndata: tail\n\ndata: more\n\n"}) {
+    std::string whole;
+    redactor().redact(body, "ws", whole);
+    for (std::size_t read = 1; read <= body.size(); ++read) {
+      AnswerGuard g = guard_of(AnswerMode::redact);
+      std::string out;
+      for (std::size_t at = 0; at < body.size(); at += read) g.push(body.substr(at, read), out);
+      g.finish(out);
+      ASSERT_EQ(out.find("hunter2"), whole.find("hunter2")) << read << ": " << out;
+    }
+  }
+}
+
 TEST(AnswerGuard, ABlockedStreamEndsWithAnErrorEvent) {
   AnswerGuard g = guard_of(AnswerMode::block);
   std::string out;

@@ -135,6 +135,11 @@ class Redaction {
   const Counts& counts() const { return counts_; }
   std::uint32_t skipped() const { return skipped_; }
   bool changed() const { return !edits_.empty(); }
+  /// Something was found in what is no JSON, or is broken: without it the rest may read otherwise.
+  bool changed_text() const {
+    return std::any_of(edits_.begin(), edits_.end(),
+                       [](const Edit& e) { return e.how == Piece::How::text || e.how == Piece::How::loose; });
+  }
   /// Of a body that is changed: nothing before `from` is replaced, nor what could stand in a member's name, before a
   /// quote with a colon behind it.
   bool keeps_names_and_all_before(std::size_t from);
