@@ -328,7 +328,7 @@ TEST(AnswerGuard, NoCutLetsAPlantedValueThrough) {
 }
 
 TEST(OpenEnd, IsWhereSomethingMayHaveBegun) {
-  const auto open = [](std::string_view text) { return std::string(text.substr(open_end(text, Detectors({})))); };
+  const auto open = [](std::string_view text) { return std::string(text.substr(open_end(text, Detectors({})).at)); };
   for (const auto& [text, rest] : std::vector<std::pair<std::string, std::string>>{
            {"", ""},
            {"Hello ", ""},
@@ -341,7 +341,13 @@ TEST(OpenEnd, IsWhereSomethingMayHaveBegun) {
            {"a \"quoted\"", ""},
            {"pay DE89 3704 0044", "DE89 3704 0044"},
            {"k: -----BEGIN PRIVATE KEY-----\nMIIE abc def", "-----BEGIN PRIVATE KEY-----\nMIIE abc def"},
-           {"k: -----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----", ""},
+           {"k: -----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n", ""},
+           {"k: -----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----", "-----END PRIVATE KEY-----"},
+           {"foo-----BEGIN PRIVATE KEY-----\nMII ", "foo-----BEGIN PRIVATE KEY-----\nMII "},
+           {"call (212) 555-0187:", "(212) 555-0187:"},
+           {"call +1 212 555 0189-a", "+1 212 555 0189-a"},
+           {"4111 1111 1111 1111:x", "4111 1111 1111 1111:x"},
+           {"in 2026 (see", "(see"},
            {"k: -----BEG", "-----BEG"},
            {"\xE8\xAF\xB7jane@b", "jane@b"},
            {"x \xC5\xBF@b\xE2\x84\xAA", "\xC5\xBF@b\xE2\x84\xAA"},

@@ -19,35 +19,39 @@ std::size_t part_before(std::string_view text, std::size_t i) {
   return i > 0 && is_word_part(text[i - 1]) ? 1 : folded_letter_before(text, i);
 }
 
-/// May be a group of a phone number, card or IBAN.
-bool is_group(std::string_view word) {
-  constexpr std::size_t kLongest = 20;
-  return word.size() <= kLongest && std::all_of(word.begin(), word.end(), [](char c) {
-           return is_digit(c) || is_upper(c) || c == '(' || c == ')' || c == '+' || c == '-' || c == '.';
-         });
+std::size_t word_begin(std::string_view text, std::size_t i) {
+  while (const std::size_t step = part_before(text, i)) i -= step;
+  return i;
 }
 
-struct Key {
-  std::size_t begin = std::string_view::npos;  ///< npos: none
-  std::size_t end = std::string_view::npos;    ///< npos: its last line has not come
-};
+/// `at` stands behind a blank over which a phone number, card or IBAN may reach. What comes behind its last group does
+/// not matter.
+bool may_be_between_groups(std::string_view text, std::size_t at) {
+  if (at < 2 || !is_white(text[at - 1])) return false;
+  const char before = text[at - 2];
+  if (!is_in(before, kDigits | kUppers) && before != ')') return false;
+  if (at == text.size() || is_digit(text[at])) return true;
+  if (text[at] == '(') return at + 1 == text.size() || is_digit(text[at + 1]);
+  return is_upper(text[at]) && before != ')';
+}
 
-/// The last private key, or the beginning of one.
-Key last_private_key(std::string_view text) {
+/// Where the last private key begins that has no end yet, or what may become one; or npos.
+std::size_t open_private_key(std::string_view text) {
   constexpr std::string_view kEndLine = "-----END ", kRule = "-----";
-  Key key{.begin = text.rfind(kKeyBegins)};
-  if (key.begin == std::string_view::npos) {
+  const std::size_t begin = text.rfind(kKeyBegins);
+  if (begin == std::string_view::npos) {
     // Its first line may be on the way.
-    for (std::size_t n = std::min(kKeyBegins.size(), text.size()); n > 1 && key.begin == std::string_view::npos; --n)
-      if (text.ends_with(kKeyBegins.substr(0, n))) key.begin = text.size() - n;
-    return key;
+    for (std::size_t n = std::min(kKeyBegins.size(), text.size()); n > 1; --n)
+      if (text.ends_with(kKeyBegins.substr(0, n))) return text.size() - n;
+    return begin;
   }
-  const std::size_t last_line = text.find(kEndLine, key.begin);
-  if (last_line == std::string_view::npos) return key;
-  const std::size_t dashes = text.find(kRule, last_line + kEndLine.size());
-  if (dashes != std::string_view::npos) key.end = dashes + kRule.size();
-  return key;
+  const std::size_t last_line = text.find(kEndLine, begin);
+  if (last_line == std::string_view::npos) return begin;
+  const bool is_whole = text.find(kRule, last_line + kEndLine.size()) != std::string_view::npos;
+  return is_whole ? std::string_view::npos : begin;
 }
+
+std::size_t at_most(std::string_view text, std::size_t open) { return text.size() - std::min(text.size(), open); }
 
 }  // namespace
 
@@ -59,36 +63,39 @@ std::size_t word_end(std::string_view text, std::size_t i) {
   return i;
 }
 
-std::size_t open_end(std::string_view text, const Detectors& detectors) {
+OpenEnd open_end(std::string_view text, const Detectors& detectors) {
   constexpr std::size_t kLongestNumber = 64;  // with the blanks between its groups
   constexpr std::size_t kPatternReach = 256;
-  std::size_t at = text.size();
-  const auto word_begin = [&](std::size_t i) {
-    while (const std::size_t step = part_before(text, i)) i -= step;
-    return i;
-  };
-  at = word_begin(at);
-  std::size_t last = text.size();
-  // Groups of a number: each with one blank behind it.
-  while (is_group(text.substr(at, last - at)) && at > 0 && is_white(text[at - 1]) &&
-         text.size() - at < kLongestNumber) {
-    const std::size_t before = word_begin(at - 1);
-    if (before == at - 1 || !is_group(text.substr(before, at - 1 - before))) break;
-    last = at - 1;
-    at = before;
-  }
+  const std::size_t npos = std::string_view::npos;
+  OpenEnd open{.at = word_begin(text, text.size())};
+  while (may_be_between_groups(text, open.at) && text.size() - open.at <= kLongestNumber)
+    open.at = word_begin(text, open.at - 1);
   if ((detectors.on() & bit_of(Detector::pattern)) != 0) {
-    const std::size_t line = text.rfind('\n');
-    const std::size_t from = line == std::string_view::npos ? 0 : line + 1;
-    at = std::min(at, std::max(from, text.size() - std::min(text.size(), kPatternReach)));
+    const std::size_t newline = text.rfind('\n');
+    const std::size_t line = newline == npos ? 0 : newline + 1;
+    open.at = word_begin(text, std::min(open.at, std::max(line, at_most(text, kPatternReach))));
+    open.may_be_inside = open.at > 0 && text[open.at - 1] != '\n';
   }
-  const Key key = last_private_key(text);
-  const bool key_is_whole = key.end != std::string_view::npos;
-  if (key_is_whole && at >= key.begin) at = std::max(at, key.end);  // not in the middle of it
-  const auto at_most = [&](std::size_t open) { return text.size() - std::min(text.size(), open); };
-  at = std::max(at, at_most(kMostOpen));
-  if (!key_is_whole && key.begin != std::string_view::npos)
-    at = std::min(at, std::max(key.begin, at_most(kMostOpenKey)));
+  if (const std::size_t forced = at_most(text, kMostOpen); open.at < forced) {
+    open.at = forced;
+    open.may_be_inside = true;
+  }
+  open.may_be_inside |= may_be_between_groups(text, open.at) || text.find(kKeyBegins) != npos;
+  if (const std::size_t key = open_private_key(text); key != npos)
+    open.at = std::min(open.at, std::max(word_begin(text, key), at_most(text, kMostOpenKey)));
+  return open;
+}
+
+std::size_t before_all_inside(std::string_view text, std::size_t at, std::span<const Match> found) {
+  const bool key = text.find(kKeyBegins) != std::string_view::npos;
+  const std::size_t first = at_most(text, key ? kMostOpenKey : 2 * kMostOpen);
+  for (; !found.empty(); found = found.first(found.size() - 1)) {
+    const Match& last = found.back();
+    // One that ends there may need what stands behind it.
+    if (last.begin >= at || last.end < at) continue;
+    if (last.begin < first) break;
+    at = std::max(first, word_begin(text, last.begin));
+  }
   return at;
 }
 

@@ -26,8 +26,8 @@ void Redaction::search_closed(std::span<const Piece> pieces, std::uint64_t key, 
   place_of_ = nullptr;
   // A word that had to be let go before its end was not searched to it.
   const std::size_t rest = window.inside.contains(key) ? word_end(text, 0) : 0;
-  const std::size_t begin = rest < kMostOpen ? rest : 0;
-  const std::size_t end = over ? text.size() : std::max(begin, open_end(text, detectors_));
+  const std::size_t begin = rest < kMostOpen / 2 ? rest : 0;
+  const std::size_t end = over ? text.size() : begin + closed_size(text.substr(begin), begin);
   std::vector<Piece> closed;
   for (std::size_t k = 0; k < pieces.size(); ++k) {
     Piece p = pieces[k];
@@ -44,6 +44,19 @@ void Redaction::search_closed(std::span<const Piece> pieces, std::uint64_t key, 
     closed.push_back(p);
   }
   if (!closed.empty()) search(closed);
+}
+
+/// Of a text that goes on, without its first `skipped` bytes: how much can be searched by itself.
+std::size_t Redaction::closed_size(std::string_view text, std::size_t skipped) {
+  const OpenEnd open = open_end(text, detectors_);
+  if (!open.may_be_inside) return open.at;
+  std::vector<std::uint32_t> starts(1, 0);
+  for (const std::uint32_t start : starts_)
+    if (start > skipped) starts.push_back(start - static_cast<std::uint32_t>(skipped));
+  if (!search_.start(text, starts)) return open.at;
+  std::size_t all = npos;
+  search_.step(all);
+  return before_all_inside(text, open.at, search_.matches());
 }
 
 std::string_view Redaction::join(std::span<const Piece> pieces) {

@@ -171,6 +171,7 @@ class Redaction {
     return std::span(pieces_).subspan(first, last + 1 - first);
   }
   bool begin_text(std::span<const Piece> pieces);
+  std::size_t closed_size(std::string_view text, std::size_t skipped);
   std::string_view join(std::span<const Piece> pieces);
   std::string_view bytes(const Piece& p) const { return body_.substr(p.begin, p.end - p.begin); }
   void replace_found(std::span<const Piece> pieces);
