@@ -353,6 +353,9 @@ TEST(OpenEnd, IsWhereSomethingMayHaveBegun) {
            {"x \xC5\xBF@b\xE2\x84\xAA", "\xC5\xBF@b\xE2\x84\xAA"},
            {"\xE8\xAF\xB7", ""}})
     EXPECT_EQ(open(text), rest) << text;
+  const std::string token = "eyJ" + std::string(80, 'x');
+  EXPECT_EQ(open("pay DE89 3704 0044 0532 0130 00" + token), "DE89 3704 0044 0532 0130 00" + token)
+      << "the number ends where the token begins";
   EXPECT_EQ(open(std::string(10'000, 'x')).size(), kMostOpen);
   EXPECT_EQ(open("-----BEGIN PRIVATE KEY-----\n" + std::string(50'000, 'x')).size(), kMostOpenKey);
 }

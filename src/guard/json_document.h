@@ -101,7 +101,7 @@ struct EventWindow {
   struct Word {
     std::size_t begin, end;  ///< of a piece in the body
     std::uint64_t key;
-    bool ends_inside;  ///< a word
+    bool ends_inside;  ///< a word that was searched to its end
   };
   std::vector<Word> words;
 };

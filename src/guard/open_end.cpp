@@ -8,6 +8,7 @@ namespace gw::guard {
 namespace {
 
 constexpr std::string_view kKeyBegins = "-----BEGIN ";
+constexpr std::size_t kLongestNumber = 64;  // with the blanks between its groups
 
 bool is_white(char c) { return is_in(c, kWhite); }
 
@@ -33,6 +34,13 @@ bool may_be_between_groups(std::string_view text, std::size_t at) {
   if (at == text.size() || is_digit(text[at])) return true;
   if (text[at] == '(') return at + 1 == text.size() || is_digit(text[at + 1]);
   return is_upper(text[at]) && before != ')';
+}
+
+/// Where the word begins with which a number may begin that reaches over `at`; `at` if there is none.
+std::size_t first_of_groups(std::string_view text, std::size_t at) {
+  std::size_t begin = at;
+  while (may_be_between_groups(text, begin) && at - begin <= kLongestNumber) begin = word_begin(text, begin - 1);
+  return begin;
 }
 
 /// Where the last private key begins that has no end yet, or what may become one; or npos.
@@ -64,12 +72,10 @@ std::size_t word_end(std::string_view text, std::size_t i) {
 }
 
 OpenEnd open_end(std::string_view text, const Detectors& detectors) {
-  constexpr std::size_t kLongestNumber = 64;  // with the blanks between its groups
   constexpr std::size_t kPatternReach = 256;
   const std::size_t npos = std::string_view::npos;
-  OpenEnd open{.at = word_begin(text, text.size())};
-  while (may_be_between_groups(text, open.at) && text.size() - open.at <= kLongestNumber)
-    open.at = word_begin(text, open.at - 1);
+  // Groups count from the last word: once that is replaced, what is glued to it may be the end of a number.
+  OpenEnd open{.at = first_of_groups(text, word_begin(text, text.size()))};
   if ((detectors.on() & bit_of(Detector::pattern)) != 0) {
     const std::size_t newline = text.rfind('\n');
     const std::size_t line = newline == npos ? 0 : newline + 1;
@@ -89,12 +95,15 @@ OpenEnd open_end(std::string_view text, const Detectors& detectors) {
 std::size_t before_all_inside(std::string_view text, std::size_t at, std::span<const Match> found) {
   const bool key = text.find(kKeyBegins) != std::string_view::npos;
   const std::size_t first = at_most(text, key ? kMostOpenKey : 2 * kMostOpen);
+  std::size_t groups = first_of_groups(text, at);
   for (; !found.empty(); found = found.first(found.size() - 1)) {
     const Match& last = found.back();
-    // One that ends there may need what stands behind it.
-    if (last.begin >= at || last.end < at) continue;
+    // One that ends there may need what stands behind it. Groups glued to one begin a number once that is replaced.
+    const bool glued = last.end > groups && last.end + 1 < at;
+    if (last.begin >= at || (last.end < at && !glued)) continue;
     if (last.begin < first) break;
     at = std::max(first, word_begin(text, last.begin));
+    groups = first_of_groups(text, at);
   }
   return at;
 }

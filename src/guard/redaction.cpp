@@ -24,15 +24,21 @@ void Redaction::search_closed(std::span<const Piece> pieces, std::uint64_t key, 
   if (pieces.empty()) return;
   const std::string_view text = join(pieces);
   place_of_ = nullptr;
-  // A word that had to be let go before its end was not searched to it.
+  // The rest of a word was searched with what came before, unless that was let go because it became too long.
   const std::size_t rest = window.inside.contains(key) ? word_end(text, 0) : 0;
   const std::size_t begin = rest < kMostOpen / 2 ? rest : 0;
   const std::size_t end = over ? text.size() : begin + closed_size(text.substr(begin), begin);
   std::vector<Piece> closed;
+  std::size_t word = 0;  // where the one ends that was met last
   for (std::size_t k = 0; k < pieces.size(); ++k) {
     Piece p = pieces[k];
     const std::size_t from = starts_[k], to = k + 1 < starts_.size() ? starts_[k + 1] : text.size();
-    if (p.how != Piece::How::line_break) window.words.push_back({p.begin, p.end, key, ends_in_word(text, to)});
+    if (p.how != Piece::How::line_break) {
+      const bool inside = ends_in_word(text, to);
+      if (inside && to >= word) word = word_end(text, to);
+      // One that is too long to be held is let go unsearched where it goes on.
+      window.words.push_back({p.begin, p.end, key, inside && word <= end});
+    }
     if (to > end && p.how != Piece::How::line_break)
       window.open_from = std::min<std::size_t>(window.open_from, p.begin);
     if (to <= begin || from >= end) continue;
