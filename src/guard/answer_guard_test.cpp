@@ -7,6 +7,7 @@
 #include "base/sha256.h"
 #include "guard/json_text.h"
 #include "guard/open_end.h"
+#include "guard/test_stream.h"
 
 namespace gw::guard {
 namespace {
@@ -36,17 +37,6 @@ std::string delta(std::string_view text, int index = 0) {
   return out + "\"}}]}\n\n";
 }
 const std::string kDone = "data: [DONE]\n\n";
-
-/// What the deltas of a stream say together.
-std::string said(std::string_view stream) {
-  std::string out;
-  for (std::size_t at = stream.find("\"content\":\""); at != std::string::npos;
-       at = stream.find("\"content\":\"", at + 1)) {
-    const JsonString s = scan_json_string(stream, at + 10);
-    decode_json_string(stream.substr(s.begin, s.end - s.begin), out);
-  }
-  return out;
-}
 
 std::string through(AnswerGuard& g, std::string_view body) {
   std::string out;

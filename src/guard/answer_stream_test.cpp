@@ -9,6 +9,7 @@
 
 #include "guard/answer_guard.h"
 #include "guard/json_text.h"
+#include "guard/test_stream.h"
 
 namespace gw::guard::stream_test {
 namespace {
@@ -35,16 +36,6 @@ std::string delta(std::string_view text) {
       append_json_content(out, {&c, 1});
   }
   return out + "\"}}]}\n\n";
-}
-
-std::string said(std::string_view stream) {
-  std::string out;
-  for (std::size_t at = stream.find("\"content\":\""); at != std::string::npos;
-       at = stream.find("\"content\":\"", at + 1)) {
-    const JsonString s = scan_json_string(stream, at + 10);
-    decode_json_string(stream.substr(s.begin, s.end - s.begin), out);
-  }
-  return out;
 }
 
 using Deltas = std::vector<std::string>;
