@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/clock.h"
+#include "net/socket.h"
 
 namespace gw::net {
 
@@ -108,14 +109,15 @@ void Loop::run_tick() {
 
 void Loop::run_ready() {
   running_.swap(ready_);
-  for (std::size_t i = 0; i < running_.size(); ++i) {
-    Wakeable* w = running_[i];
+  for (next_ = 0; next_ < running_.size();) {
+    Wakeable* w = std::exchange(running_[next_++], nullptr);
     if (w == nullptr) continue;
     w->ready_slot_ = -1;
-    running_[i] = nullptr;
     w->wake();
+    if (next_ % Outbox::kMaxMessages == 0) outbox_.flush();  // the first is not to wait for the work of all
   }
   running_.clear();
+  outbox_.flush();
 }
 
 int Loop::wait_timeout() const {
@@ -129,6 +131,7 @@ void Loop::take_event(std::uint32_t events, IoSource& source) {
   if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP)) != 0) source.readable = true;
   if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) source.writable = true;
   if ((events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) != 0) source.peer_closed = true;
+  if (source.writable && source.unsent != nullptr) source.unsent->send_unsent();
   if (source.owner != nullptr) ready(*source.owner);
 }
 

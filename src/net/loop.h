@@ -1,7 +1,7 @@
 #pragma once
-// One event loop per worker thread: edge-triggered epoll, a ready queue, coarse deadlines, a mailbox. Everything but
-// post() belongs to the loop's own thread. Readiness is kept as flags on each IoSource, so that a steady keep-alive
-// request needs no system call to learn that there is nothing to read.
+// One event loop per worker thread: edge-triggered epoll, a ready queue, an outbox, coarse deadlines, a mailbox.
+// Everything but post() belongs to the loop's own thread. Readiness is kept as flags on each IoSource, so that a steady
+// keep-alive request needs no system call to learn that there is nothing to read.
 #include <coroutine>
 #include <cstdint>
 #include <functional>
@@ -12,10 +12,12 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "net/outbox.h"
 
 namespace gw::net {
 
 class Loop;
+class Socket;
 
 /// Something that the loop runs once after events or a deadline concern it. Events only set flags and queue; wake()
 /// does the work.
@@ -49,6 +51,7 @@ struct IoSource {
   bool readable = false;
   bool writable = false;
   bool peer_closed = false;  ///< FIN or error seen: read on until it shows
+  Socket* unsent = nullptr;  ///< has bytes left from the outbox: tries again when it is writable
 };
 
 class Loop {
@@ -74,6 +77,10 @@ class Loop {
   /// Queues `w` for this turn, or for the next when the turn runs already. Idempotent.
   void ready(Wakeable& w);
 
+  /// Whether what is sent now should gather in outbox(): more is to be done in this turn, or more waits there.
+  bool gathers() const { return next_ < running_.size() || !outbox_.empty(); }
+  Outbox& outbox() { return outbox_; }
+
   /// Monotonic time of this turn's start.
   std::int64_t now_ns() const { return now_ns_; }
 
@@ -94,6 +101,8 @@ class Loop {
 
   UniqueFd epoll_, wake_fd_;
   std::vector<Wakeable*> ready_, running_;
+  std::size_t next_ = 0;  ///< in running_
+  Outbox outbox_;
   std::vector<Wakeable*> deadlines_;
   std::function<void(std::int64_t)> tick_;
   std::int64_t now_ns_ = 0, next_tick_ns_ = 0;

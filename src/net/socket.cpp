@@ -4,15 +4,44 @@
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace gw::net {
 
+namespace {
+
+// glibc's recv() and send() are cancellation points, which costs two locked exchanges a call in a process of many
+// threads. No thread is cancelled here. The sanitizers have to see the calls.
+#ifdef GW_SANITIZED
+ssize_t receive(int fd, char* to, std::size_t size) { return ::recv(fd, to, size, 0); }
+ssize_t send_once(int fd, std::string_view data) { return ::send(fd, data.data(), data.size(), MSG_NOSIGNAL); }
+#else
+ssize_t receive(int fd, char* to, std::size_t size) {
+  return ::syscall(SYS_recvfrom, fd, to, size, 0, nullptr, nullptr);
+}
+ssize_t send_once(int fd, std::string_view data) {
+  return ::syscall(SYS_sendto, fd, data.data(), data.size(), MSG_NOSIGNAL, nullptr, 0);
+}
+#endif
+
+ssize_t send_now(int fd, std::string_view data) {
+  for (;;) {
+    const ssize_t n = send_once(fd, data);
+    if (n >= 0 || errno != EINTR) return n;
+  }
+}
+
+}  // namespace
+
 bool Socket::open(Loop& loop, UniqueFd fd, Wakeable* owner) {
   close();
+  loop_ = &loop;
   source_ = IoSource{};
   source_.owner = owner;
   errno_ = 0;
@@ -28,11 +57,14 @@ bool Socket::open(Loop& loop, UniqueFd fd, Wakeable* owner) {
 }
 
 void Socket::start_tls(SSL* ssl) {
+  flush_outbox();
   ssl_ = ssl;
   ::SSL_set_fd(ssl_, fd_.get());
 }
 
 void Socket::close() {
+  if (has_unsent()) reset_when_closed();
+  drop_unsent();
   if (ssl_ != nullptr) {
     ::SSL_free(ssl_);
     ssl_ = nullptr;
@@ -43,13 +75,28 @@ void Socket::close() {
 
 void Socket::abort() {
   if (!fd_) return;
+  flush_outbox();
+  reset_when_closed();
+  close();
+}
+
+void Socket::reset_when_closed() {
   const linger now{.l_onoff = 1, .l_linger = 0};
   ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
-  close();
+}
+
+void Socket::drop_unsent() {
+  std::string().swap(unsent_);  // rare: its memory is not kept for the life of the connection
+  source_.unsent = nullptr;
+  ends_when_sent_ = false;
 }
 
 void Socket::shutdown_write() {
   if (!fd_) return;
+  if (has_unsent()) {
+    ends_when_sent_ = true;
+    return;
+  }
   if (ssl_ != nullptr) {
     ::ERR_clear_error();
     ::SSL_shutdown(ssl_);
@@ -110,7 +157,7 @@ IoResult Socket::read(char* to, std::size_t size) {
     const int r = ::SSL_read_ex(ssl_, to, size, &n);
     return r == 1 ? IoResult{n, IoStatus::ok} : tls_result(r, true);
   }
-  const ssize_t n = ::recv(fd_.get(), to, size, 0);
+  const ssize_t n = receive(fd_.get(), to, size);
   if (n == 0) return {0, IoStatus::eof};
   return plain_result(n, size, source_.readable);
 }
@@ -160,34 +207,82 @@ IoResult Socket::tls_writev(const iovec* parts, int count) {
 }
 
 IoResult Socket::write(std::string_view data) {
-  if (!source_.writable) return {0, IoStatus::again};
-  if (ssl_ != nullptr) return tls_write(data);
-  const ssize_t n = ::send(fd_.get(), data.data(), data.size(), MSG_NOSIGNAL);
-  return plain_result(n, data.size(), source_.writable);
+  const iovec all{const_cast<char*>(data.data()), data.size()};
+  return writev(&all, 1);
 }
 
 IoResult Socket::writev(const iovec* parts, int count) {
-  if (count == 1) return write({static_cast<const char*>(parts[0].iov_base), parts[0].iov_len});
   if (!source_.writable) return {0, IoStatus::again};
-  if (ssl_ != nullptr) return tls_writev(parts, count);
+  if (ssl_ != nullptr)
+    return count == 1 ? tls_write({static_cast<const char*>(parts[0].iov_base), parts[0].iov_len})
+                      : tls_writev(parts, count);
   std::size_t wanted = 0;
   for (int i = 0; i < count; ++i) wanted += parts[i].iov_len;
-  // A head and a short body: copying them costs less than what the kernel does for a vector.
-  constexpr std::size_t kCopied = 4096;
-  if (wanted <= kCopied) {
-    char together[kCopied];
-    char* p = together;
-    for (int i = 0; i < count; ++i) {
-      std::memcpy(p, parts[i].iov_base, parts[i].iov_len);
-      p += parts[i].iov_len;
-    }
-    return write({together, wanted});
+  const bool is_short = wanted <= Outbox::kMaxMessage;
+  if (is_short && loop_->gathers()) {
+    loop_->outbox().put(*this, parts, count, wanted);
+    ++queued_;
+    return {wanted, IoStatus::ok};
+  }
+  flush_outbox();
+  if (!source_.writable) return {0, IoStatus::again};
+  if (count == 1)
+    return plain_result(send_now(fd_.get(), {static_cast<const char*>(parts[0].iov_base), wanted}), wanted,
+                        source_.writable);
+  if (is_short) {  // a head and its body: copying them costs less than what the kernel does for a vector
+    char together[Outbox::kMaxMessage];
+    copy_parts(together, parts, count);
+    return plain_result(send_now(fd_.get(), {together, wanted}), wanted, source_.writable);
   }
   msghdr m{};
   m.msg_iov = const_cast<iovec*>(parts);
   m.msg_iovlen = static_cast<std::size_t>(count);
   const ssize_t n = ::sendmsg(fd_.get(), &m, MSG_NOSIGNAL);
   return plain_result(n, wanted, source_.writable);
+}
+
+void Socket::flush_outbox() {
+  if (queued_ > 0) loop_->outbox().flush();
+}
+
+bool Socket::has_unsent() {
+  flush_outbox();
+  return !unsent_.empty();
+}
+
+void Socket::send_queued(std::string_view data) {
+  --queued_;
+  if (unsent_.empty()) {
+    const IoResult r = plain_result(send_now(fd_.get(), data), data.size(), source_.writable);
+    if (r.status == IoStatus::error) return break_off();
+    data.remove_prefix(r.n);
+    if (data.empty()) return;
+    source_.unsent = this;
+    source_.writable = false;  // nothing may overtake it, also after a FIN of the peer
+  }
+  unsent_.append(data);
+}
+
+/// The kernel has room again: the loop calls this before the owner hears of it.
+void Socket::send_unsent() {
+  const IoResult r = plain_result(send_now(fd_.get(), unsent_), unsent_.size(), source_.writable);
+  if (r.status == IoStatus::error) return break_off();
+  unsent_.erase(0, r.n);
+  if (!unsent_.empty()) {
+    source_.writable = false;
+    return;
+  }
+  if (ends_when_sent_) ::shutdown(fd_.get(), SHUT_WR);
+  drop_unsent();
+}
+
+/// What was taken cannot be sent: nothing may follow it, and the owner is to find out. What the peer said before may
+/// still be read.
+void Socket::break_off() {
+  drop_unsent();
+  source_.readable = source_.writable = source_.peer_closed = true;
+  ::shutdown(fd_.get(), SHUT_WR);
+  if (source_.owner != nullptr) loop_->ready(*source_.owner);
 }
 
 std::string Socket::error_text() const {

@@ -58,12 +58,19 @@ class Socket {
   bool was_cut() const { return cut_; }
 
   IoResult read(char* to, std::size_t size);
-  /// Writes what fits; `again` only when nothing was taken. Less than all: the owner is woken when more fits.
+  /// Writes what fits; `again` only when nothing was taken. Less than all: the owner is woken when more fits. What is
+  /// short may wait in the loop's outbox until the end of its turn, and then here for room; it is taken all the same.
+  /// If sending that fails, the connection looks as if the peer had left.
   IoResult write(std::string_view data);
   IoResult writev(const iovec* parts, int count);
+  /// Bytes that were taken and wait for room in the kernel, of those that left the outbox. At most about 100 KiB.
+  std::size_t unsent() const { return unsent_.size(); }
+  /// The same of all bytes: sends first what is in the outbox.
+  bool has_unsent();
 
-  /// Ends our direction (TLS close_notify, then FIN).
+  /// Ends our direction (TLS close_notify, then FIN), behind what is unsent.
   void shutdown_write();
+  /// With bytes unsent the peer gets a reset: it is not to take what it has for all.
   void close();
   /// Closes with RST, so that the peer cannot take what it has for a whole answer.
   void abort();
@@ -72,13 +79,26 @@ class Socket {
   std::string error_text() const;
 
  private:
+  friend class Loop;
+  friend class Outbox;
+
+  void flush_outbox();
+  void send_queued(std::string_view data);
+  void send_unsent();
+  void break_off();
+  void drop_unsent();
+  void reset_when_closed();
   IoResult plain_result(ssize_t n, std::size_t wanted, bool& flag);
   IoResult tls_result(int ret, bool reading);
   IoResult tls_write(std::string_view data);
   IoResult tls_writev(const iovec* parts, int count);
 
   UniqueFd fd_;
+  Loop* loop_ = nullptr;
   IoSource source_;
+  std::string unsent_;           ///< what had no room when it left the outbox
+  unsigned queued_ = 0;          ///< messages in the outbox
+  bool ends_when_sent_ = false;  ///< shutdown_write() waits for unsent_
   SSL* ssl_ = nullptr;
   int errno_ = 0;
   bool cut_ = false;

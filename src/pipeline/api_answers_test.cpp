@@ -3,12 +3,14 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <condition_variable>
+#include <cstring>
 #include <mutex>
 #include <thread>
 
@@ -94,8 +96,10 @@ std::shared_ptr<Snapshot> make_snapshot() {
 
 class Client {
  public:
-  explicit Client(int port, int receive_buffer = 0) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    if (receive_buffer > 0) ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+  explicit Client(int port, int receive_buffer = 0, int segment = 0)
+      : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    if (receive_buffer > 0) this->receive_buffer(receive_buffer);
+    if (segment > 0) ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
     sockaddr_in a{};
     a.sin_family = AF_INET;
     a.sin_port = htons(static_cast<std::uint16_t>(port));
@@ -146,6 +150,7 @@ class Client {
     }
   }
   void leave() { fd_.reset(); }
+  void receive_buffer(int bytes) { ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes); }
   bool was_reset() const { return reset_; }
 
  private:
@@ -531,6 +536,47 @@ TEST_F(ApiAnswers, ShutdownEndsAnEndlessStreamThatIsBusyAndCompletesOneWithAnEnd
   reader.join();
   draining = true;
   a.chunked();
+  thread_.join();
+}
+
+/// How many whole answers `text` is; -1 when it is not a row of them.
+int whole_answers(std::string_view text) {
+  int count = 0;
+  for (; !text.empty(); ++count) {
+    const std::size_t end = text.find("\r\n\r\n");
+    const std::size_t length = text.find("Content-Length: ");
+    if (end == std::string_view::npos || length > end) return -1;
+    const std::size_t size = end + 4 + std::strtoul(text.data() + length + 16, nullptr, 10);
+    if (size > text.size()) return -1;
+    text.remove_prefix(size);
+  }
+  return count;
+}
+
+// Clients that take nothing ask for more and more; for some the kernel has room for a part of the last answer only.
+TEST_F(ApiAnswers, WhatTheKernelHasNoRoomForIsSentBeforeADrainingConnectionEnds) {
+  constexpr int kClients = 100;
+  on_request = [](const api::ApiRequest& r) {
+    return plain(std::string(std::strtoul(r.path.c_str() + std::strlen("/api/traces/"), nullptr, 10), 'a'));
+  };
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < kClients; ++i) {
+    clients.push_back(std::make_unique<Client>(port_, 2'048, 536));  // some 40 KB are taken for it
+    std::string requests;
+    for (int n = 0; n < 8 + i % 10; ++n)
+      requests += "GET /api/traces/" + std::to_string(2'000 + 20 * i) + " HTTP/1.1\r\nHost: g\r\n\r\n";
+    clients.back()->send(requests);
+  }
+  Client other(port_);
+  for (int i = 0; i < 100; ++i) settle(other);  // as many turns: who can be answered has been
+  worker_->drain();
+  for (int i = 0; i < kClients; ++i) {
+    Client& c = *clients[static_cast<std::size_t>(i)];
+    c.receive_buffer(1 << 20);
+    const std::string got = c.to_end();
+    EXPECT_GE(whole_answers(got), 1) << "client " << i << ": an answer is torn after " << got.size() << " bytes";
+    EXPECT_FALSE(c.was_reset()) << "client " << i;
+  }
   thread_.join();
 }
 

@@ -61,7 +61,11 @@ net::Detached ClientConnection::serve() {
   }
   for (bool keep = true; keep;) {
     ExchangeBuffersPtr buffers = co_await read_head();
-    if (!buffers) break;
+    if (!buffers) {
+      co_await send_rest();
+      break;
+    }
+    take_idle_ns_ = worker_.context_.snapshot().limits.idle_timeout_ns;
     {
       Exchange exchange(*this, *buffers);
       keep = co_await exchange.run();
@@ -69,10 +73,12 @@ net::Detached ClientConnection::serve() {
     }
     worker_.context_.give_back(std::move(buffers));
     idle_ = true;
-    if (!keep)
+    if (!keep) {
       co_await linger();
-    else if (draining() && excess_.empty())
+    } else if (draining() && excess_.empty()) {
+      co_await send_rest();
       break;
+    }
     // One that sends many requests at once has them answered one a turn.
     if (keep && !excess_.empty()) {
       co_await waiter_.yield();
@@ -203,10 +209,26 @@ net::Task<void> ClientConnection::send_all(std::string_view data) {
   }
 }
 
+/// What was taken of the last answer goes out before the connection ends, for as long as the client takes some of it
+/// within the time that it had while the answer came. False when it did not.
+net::Task<bool> ClientConnection::send_rest() {
+  const net::Loop& loop = worker_.context_.loop;
+  if (!socket_.is_open() || !socket_.has_unsent()) co_return true;
+  waiter_.set_deadline(loop.now_ns() + take_idle_ns_);
+  while (const std::size_t left = socket_.unsent()) {
+    if (socket_.was_cut()) co_return false;
+    co_await waiter_.wait();
+    if (waiter_.expired()) co_return false;
+    if (socket_.unsent() < left) waiter_.set_deadline(loop.now_ns() + take_idle_ns_);
+  }
+  co_return true;
+}
+
 /// Ends our direction and reads on for a moment: closing with unread bytes would reset the connection and could destroy
 /// the answer.
 net::Task<void> ClientConnection::linger() {
   if (!socket_.is_open()) co_return;
+  if (!co_await send_rest()) co_return;
   socket_.shutdown_write();
   waiter_.set_deadline(worker_.context_.loop.now_ns() + kLingerNs);
   std::size_t taken = 0;

@@ -49,6 +49,8 @@ class ClientConnection {
   /// The worker stops: the exchange under way ends as if the client had left.
   void cut();
   bool draining() const { return worker_.context_.draining; }
+  /// How long the client of this exchange may take nothing of its answer; else `server.idle_timeout_ms`.
+  void take_within(std::int64_t idle_ns) { take_idle_ns_ = idle_ns; }
 
   std::size_t index = 0;  ///< place in the worker's list
 
@@ -61,6 +63,7 @@ class ClientConnection {
   http::ParseStatus take_head(std::string_view in, ExchangeBuffers& buffers, http::ParseError& error);
   net::Task<void> refuse(http::ParseError error);
   net::Task<void> linger();
+  net::Task<bool> send_rest();
   net::Task<void> send_all(std::string_view data);
 
   Worker& worker_;
@@ -72,6 +75,7 @@ class ClientConnection {
   auth::TokenMemo gateway_key_;
   StoredIds stored_ids_;
   std::uint64_t ids_stored_by_ = 0;
+  std::int64_t take_idle_ns_ = 0;
   bool idle_ = true;
   bool served_ = false;  ///< has had a request
 };

@@ -84,6 +84,7 @@ net::Task<bool> Exchange::forward() {
 
   net::UpstreamPool& pool = *mine_->pools[route_->index];
   net::Waiter& waiter = connection_.waiter();
+  connection_.take_within(link_->idle_timeout_ns);
   proxy::Relay relay({.waiter = waiter,
                       .client = connection_.socket(),
                       .scratch = worker_.scratch,

@@ -52,7 +52,8 @@ Relay::Step Relay::on_expired() {
     return Step::again;
   }
   if (tunnel_) return end(RelayEnd::upstream_aborted, "neither side sent anything for the idle time");
-  if (!pending_down_.empty()) return end(RelayEnd::client_timeout, "client took nothing for the idle time");
+  if (!pending_down_.empty() || in_.client.unsent() != 0)
+    return end(RelayEnd::client_timeout, "client took nothing for the idle time");
   if (has_response_)  // of which the client may have seen nothing
     return end(head_held_ ? RelayEnd::upstream_timeout : RelayEnd::upstream_aborted,
                "upstream sent nothing for the idle time");

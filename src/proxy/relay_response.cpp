@@ -394,7 +394,7 @@ Relay::Step Relay::flush_down() {
 Relay::Step Relay::finish_answer() {
   result_.client_reusable = result_.client_reusable && request_done_ && !request_broken_;
   upstream_reusable_ = response_.keep_alive && request_done_ && !request_broken_ && pending_up_.empty() &&
-                       !stray_bytes_ && response_.body != BodyKind::until_close;
+                       !upstream_->socket.has_unsent() && !stray_bytes_ && response_.body != BodyKind::until_close;
   return end(RelayEnd::complete);
 }
 

@@ -63,7 +63,8 @@ Relay::Step Relay::pump_tunnel() {
                std::string(client ? "client" : "upstream") + " broke the connection: " + broken->error_text());
   }
   if (awaiting_publish_ || publishing_ || broken != nullptr ||
-      (up_ended_ && down_ended_ && pending_up_.empty() && pending_down_.empty())) {
+      (up_ended_ && down_ended_ && pending_up_.empty() && pending_down_.empty() && !in_.client.has_unsent() &&
+       !upstream_->socket.has_unsent())) {
     // The trace is offered before the connection closes. A full ring makes the close wait.
     if (!publish()) return publishing_ ? Step::again : Step::wait;
     result_.client_reusable = false;
