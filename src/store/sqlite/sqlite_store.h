@@ -3,7 +3,7 @@
 //
 // Durability: a commit survives the death of the process. A power cut may lose the transactions since the last
 // checkpoint or kernel write-back (about half a minute); the file stays consistent. Disk use beside the database: a
-// write-ahead log of about `checkpoint_bytes`, more only while a reader of another process holds an old snapshot.
+// write-ahead log of `checkpoint_bytes` and a batch, more only while a reader holds an old snapshot.
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -29,7 +29,7 @@ struct SqliteOptions {
   int write_deadline_ms = 10'000;
   int read_deadline_ms = 10'000;
   /// Size of the write-ahead log at which it is moved into the database.
-  std::int64_t checkpoint_bytes = 8 << 20;
+  std::int64_t checkpoint_bytes = 32 << 20;
   /// For commands that read once: while nobody has the database open it is read without creating the log files that
   /// sharing needs, also on a read-only file system. What a server that starts meanwhile writes is missed, so servers
   /// leave this off.

@@ -84,9 +84,9 @@ Result<bool> SqliteWriter::configure() {
                 ": the file is read-only; make it writable for this user");
   if (auto r = ensure_schema(db, options_.path, options_.progress); !r) return r;
   if (db.exec("PRAGMA synchronous=NORMAL") != SQLITE_OK) return fail("set sqlite synchronous mode: " + db.message());
-  // 2 MiB of cache: a batch larger than that goes to the log in parts, which measured no slower. The log keeps its size
-  // when it is restarted, so that its blocks are reused; after an exceptional growth it is cut.
-  db.exec("PRAGMA cache_size=-2048; PRAGMA journal_size_limit=" + std::to_string(2 * options_.checkpoint_bytes));
+  // 512 KiB of cache: pages go to the log while they are in the processor's, which measured faster than more. The log
+  // keeps its size when it is restarted, so that its blocks are reused; after an exceptional growth it is cut.
+  db.exec("PRAGMA cache_size=-512; PRAGMA journal_size_limit=" + std::to_string(2 * options_.checkpoint_bytes));
   sqlite3_db_config(db.db(), SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);  // ours only count what others write
   sqlite3_wal_hook(db.db(), &SqliteWriter::on_wal, this);
   sqlite3_update_hook(db.db(), &SqliteWriter::on_row, this);
