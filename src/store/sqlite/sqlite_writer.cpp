@@ -20,6 +20,9 @@ constexpr std::int64_t kRestartInterval = 10'000'000'000;
 constexpr std::int64_t kStepShare = 4;
 constexpr std::int64_t kLookInterval = 10'000'000'000;
 constexpr std::int64_t kProgressInterval = 10'000'000'000;
+// What a row takes of the log: without bodies, until a batch that is large enough to tell.
+constexpr std::int64_t kUsualRowBytes = 1'600;
+constexpr std::size_t kTellingRows = 64;
 // Fewer rows are rolled up within seconds, without a word.
 constexpr std::int64_t kWorthReporting = 100'000;
 constexpr const char* kOldIndexes[] = {"idx_traces_session", kTimeIndex};
@@ -91,6 +94,9 @@ Result<bool> SqliteWriter::configure() {
   sqlite3_wal_hook(db.db(), &SqliteWriter::on_wal, this);
   sqlite3_update_hook(db.db(), &SqliteWriter::on_row, this);
   page_size_ = db.query_int("PRAGMA page_size", 4096);
+  log_room_ = {};
+  wal_pages_ = 0;
+  log_row_bytes_ = kUsualRowBytes;
   least_span_ns_ = most_span_ns_ = 0;  // the first batch that is wider says so once
   if (options_.on_open) options_.on_open(db.db());
   if (source_.attach(db) != SQLITE_OK || !prepare_statements())
@@ -167,6 +173,8 @@ void SqliteWriter::housekeep_when_due() {
 int SqliteWriter::insert_batch(TraceRows& batch, std::size_t& inserted) {
   if (const int rc = statements_.begin.run(); rc != SQLITE_OK) return rc;
   connection_->set_deadline(options_.write_deadline_ms);
+  make_log_room(batch.size());
+  const std::int64_t log_before = log_bytes();
   int rc = know_database();
   std::int64_t rolled = rolled_seq_;
   if (rc == SQLITE_OK) {
@@ -188,6 +196,8 @@ int SqliteWriter::insert_batch(TraceRows& batch, std::size_t& inserted) {
     known_ = false;
     return rc;
   }
+  if (batch.size() >= kTellingRows && log_before > 0 && log_bytes() > log_before)
+    log_row_bytes_ = (log_bytes() - log_before) / static_cast<std::int64_t>(batch.size());
   rolled_seq_ = rolled;
   data_version_ = data_version();
   least_span_ns_ = least;
@@ -327,8 +337,16 @@ int SqliteWriter::on_wal(void* self, sqlite3*, const char*, int pages) {
   return SQLITE_OK;
 }
 
+/// A log that is due for a checkpoint is about to begin anew, in the room that it has.
+void SqliteWriter::make_log_room(std::size_t rows) {
+  const std::int64_t end = log_bytes();
+  const std::int64_t most = options_.checkpoint_bytes + options_.checkpoint_bytes / 4 - end;
+  if (end < options_.checkpoint_bytes)
+    log_room_.make(connection_->db(), end, std::min(most, static_cast<std::int64_t>(rows + 1) * log_row_bytes_));
+}
+
 void SqliteWriter::checkpoint_when_due() {
-  const std::int64_t bytes = wal_pages_ * page_size_;
+  const std::int64_t bytes = log_bytes();
   if (bytes < options_.checkpoint_bytes) return;
   // Rows are committed: a checkpoint that fails or is cut short by readers is tried again after the next batch.
   sqlite3_wal_checkpoint_v2(connection_->db(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);

@@ -5,6 +5,7 @@
 #include "store/collector.h"
 #include "store/sqlite/batch_source.h"
 #include "store/sqlite/connection.h"
+#include "store/sqlite/log_room.h"
 #include "store/sqlite/retention.h"
 #include "store/sqlite/roller.h"
 #include "store/sqlite/sqlite_store.h"
@@ -49,7 +50,9 @@ class SqliteWriter final : public TraceWriter {
   int update_meta(std::size_t inserted, std::int64_t least, std::int64_t most);
   WriteError failed(int code);
   WriteError replaced() const;
+  void make_log_room(std::size_t rows);
   void checkpoint_when_due();
+  std::int64_t log_bytes() const { return wal_pages_ * page_size_; }
   unsigned data_version();
   static int on_wal(void* self, sqlite3*, const char*, int pages);
   static void on_row(void* self, int operation, const char*, const char*, sqlite3_int64 seq);
@@ -70,7 +73,9 @@ class SqliteWriter final : public TraceWriter {
   std::int64_t next_report_ns_ = 0;
   std::vector<std::string> old_indexes_;  ///< of older databases, one dropped at a time when blocks can do their work
   std::optional<FileId> log_;             // the write-ahead log, once it was written to
-  std::int64_t wal_pages_ = 0;
+  LogRoom log_room_;
+  std::int64_t wal_pages_ = 0;      ///< 0 also where its length is not known: before the first batch, and after idle()
+  std::int64_t log_row_bytes_ = 0;  ///< what a row of the last batch took of it
   std::int64_t page_size_ = 0;
   std::int64_t least_span_ns_ = 0, most_span_ns_ = 0;  ///< what store_meta holds at least
   std::int64_t next_restart_ns_ = 0;
