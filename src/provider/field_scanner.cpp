@@ -221,9 +221,13 @@ const char* FieldScanner::read_around(const char* p, const char* end) {
   state_ = State::comma_or_end;
   if (p == end || in_array_) return p;
   if (*p == '}') return leave_objects(p, end);
-  if (*p != ',') return p;
+  return *p == ',' ? to_next_key(p + 1, end) : p;
+}
+
+// Behind a comma; many clients write a blank after it.
+[[gnu::always_inline]] inline const char* FieldScanner::to_next_key(const char* p, const char* end) {
   state_ = State::next_key;
-  return p + 1;
+  return p != end && *p == ' ' ? p + 1 : p;
 }
 
 // From the end of an object on; those that it is in usually end with it.
@@ -233,8 +237,7 @@ const char* FieldScanner::leave_objects(const char* p, const char* end) {
     ++p;
   } while (p != end && *p == '}' && !in_array_ && state_ != State::done);
   if (p == end || *p != ',' || in_array_ || state_ == State::done) return p;
-  state_ = State::next_key;
-  return p + 1;
+  return to_next_key(p + 1, end);
 }
 
 const char* FieldScanner::read_scalar(const char* p, const char* end) {

@@ -197,6 +197,7 @@ class FieldScanner {
   const char* start_value(const char* p, const char* end);
   const char* read_digits(const char* p, const char* end);
   const char* after_value(const char* p, const char* end);
+  const char* to_next_key(const char* p, const char* end);
   const char* leave_objects(const char* p, const char* end);
   const char* read_scalar(const char* p, const char* end);
   const char* read_nested(const char* p, const char* end);
