@@ -41,10 +41,30 @@ void check_scanner(std::string_view in, std::size_t size) {
   require(scanner.scan(in.substr(0, size)) == ParseStatus::complete);
 }
 
+/// With the lines of the heads before at hand, and with its own.
+template <class Head, class Parse>
+void check_memo(const Head& head, ParseStatus status, LineMemo& memo, Parse parse) {
+  for (int i = 0; i < 2; ++i) {
+    Head again;
+    require(parse(again, &memo) == status && again.fields.size() == head.fields.size());
+    require(again.size == head.size && again.body == head.body && again.content_length == head.content_length &&
+            again.keep_alive == head.keep_alive);
+    for (std::size_t f = 0; f < head.fields.size(); ++f) {
+      const Field& a = head.fields[f];
+      const Field& b = again.fields[f];
+      require(a.name.data() == b.name.data() && a.name.size() == b.name.size() && a.value.data() == b.value.data() &&
+              a.value.size() == b.value.size() && a.id == b.id);
+    }
+  }
+}
+
 void fuzz_request(std::string_view in) {
+  static LineMemo memo;
   RequestHead head;
   ParseError error;
   const auto status = parse_request(in, head, error);
+  check_memo(head, status, memo,
+             [&](RequestHead& again, LineMemo* lines) { return parse_request(in, again, error, lines); });
   if (status == ParseStatus::bad) require(error.status >= 400 && error.status < 600 && error.reason != nullptr);
   if (status != ParseStatus::complete) return;
   require(head.size <= in.size() && inside(head.method, in) && inside(head.target, in) && !head.target.empty());
@@ -57,9 +77,14 @@ void fuzz_request(std::string_view in) {
 }
 
 void fuzz_response(std::string_view in, bool head_request) {
+  static LineMemo memo;
   ResponseHead head;
   ParseError error;
-  if (parse_response(in, head_request, head, error) != ParseStatus::complete) return;
+  const auto status = parse_response(in, head_request, head, error);
+  check_memo(head, status, memo, [&](ResponseHead& again, LineMemo* lines) {
+    return parse_response(in, head_request, again, error, lines);
+  });
+  if (status != ParseStatus::complete) return;
   require(head.size <= in.size() && head.status >= 100 && head.status <= 999);
   check_fields(head.fields, in.substr(0, head.size), true);
   ResponseHead again;

@@ -112,6 +112,16 @@ enum class Line : std::uint8_t { field, end, incomplete, bad };
   return Line::field;
 }
 
+/// The same, for the `number`th line.
+[[gnu::always_inline]] inline Line read_field_line(std::size_t number, LineMemo* memo, const char*& p, const char* end,
+                                                   Field& out) {
+  if (memo != nullptr && memo->take(number, p, end, out)) return Line::field;
+  const char* const from = p;
+  const Line line = parse_field_line(p, end, out);
+  if (memo != nullptr && line == Line::field) memo->keep(number, from, p, out);
+  return line;
+}
+
 /// RFC 9110: digits only. Anything else, also a list of equal lengths, is refused.
 bool parse_length(std::string_view s, std::uint64_t& out) {
   if (s.empty() || s.size() > 19) return false;
@@ -262,7 +272,7 @@ void ResponseHead::clear() {
 }
 
 // Flat: a head has many fields, and each of their steps is shorter than a call.
-[[gnu::flatten]] ParseStatus parse_request(std::string_view in, RequestHead& head, ParseError& error) {
+[[gnu::flatten]] ParseStatus parse_request(std::string_view in, RequestHead& head, ParseError& error, LineMemo* memo) {
   head.clear();
   const char* p = in.data();
   const char* end = p + in.size();
@@ -275,7 +285,7 @@ void ResponseHead::clear() {
   int hosts = 0;
   for (;;) {
     Field f;
-    switch (parse_field_line(p, end, f)) {
+    switch (read_field_line(head.fields.size(), memo, p, end, f)) {
       case Line::incomplete:
         return ParseStatus::incomplete;
       case Line::bad:
@@ -295,7 +305,7 @@ void ResponseHead::clear() {
 }
 
 [[gnu::flatten]] ParseStatus parse_response(std::string_view in, bool head_request, ResponseHead& head,
-                                            ParseError& error) {
+                                            ParseError& error, LineMemo* memo) {
   head.clear();
   const char* p = in.data();
   const char* end = p + in.size();
@@ -323,7 +333,7 @@ void ResponseHead::clear() {
   Framing fr;
   for (bool done = false; !done;) {
     Field f;
-    switch (parse_field_line(p, end, f)) {
+    switch (read_field_line(head.fields.size(), memo, p, end, f)) {
       case Line::incomplete:
         return ParseStatus::incomplete;
       case Line::bad:

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "http/header.h"
+#include "http/line_memo.h"
 
 namespace gw::http {
 
@@ -54,11 +55,13 @@ struct ResponseHead {
   void clear();
 };
 
-/// Parses one request head from the front of `in`. Views in `head` point into `in`.
-ParseStatus parse_request(std::string_view in, RequestHead& head, ParseError& error);
+/// Parses one request head from the front of `in`. Views in `head` point into `in`. `memo`, if there is one, changes
+/// the time that it takes and nothing else.
+ParseStatus parse_request(std::string_view in, RequestHead& head, ParseError& error, LineMemo* memo = nullptr);
 
 /// Parses one response head. `head_request`: the answer to a HEAD has no body whatever its fields say.
-ParseStatus parse_response(std::string_view in, bool head_request, ResponseHead& head, ParseError& error);
+ParseStatus parse_response(std::string_view in, bool head_request, ResponseHead& head, ParseError& error,
+                           LineMemo* memo = nullptr);
 
 /// Resumable look for the end of a head that did not arrive in one piece, so that a client that sends byte by byte
 /// costs linear work.

@@ -103,7 +103,7 @@ net::Task<bool> ClientConnection::handshake() {
 /// Parses the head where it lies, then copies it and what follows out of the shared read buffer.
 http::ParseStatus ClientConnection::take_head(std::string_view in, ExchangeBuffers& b, http::ParseError& error) {
   const std::size_t most = worker_.context_.snapshot().limits.max_header_bytes;
-  const auto parsed = http::parse_request(in, b.head, error);
+  const auto parsed = http::parse_request(in, b.head, error, &worker_.context_.scratch.request_lines);
   if (parsed == http::ParseStatus::bad) return parsed;
   if (parsed == http::ParseStatus::complete ? b.head.size > most : in.size() > most) {
     error = {431, "request header fields too large"};

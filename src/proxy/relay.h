@@ -66,8 +66,9 @@ struct RelayResult {
 /// Buffers of a worker, used for the length of one turn only.
 struct RelayScratch {
   static constexpr std::size_t kReadSize = 64 * 1024;
-  char* read;        ///< kReadSize bytes
-  std::string head;  ///< message heads under construction
+  char* read;             ///< kReadSize bytes
+  std::string head = {};  ///< message heads under construction
+  http::LineMemo request_lines = {}, answer_lines = {};
 };
 
 struct RelayInput {
