@@ -273,7 +273,7 @@ net::Task<void> Exchange::hold_back() {
 void Exchange::log_access(int status) {
   const std::int64_t now = mono_now_ns();
   count_request(status, now);
-  worker_.log.access({.at_ns = 0,
+  worker_.log.access({.at_ns = started_wall_ns_ + (now - started_mono_ns_),
                       .correlation_id = correlation_id_,
                       .method = head_.method,
                       .path = target_.path(),

@@ -238,7 +238,7 @@ class Exchange final : private proxy::RelayObserver {
   TraceId trace_id_{};
   std::array<char, 32> trace_id_text_{};
   std::int64_t started_wall_ns_ = 0, started_mono_ns_ = 0;
-  std::int64_t upstream_began_ns_ = 0;                   ///< when the provider was turned to; 0: it was not
+  std::int64_t upstream_began_ns_ = 0;  ///< when the provider was turned to; 0: it was not, or nobody asks
   std::int64_t request_bytes_ = 0, response_bytes_ = 0;  ///< of the bodies
   std::int64_t left_mono_ns_ = 0;  ///< when the client left a stream that was then read on; 0: it was not
   std::int64_t first_token_us_ = 0;

@@ -24,6 +24,7 @@ void Exchange::count_request(int status, std::int64_t now_ns) {
 }
 
 void Exchange::begin_upstream_call() {
+  if (!services_.metrics && !span_.recording()) return;
   upstream_began_ns_ = mono_now_ns();
   const bool sized = head_.body == http::BodyKind::length;
   span_.begin_call(upstream_began_ns_, link_->target.tls, sized ? static_cast<std::int64_t>(head_.content_length) : -1);
