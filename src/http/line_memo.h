@@ -1,7 +1,8 @@
 #pragma once
 // Field lines of the heads before. A client's requests repeat most of theirs byte for byte and at the same place, and
-// so do a provider's answers; what was found out about a line holds for an equal one. Lines whose name tells of a
-// credential are not kept. One thread. 4.3 KiB.
+// so do a provider's answers; what was found out about a line holds for an equal one. Authorization, X-API-Key
+// and Proxy-Authorization are not kept; credentials under other names stay until another line takes their place, as
+// they do in the buffer that heads are read into. One thread. 4.3 KiB.
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +14,7 @@ namespace gw::http {
 class LineMemo {
  public:
   static constexpr std::size_t kLines = 32;
-  static constexpr std::size_t kMostBytes = 128, kLeastBytes = 16;
+  static constexpr std::size_t kMostBytes = 128;
 
   /// Whether the head's `number`th line, which starts at `p`, is the one that stood there before. Then it is read into
   /// `out`, whose views point into it, and `p` is moved past its CRLF.
