@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include "store/sqlite/scratch.h"
@@ -107,67 +108,66 @@ TEST_F(LogRoomTest, WithoutSpaceForRoomTransactionsGoOn) {
   EXPECT_EQ(PlainSql(path).ask("SELECT count(*) FROM t"), "1");
 }
 
-std::int64_t log_bytes(const SqliteOptions& options) {
-  return static_cast<std::int64_t>(std::filesystem::file_size(options.path + "-wal"));
-}
-
-std::int64_t write(TraceWriter& writer, int count, const std::string& name, std::size_t body_bytes = 0) {
-  auto batch = test_traces(1, count);
-  for (Trace& t : batch) {
-    t.id += "-" + name;
-    t.request_body.assign(body_bytes, 'x');
+/// A writer that lays its own log out.
+class WriterLogRoom : public testing::Test {
+ protected:
+  WriterLogRoom() {
+    options.path = folder / "traces.db";
+    options.checkpoint_bytes = 4 << 20;
+    open();
   }
-  const auto written = writer.write(batch);
-  EXPECT_TRUE(written) << written.error().message;
-  return written ? static_cast<std::int64_t>(written->inserted) : 0;
-}
+  void open() { writer = std::move(*open_sqlite_writer(options)); }
+  std::int64_t log_bytes() const {
+    return static_cast<std::int64_t>(std::filesystem::file_size(options.path + "-wal"));
+  }
+  std::int64_t write(int count, const std::string& name, std::size_t body_bytes = 0) {
+    auto batch = test_traces(1, count);
+    for (Trace& t : batch) {
+      t.id += "-" + name;
+      t.request_body.assign(body_bytes, 'x');
+    }
+    const auto written = writer->write(batch);
+    EXPECT_TRUE(written) << written.error().message;
+    return written ? static_cast<std::int64_t>(written->inserted) : 0;
+  }
 
-TEST(LogRoom, RoomIsBoundedWhateverTheRowsBeforeWereAndHoweverLongTheLogIs) {
-  const ScratchFolder folder;
+  ScratchFolder folder;
   SqliteOptions options;
-  options.path = folder / "traces.db";
-  options.checkpoint_bytes = 4 << 20;
-  auto writer = std::move(*open_sqlite_writer(options));
-  write(*writer, 64, "small");
+  std::unique_ptr<TraceWriter> writer;
+  static constexpr std::int64_t kMost = (5 << 20) + LogRoom::kRun;
+};
+
+TEST_F(WriterLogRoom, IsBoundedWhateverTheRowsBeforeWereAndHoweverLongTheLogIs) {
+  write(64, "small");
   PlainSql reader(options.path);  // keeps the log from beginning anew
   reader.run("BEGIN; SELECT count(*) FROM traces");
-  write(*writer, 64, "large", 30'000);
-  write(*writer, 400, "small again");
-  const std::int64_t most = options.checkpoint_bytes * 5 / 4 + LogRoom::kRun;
-  EXPECT_LE(log_bytes(options), most);
+  write(64, "large", 30'000);
+  write(400, "small again");
+  EXPECT_LE(log_bytes(), kMost);
   writer->idle();
-  write(*writer, 64, "after a rest");
-  write(*writer, 400, "and more");
-  EXPECT_LE(log_bytes(options), most);
-  writer = std::move(*open_sqlite_writer(options));
-  write(*writer, 64, "opened again");
-  write(*writer, 400, "more");
-  EXPECT_LE(log_bytes(options), most);
+  write(64, "after a rest");
+  write(400, "and more");
+  EXPECT_LE(log_bytes(), kMost);
+  open();
+  write(64, "opened again");
+  write(400, "more");
+  EXPECT_LE(log_bytes(), kMost);
 }
 
-TEST(LogRoom, ALogThatSomebodyCutIsNotLaidOutForItsOldLength) {
-  const ScratchFolder folder;
-  SqliteOptions options;
-  options.path = folder / "traces.db";
-  auto writer = std::move(*open_sqlite_writer(options));
-  for (int i = 0; i < 6; ++i) write(*writer, 1'000, std::to_string(i));
-  ASSERT_GT(log_bytes(options), 3 << 20);
+TEST_F(WriterLogRoom, IsNotMadeForTheOldLengthOfALogThatSomebodyCut) {
+  for (int i = 0; i < 5; ++i) write(1'000, std::to_string(i));
+  ASSERT_GT(log_bytes(), 3 << 20);
   PlainSql(options.path).run("PRAGMA wal_checkpoint(TRUNCATE)");
-  ASSERT_EQ(log_bytes(options), 0);
-  write(*writer, 1, "one");
-  EXPECT_LT(log_bytes(options), 1 << 20);
+  ASSERT_EQ(log_bytes(), 0);
+  write(1, "one");
+  EXPECT_LT(log_bytes(), 1 << 20);
 }
 
-TEST(LogRoom, AWriterLaysItsLogOutAndEveryRowIsThere) {
-  const ScratchFolder folder;
-  SqliteOptions options;
-  options.path = folder / "traces.db";
-  options.checkpoint_bytes = 4 << 20;
-  auto writer = std::move(*open_sqlite_writer(options));
+TEST_F(WriterLogRoom, IsThereBeforeEachBatchAndEveryRowIsStored) {
   std::int64_t rows = 0;
-  for (int i = 0; i < 12; ++i) rows += write(*writer, 400, std::to_string(i));
-  EXPECT_EQ(log_bytes(options) % LogRoom::kRun, 0) << "the last batch went beyond the room that was made for it";
-  EXPECT_LE(log_bytes(options), options.checkpoint_bytes * 5 / 4 + LogRoom::kRun);
+  for (int i = 0; i < 12; ++i) rows += write(400, std::to_string(i));
+  EXPECT_EQ(log_bytes() % LogRoom::kRun, 0) << "the last batch went beyond the room that was made for it";
+  EXPECT_LE(log_bytes(), kMost);
   PlainSql sql(options.path);
   EXPECT_EQ(sql.ask("SELECT count(*) FROM traces"), std::to_string(rows));
   EXPECT_EQ(sql.ask("PRAGMA integrity_check"), "ok");
