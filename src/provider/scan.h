@@ -38,19 +38,16 @@ extern const Kernel kPortable;
 #if defined(__SSE2__)
 extern const Kernel kSse2;
 extern const Kernel kAvx2;
+extern const Kernel kAvx512;
 #endif
+
+/// Those that this CPU runs, the fastest last.
+std::span<const Kernel* const> kernels();
 
 /// The fastest kernel that this CPU runs.
 inline const Kernel& best() {
-#if defined(__SSE2__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("bmi") &&
-      __builtin_cpu_supports("popcnt")) {
-    return kAvx2;
-  }
-  return kSse2;
-#else
-  return kPortable;
-#endif
+  static const Kernel& kernel = *kernels().back();
+  return kernel;
 }
 
 /// Does `"usage"` + object start at `p`? What precedes every hit of find_usage.

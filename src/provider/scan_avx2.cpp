@@ -23,12 +23,13 @@ struct Vec {
   Vec fold() const { return {_mm256_or_si256(v, _mm256_set1_epi8(0x20))}; }
   std::uint32_t bits() const { return static_cast<std::uint32_t>(_mm256_movemask_epi8(v)); }
 };
+using Mask = Vec;
 inline Vec either(Vec a, Vec b) { return {_mm256_or_si256(a.v, b.v)}; }
 inline Vec both(Vec a, Vec b) { return {_mm256_and_si256(a.v, b.v)}; }
 
 // The loads limit the speed, so two bytes have to do: `g`, the rarest of the name, and one of those that can stand
 // where the brace does. The table has a `g` at the low half of each of these, and at the others what no text has.
-inline Vec usage_hits(const char* p) {
+inline Mask usage_hits(const char* p) {
   constexpr char kNone = '\xff';
   const __m256i table = _mm256_broadcastsi128_si256(_mm_setr_epi8('g', kNone, kNone, kNone, kNone, kNone, kNone, kNone,
                                                                   kNone, 'g', 'g', 'g', kNone, 'g', kNone, kNone));
@@ -41,6 +42,8 @@ inline std::uint64_t prefix_xor(std::uint64_t x) {
       _mm_clmulepi64_si128(_mm_set_epi64x(0, static_cast<long long>(x)), _mm_set1_epi8(static_cast<char>(0xff)), 0);
   return static_cast<std::uint64_t>(_mm_cvtsi128_si64(product));
 }
+
+constexpr const Kernel& kShorter = kPortable;
 
 #include "provider/scan_impl.h"
 

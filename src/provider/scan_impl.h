@@ -1,25 +1,26 @@
 #pragma once
 // The vector form of scan::Kernel, included once by each scan_<cpu>.cpp inside its own unnamed namespace, after it has
 // defined
-//   Vec         kWidth bytes: static load(p), eq(byte), fold() (bit 0x20 set), bits() as the lowest kWidth bits;
-//   either(a, b), both(a, b)
+//   Vec         kWidth bytes: static load(p), eq(byte), fold() (bit 0x20 set)
+//   Mask        what eq() tells of each of them: bits() as the lowest kWidth bits; either(a, b), both(a, b)
 //   usage_hits  of the kWidth places from p those where `"usage":{` can begin; it may look at kLookahead bytes behind
 //               them.
 //               An OpenAI stream says `"usage":null` in every event and must not stop here each time, so the byte
 //               behind the colon is part of the test.
 //   prefix_xor  bit i of the result = xor of the bits 0..i
+//   kShorter    the kernel for ranges that are too short for this one
 // It includes nothing on purpose: it is text that is compiled once for every instruction set.
 
 constexpr std::ptrdiff_t kLookahead = 8;
 constexpr std::ptrdiff_t kWidth = Vec::kWidth;
 
-using Hits = Vec (*)(const char* p);
+using Hits = Mask (*)(const char* p);
 using Is = bool (*)(const char* p, const char* end);
 
 template <Is kIs>
-inline const char* first_hit(const char* p, std::uint32_t bits, const char* end) {
+inline const char* first_hit(const char* p, std::uint64_t bits, const char* end) {
   for (; bits != 0; bits &= bits - 1) {
-    const char* at = p + __builtin_ctz(bits);
+    const char* at = p + __builtin_ctzll(bits);
     if (kIs(at, end)) return at;
   }
   return nullptr;
@@ -27,15 +28,16 @@ inline const char* first_hit(const char* p, std::uint32_t bits, const char* end)
 
 /// Of kVecs times kWidth places: at which place of a Vec there is a hit.
 template <int kVecs, Hits kHits>
-inline Vec any_hit(const char* p) {
+inline Mask any_hit(const char* p) {
   if constexpr (kVecs == 1)
     return kHits(p);
   else
     return either(any_hit<kVecs / 2, kHits>(p), any_hit<kVecs / 2, kHits>(p + kVecs / 2 * kWidth));
 }
 
-/// By blocks of kVecs Vecs, of which [p, last] has room for one. The last one ends where the places do: those that the
-/// block before it has tested were no hit, so finding the first one stays right.
+/// By blocks of kVecs Vecs, of which [p, last] has room for one. The second begins where the bytes kLookahead behind it
+/// are aligned, the last one ends where the places do: those that the block before has tested were no hit, so finding
+/// the first one stays right.
 template <int kVecs, Hits kHits, Is kIs>
 inline const char* find_by(const char* p, const char* last, const char* end) {
   const char* const last_block = last - (kVecs - 1) * kWidth;
@@ -46,12 +48,13 @@ inline const char* find_by(const char* p, const char* last, const char* end) {
         if (const char* hit = first_hit<kIs>(p + i * kWidth, kHits(p + i * kWidth).bits(), end)) return hit;
     if (p == last_block) return end;
     p += kVecs * kWidth;
+    p -= (reinterpret_cast<std::uintptr_t>(p) + kLookahead) % kWidth;
   }
 }
 
 template <Hits kHits, Is kIs>
-inline const char* find(const char* p, const char* end, const char* (*portable)(const char*, const char*)) {
-  if (end - p < kWidth + kLookahead) return portable(p, end);
+inline const char* find(const char* p, const char* end, const char* (*shorter)(const char*, const char*)) {
+  if (end - p < kWidth + kLookahead) return shorter(p, end);
   const char* const last = end - kWidth - kLookahead;  // the last place where a whole Vec of positions can be tested
   if (last - p >= 7 * kWidth) return find_by<8, kHits, kIs>(p, last, end);
   if (last - p >= 3 * kWidth) return find_by<4, kHits, kIs>(p, last, end);
@@ -59,16 +62,16 @@ inline const char* find(const char* p, const char* end, const char* (*portable)(
 }
 
 const char* find_usage(const char* p, const char* end) {
-  return find<usage_hits, is_usage_object>(p, end, kPortable.find_usage);
+  return find<usage_hits, is_usage_object>(p, end, kShorter.find_usage);
 }
 
 // Every delta of such a stream says `_text.`: the dot would be no help.
-inline Vec usage_or_item_done_hits(const char* p) {
+inline Mask usage_or_item_done_hits(const char* p) {
   return either(usage_hits(p), both(Vec::load(p).eq('_'), Vec::load(p + 4).eq('m')));
 }
 
 const char* find_usage_or_item_done(const char* p, const char* end) {
-  return find<usage_or_item_done_hits, is_usage_or_item_done>(p, end, kPortable.find_usage_or_item_done);
+  return find<usage_or_item_done_hits, is_usage_or_item_done>(p, end, kShorter.find_usage_or_item_done);
 }
 
 struct Masks {
@@ -108,7 +111,7 @@ inline std::uint64_t escaped_bytes(std::uint64_t backslash, bool& carry) {
   return (kEven ^ (static_cast<std::uint64_t>(ends_of_runs) << 1)) & follows;
 }
 
-inline Vec string_specials(const char* p) {
+inline Mask string_specials(const char* p) {
   const Vec v = Vec::load(p);
   return either(v.eq('"'), v.eq('\\'));
 }

@@ -13,10 +13,11 @@ struct Vec {
   Vec fold() const { return {_mm_or_si128(v, _mm_set1_epi8(0x20))}; }
   std::uint32_t bits() const { return static_cast<std::uint32_t>(_mm_movemask_epi8(v)); }
 };
+using Mask = Vec;
 inline Vec either(Vec a, Vec b) { return {_mm_or_si128(a.v, b.v)}; }
 inline Vec both(Vec a, Vec b) { return {_mm_and_si128(a.v, b.v)}; }
 
-inline Vec usage_hits(const char* p) {
+inline Mask usage_hits(const char* p) {
   const __m128i name = _mm_and_si128(Vec::load(p + 1).eq('u').v, Vec::load(p + 6).eq('"').v);
   return {_mm_andnot_si128(Vec::load(p + 8).eq('n').v, name)};
 }
@@ -25,6 +26,8 @@ inline std::uint64_t prefix_xor(std::uint64_t x) {
   for (int shift = 1; shift < 64; shift *= 2) x ^= x << shift;
   return x;
 }
+
+constexpr const Kernel& kShorter = kPortable;
 
 #include "provider/scan_impl.h"
 

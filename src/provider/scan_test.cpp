@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,15 +12,6 @@ namespace gw::provider::scan {
 namespace {
 
 using test::Random;
-
-std::vector<const Kernel*> kernels() {
-  std::vector<const Kernel*> all;
-#if defined(__SSE2__)
-  all.push_back(&kSse2);
-  if (&best() == &kAvx2) all.push_back(&kAvx2);
-#endif
-  return all;
-}
 
 /// On a heap block of exactly this size, so that ASan sees a read beyond it.
 std::ptrdiff_t find(const Kernel& k, std::string_view text) {
@@ -78,9 +70,7 @@ TEST(FindItemDone, EveryKernelFindsTheFirstAndAgreesWithThePortableOneOnRandomTe
 
 TEST(FindUsage, AcceptsWhiteSpaceAndNothingElseAroundTheColon) {
   const std::string pad(150, 'x');
-  std::vector<const Kernel*> all = kernels();
-  all.push_back(&kPortable);
-  for (const Kernel* k : all) {
+  for (const Kernel* k : kernels()) {
     for (const char* hit : {"\"usage\":{", "\"usage\": {", "\"usage\" :{", "\"usage\" \t: \t\r{"})
       EXPECT_EQ(find(*k, pad + hit + pad), 150) << k->name << " " << hit;
     for (const char* miss :
@@ -101,6 +91,41 @@ TEST(FindUsage, EveryKernelAgreesWithThePortableOneOnRandomText) {
     const std::ptrdiff_t expected = find(kPortable, text);
     for (const Kernel* k : kernels()) ASSERT_EQ(find(*k, text), expected) << k->name << " in " << text;
   }
+}
+
+TEST(FindUsage, FindsTheFirstInLongRangesWhereverTheyBeginInACacheLine) {
+  constexpr std::size_t kLine = 64;
+  const std::string_view hit = "\"usage\":{";
+  Random random(6);
+  for (std::size_t begins = 0; begins < kLine; ++begins) {
+    for (std::size_t size = 560; size < 1'700; size += 61) {
+      // What looks like one at most places, and two: the second must not be taken for the first.
+      std::string text;
+      while (text.size() < size) text += random.one_in(8) ? "\"usage\":null" : "\"u";
+      text.resize(size);
+      const std::size_t second = random.below(size - hit.size() + 1), first = random.below(second + 1);
+      text.replace(second, hit.size(), hit);
+      text.replace(first, hit.size(), hit);
+      text.resize(size);
+      std::unique_ptr<char[]> room(new char[begins + size + kLine]);
+      char* const p = room.get() + (kLine - reinterpret_cast<std::uintptr_t>(room.get()) % kLine) + begins;
+      std::memcpy(p, text.data(), size);
+      for (const Kernel* k : kernels()) {
+        ASSERT_EQ(k->find_usage(p, p + size) - p, static_cast<std::ptrdiff_t>(first))
+            << k->name << ", begins at " << begins << " of a line, " << size << " bytes";
+        ASSERT_EQ(k->find_usage(p, p + first + hit.size() - 1), p + first + hit.size() - 1)
+            << k->name << ": the brace lies beyond the end";
+      }
+    }
+  }
+}
+
+TEST(Kernels, BeginWithThePortableOneAndEndWithTheBest) {
+  EXPECT_EQ(kernels().front(), &kPortable);
+  EXPECT_EQ(kernels().back(), &best());
+#if defined(__SSE2__)
+  EXPECT_GT(kernels().size(), 1U);
+#endif
 }
 
 TEST(SkipNested, EveryKernelAgreesWithThePortableOneHoweverItIsCut) {
@@ -133,7 +158,7 @@ TEST(SkipNested, EveryKernelAgreesWithThePortableOneHoweverItIsCut) {
 
 TEST(SkipNested, BracketsAndEscapedQuotesInStringsDoNotCount) {
   const std::string_view text = R"({"a":"}]\"}","b":["\\",{"c":"\\\"]"}]} ,next)";
-  for (const Kernel* k : {&kPortable, &best()}) {
+  for (const Kernel* k : kernels()) {
     Nesting n{.depth = 1};
     EXPECT_EQ(skip(*k, text.substr(1), n), static_cast<std::ptrdiff_t>(text.find(" ,next") - 1)) << k->name;
     EXPECT_EQ(n.depth, 0U) << k->name;

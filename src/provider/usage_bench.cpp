@@ -163,10 +163,11 @@ void find_usage(benchmark::State& state, const gw::provider::scan::Kernel& kerne
       benchmark::DoNotOptimize(kernel.find_usage(p, p + 16384));
   report(state, body.size(), static_cast<int>(body.size() / openai_event(0, "null").size()));
 }
-BENCHMARK_CAPTURE(find_usage, best, gw::provider::scan::best());
-#if defined(__SSE2__)
-BENCHMARK_CAPTURE(find_usage, sse2, gw::provider::scan::kSse2);
-#endif
+[[maybe_unused]] const bool find_usage_registered = [] {
+  for (const gw::provider::scan::Kernel* kernel : gw::provider::scan::kernels())
+    benchmark::RegisterBenchmark((std::string("find_usage/") + kernel->name).c_str(), find_usage, *kernel);
+  return true;
+}();
 
 void BM_Floor_MemchrOverStream(benchmark::State& state) {
   const std::string body = openai_stream();
