@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/prefetch.h"
+
 namespace gw::telemetry {
 
 /// Bounded byte ring of whole lines. One producer thread, one consumer thread, no locks, no system calls.
@@ -34,6 +36,7 @@ class LogRing {
     // Sequentially consistent: the producer looks at the consumer's sleep flag next, the consumer sets that flag and
     // looks here.
     head_.store(head + line.size(), std::memory_order_seq_cst);
+    prefetch_to_write(data_.get() + at + first, std::min({line.size(), kPrefetchBytes, capacity_ - at - first}));
     return true;
   }
 
@@ -62,6 +65,8 @@ class LogRing {
   bool empty() const noexcept { return head_.load(std::memory_order_seq_cst) == tail_.load(std::memory_order_relaxed); }
 
  private:
+  static constexpr std::size_t kPrefetchBytes = 1024;  ///< for the next line, which lies where none was for a long time
+
   const std::size_t capacity_;
   const std::unique_ptr<char[]> data_;
   alignas(64) std::atomic<std::uint64_t> head_{0};

@@ -24,10 +24,13 @@ std::uint64_t checksum_of(const char* frame, std::size_t payload) {
 }  // namespace
 
 void seal_frame(char* frame, std::uint64_t position, std::uint32_t length, std::uint16_t version, std::uint16_t flags) {
-  FrameHeader h{.checksum = 0, .position = position, .length = length, .version = version, .flags = flags};
-  std::memcpy(frame, &h, sizeof h);
-  h.checksum = checksum_of(frame, (flags & kFrameSkip) != 0 ? 0 : length);
-  std::memcpy(frame, &h.checksum, kChecksumBytes);
+  // Field by field: a header that is put together on the stack is read back before the payload's stores are through.
+  const auto set = [frame](std::size_t at, auto value) { std::memcpy(frame + at, &value, sizeof value); };
+  set(offsetof(FrameHeader, position), position);
+  set(offsetof(FrameHeader, length), length);
+  set(offsetof(FrameHeader, version), version);
+  set(offsetof(FrameHeader, flags), flags);
+  set(offsetof(FrameHeader, checksum), checksum_of(frame, (flags & kFrameSkip) != 0 ? 0 : length));
 }
 
 bool read_frame(const char* at, std::uint64_t available, Verify verify, Frame& out) {

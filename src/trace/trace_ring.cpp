@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/prefetch.h"
 #include "trace/frame.h"
 
 namespace gw::trace {
@@ -13,6 +14,7 @@ namespace {
 constexpr std::uint64_t kLapBytes = 1024 * 1024;
 constexpr std::uint64_t kPlenty = 4;
 constexpr std::uint64_t kLookBytes = 32 * 1024;
+constexpr std::uint64_t kPrefetchBytes = 2048;
 
 constexpr std::uint16_t flags_of(Cut cut) {
   switch (cut) {
@@ -87,6 +89,8 @@ void TraceRing::publish(const char* end, Cut cut) noexcept {
   if (cut != Cut::none) bump(bodies_dropped_);
   bump(published_);  // before head: whoever sees the record also sees it counted
   file_.head().store(head_, std::memory_order_release);
+  // What the next record is written to was last touched a lap ago.
+  prefetch_to_write(data_ + offset_, std::min({frame_bytes(length), kPrefetchBytes, capacity_ - offset_}));
   // The storage thread looks at the rings once more some time after it set this flag, so no fence is needed here.
   if (signals_.storage_asleep.load(std::memory_order_relaxed) &&
       signals_.storage_asleep.exchange(false, std::memory_order_acq_rel))
