@@ -284,13 +284,14 @@ void ResponseHead::clear() {
   Framing fr;
   int hosts = 0;
   for (;;) {
-    Field f;
-    switch (read_field_line(head.fields.size(), memo, p, end, f)) {
+    Field& f = head.fields.emplace_back();  // in place: a copy reads larger pieces than were written, which stalls
+    switch (read_field_line(head.fields.size() - 1, memo, p, end, f)) {
       case Line::incomplete:
         return ParseStatus::incomplete;
       case Line::bad:
         return refuse(error, 400, "malformed header field");
       case Line::end: {
+        head.fields.pop_back();
         head.size = static_cast<std::size_t>(p - in.data());
         return finish_request(head, fr, hosts, error);
       }
@@ -300,7 +301,6 @@ void ResponseHead::clear() {
     if (f.id == FieldId::host) ++hosts;
     if (f.id == FieldId::expect && iequals(f.value, "100-continue")) head.expect_continue = true;
     if (const auto s = add_framing(f, fr, error); s != ParseStatus::complete) return s;
-    head.fields.push_back(f);
   }
 }
 
@@ -332,13 +332,14 @@ void ResponseHead::clear() {
 
   Framing fr;
   for (bool done = false; !done;) {
-    Field f;
-    switch (read_field_line(head.fields.size(), memo, p, end, f)) {
+    Field& f = head.fields.emplace_back();
+    switch (read_field_line(head.fields.size() - 1, memo, p, end, f)) {
       case Line::incomplete:
         return ParseStatus::incomplete;
       case Line::bad:
         return refuse(error, 502, "malformed header field");
       case Line::end:
+        head.fields.pop_back();
         done = true;
         continue;
       case Line::field:
@@ -348,7 +349,6 @@ void ResponseHead::clear() {
       error.status = 502;
       return ParseStatus::bad;
     }
-    head.fields.push_back(f);
   }
   head.size = static_cast<std::size_t>(p - in.data());
   if (fr.has_encoding && fr.has_length) return refuse(error, 502, "both Content-Length and Transfer-Encoding");

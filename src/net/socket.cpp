@@ -16,11 +16,12 @@ namespace gw::net {
 
 namespace {
 
-// glibc's recv() and send() are cancellation points, which costs two locked exchanges a call in a process of many
-// threads. No thread is cancelled here. The sanitizers have to see the calls.
+// glibc's recv(), send() and sendmsg() are cancellation points, which costs two locked exchanges a call in a process of
+// many threads. No thread is cancelled here. The sanitizers have to see the calls.
 #ifdef GW_SANITIZED
 ssize_t receive(int fd, char* to, std::size_t size) { return ::recv(fd, to, size, 0); }
 ssize_t send_once(int fd, std::string_view data) { return ::send(fd, data.data(), data.size(), MSG_NOSIGNAL); }
+ssize_t send_once(int fd, const msghdr& message) { return ::sendmsg(fd, &message, MSG_NOSIGNAL); }
 #else
 ssize_t receive(int fd, char* to, std::size_t size) {
   return ::syscall(SYS_recvfrom, fd, to, size, 0, nullptr, nullptr);
@@ -28,6 +29,7 @@ ssize_t receive(int fd, char* to, std::size_t size) {
 ssize_t send_once(int fd, std::string_view data) {
   return ::syscall(SYS_sendto, fd, data.data(), data.size(), MSG_NOSIGNAL, nullptr, 0);
 }
+ssize_t send_once(int fd, const msghdr& message) { return ::syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL); }
 #endif
 
 ssize_t send_now(int fd, std::string_view data) {
@@ -237,7 +239,7 @@ IoResult Socket::writev(const iovec* parts, int count) {
   msghdr m{};
   m.msg_iov = const_cast<iovec*>(parts);
   m.msg_iovlen = static_cast<std::size_t>(count);
-  const ssize_t n = ::sendmsg(fd_.get(), &m, MSG_NOSIGNAL);
+  const ssize_t n = send_once(fd_.get(), m);
   return plain_result(n, wanted, source_.writable);
 }
 

@@ -203,7 +203,8 @@ class Relay {
   std::string filtered_;                ///< what it let pass in this turn
 
   ClientFraming framing_ = ClientFraming::none;
-  bool replayable_ = true;  ///< all that was sent upstream is still at hand
+  const bool asks_for_head_ = in_.request.method == "HEAD";  ///< read while the request is still in the cache
+  bool replayable_ = true;                                   ///< all that was sent upstream is still at hand
   bool observed_first_;
   bool request_done_ = false;
   bool request_broken_ = false;  ///< the upstream takes no more of the body; its answer may still come

@@ -72,8 +72,7 @@ Relay::Step Relay::take_head(std::string_view& in) {
   }
   for (;;) {
     http::ParseError error;
-    const auto parsed =
-        http::parse_response(in, in_.request.method == "HEAD", response_, error, &in_.scratch.answer_lines);
+    const auto parsed = http::parse_response(in, asks_for_head_, response_, error, &in_.scratch.answer_lines);
     if (parsed == http::ParseStatus::bad)
       return end(RelayEnd::upstream_failed, std::string("malformed response: ") + error.reason);
     if (parsed == http::ParseStatus::incomplete) {
