@@ -90,8 +90,11 @@ bool is_address(int family, std::string_view text) {
 
 void check_host(const Config& c, Faults& out) {
   const std::string& host = c.server.host;
+  if (host.empty()) return;                  // every address
+  constexpr std::size_t kLongestName = 253;  // that DNS can hold
+  if (host.size() > kLongestName)
+    return out.add(fmt::format("server.host must be at most {} characters long (got {})", kLongestName, host.size()));
   const std::string got = " (got " + in_quotes(host) + ")";
-  if (host.empty()) return;  // every address
   if (host.front() == '[' || host.back() == ']') {
     const std::string inner = listen_host(c);
     if (inner.size() + 2 == host.size() && is_address(AF_INET6, inner.substr(0, inner.find('%')))) return;

@@ -47,6 +47,9 @@ TEST(ListenHost, MustBeSomethingThatCanBeListenedOn) {
   for (const char* host : {"::1", "::", "127.0.0.1:80", "[::1", "[::1] ", " [::1]", "::1]", "[x]", "[127.0.0.1]",
                            "999.1.1.1", "1.2.3", " ", "a b", "a/b", "http://h"})
     EXPECT_TRUE(contains(serve_verdict([&](Config& c) { c.server.host = host; }), "server.host must")) << host;
+  EXPECT_EQ(serve_verdict([](Config& c) { c.server.host.assign(253, 'h'); }), kServable);
+  EXPECT_TRUE(contains(serve_verdict([](Config& c) { c.server.host.assign(254, 'h'); }),
+                       "server.host must be at most 253 characters long (got 254)"));
 }
 
 TEST(PaddedDriver, IsRefusedBecauseServeWouldRefuseIt) {
