@@ -269,7 +269,7 @@ TEST_F(ApiAnswers, PiecesComeChunkedAndTheConnectionGoesOn) {
               std::string(1000, 'a') + std::string(1000, 'c') + std::string(1000, 'd') + std::string(1000, 'e') + "z");
   }
   settle(c);
-  EXPECT_EQ(script.destroyed.value(), 2);
+  EXPECT_TRUE(script.destroyed.reaches(2)) << "by whoever lets go of it last: the worker or a query thread";
   EXPECT_EQ(services_.api_streams.load(), 0);
 }
 

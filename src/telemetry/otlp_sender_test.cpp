@@ -332,8 +332,14 @@ TEST(OtlpSender, ARefusalMayComeBeforeAllIsSaid) {
 }
 
 TEST(OtlpSender, SilenceEndsWithTheTimeOrWhenAllEnds) {
-  ScriptedReceiver receiver({[](Peer& peer) { peer.await_end(); }, [](Peer& peer) { peer.await_end(); }});
+  const auto once = [](Peer& peer) {
+    peer.request();
+    peer.say(kTaken);
+    peer.await_end();
+  };
+  ScriptedReceiver receiver({once, [](Peer& peer) { peer.await_end(); }});
   HttpSender sender("a");
+  EXPECT_EQ(post(sender, receiver.destination(), "x", kLong).delivery, Delivery::taken) << "connecting takes its time";
   const PostResult late = post(sender, receiver.destination(), "x", 20);
   EXPECT_EQ(late.delivery, Delivery::again);
   EXPECT_EQ(late.error, "the receiver did not answer in time");

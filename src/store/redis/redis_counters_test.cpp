@@ -50,6 +50,7 @@ TEST(RedisClient, RunsManyCommandsInOneMessageAndSaysWhatTheServerSays) {
   const TestServer server;
   Client client(server.url());
   std::vector<Command> commands;
+  commands.reserve(1'001);
   for (int i = 0; i < 1'000; ++i) commands.push_back({"INCR", "n"});
   commands.push_back({"NONSENSE"});
   const auto replies = client.run(commands, soon());
@@ -122,9 +123,11 @@ TEST(RedisClient, GivesAnAddressThatAnswersNothingOnlyAPartOfItsTime) {
   std::vector<UniqueFd> fill;  // its queue: further connections are not answered at all
   for (int i = 0; i < 4; ++i) {
     fill.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    ::connect(fill.back().get(), reinterpret_cast<const sockaddr*>(&silent.address.storage), silent.address.size);
+    const int done =
+        ::connect(fill.back().get(), reinterpret_cast<const sockaddr*>(&silent.address.storage), silent.address.size);
+    EXPECT_TRUE(done == 0 || errno == EINPROGRESS);
   }
-  const auto server = std::async(std::launch::async, [&] {
+  [[maybe_unused]] const auto server = std::async(std::launch::async, [&] {
     for (int i = 0; i < 2; ++i) {
       const UniqueFd peer(::accept(good.fd.get(), nullptr, nullptr));
       const std::string_view replies = "+PONG\r\n+PONG\r\n";  // to the greeting and to the command
@@ -215,6 +218,7 @@ TEST_F(RedisTls, CountsOverAVerifiedConnection) {
   trust(own_);
   Client client(url());
   std::vector<Command> commands;
+  commands.reserve(1'001);
   for (int i = 0; i < 1'000; ++i) commands.push_back({"SET", "k", std::string(200, 'x')});
   commands.push_back({"GET", "k"});
   const auto replies = client.run(commands, soon());
@@ -313,11 +317,11 @@ TEST(RedisCounters, WhoIsSilentForItsLeaseHoldsNothing) {
   Hello brief = hello("brief", true);
   brief.lease_ms = 200;
   const CounterAsk all = ask(Kind::sum, 100, 100);
+  const std::int64_t until = soon(), half_over = mono_now_ns() + brief.lease_ms * 1'000'000 / 2;
   EXPECT_EQ(exchange(counters, brief, {&all, 1}).answers.at(0).granted, 100);
-  const std::int64_t until = soon();
   const CounterAsk one = ask(Kind::sum, 100, 1);
   std::int64_t granted = exchange(counters, hello("other", true), {&one, 1}).answers.at(0).granted;
-  EXPECT_EQ(granted, 0);
+  if (mono_now_ns() < half_over) EXPECT_EQ(granted, 0);  // a busy machine may let the lease end meanwhile
   while (granted == 0 && mono_now_ns() < until)
     granted = exchange(counters, hello("other"), {&one, 1}).answers.at(0).granted;
   EXPECT_EQ(granted, 1);
