@@ -55,7 +55,8 @@ struct ResponseHead {
   void clear();
 };
 
-/// Parses one request head from the front of `in`. Views in `head` point into `in`. `memo`, if there is one, changes
+/// Parses one request head from the front of `in`. Views in `head` point into `in`; unless it is complete, `head` means
+/// nothing. `memo`, if there is one, changes
 /// the time that it takes and nothing else.
 ParseStatus parse_request(std::string_view in, RequestHead& head, ParseError& error, LineMemo* memo = nullptr);
 

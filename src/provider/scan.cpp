@@ -12,7 +12,7 @@ std::size_t count_of_runnable() {
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("pclmul") || !__builtin_cpu_supports("bmi") ||
       !__builtin_cpu_supports("popcnt"))
     return 2;
-  // The last one tells processors whose clock stays as it is when they work on 512 bits from those before them.
+  // The first that have the last one are also the first whose clock hardly suffers from work on 512 bits.
   if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
       !__builtin_cpu_supports("avx512vbmi2"))
     return 3;

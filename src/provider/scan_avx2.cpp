@@ -4,7 +4,7 @@
 
 #include <immintrin.h>
 
-// Only what stands between these pragmas is compiled for AVX2; scan::best() asks the CPU before it is called.
+// Only what stands between these pragmas is compiled for AVX2; scan::kernels() asks the CPU before it gives it out.
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,bmi,pclmul,popcnt"))), apply_to = function)
 #else
