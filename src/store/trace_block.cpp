@@ -84,7 +84,7 @@ class TraceBlock::Lookup {
     Place& place = places_[place_of(hash, name)];
     if (place.code == kFree.code) {
       place = {tag(hash), static_cast<std::uint16_t>(names.size())};
-      names.emplace_back(name);
+      names.emplace_back(name.data(), name.size());  // not the view itself, which would have to lie in memory for it
     }
     codes.push_back(place.code);
   }

@@ -3,7 +3,7 @@
 namespace gw::trace {
 
 void RecordBatch::add(const Frame& frame) {
-  records_.push_back({.at = bytes_.size(), .length = frame.length, .version = frame.version, .flags = frame.flags});
+  records_.push_back({.at = bytes_.size(), .version = frame.version, .length = frame.length, .flags = frame.flags});
   bytes_.insert(bytes_.end(), frame.payload, frame.payload + frame.length);
 }
 

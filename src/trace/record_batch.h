@@ -42,11 +42,13 @@ class RecordBatch {
   };
 
  private:
+  /// Not in the order of a Frame's: the compiler would copy three as one, and the processor wait for their stores.
   struct Record {
     std::size_t at = 0;
-    std::uint32_t length = 0;
-    std::uint16_t version = 0, flags = 0;
+    std::uint16_t version = 0;
     bool unreadable = false;
+    std::uint32_t length = 0;
+    std::uint16_t flags = 0;
   };
 
   RowBuilder builder_;

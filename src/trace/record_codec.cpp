@@ -354,9 +354,14 @@ bool get_fixed(Reader& in, ExchangeRecord& r, Fixed& f) {
   std::uint16_t n = 0;
   std::string_view bytes;
   if (!in.raw(&n, sizeof n) || !in.bytes(n, bytes)) return false;
-  f.checkpoint_seq = -1;
-  f.cost_source = static_cast<std::uint8_t>(CostSource::unpriced);
-  std::memcpy(&f, bytes.data(), std::min(bytes.size(), sizeof f));
+  if (bytes.size() >= sizeof f) {
+    std::memcpy(&f, bytes.data(), sizeof f);  // of a size that is known: else the compiler has it copied by words
+  } else {                                    // of an older version
+    f = {};
+    f.checkpoint_seq = -1;
+    f.cost_source = static_cast<std::uint8_t>(CostSource::unpriced);
+    std::memcpy(&f, bytes.data(), bytes.size());
+  }
   r.id = f.id;
   r.started_at_ns = f.started_at_ns;
   r.ended_at_ns = f.ended_at_ns;
@@ -457,9 +462,11 @@ bool decode_record(std::string_view payload, std::uint16_t version, DecodedRecor
   if (version == 0 || version > kRecordVersion) return false;
   Reader in(payload);
   out.redaction_counts.clear();
-  out.request_headers = out.response_headers = {};
-  out.record.request_body = out.record.response_body = {};
-  Fixed fixed{};
+  out.request_headers = {};
+  out.response_headers = {};
+  out.record.request_body = {};
+  out.record.response_body = {};
+  Fixed fixed;
   if (!get_fixed(in, out.record, fixed) || !get_texts(in, out.record)) return false;
   const bool no_parts = fixed.number_parts == 0 && fixed.text_parts == 0;
   if (in.done()) return no_parts;

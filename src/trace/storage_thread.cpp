@@ -185,7 +185,7 @@ void StorageThread::gather_ring(int ring) {
   if (events_.problem) events_.problem("a trace ring is damaged in memory; its records are left in the file");
 }
 
-void StorageThread::add_record(const Frame& frame, RowRef ref) {
+void StorageThread::add_record(const Frame& frame, const RowRef& ref) {
   batch_.add(frame);
   refs_.push_back(ref);
   bytes_ += frame.bytes;

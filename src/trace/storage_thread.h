@@ -35,7 +35,7 @@ class StorageThread {
   void gather_chunks();
   Took gather_chunk(Chunk* chunk, std::uint64_t byte_budget);
   void gather_ring(int ring);
-  void add_record(const Frame& frame, RowRef ref);
+  void add_record(const Frame& frame, const RowRef& ref);
   bool batch_full() const { return batch_.size() >= options_.batch_rows || bytes_ >= options_.batch_bytes; }
 
   bool write_batch();
