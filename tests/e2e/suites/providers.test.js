@@ -11,7 +11,7 @@ import { scenario } from '../lib/world.js';
 import { unique } from '../lib/http.js';
 
 const kTheirs = 'sk-the-clients-key-0123456789';
-const kOurs = 'sk-the-operators-key-9876543210';
+const kOurs = 'sk-the-operators-key-zyxw';
 const kTeam = 'the-configured-team';
 const kMessages = [{ role: 'user', content: 'Hi' }];
 
