@@ -91,13 +91,14 @@ TEST(StorageThread, PassesTheUnusedEndOfALapThatNoRecordFollows) {
 }
 
 TEST(StorageThread, StoresAllWhenAskedToStop) {
+  constexpr std::uint64_t kRows = 20;  // fit, wherever a lap of the ring ends meanwhile
   StorageRig rig;
-  for (std::uint64_t n = 0; n < 60; ++n) {
+  for (std::uint64_t n = 0; n < kRows; ++n) {
     TestRecord t(n);
     ASSERT_EQ(rig.ring->append(t.record), TraceRing::Append::stored_in_ring);
   }
   rig.storage->ask_to_stop();
-  rig.store.wait_for_rows(60);
+  rig.store.wait_for_rows(kRows);
 }
 
 TEST(StorageThread, GathersLongerWhereManyRecordsComeThatFillLittleOfARing) {
