@@ -42,13 +42,17 @@ std::uint64_t random_u64() {
 }
 
 TraceId make_trace_id(std::int64_t unix_ns) {
+  constexpr std::uint64_t kMsNs = 1'000'000;  // takes 20 bits
+  const auto ns = static_cast<std::uint64_t>(unix_ns);
+  const std::uint64_t random = random_u64();
+  const std::uint64_t ms = ns / kMsNs, rest = ns % kMsNs;
   TraceId id;
-  const auto ms = static_cast<std::uint64_t>(unix_ns / 1'000'000);
-  for (int i = 0; i < 6; ++i) id[static_cast<std::size_t>(i)] = static_cast<unsigned char>(ms >> (40 - 8 * i));
-  const std::uint64_t a = random_u64();
-  const std::uint64_t b = random_u64();
-  std::memcpy(id.data() + 6, &a, 8);
-  std::memcpy(id.data() + 14, &b, 2);
+  const auto put = [&](std::size_t at, std::uint64_t value) {
+    value = __builtin_bswap64(value);
+    std::memcpy(id.data() + at, &value, sizeof value);
+  };
+  put(0, ms << 16 | rest >> 4);
+  put(8, rest << 60 | random >> 4);
   return id;
 }
 
