@@ -157,6 +157,7 @@ class Exchange final : private proxy::RelayObserver {
 
   // exchange_observe.cpp: what passes, and the trace made of it.
   void on_request_body(std::string_view content) override;
+  void answer_is_near() override;
   void on_response_head(const http::ResponseHead& head) override;
   void on_response_body(std::string_view content) override;
   void on_response_written() override;

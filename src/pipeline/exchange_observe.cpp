@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <charconv>
 
 #include "base/clock.h"
+#include "base/prefetch.h"
 #include "base/sha256.h"
 #include "base/strings.h"
 #include "guard/multipart.h"
@@ -63,6 +65,14 @@ void Exchange::on_request_body(std::string_view content) {
   if (!request_reader_.complete() || request_reader_.stream()) return estimator_.collect_request(content);
   may_estimate_ = false;  // only a stream that was asked for is counted
   estimator_.drop();
+}
+
+void Exchange::answer_is_near() {
+  constexpr std::size_t kReaderBytes = 640;  // what most answers touch of it, but for its scanner
+  constexpr std::size_t kHeadBytes = 1024;
+  prefetch_object(*this);
+  prefetch_object(usage_reader_, kReaderBytes);
+  prefetch_to_read(buffers_.head_bytes.data(), std::min(buffers_.head_bytes.size(), kHeadBytes));
 }
 
 void Exchange::on_response_head(const http::ResponseHead& head) {

@@ -28,6 +28,9 @@ class RelayObserver {
  public:
   virtual ~RelayObserver() = default;
   virtual void on_request_body(std::string_view content) = 0;
+  /// The answer's first bytes are about to be read. Nothing of the exchange is in the cache any more; what is fetched
+  /// now comes while the kernel copies them.
+  virtual void answer_is_near() {}
   /// The final answer's head (never a 1xx other than 101).
   virtual void on_response_head(const http::ResponseHead& head) = 0;
   virtual void on_response_body(std::string_view content) = 0;

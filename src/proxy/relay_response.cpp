@@ -2,6 +2,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/prefetch.h"
 #include "base/strings.h"
 #include "proxy/relay.h"
 
@@ -21,6 +22,11 @@ Relay::Step Relay::pump_response() {
     if (const Step s = flush_down(); s != Step::again || answer_complete_) return s;
   }
   if (!upstream_->socket.can_read()) return Step::wait;
+  if (!has_response_) {
+    prefetch_object(*this);
+    prefetch_object(response_);
+    in_.observer.answer_is_near();
+  }
   const IoResult r = upstream_->socket.read(in_.scratch.read, RelayScratch::kReadSize);
   switch (r.status) {
     case IoStatus::ok:
