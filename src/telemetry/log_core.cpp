@@ -19,6 +19,8 @@ constexpr int kBlockedPollMs = 50;              // how often a blocked writer lo
 // Gathering costs one timer wake-up per round; sleeping costs the next producer a system call. After this many quiet
 // rounds (one second with the default) the log is idle enough to sleep.
 constexpr int kQuietRounds = 50;
+constexpr std::chrono::milliseconds kSecondLook{1};
+constexpr std::chrono::milliseconds kDeepSleep{10'000};
 constexpr std::chrono::milliseconds kNoRoomPause{200};
 
 long futex(std::atomic<std::uint32_t>& word, int op, std::uint32_t value, const timespec* timeout) {
@@ -206,12 +208,18 @@ void LogCore::give_up() {
   lost += lines_lost + count_lines(rest_of_lanes);
 }
 
+/// Asleep, it looks again after a moment: a producer that did not see the state yet has published its line long before.
 void LogCore::rest(std::uint32_t how) {
+  const auto wait = [&](std::chrono::milliseconds most) {
+    const timespec timeout{.tv_sec = most.count() / 1000, .tv_nsec = most.count() % 1000 * 1'000'000};
+    futex(state, FUTEX_WAIT_PRIVATE, how, &timeout);
+  };
   state.store(how, std::memory_order_seq_cst);
-  if (!urgent() && (how == kGathering || lanes_empty())) {
-    const auto ms = options.gather.count();
-    const timespec timeout{.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1'000'000};
-    futex(state, FUTEX_WAIT_PRIVATE, how, how == kGathering ? &timeout : nullptr);
+  if (how == kGathering) {
+    if (!urgent()) wait(options.gather);
+  } else if (!urgent() && lanes_empty()) {
+    wait(std::max(options.gather, kSecondLook));
+    if (!urgent() && lanes_empty()) wait(kDeepSleep);
   }
   state.store(kRunning, std::memory_order_seq_cst);
 }

@@ -33,9 +33,7 @@ class LogRing {
     const std::size_t first = std::min(line.size(), capacity_ - at);
     std::memcpy(data_.get() + at, line.data(), first);
     if (first < line.size()) std::memcpy(data_.get(), line.data() + first, line.size() - first);
-    // Sequentially consistent: the producer looks at the consumer's sleep flag next, the consumer sets that flag and
-    // looks here.
-    head_.store(head + line.size(), std::memory_order_seq_cst);
+    head_.store(head + line.size(), std::memory_order_release);
     prefetch_to_write(data_.get() + at + first, std::min({line.size(), kPrefetchBytes, capacity_ - at - first}));
     return true;
   }
@@ -62,7 +60,7 @@ class LogRing {
   }
 
   /// Consumer.
-  bool empty() const noexcept { return head_.load(std::memory_order_seq_cst) == tail_.load(std::memory_order_relaxed); }
+  bool empty() const noexcept { return head_.load(std::memory_order_acquire) == tail_.load(std::memory_order_relaxed); }
 
  private:
   static constexpr std::size_t kPrefetchBytes = 1024;  ///< for the next line, which lies where none was for a long time
