@@ -48,7 +48,7 @@ class Keeping : public ::testing::Test {
     return store ? std::move(*store) : nullptr;
   }
   const auth::Identity* identity(const std::string& id) {
-    view_ = worker_.view(book_);
+    view_ = worker_.view(book_)->view;
     return view_->authorizer()
         .authorize({.method = "POST",
                     .path = "/openai",

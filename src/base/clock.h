@@ -22,4 +22,25 @@ struct Clock {
   std::int64_t (*mono_ns)() = mono_now_ns;
 };
 
+/// The wall clock by way of the other: their distance is read once a millisecond, so that who has read the one need not
+/// read both. A wall clock that was set is followed that much later. One thread.
+class WallClock {
+ public:
+  explicit WallClock(Clock clock = {}) : clock_(clock) {}
+
+  /// At `mono`, which is now.
+  std::int64_t at(std::int64_t mono) {
+    if (!known_ || mono - known_at_ >= kMs) [[unlikely]]
+      look(mono);
+    return mono + distance_;
+  }
+
+ private:
+  void look(std::int64_t mono);
+
+  Clock clock_;
+  std::int64_t distance_ = 0, known_at_ = 0;
+  bool known_ = false;
+};
+
 }  // namespace gw

@@ -74,7 +74,7 @@ net::Task<bool> Exchange::run() {
   }
 
   // From here on the exchange owes a trace.
-  if (identity_ != nullptr) keys_->used(*identity_, started_wall_ns_);
+  if (identity_ != nullptr) keys_->view->used(*identity_, started_wall_ns_);
   admitted_ = true;
   worker_.ring.admitted();
   begin_trace();
@@ -87,7 +87,7 @@ net::Task<bool> Exchange::run() {
 
 void Exchange::begin() {
   started_mono_ns_ = mono_now_ns();
-  started_wall_ns_ = wall_now_ns();
+  started_wall_ns_ = worker_.wall.at(started_mono_ns_);
   span_.begin(worker_.spans, head_, started_wall_ns_, started_mono_ns_);
   std::array<std::string_view, 3> candidates;
   std::array<bool, 3> seen{};
@@ -163,7 +163,7 @@ auth::Decision Exchange::admit(const route::Match& match, std::int64_t wall_ns, 
   request.keys_verified = services_.keys.trusted(mono_ns);
   request.now_ns = wall_ns;
   keys_ = worker_.keys.view(services_.keys);
-  return keys_->authorizer().authorize(request, &connection_.gateway_key());
+  return keys_->view->authorizer().authorize(request, &connection_.gateway_key());
 }
 
 /// Whether nothing of this request's body is left unread; pipelined bytes behind it are kept.

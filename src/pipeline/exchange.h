@@ -219,7 +219,7 @@ class Exchange final : private proxy::RelayObserver {
   ClientConnection& connection_;
   WorkerContext& worker_;
   Services& services_;
-  const std::shared_ptr<WorkerSnapshot> mine_;  ///< the configuration that the request came under; goes last
+  const WorkerSnapshotPtr mine_;  ///< the configuration that the request came under; goes last
   const Snapshot& snapshot_;
   ExchangeBuffers& buffers_;
   const http::RequestHead& head_;
@@ -229,7 +229,7 @@ class Exchange final : private proxy::RelayObserver {
   route::Target target_;
   const route::Route* route_ = nullptr;
   const ProviderLink* link_ = nullptr;
-  std::shared_ptr<const KeyView> keys_;  ///< that the request was decided with; identity_ points into it
+  WorkerKeyViewPtr keys_;  ///< that the request was decided with; identity_ points into it
   const auth::Identity* identity_ = nullptr;
   std::string& correlation_id_;
   bool own_id_ = false;  ///< it was made here

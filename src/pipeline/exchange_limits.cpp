@@ -79,7 +79,7 @@ limits::Moment Exchange::permit_moment() const {
 
 /// Null: nothing can be said about this key.
 const limits::MetersPtr& Exchange::key_meters(const limits::Moment& now) {
-  const limits::KeyPlace place{keys_->authorizer().serial(), identity_->index};
+  const limits::KeyPlace place{keys_->view->authorizer().serial(), identity_->index};
   if (const limits::MetersPtr* const known = mine_->meters.known(place)) return *known;
   return mine_->meters.find(*snapshot_.limiter(), place, identity_->org_id, identity_->workspace_id, identity_->key_id,
                             identity_->limits, now);

@@ -1,6 +1,8 @@
 #pragma once
 // The gateway keys in force, which may be replaced while workers use them.
 #include <atomic>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -84,21 +86,26 @@ class KeyBook {
   std::atomic<std::int64_t> confirmed_mono_ns_;
 };
 
-/// One worker's view of a book. What it hands out is counted on the worker alone: workers share no reference count.
+/// A view as one worker and its exchanges share it: who does is counted on the worker's thread alone.
+struct WorkerKeyView : boost::intrusive_ref_counter<WorkerKeyView, boost::thread_unsafe_counter> {
+  explicit WorkerKeyView(std::shared_ptr<const KeyView> of) : view(std::move(of)) {}
+  const std::shared_ptr<const KeyView> view;
+};
+using WorkerKeyViewPtr = boost::intrusive_ptr<const WorkerKeyView>;
+
+/// One worker's view of a book.
 class WorkerKeys {
  public:
-  const std::shared_ptr<const KeyView>& view(const KeyBook& book) {
+  const WorkerKeyViewPtr& view(const KeyBook& book) {
     if (const std::uint64_t now = book.epoch(); now != epoch_) {
-      auto holder = std::make_shared<const std::shared_ptr<const KeyView>>(book.view());
-      const KeyView* view = holder->get();
-      view_ = std::shared_ptr<const KeyView>(std::move(holder), view);
+      view_.reset(new WorkerKeyView(book.view()));
       epoch_ = now;
     }
     return view_;
   }
 
  private:
-  std::shared_ptr<const KeyView> view_;
+  WorkerKeyViewPtr view_;
   std::uint64_t epoch_ = 0;
 };
 

@@ -28,11 +28,12 @@ TEST(KeyBook, WorkersSeeTheNewKeysAndWhatTheyHoldStaysWhole) {
   book.replace(view_of(0));
   std::atomic<bool> done{false};
   std::vector<std::thread> workers;
+  workers.reserve(3);
   for (int i = 0; i < 3; ++i)
     workers.emplace_back([&] {
       WorkerKeys keys;
       for (int seen = 0; !done.load() || seen < kGenerations;) {
-        const std::shared_ptr<const KeyView> held = keys.view(book);
+        const std::shared_ptr<const KeyView> held = keys.view(book)->view;
         const auth::Decision d = ask(*held, "always");
         ASSERT_NE(d.identity, nullptr);
         const int generation = std::stoi(d.identity->key_id);
@@ -50,17 +51,17 @@ TEST(KeyBook, WorkersSeeTheNewKeysAndWhatTheyHoldStaysWhole) {
 TEST(KeyBook, AChangeIsSeenByTheNextRequest) {
   KeyBook book(auth::Authorizer::of({}));
   WorkerKeys keys;
-  EXPECT_EQ(ask(*keys.view(book), "only-1").identity, nullptr);
+  EXPECT_EQ(ask(*keys.view(book)->view, "only-1").identity, nullptr);
   book.replace(view_of(1));
-  EXPECT_NE(ask(*keys.view(book), "only-1").identity, nullptr);
+  EXPECT_NE(ask(*keys.view(book)->view, "only-1").identity, nullptr);
   book.replace(view_of(2));
-  EXPECT_EQ(ask(*keys.view(book), "only-1").identity, nullptr);
+  EXPECT_EQ(ask(*keys.view(book)->view, "only-1").identity, nullptr);
 }
 
 TEST(KeyBook, ViewsAreGivenBackOnceNobodyHoldsThem) {
   KeyBook book(auth::Authorizer::of({}));
   WorkerKeys keys;
-  std::shared_ptr<const KeyView> exchange = keys.view(book);
+  WorkerKeyViewPtr exchange = keys.view(book);
   const std::weak_ptr<const KeyView> first = book.view();
   book.replace(view_of(1));
   keys.view(book);

@@ -36,9 +36,10 @@ Worker::Worker(Services& services, std::unique_ptr<net::Loop> loop, UniqueFd lis
 
 Worker::~Worker() = default;
 
-std::shared_ptr<WorkerSnapshot> Worker::open(std::shared_ptr<const Snapshot> snapshot) {
-  auto made = std::make_shared<WorkerSnapshot>(WorkerSnapshot{
-      .number = context_.current ? context_.current->number + 1 : 1, .snapshot = std::move(snapshot), .pools = {}});
+WorkerSnapshotPtr Worker::open(std::shared_ptr<const Snapshot> snapshot) {
+  const WorkerSnapshotPtr made(new WorkerSnapshot);
+  made->number = context_.current ? context_.current->number + 1 : 1;
+  made->snapshot = std::move(snapshot);
   std::vector<std::shared_ptr<net::UpstreamPool>> before;
   if (context_.current) before = context_.current->pools;
   for (const ProviderLink& link : made->snapshot->providers) {

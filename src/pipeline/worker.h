@@ -1,6 +1,8 @@
 #pragma once
 // One worker thread: its loop, its listener, its client connections and its upstream pools. Nothing in it is shared
 // with other workers.
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -50,8 +52,8 @@ struct ExchangeBuffers {
 using ExchangeBuffersPtr = std::unique_ptr<ExchangeBuffers>;
 
 /// One configuration as one worker works by it. Shared by the worker and those of its exchanges that began under it: it
-/// lives on the worker's thread.
-struct WorkerSnapshot {
+/// lives on the worker's thread, and so does the count of who shares it.
+struct WorkerSnapshot : boost::intrusive_ref_counter<WorkerSnapshot, boost::thread_unsafe_counter> {
   std::uint64_t number = 0;  ///< another one for each, from 1 on
   std::shared_ptr<const Snapshot> snapshot;
   std::vector<std::shared_ptr<net::UpstreamPool>> pools;  ///< by route index
@@ -59,6 +61,7 @@ struct WorkerSnapshot {
   limits::MeterCache meters{};
   WorkerCredentials held{};
 };
+using WorkerSnapshotPtr = boost::intrusive_ptr<WorkerSnapshot>;
 
 /// What an exchange may touch of its worker, on the worker's thread.
 struct WorkerContext {
@@ -69,12 +72,13 @@ struct WorkerContext {
   telemetry::SpanLane* spans = nullptr;  ///< null: traces are off
   telemetry::GenAiLanes genai{};
   proxy::RelayScratch scratch;
-  std::shared_ptr<WorkerSnapshot> current;                    ///< what the next exchange begins with
+  WorkerSnapshotPtr current;                                  ///< what the next exchange begins with
   std::vector<HeaderView> request_headers, response_headers;  ///< of the trace being offered
   std::vector<RedactionCount> redaction_counts;               ///< likewise
   StoredTexts stored_texts;                                   ///< likewise
   std::vector<ExchangeBuffersPtr> spare;
   WorkerKeys keys;
+  WallClock wall{};
   CommitSignal::Listener commits;
   std::size_t number = 0;  ///< of this worker
   /// Until then a full ring is not waited for: overflow files cannot take more, and tracing must not slow answers.
@@ -141,7 +145,7 @@ class Worker {
   void add(ClientConnection& connection);
   void remove(ClientConnection& connection);
   void tick(std::int64_t now_ns);
-  std::shared_ptr<WorkerSnapshot> open(std::shared_ptr<const Snapshot> snapshot);
+  WorkerSnapshotPtr open(std::shared_ptr<const Snapshot> snapshot);
   void finish_if_drained();
 
   std::unique_ptr<net::Loop> loop_;
