@@ -237,9 +237,8 @@ void NamesView::keep(std::string_view name, RowSelection& selection) const {
 }
 
 void encode_numbers(std::span<const std::int64_t> values, std::string& out) {
-  const auto [least, greatest] = std::minmax_element(values.begin(), values.end());
-  const std::int64_t base = values.empty() ? 0 : *least;
-  const std::uint64_t most = values.empty() ? 0 : difference(*greatest, base);
+  const auto [base, greatest] = extent(values);
+  const std::uint64_t most = difference(greatest, base);
   bool ramp = most > 0 && most == values.size() - 1;
   for (std::size_t i = 0; ramp && i < values.size(); ++i) ramp = difference(values[i], base) == i;
   const unsigned width = ramp ? 0 : bytes_of(most);

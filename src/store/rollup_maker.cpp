@@ -88,6 +88,7 @@ class PageMaker {
     const NameColumn &providers = block_.names(BlockColumn::provider), &models = block_.names(BlockColumn::model);
     std::unordered_map<std::int64_t, std::uint32_t> hour_ids;
     std::vector<std::uint32_t> hour_of;
+    hour_of.reserve(rows_.size());
     std::int64_t hour = 0;
     std::uint32_t hour_id = 0;
     for (const std::uint32_t row : rows_) {
@@ -102,11 +103,13 @@ class PageMaker {
     tenants_ = Pairs(orgs.names.size(), workspaces.names.size());
     models_ = Pairs(providers.names.size(), models.names.size());
     places_ = Pairs(hours_.size(), orgs.names.size() * workspaces.names.size());
+    for (auto* column : {&places_of_, &models_of_}) column->reserve(rows_.size());
+    numbers_.resize(rows_.size());
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       const std::uint32_t row = rows_[i];
       places_of_.push_back(places_.of(hour_of[i], tenants_.of(orgs.codes[row], workspaces.codes[row])));
       models_of_.push_back(models_.of(providers.codes[row], models.codes[row]));
-      numbers_.push_back(block_.row_numbers(row));
+      block_.row_numbers(row, numbers_[i]);
     }
   }
 

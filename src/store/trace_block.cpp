@@ -1,6 +1,7 @@
 #include "store/trace_block.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 #include <utility>
@@ -44,13 +45,17 @@ std::uint64_t hash64(std::string_view s) {
   return folded(folded(h ^ rest, kA) ^ kB, kB);
 }
 
-Extent extent(const std::vector<std::int64_t>& values) {
-  if (values.empty()) return {};
-  const auto [least, greatest] = std::minmax_element(values.begin(), values.end());
-  return {*least, *greatest};
-}
-
 }  // namespace
+
+Extent extent(std::span<const std::int64_t> values) {
+  Extent out;
+  if (!values.empty()) out = {values.front(), values.front()};
+  for (const std::int64_t v : values) {  // without branches: a processor would guess them wrongly
+    out.least = std::min(out.least, v);
+    out.greatest = std::max(out.greatest, v);
+  }
+  return out;
+}
 
 std::string status_name(std::int64_t status) { return status == 0 ? std::string() : std::to_string(status); }
 
@@ -70,7 +75,8 @@ std::uint32_t name_hash(std::string_view s) {
 /// From name to code, by open addressing. Twice as many places as a block has rows.
 class TraceBlock::Lookup {
  public:
-  explicit Lookup(NameColumn& column) : column_(column), places_(kPlaces, kFree) {
+  explicit Lookup(NameColumn& column) : column_(column) {
+    std::memset(places_.data(), 0xFF, sizeof places_);
     for (std::size_t code = 0; code < column.names.size(); ++code) {
       const std::uint64_t hash = hash64(column.names[code]);
       places_[place_of(hash, column.names[code])] = {tag(hash), static_cast<std::uint16_t>(code)};
@@ -79,12 +85,11 @@ class TraceBlock::Lookup {
 
   void add(std::string_view name) {
     auto& [names, codes] = column_;
-    if (names.size() == 1 && names.front() == name) return codes.push_back(0);
     const std::uint64_t hash = hash64(name);
     Place& place = places_[place_of(hash, name)];
-    if (place.code == kFree.code) {
+    if (place.code == kFree) {
       place = {tag(hash), static_cast<std::uint16_t>(names.size())};
-      names.emplace_back(name.data(), name.size());  // not the view itself, which would have to lie in memory for it
+      names.emplace_back(name.data(), name.size());
     }
     codes.push_back(place.code);
   }
@@ -94,19 +99,19 @@ class TraceBlock::Lookup {
     std::uint16_t tag, code;
   };
   static constexpr std::size_t kPlaces = 2 * kBlockRows;
-  static constexpr Place kFree{0, 0xFFFF};
+  static constexpr std::uint16_t kFree = 0xFFFF;
 
   static std::uint16_t tag(std::uint64_t hash) { return static_cast<std::uint16_t>(hash >> 48); }
   /// Of the name, or the free one where it belongs.
   std::size_t place_of(std::uint64_t hash, std::string_view name) const {
     std::size_t at = hash % kPlaces;
-    while (places_[at].code != kFree.code && (places_[at].tag != tag(hash) || column_.names[places_[at].code] != name))
+    while (places_[at].code != kFree && (places_[at].tag != tag(hash) || column_.names[places_[at].code] != name))
       at = (at + 1) % kPlaces;
     return at;
   }
 
   NameColumn& column_;
-  std::vector<Place> places_;
+  std::array<Place, kPlaces> places_;
 };
 
 TraceBlock::TraceBlock() : columns_(std::make_unique<Columns>()) {}
@@ -129,8 +134,11 @@ const NameColumn& TraceBlock::names(BlockColumn c) const { return columns_->name
 const std::vector<std::int64_t>& TraceBlock::numbers(BlockColumn c) const { return columns_->numbers[index(c)]; }
 
 void TraceBlock::add_name(BlockColumn c, std::string_view name) {
+  NameColumn& column = columns_->names[index(c)];
+  if (column.names.empty()) column.names.emplace_back(name.data(), name.size());  // the view need not lie in memory
+  if (column.names.size() == 1 && column.names.front() == name) return column.codes.push_back(0);
   auto& lookup = lookups_[index(c)];
-  if (!lookup) lookup = std::make_unique<Lookup>(columns_->names[index(c)]);
+  if (!lookup) lookup = std::make_unique<Lookup>(column);
   lookup->add(name);
 }
 
@@ -193,21 +201,21 @@ Extent flags_of(TraceFacts::Outcome outcome) {
   return {block_flags(outcome, false, false), block_flags(outcome, true, true)};
 }
 
-RowNumbers TraceBlock::row_numbers(std::size_t row) const {
+void TraceBlock::row_numbers(std::size_t row, RowNumbers& out) const {
   const auto at = [&](BlockColumn c) { return columns_->numbers[index(c)][row]; };
-  return {.created_at_ns = at(BlockColumn::created_at),
-          .status = at(BlockColumn::status),
-          .input_tokens = at(BlockColumn::input_tokens),
-          .output_tokens = at(BlockColumn::output_tokens),
-          .total_tokens = at(BlockColumn::total_tokens),
-          .cost_nano_usd = at(BlockColumn::cost),
-          .latency_ms = at(BlockColumn::latency_ms),
-          .ttft_ms = at(BlockColumn::ttft_ms),
-          .cache_read_tokens = at(BlockColumn::cache_read_tokens),
-          .cache_write_tokens = at(BlockColumn::cache_write_tokens),
-          .cache_saved_nano_usd = at(BlockColumn::cache_saved),
-          .unpriced = flags_unpriced(at(BlockColumn::flags)),
-          .estimated = flags_estimated(at(BlockColumn::flags))};
+  out.created_at_ns = at(BlockColumn::created_at);
+  out.status = at(BlockColumn::status);
+  out.input_tokens = at(BlockColumn::input_tokens);
+  out.output_tokens = at(BlockColumn::output_tokens);
+  out.total_tokens = at(BlockColumn::total_tokens);
+  out.cost_nano_usd = at(BlockColumn::cost);
+  out.latency_ms = at(BlockColumn::latency_ms);
+  out.ttft_ms = at(BlockColumn::ttft_ms);
+  out.cache_read_tokens = at(BlockColumn::cache_read_tokens);
+  out.cache_write_tokens = at(BlockColumn::cache_write_tokens);
+  out.cache_saved_nano_usd = at(BlockColumn::cache_saved);
+  out.unpriced = flags_unpriced(at(BlockColumn::flags));
+  out.estimated = flags_estimated(at(BlockColumn::flags));
 }
 
 EncodedBlock TraceBlock::encode() const {

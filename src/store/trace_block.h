@@ -53,6 +53,8 @@ inline constexpr std::size_t kBlockColumns = 27;
 struct Extent {
   std::int64_t least = 0, greatest = 0;
 };
+/// {0, 0} of none.
+Extent extent(std::span<const std::int64_t> values);
 
 struct BlockHeader {
   std::uint32_t rows = 0;
@@ -117,7 +119,7 @@ class TraceBlock {
   const NameColumn& names(BlockColumn c) const;
   /// For the other columns and the status, one value a row.
   const std::vector<std::int64_t>& numbers(BlockColumn c) const;
-  RowNumbers row_numbers(std::size_t row) const;
+  void row_numbers(std::size_t row, RowNumbers& out) const;
 
  private:
   class Lookup;
