@@ -1,8 +1,12 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstdint>
+#include <string>
 #include <utility>
 
+#include "base/clock.h"
+#include "base/copy_bytes.h"
 #include "base/json_writer.h"
 #include "base/random.h"
 #include "base/sha256.h"
@@ -149,6 +153,88 @@ TEST(TraceId, LaterIdsSortLater) {
   const TraceId a = make_trace_id(1'700'000'000'000'000'000);
   const TraceId b = make_trace_id(1'700'000'000'002'000'000);
   EXPECT_LT(a, b);
+}
+
+TEST(TraceId, SortsByTheNanosecondAndDiffersWithinIt) {
+  constexpr std::int64_t kStart = 1'700'000'000'000'999'990;  // ends behind the next millisecond
+  TraceId before{};
+  for (std::int64_t ns = kStart; ns < kStart + 40; ++ns) {
+    const TraceId id = make_trace_id(ns);
+    EXPECT_LT(before, id) << ns;
+    EXPECT_NE(id, make_trace_id(ns)) << ns;
+    before = id;
+  }
+}
+
+TEST(TraceId, BeginsWithTheMilliseconds) {
+  const TraceId id = make_trace_id(0x0123456789abLL * 1'000'000 + 999'999);
+  EXPECT_EQ(to_hex({reinterpret_cast<const char*>(id.data()), 8}), "0123456789abf423") << "999,999 ns in 20 bits";
+}
+
+/// Clocks that a test sets; each reading takes what is said.
+struct SetClock {
+  static inline std::int64_t mono = 0, distance = 0;
+  static inline std::array<std::int64_t, 9> takes{};
+  static inline std::size_t readings = 0;
+
+  static std::int64_t step() { return mono += readings < takes.size() ? takes[readings++] : 0; }
+  static std::int64_t mono_ns() { return step(); }
+  static std::int64_t wall_ns() { return step() + distance; }
+  static void set(std::int64_t to, std::array<std::int64_t, 9> each) {
+    mono = to;
+    takes = each;
+    readings = 0;
+  }
+};
+
+TEST(WallClock, IsAsFarFromTheOtherClockAsItWasWithinTheMillisecond) {
+  WallClock clock({.wall_ns = SetClock::wall_ns, .mono_ns = SetClock::mono_ns});
+  SetClock::distance = 1'000'000;
+  SetClock::set(500, {});
+  EXPECT_EQ(clock.at(500), 1'000'500);
+  SetClock::distance = 7'000'000;
+  EXPECT_EQ(clock.at(501), 1'000'501) << "it is not looked at again";
+  EXPECT_EQ(clock.at(500 + kMs - 1), 1'000'500 + kMs - 1);
+  SetClock::set(500 + kMs, {});
+  EXPECT_EQ(clock.at(500 + kMs), 7'000'500 + kMs) << "one that was set is followed a millisecond later";
+  SetClock::distance = -3;
+  SetClock::set(500 + 3 * kMs, {});
+  EXPECT_EQ(clock.at(500 + 3 * kMs), 497 + 3 * kMs) << "also back";
+}
+
+TEST(WallClock, TakesTheReadingsThatLieClosestTogether) {
+  WallClock clock({.wall_ns = SetClock::wall_ns, .mono_ns = SetClock::mono_ns});
+  SetClock::distance = 1'000'000;
+  SetClock::set(0, {0, 0, 4 * kMs, 0, 10, 10, 0, 9 * kMs, 0});
+  EXPECT_EQ(clock.at(100), 1'000'100) << "the second of three, where nothing came between";
+}
+
+TEST(WallClock, IsTheOneOfTheMachine) {
+  WallClock clock;
+  const std::int64_t before = wall_now_ns();
+  const std::int64_t at = clock.at(mono_now_ns());
+  EXPECT_GT(at, before - kSecondNs);
+  EXPECT_LT(at, wall_now_ns() + kSecondNs);
+}
+
+TEST(ShortWord, HasEveryByteOfTheTextAndNoOther) {
+  const std::string text =
+      "\x01"
+      "2\x7f"
+      "4\xff"
+      "67";
+  for (std::size_t n = 0; n < 8; ++n) {
+    const std::uint64_t word = short_word(text.data(), n, 'z');
+    for (std::size_t i = 0; i < 8; ++i) {
+      const char byte = static_cast<char>(word >> 8 * i);
+      EXPECT_TRUE(byte == 'z' ? n < 4 : text.substr(0, n).find(byte) != std::string::npos) << n << " " << i;
+    }
+    for (const char c : text.substr(0, n)) {
+      bool there = false;
+      for (std::size_t i = 0; i < 8; ++i) there = there || static_cast<char>(word >> 8 * i) == c;
+      EXPECT_TRUE(there) << n << ": byte " << static_cast<int>(c) << " is not looked at";
+    }
+  }
 }
 
 TEST(Sha256, KnownAnswer) {

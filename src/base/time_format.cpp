@@ -82,7 +82,7 @@ void append_date_time(std::string& out, std::int64_t unix_ns, char separator, bo
   p = put_digits(p, c.second, 2);
   if (fraction && c.nanos != 0) {
     *p++ = '.';
-    p = put_digits(p, c.nanos, 9);
+    p = put_nanos(p, static_cast<std::uint32_t>(c.nanos));
     while (p[-1] == '0') --p;
   }
   out.append(text, static_cast<std::size_t>(p - text));

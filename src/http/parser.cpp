@@ -250,7 +250,8 @@ ParseStatus finish_request(RequestHead& head, const Framing& fr, int hosts, Pars
 }  // namespace
 
 void RequestHead::clear() {
-  method = target = {};
+  method = {};
+  target = {};
   fields.clear();
   minor = 1;
   body = BodyKind::none;

@@ -26,6 +26,9 @@ struct Vec {
   static constexpr std::ptrdiff_t kWidth = 64;
   __m512i v;
   static Vec load(const char* p) { return {_mm512_loadu_si512(p)}; }
+  static Vec load_first(const char* p, std::ptrdiff_t n) {
+    return {_mm512_mask_loadu_epi8(_mm512_set1_epi8(' '), (std::uint64_t{1} << n) - 1, p)};
+  }
   Mask eq(char c) const { return {_mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(c))}; }
   Vec fold() const { return {_mm512_or_si512(v, _mm512_set1_epi8(0x20))}; }
 };

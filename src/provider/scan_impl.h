@@ -1,7 +1,8 @@
 #pragma once
 // The vector form of scan::Kernel, included once by each scan_<cpu>.cpp inside its own unnamed namespace, after it has
 // defined
-//   Vec         kWidth bytes: static load(p), eq(byte), fold() (bit 0x20 set)
+//   Vec         kWidth bytes: static load(p), eq(byte), fold() (bit 0x20 set); where they are 64, also
+//               load_first(p, n), which reads n bytes and takes the others for blanks
 //   Mask        what eq() tells of each of them: bits() as the lowest kWidth bits; either(a, b), both(a, b)
 //   usage_hits  of the kWidth places from p those where `"usage":{` can begin; it may look at kLookahead bytes behind
 //               them.
@@ -81,18 +82,38 @@ struct Masks {
   std::uint64_t close = 0;
 };
 
+inline void add_masks(Vec v, int shift, Masks& m) {
+  const Vec folded = v.fold();  // [ ] become { }, nothing else becomes { or }
+  m.quote |= static_cast<std::uint64_t>(v.eq('"').bits()) << shift;
+  m.backslash |= static_cast<std::uint64_t>(v.eq('\\').bits()) << shift;
+  m.open |= static_cast<std::uint64_t>(folded.eq('{').bits()) << shift;
+  m.close |= static_cast<std::uint64_t>(folded.eq('}').bits()) << shift;
+}
+
 inline Masks masks_of(const char* p) {
   Masks m;
-  for (int i = 0; i < 64 / kWidth; ++i) {
-    const Vec v = Vec::load(p + i * kWidth);
-    const Vec folded = v.fold();  // [ ] become { }, nothing else becomes { or }
-    const int shift = i * static_cast<int>(kWidth);
-    m.quote |= static_cast<std::uint64_t>(v.eq('"').bits()) << shift;
-    m.backslash |= static_cast<std::uint64_t>(v.eq('\\').bits()) << shift;
-    m.open |= static_cast<std::uint64_t>(folded.eq('{').bits()) << shift;
-    m.close |= static_cast<std::uint64_t>(folded.eq('}').bits()) << shift;
-  }
+  for (int i = 0; i < 64 / kWidth; ++i) add_masks(Vec::load(p + i * kWidth), i * static_cast<int>(kWidth), m);
   return m;
+}
+
+/// Of the last `left` bytes, less than 64. Blanks fill them up, which mean nothing inside strings and outside.
+template <class V>
+inline Masks masks_of_rest(const char* p, std::ptrdiff_t left) {
+  if constexpr (V::kWidth == 64) {
+    Masks m;
+    add_masks(V::load_first(p, left), 0, m);
+    return m;
+  } else {
+    char padded[64];
+    std::memset(padded, ' ', sizeof padded);
+    if (left >= 32) {  // two copies of a fixed size, which overlap
+      std::memcpy(padded, p, 32);
+      std::memcpy(padded + left - 32, p + left - 32, 32);
+    } else {
+      std::memcpy(padded, p, static_cast<std::size_t>(left));
+    }
+    return masks_of(padded);
+  }
 }
 
 // Which of the 64 bytes follow an odd run of backslashes; sets `carry` to whether the byte after the block does.
@@ -128,19 +149,7 @@ const char* skip_nested(const char* p, const char* end, Nesting& n) {
   while (p < end) {
     if (s.in_string && !s.escaped) p = skip_prose(p, end);  // only its end matters
     const std::ptrdiff_t left = end - p;
-    const char* block = p;
-    char padded[64];
-    if (left < 64) {  // blanks mean nothing, inside strings and outside
-      std::memset(padded, ' ', sizeof padded);
-      if (left >= 32) {  // two copies of a fixed size, which overlap
-        std::memcpy(padded, p, 32);
-        std::memcpy(padded + left - 32, end - 32, 32);
-      } else {
-        std::memcpy(padded, p, static_cast<std::size_t>(left));
-      }
-      block = padded;
-    }
-    const Masks m = masks_of(block);
+    const Masks m = left < 64 ? masks_of_rest<Vec>(p, left) : masks_of(p);
     bool carry = s.escaped;
     const std::uint64_t escaped = escaped_bytes(m.backslash, carry);
     s.escaped = left < 64 ? ((escaped >> left) & 1) != 0 : carry;

@@ -37,10 +37,11 @@ std::string_view between(const char* p, const char* end) { return {p, static_cas
 }  // namespace
 
 void UsageReader::reset() {
+  static constexpr Usage kNone{};  // copied, where a temporary would be filled word by word first
   if (!begun_) return;
   begun_ = false;
   tee_ = {};
-  usage_ = {};
+  usage_ = kNone;
   totals_.reset();
   format_ = Format::document;
   given_up_ = straight_ = document_read_ = item_events_ = final_usage_ = joined_ = background_ = false;

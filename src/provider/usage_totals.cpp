@@ -61,7 +61,8 @@ void UsageTotals::reset() {
   parts_.clear();
   input_ = output_ = total_ = write_5m_ = write_1h_ = 0;
   input_includes_cached_ = writes_guessed_ = seen_ = anomalous_ = false;
-  whole_ = single_ = {};
+  whole_ = {};
+  single_ = {};
   single_seen_ = {};
 }
 

@@ -63,7 +63,9 @@ const char* message(TargetFault fault) {
 TargetFault Target::parse(std::string_view raw) {
   form = TargetForm::origin;
   has_dot_segment = has_query = escaped_ = false;
-  authority = raw_path = raw_query = {};
+  authority = {};
+  raw_path = {};
+  raw_query = {};
   if (const TargetFault fault = split(raw); fault != TargetFault::none) return fault;
   return decode();
 }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "base/copy_bytes.h"
 #include "base/json_writer.h"
 #include "base/strings.h"
 #include "base/time_format.h"
@@ -33,12 +34,10 @@ char* two_digits(char* p, int v) {
 
 char* fraction(char* p, std::uint32_t ns) {
   if (ns == 0) return p;
-  char digits[10] = {'.', '0', '0', '0', '0', '0', '0', '0', '0', '0'};
-  for (int i = 9; i >= 1; --i, ns /= 10) digits[i] = static_cast<char>('0' + ns % 10);
-  std::size_t n = sizeof digits;
-  while (digits[n - 1] == '0') --n;
-  std::memcpy(p, digits, sizeof digits);  // the fixed size is one store pair; what is behind n gets overwritten
-  return p + n;
+  *p = '.';
+  p = put_nanos(p + 1, ns);
+  while (p[-1] == '0') --p;
+  return p;
 }
 
 std::uint64_t word_at(const char* p) {
@@ -170,17 +169,10 @@ void append_head(std::string& out, TimeText& time, std::int64_t unix_ns, std::st
 }
 
 bool is_plain_json(std::string_view s) {
-  const char* p = s.data();
-  std::size_t n = s.size();
-  std::uint64_t w;
-  for (; n >= 8; p += 8, n -= 8) {
-    std::memcpy(&w, p, 8);
-    if (needs_escape(w)) return false;
-  }
-  if (n == 0) return true;
-  w = kOnes * ' ';
-  std::memcpy(&w, p, n);
-  return !needs_escape(w);
+  if (s.size() < 8) return !needs_escape(short_word(s.data(), s.size(), ' '));
+  for (std::size_t i = 0; i + 8 < s.size(); i += 8)
+    if (needs_escape(word_at(s.data() + i))) return false;
+  return !needs_escape(word_at(s.data() + s.size() - 8));  // overlaps what was seen already
 }
 
 char* write_int(char* out, std::int64_t v) { return std::to_chars(out, out + 20, v).ptr; }

@@ -58,25 +58,11 @@ std::uint64_t load8(const char* p) {
   return w;
 }
 
-/// Up to seven bytes in a word, the rest filled with a byte that is plain.
-std::uint64_t load_short(const char* p, std::size_t n) {
-  char bytes[8] = {'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a'};
-  if (n >= 4) {
-    std::memcpy(bytes, p, 4);
-    std::memcpy(bytes + 4, p + n - 4, 4);
-  } else if (n != 0) {
-    bytes[0] = p[0];
-    bytes[1] = p[n / 2];
-    bytes[2] = p[n - 1];
-  }
-  return load8(bytes);
-}
-
 template <class Test>
 bool none(std::string_view s, Test test) {
   const char* p = s.data();
   const std::size_t n = s.size();
-  if (n < 8) return test(load_short(p, n)) == 0;
+  if (n < 8) return test(short_word(p, n, 'a')) == 0;
   std::size_t i = 0;
   for (; i + 32 <= n; i += 32)
     if ((test(load8(p + i)) | test(load8(p + i + 8)) | test(load8(p + i + 16)) | test(load8(p + i + 24))) != 0)
@@ -93,7 +79,7 @@ bool copy_plain_json(char* to, std::string_view s) {
   const std::size_t n = s.size();
   if (n < 8) {
     copy_bytes(to, p, n);
-    return special(load_short(p, n)) == 0;
+    return special(short_word(p, n, 'a')) == 0;
   }
 #if defined(__SSE2__)
   if (n >= 16) return copy_plain_json16(to, p, n);

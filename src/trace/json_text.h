@@ -8,7 +8,7 @@
 #include <memory>
 #include <string_view>
 
-#include "trace/copy_bytes.h"
+#include "base/copy_bytes.h"
 
 namespace gw::trace {
 

@@ -4,7 +4,7 @@
 #include <array>
 #include <cstring>
 
-#include "trace/copy_bytes.h"
+#include "base/copy_bytes.h"
 
 namespace gw::trace {
 namespace {

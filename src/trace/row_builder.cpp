@@ -28,9 +28,10 @@ void set_text(std::string& out, std::string_view s, std::string_view when_empty)
 void set_hex(std::string& out, const TraceId& id) {
   constexpr char digits[] = "0123456789abcdef";
   out.resize(id.size() * 2);
-  for (std::size_t i = 0; i < id.size(); ++i) {
-    out[2 * i] = digits[id[i] >> 4];
-    out[2 * i + 1] = digits[id[i] & 15];
+  char* to = out.data();  // a char may be the string's own pointer
+  for (const unsigned char byte : id) {
+    *to++ = digits[byte >> 4];
+    *to++ = digits[byte & 15];
   }
 }
 

@@ -108,8 +108,7 @@ std::string_view DbTimeText::format(std::int64_t unix_ns) {
   char* p = buffer_ + kDigits;
   if (nanos != 0) {
     *p = '.';
-    for (int i = 9; i > 0; --i, nanos /= 10) p[i] = static_cast<char>('0' + nanos % 10);
-    p += 10;
+    p = put_nanos(p + 1, static_cast<std::uint32_t>(nanos));
     while (p[-1] == '0') --p;
   }
   std::memcpy(p, kZone.data(), kZone.size());
